@@ -1,0 +1,53 @@
+/** Names of the codecs that the hub can carry, as FFmpeg and the RFCs call them. */
+export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9';
+export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'speex';
+export type Codec = VideoCodec | AudioCodec;
+
+/**
+ * What a decoder must know before the first packet. Replaced as a whole when it changes, never mutated:
+ * two packets with the same `track` object need the same decoder configuration.
+ */
+export interface Track {
+  /** Identifies the track inside its stream; stable when parameters change. */
+  readonly id: number;
+  readonly kind: 'video' | 'audio';
+  readonly codec: Codec;
+  /** Ticks per second of the source's clock: 90000 for video, the sampling rate for audio. */
+  readonly clockRate: number;
+  /**
+   * Out-of-band decoder configuration without framing. h264: every SPS, then every PPS, as NAL units
+   * without start code. aac: one AudioSpecificConfig (ISO 14496-3 §1.6.2.1).
+   */
+  readonly parameters: readonly Uint8Array[];
+}
+
+/**
+ * One access unit, shared by every reader and immutable.
+ *
+ * Invariants: `units` own their memory (never a view into a socket's chunk). For NAL codecs each unit is one
+ * NAL unit without start code or length, without access unit delimiters and without parameter sets (those are
+ * in `track.parameters`). For audio there is one unit: one raw frame. `dtsUs` never decreases inside a track.
+ */
+export interface MediaPacket {
+  readonly track: Track;
+  readonly units: readonly Uint8Array[];
+  /** Presentation time on the stream's own timeline, integer microseconds. */
+  readonly ptsUs: number;
+  /** Decoding time on the stream's own timeline, integer microseconds. */
+  readonly dtsUs: number;
+  /** True when a decoder can start here: an IDR picture for video; always for audio. */
+  readonly key: boolean;
+  /** Sum of the lengths of `units`. */
+  readonly byteLength: number;
+}
+
+/** Thrown by every parser in this package for input that breaks the format; nothing else is thrown for bad input. */
+export class ProtocolError extends Error {
+  /** Stable upper-case identifier, such as `H264_BAD_SPS`. */
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'ProtocolError';
+    this.code = code;
+  }
+}

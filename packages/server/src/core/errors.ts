@@ -1,0 +1,30 @@
+/** Every error that a client or an operator can meet, with its HTTP status and what it means. */
+export const ERRORS = {
+  STREAM_NOT_FOUND: { status: 404, meaning: 'no stream has that name' },
+  STREAM_NAME_BUSY: { status: 409, meaning: 'another publisher already uses that stream name' },
+  STREAM_NAME_INVALID: {
+    status: 400,
+    meaning: 'a stream name is empty, too long, or has characters that are not allowed',
+  },
+  STREAM_LIMIT: { status: 503, meaning: 'the server carries as many streams as its settings allow' },
+  FILE_NOT_FOUND: { status: 404, meaning: 'a media file is not in the media folder' },
+  FILE_INVALID: { status: 400, meaning: 'a media file can not be read as what its name says' },
+  SESSION_NOT_FOUND: { status: 404, meaning: 'no session has that id' },
+  PORT_IN_USE: { status: 500, meaning: 'a listening port is taken by another program' },
+  CONFIG_INVALID: { status: 500, meaning: 'a setting has a value that is not allowed' },
+} as const satisfies Record<string, { status: number; meaning: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error class of the server; `code` is stable and documented, `message` says what happened and what to do. */
+export class MediaServerError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = 'MediaServerError';
+    this.code = code;
+    this.status = ERRORS[code].status;
+  }
+}

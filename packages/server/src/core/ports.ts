@@ -1,0 +1,38 @@
+import type { Stream } from './stream.ts';
+
+/** What the hub and the protocols need from outside; the composition root supplies it, tests supply their own. */
+export interface Log {
+  child(bindings: Readonly<Record<string, unknown>>): Log;
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Someone who can make a stream live that is asked for by name (`vod-live://…`, later RTSP and cluster). */
+export interface StreamResolver {
+  /** True when `name` is of this resolver's kind. Cheap; decides without I/O. */
+  accepts(name: string): boolean;
+  /** Makes the stream live, or gives undefined when there is no such source. Concurrent calls share one source. */
+  resolve(name: string): Promise<Stream | undefined>;
+}
+
+/** Counts by name, for metrics: `count('rtmp_protocol_errors')`. Names are fixed strings, never from the network. */
+export interface Counters {
+  count(name: CounterName, by?: number): void;
+}
+
+export const COUNTERS = {
+  rtmp_connections: 'RTMP connections accepted',
+  rtmp_protocol_errors: 'RTMP connections closed for breaking the protocol',
+  rtmp_slow_viewers: 'RTMP viewers dropped because they did not read',
+  rtmp_dropped_packets: 'packets that RTMP viewers were too slow for',
+  rtmp_refused: 'RTMP publishers and players refused',
+  hls_requests: 'HLS requests answered',
+  hls_not_found: 'HLS requests answered with 404',
+  hls_segments: 'HLS segments cut',
+  media_errors: 'packets dropped because their bitstream is broken',
+  source_clock_breaks: 'jumps of a source clock that were re-based',
+} as const;
+
+export type CounterName = keyof typeof COUNTERS;

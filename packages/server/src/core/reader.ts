@@ -1,0 +1,75 @@
+import type { PacketLog } from './packet-log.ts';
+import type { Stream, StreamEntry } from './stream.ts';
+
+export interface ReaderOptions {
+  /** `gop`: begin at the newest key frame that is cached, so that a picture is there at once. `live`: at the next one. */
+  readonly startAt: 'gop' | 'live';
+  /** Called synchronously after each packet; must be cheap and must not throw. */
+  onReadable(): void;
+  /** The stream is over; no more packets will come. */
+  onEnd(reason: string): void;
+}
+
+/**
+ * One consumer's place in a stream's log. Costs a number and two references: packets are kept once, in the log.
+ * A reader that falls behind the log's bounds goes on at the newest start point and counts what it missed.
+ */
+export class Reader {
+  /** Packets that this reader was too slow for. */
+  dropped = 0;
+  readonly #stream: Stream;
+  readonly #options: ReaderOptions;
+  readonly #detach: () => void;
+  #next: number;
+  #needsStart = true;
+  #closed = false;
+
+  constructor(stream: Stream, options: ReaderOptions, detach: () => void) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#detach = detach;
+    const start = options.startAt === 'gop' ? stream.log.lastStartPoint : -1;
+    this.#next = start >= 0 ? start : stream.log.end;
+  }
+
+  /** The next entry, or undefined when there is none yet. The first one is always a start point. */
+  read(): StreamEntry | undefined {
+    const log: PacketLog<StreamEntry> = this.#stream.log;
+    if (this.#next < log.start) this.#skip(log);
+    for (;;) {
+      const entry = log.at(this.#next);
+      if (entry === undefined) return undefined;
+      this.#next++;
+      if (!this.#needsStart || entry.startPoint) {
+        this.#needsStart = false;
+        return entry;
+      }
+    }
+  }
+
+  /** Called by the stream. */
+  wake(): void {
+    this.#options.onReadable();
+  }
+
+  /** Called by the stream. */
+  end(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.onEnd(reason);
+  }
+
+  /** Stops reading. Idempotent; `onEnd` is not called. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#detach();
+  }
+
+  #skip(log: PacketLog<StreamEntry>): void {
+    const to = log.lastStartPoint >= 0 ? log.lastStartPoint : log.end;
+    this.dropped += to - this.#next;
+    this.#next = to;
+    this.#needsStart = true;
+  }
+}

@@ -1,0 +1,165 @@
+import type { MediaPacket, Track } from '@sluice/media';
+import { type LogEntry, PacketLog } from './packet-log.ts';
+import { RateMeter } from './rate-meter.ts';
+import { Reader, type ReaderOptions } from './reader.ts';
+
+/** Free-form facts that an encoder sends about its stream (RTMP's onMetaData); passed on as they are. */
+export type StreamMetadata = Readonly<Record<string, unknown>>;
+
+/**
+ * All that a decoder needs at a point of the stream. Replaced as a whole whenever a track or the metadata
+ * changes, so comparing references tells whether a viewer must be sent new configuration.
+ */
+export interface StreamState {
+  readonly video: Track | undefined;
+  readonly audio: Track | undefined;
+  readonly metadata: StreamMetadata | undefined;
+  /** Counts source restarts: a packet with a higher epoch than the one before is discontinuous with it. */
+  readonly epoch: number;
+}
+
+/** One entry of a stream's log: the packet with the state that it needs. */
+export interface StreamEntry extends LogEntry {
+  readonly packet: MediaPacket;
+  readonly state: StreamState;
+}
+
+/** What the hub asks of whoever feeds a stream. */
+export interface Publisher {
+  /** The session that publishes, as the session registry knows it. */
+  readonly sessionId: string;
+  /** Ends the publication; the reason reaches the encoder and the log. */
+  close(reason: string): void;
+  /** Asks the source for a key frame. Absent when the protocol has no means for it (RTMP). */
+  requestKeyFrame?(): void;
+}
+
+export interface StreamOptions {
+  readonly gopCacheMaxMs: number;
+  readonly gopCacheMaxBytes: number;
+}
+
+export const DEFAULT_STREAM_OPTIONS: StreamOptions = { gopCacheMaxMs: 20_000, gopCacheMaxBytes: 32 * 1024 * 1024 };
+
+const EMPTY_STATE: StreamState = { video: undefined, audio: undefined, metadata: undefined, epoch: 0 };
+
+/**
+ * One live stream: packets of one publisher at a time, fanned out to any number of readers.
+ *
+ * The stream outlives its publisher while readers wait, so that a publisher that reconnects goes on for them.
+ */
+export class Stream {
+  readonly name: string;
+  readonly createdAt = Date.now();
+  readonly videoRate = new RateMeter();
+  readonly audioRate = new RateMeter();
+  readonly log: PacketLog<StreamEntry>;
+  #state: StreamState = EMPTY_STATE;
+  #publisher: Publisher | undefined;
+  #readers: Reader[] = [];
+  #viewers = 0;
+  #lastDtsUs = 0;
+  #ended = false;
+
+  constructor(name: string, options: StreamOptions = DEFAULT_STREAM_OPTIONS) {
+    this.name = name;
+    this.log = new PacketLog({ maxDurationMs: options.gopCacheMaxMs, maxBytes: options.gopCacheMaxBytes });
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  get publisher(): Publisher | undefined {
+    return this.#publisher;
+  }
+
+  /** True while a publisher is attached. */
+  get live(): boolean {
+    return this.#publisher !== undefined;
+  }
+
+  /** True after `end`: no more packets will ever come and readers have been told. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Time of the newest packet, microseconds on the stream's timeline. */
+  get lastDtsUs(): number {
+    return this.#lastDtsUs;
+  }
+
+  get readerCount(): number {
+    return this.#readers.length;
+  }
+
+  /** People watching, over all protocols (a packager is one reader but may serve many viewers). */
+  get viewers(): number {
+    return this.#viewers;
+  }
+
+  addViewers(delta: number): void {
+    this.#viewers += delta;
+  }
+
+  /** Makes `publisher` the source. The caller has checked that there is none (see StreamRegistry.publish). */
+  attachPublisher(publisher: Publisher): void {
+    this.#publisher = publisher;
+    if (this.log.end > 0) {
+      this.#state = { ...EMPTY_STATE, epoch: this.#state.epoch + 1 };
+      this.log.clear();
+    }
+  }
+
+  detachPublisher(publisher: Publisher): void {
+    if (this.#publisher === publisher) this.#publisher = undefined;
+  }
+
+  /** Declares or replaces a track before its first packet, so that viewers know what will come. */
+  setTrack(track: Track): void {
+    this.#state = track.kind === 'video' ? { ...this.#state, video: track } : { ...this.#state, audio: track };
+  }
+
+  setMetadata(metadata: StreamMetadata | undefined): void {
+    this.#state = { ...this.#state, metadata };
+  }
+
+  /**
+   * Hands a packet to every reader. Synchronous; a reader can't hurt the publisher.
+   * Hot path: one allocation for the entry, whatever the number of readers.
+   */
+  publish(packet: MediaPacket): void {
+    const video = packet.track.kind === 'video';
+    if ((video ? this.#state.video : this.#state.audio) !== packet.track) this.setTrack(packet.track);
+    (video ? this.videoRate : this.audioRate).count(packet.byteLength, packet.key);
+    if (packet.dtsUs > this.#lastDtsUs) this.#lastDtsUs = packet.dtsUs;
+    this.log.append({
+      packet,
+      state: this.#state,
+      dtsUs: packet.dtsUs,
+      byteLength: packet.byteLength,
+      startPoint: packet.key && (video || this.#state.video === undefined),
+    });
+    const readers = this.#readers;
+    for (let i = 0; i < readers.length; i++) readers[i]?.wake();
+  }
+
+  /** Attaches a reader; it is woken after each packet from now on and pulls at its own pace. */
+  attach(options: ReaderOptions): Reader {
+    const reader = new Reader(this, options, () => {
+      this.#readers = this.#readers.filter((r) => r !== reader);
+    });
+    // Replaced, not mutated: a reader may attach or close while `publish` walks the list.
+    this.#readers = [...this.#readers, reader];
+    return reader;
+  }
+
+  /** Ends the stream for all readers. Idempotent. */
+  end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const reader of this.#readers) reader.end(reason);
+    this.#readers = [];
+    this.log.clear();
+  }
+}

@@ -1,0 +1,2 @@
+export * from './limited-log.ts';
+export * from './ticker.ts';
