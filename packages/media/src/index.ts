@@ -1,1 +1,5 @@
+export * from './codec/index.ts';
+export * from './flv/index.ts';
+export * from './mp4/index.ts';
+export * from './mpegts/index.ts';
 export * from './packet.ts';

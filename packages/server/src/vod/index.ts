@@ -1,1 +1,2 @@
-export {};
+export type { VodDeps } from './vod-live.ts';
+export { VodResolver, type VodResolverOptions } from './vod-resolver.ts';

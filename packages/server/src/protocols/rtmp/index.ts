@@ -1,1 +1,1 @@
-export {};
+export { DEFAULT_RTMP_OPTIONS, type RtmpDeps, type RtmpOptions, RtmpServer } from './server.ts';

@@ -1,0 +1,3 @@
+export * from './aac.ts';
+export * from './bits.ts';
+export * from './h264.ts';

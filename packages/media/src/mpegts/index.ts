@@ -1,0 +1,1 @@
+export { TsMuxer } from './writer.ts';

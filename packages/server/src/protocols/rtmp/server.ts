@@ -1,0 +1,176 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  type Counters,
+  type Log,
+  MediaServerError,
+  type SessionRegistry,
+  type Stream,
+  type StreamRegistry,
+  type StreamResolver,
+} from '../../core/index.ts';
+import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { RtmpPackager } from './packager.ts';
+import { RtmpSession } from './session.ts';
+
+export interface RtmpOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Chunk size that we send with, bytes. */
+  readonly chunkSize: number;
+  readonly maxMessageBytes: number;
+  readonly maxConnections: number;
+  /** How long a player waits for a stream that is not there. */
+  readonly playWaitMs: number;
+  readonly viewerStallTimeoutMs: number;
+  /** Most bytes that a viewer who is behind gets in one write. */
+  readonly viewerWriteBytes: number;
+  readonly flushIntervalMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly keepAlive: boolean;
+  readonly keepAliveIntervalMs: number;
+  readonly keepAliveProbes: number;
+}
+
+export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
+  host: '::',
+  port: 1935,
+  chunkSize: 65536,
+  maxMessageBytes: 16 * 1024 * 1024,
+  maxConnections: 10_000,
+  playWaitMs: 3000,
+  viewerStallTimeoutMs: 10_000,
+  viewerWriteBytes: 256 * 1024,
+  flushIntervalMs: 20,
+  handshakeTimeoutMs: 10_000,
+  keepAlive: true,
+  keepAliveIntervalMs: 5000,
+  keepAliveProbes: 10,
+};
+
+export interface RtmpDeps {
+  readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly resolvers: readonly StreamResolver[];
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly ticker: Ticker;
+}
+
+/** What a session asks of the server that owns it. */
+export interface RtmpContext extends RtmpDeps {
+  readonly options: RtmpOptions;
+  readonly faults: RateLimiter;
+  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
+  packagerFor(stream: Stream): RtmpPackager;
+  playerLeft(packager: RtmpPackager): void;
+  sessionClosed(session: RtmpSession): void;
+}
+
+const CHECK_INTERVAL_MS = 1000;
+const FAULT_LINES_PER_SECOND = 5;
+
+/** Accepts RTMP connections and owns their sessions and the packagers of the streams that they play. */
+export class RtmpServer implements RtmpContext {
+  readonly options: RtmpOptions;
+  readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly resolvers: readonly StreamResolver[];
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly ticker: Ticker;
+  readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
+  readonly #server: Server;
+  readonly #open = new Set<RtmpSession>();
+  readonly #packagers = new Map<Stream, RtmpPackager>();
+  #tick: Disposable | undefined;
+  #lastCheckMs = 0;
+
+  constructor(deps: RtmpDeps, options: RtmpOptions = DEFAULT_RTMP_OPTIONS) {
+    this.options = options;
+    this.streams = deps.streams;
+    this.sessions = deps.sessions;
+    this.resolvers = deps.resolvers;
+    this.log = deps.log;
+    this.counters = deps.counters;
+    this.ticker = deps.ticker;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#server.maxConnections = options.maxConnections;
+  }
+
+  /** The port that is listened on; 0 before `start`. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** @throws MediaServerError PORT_IN_USE */
+  start(): Promise<void> {
+    const { host, port } = this.options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const why = error.code === 'EADDRINUSE' ? 'is in use by another program' : `can not be opened (${error.code})`;
+        const message = `RTMP port ${host}:${port} ${why}; stop that program or choose another with --set rtmp.port=NUMBER`;
+        reject(new MediaServerError('PORT_IN_USE', message, { cause: error }));
+      });
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#tick = this.ticker.on((now) => this.#check(now));
+        resolve();
+      });
+    });
+  }
+
+  /** Closes the listener, all sessions and packagers; resolves when the sockets are gone. Idempotent. */
+  async close(): Promise<void> {
+    this.#tick?.[Symbol.dispose]();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of [...this.#open]) session.close('server stops');
+    for (const packager of this.#packagers.values()) packager.close();
+    this.#packagers.clear();
+    await closed;
+  }
+
+  async findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
+    const present = this.streams.get(name);
+    if (present !== undefined) return present;
+    const resolver = this.resolvers.find((r) => r.accepts(name));
+    if (resolver !== undefined) return resolver.resolve(name);
+    return this.streams.waitFor(name, this.options.playWaitMs, signal);
+  }
+
+  packagerFor(stream: Stream): RtmpPackager {
+    let packager = this.#packagers.get(stream);
+    if (packager === undefined) {
+      packager = new RtmpPackager(stream, this.options, () => this.#packagers.delete(stream));
+      this.#packagers.set(stream, packager);
+    }
+    return packager;
+  }
+
+  /** Ends a packager with its last player. */
+  playerLeft(packager: RtmpPackager): void {
+    if (packager.playerCount > 0) return;
+    packager.close();
+    for (const [stream, known] of this.#packagers) if (known === packager) this.#packagers.delete(stream);
+  }
+
+  sessionClosed(session: RtmpSession): void {
+    this.#open.delete(session);
+  }
+
+  #accept(socket: Socket): void {
+    this.counters.count('rtmp_connections');
+    this.#open.add(new RtmpSession(socket, this));
+  }
+
+  #check(nowMs: number): void {
+    if (nowMs - this.#lastCheckMs < CHECK_INTERVAL_MS) return;
+    this.#lastCheckMs = nowMs;
+    for (const session of this.#open) session.check(nowMs);
+  }
+}

@@ -1,0 +1,383 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { ProtocolError } from '@sluice/media';
+import {
+  type CounterName,
+  type Log,
+  MediaServerError,
+  type MediaSession,
+  type Publisher,
+  type SessionDescription,
+  type SessionRegistry,
+  type Stream,
+} from '../../core/index.ts';
+import { RtmpPlayer } from './from-stream.ts';
+import type { RtmpPackager } from './packager.ts';
+import { PLAY_STREAM_ID } from './packager.ts';
+import type { RtmpContext, RtmpOptions } from './server.ts';
+import { RtmpToStream, UnsupportedCodec } from './to-stream.ts';
+import { splitNameAndQuery } from './url.ts';
+import type { AmfObject, AmfValue } from './wire/amf-value.ts';
+import { encodeAmf0 } from './wire/amf0.ts';
+import {
+  CHUNK_STREAM,
+  MESSAGE,
+  setChunkSize,
+  setPeerBandwidth,
+  USER_CONTROL,
+  userControl,
+  windowAcknowledgementSize,
+  writeMessage,
+} from './wire/chunk-writer.ts';
+import { RtmpConnection } from './wire/connection.ts';
+
+/** WCS's application key for RTMP sessions (functions-1 §1.1). */
+const APP_KEY = 'flashStreamingApp';
+const WINDOW_BYTES = 2_500_000;
+/** Commands that encoders send and nobody needs an answer to (functions-1 §1.1). */
+const IGNORED = new Set(['FCSubscribe', 'FCPublish', 'FCUnpublish', 'onStatus', 'onUpstreamBase', 'releaseStream']);
+/** A player that waits for its stream may not queue up more commands than this. */
+const MAX_COMMANDS = 1000;
+
+type Role = { kind: 'publish'; input: RtmpToStream } | { kind: 'play'; packager: RtmpPackager; player: RtmpPlayer };
+
+/** One RTMP peer: the commands of NetConnection and NetStream (Adobe RTMP 1.0 §7.2) around one role. */
+export class RtmpSession implements MediaSession, Publisher {
+  readonly mediaSessionId = randomUUID();
+  readonly sessionId: string;
+  readonly #socket: Socket;
+  readonly #context: RtmpContext;
+  readonly #connection: RtmpConnection;
+  readonly #createdAt = Date.now();
+  readonly #abort = new AbortController();
+  #log: Log;
+  #app = '';
+  #connectParameters: Readonly<Record<string, string>> = {};
+  #custom: Readonly<Record<string, string>> = {};
+  #connected = false;
+  #streamName = '';
+  #stream: Stream | undefined;
+  #role: Role | undefined;
+  #registration: Disposable | undefined;
+  #waiting = false;
+  #commands = 0;
+  #lastHeardMs = performance.now();
+  #lastPingMs = performance.now();
+  #unanswered = 0;
+  #closed = false;
+
+  constructor(socket: Socket, context: RtmpContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.sessionId = `/${socket.remoteAddress}:${socket.remotePort}/${socket.localAddress}:${socket.localPort}`;
+    this.#log = context.log.child({ session: this.sessionId });
+    const { maxMessageBytes } = context.options;
+    this.#connection = new RtmpConnection(
+      {
+        send: (bytes) => this.#send(bytes),
+        command: (name, id, args) => this.#onCommand(name, id, args),
+        data: (values) => this.#input?.data(values),
+        audio: (body, timestamp) => this.#input?.audio(body, timestamp),
+        video: (body, timestamp) => this.#input?.video(body, timestamp),
+        pong: () => {},
+      },
+      { maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 },
+    );
+    socket.on('data', (bytes) => this.#onData(bytes));
+    socket.on('error', (error) => this.close(`connection broke: ${error.message}`));
+    socket.on('close', () => this.close('peer left'));
+    socket.on('end', () => this.close('peer left'));
+  }
+
+  get #input(): RtmpToStream | undefined {
+    return this.#role?.kind === 'publish' ? this.#role.input : undefined;
+  }
+
+  describe(): SessionDescription {
+    const publishing = this.#role?.kind === 'publish';
+    return {
+      sessionId: this.sessionId,
+      mediaSessionId: this.mediaSessionId,
+      appKey: APP_KEY,
+      protocol: 'rtmp',
+      mediaProvider: 'Flash',
+      mediaType: publishing ? 'publish' : 'play',
+      streamName: this.#streamName,
+      status: this.#closed ? 'STOPPED' : publishing ? 'PUBLISHING' : 'PLAYING',
+      createDate: this.#createdAt,
+      transport: 'TCP',
+      remoteAddress: this.#socket.remoteAddress ?? '',
+      bytesIn: this.#socket.bytesRead,
+      bytesOut: this.#socket.bytesWritten,
+      dropped: this.#role?.kind === 'play' ? this.#role.player.dropped : 0,
+      custom: this.#custom,
+    };
+  }
+
+  /** Called about once a second: handshake, keep-alive and stall limits. */
+  check(nowMs: number): void {
+    const { options } = this.#context;
+    if (!this.#connected && nowMs - this.#lastHeardMs > options.handshakeTimeoutMs) {
+      return this.#fail('handshake not finished in time', 'rtmp_refused');
+    }
+    if (this.#role?.kind === 'play' && this.#role.player.isStalled(nowMs)) {
+      return this.#fail(`viewer has not read for ${options.viewerStallTimeoutMs} ms`, 'rtmp_slow_viewers');
+    }
+    this.#keepAlive(nowMs, options);
+  }
+
+  /** Ends the session; a publisher's stream and a player's place are given back. Idempotent. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#abort.abort();
+    const role = this.#role;
+    if (role?.kind === 'publish' && this.#stream !== undefined) {
+      this.#context.streams.unpublish(this.#stream, this, reason);
+    }
+    if (role?.kind === 'play') {
+      this.#context.counters.count('rtmp_dropped_packets', role.player.dropped);
+      this.#leavePlayback(role);
+    }
+    this.#registration?.[Symbol.dispose]();
+    this.#context.sessionClosed(this);
+    if (role !== undefined) this.#log.info({ reason, bytesIn: this.#socket.bytesRead }, `${role.kind} ended`);
+    this.#socket.end();
+    // A peer that never reads would hold the socket: what it has not taken by then is let go.
+    setTimeout(() => this.#socket.destroy(), CLOSE_LINGER_MS).unref();
+  }
+
+  #onData(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#lastHeardMs = performance.now();
+    this.#unanswered = 0;
+    try {
+      this.#connection.push(bytes);
+    } catch (error) {
+      this.#onInputError(error);
+    }
+  }
+
+  #onInputError(error: unknown): void {
+    if (error instanceof UnsupportedCodec) {
+      this.#status('error', 'NetStream.Publish.Failed', error.message);
+      this.#log.warn({ stream: this.#streamName }, `publish refused: ${error.message}`);
+      this.#context.counters.count('rtmp_refused');
+      return this.close(error.message);
+    }
+    if (error instanceof ProtocolError) return this.#fail(`${error.code}: ${error.message}`, 'rtmp_protocol_errors');
+    throw error;
+  }
+
+  /** Ends the session for a fault of the peer: counted, logged at a limited rate. */
+  #fail(reason: string, counter: CounterName): void {
+    if (this.#closed) return;
+    this.#context.counters.count(counter);
+    const held = this.#context.faults.take();
+    if (held >= 0)
+      this.#log.warn({ reason, stream: this.#streamName || undefined, suppressed: held }, 'rtmp peer dropped');
+    this.close(reason);
+    this.#socket.destroy();
+  }
+
+  #onCommand(name: string, id: number, args: AmfValue[]): void {
+    if (++this.#commands > MAX_COMMANDS)
+      throw new ProtocolError('RTMP_TOO_MANY_COMMANDS', `over ${MAX_COMMANDS} commands`);
+    if (name === 'connect') return this.#onConnect(id, args);
+    if (!this.#connected) throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
+    switch (name) {
+      case 'createStream':
+        return this.#command('_result', id, null, PLAY_STREAM_ID);
+      case 'publish':
+        return this.#onPublish(args);
+      case 'play':
+      case 'play2':
+        return this.#onPlay(name === 'play' ? args[1] : (args[1] as AmfObject | null)?.['streamName']);
+      case 'pause':
+      case 'pauseRaw':
+        return this.#onPause(args[1] === true);
+      case 'getStreamLength':
+        return this.#command('_result', id, null, 0);
+      case 'deleteStream':
+      case 'closeStream':
+        return this.#onStop();
+      default:
+        // Answered, so that an encoder that waits goes on; the rest of what is known needs no answer.
+        if (IGNORED.has(name) && id !== 0) this.#command('_result', id, null, undefined);
+    }
+  }
+
+  #onConnect(id: number, args: AmfValue[]): void {
+    if (this.#connected) throw new ProtocolError('RTMP_BAD_COMMAND', 'second connect');
+    const object = args[0];
+    const properties: AmfObject = typeof object === 'object' && object !== null && !Array.isArray(object) ? object : {};
+    const app = typeof properties['app'] === 'string' ? properties['app'] : '';
+    const split = splitNameAndQuery(app);
+    this.#app = split.name;
+    this.#connectParameters = split.parameters;
+    this.#connected = true;
+    this.#send(windowAcknowledgementSize(WINDOW_BYTES));
+    this.#send(setPeerBandwidth(WINDOW_BYTES));
+    this.#send(setChunkSize(this.#context.options.chunkSize));
+    this.#send(userControl(USER_CONTROL.streamBegin, 0));
+    const info = {
+      level: 'status',
+      code: 'NetConnection.Connect.Success',
+      description: 'Connection succeeded.',
+      objectEncoding: properties['objectEncoding'] === 3 ? 3 : 0,
+    };
+    this.#command('_result', id, { fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1 }, info);
+    this.#command('onBWDone', 0, null);
+  }
+
+  #onPublish(args: AmfValue[]): void {
+    const name = this.#takeName(args[1]);
+    if (this.#role !== undefined || this.#waiting)
+      return this.#refuse('NetStream.Publish.Failed', 'this connection is already in use');
+    try {
+      this.#stream = this.#context.streams.publish(name, this);
+    } catch (error) {
+      if (!(error instanceof MediaServerError)) throw error;
+      const code = error.code === 'STREAM_NAME_BUSY' ? 'NetStream.Publish.BadName' : 'NetStream.Publish.Failed';
+      return this.#refuse(code, error.message);
+    }
+    this.#role = { kind: 'publish', input: new RtmpToStream(this.#stream, this.#context.counters) };
+    this.#begin('publish');
+    this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
+    this.#status('status', 'NetStream.Publish.Start', `${name} is now published.`);
+  }
+
+  #onPlay(value: AmfValue): void {
+    const name = this.#takeName(value);
+    if (this.#role !== undefined || this.#waiting)
+      return this.#refuse('NetStream.Play.Failed', 'this connection is already in use');
+    this.#waiting = true;
+    void this.#context
+      .findStream(name, this.#abort.signal)
+      .then((stream) => this.#startPlayback(name, stream))
+      .catch((error: unknown) =>
+        this.#refuse('NetStream.Play.Failed', error instanceof Error ? error.message : 'failed'),
+      )
+      .finally(() => {
+        this.#waiting = false;
+      });
+  }
+
+  #startPlayback(name: string, stream: Stream | undefined): void {
+    if (this.#closed) return;
+    if (stream === undefined || stream.ended)
+      return this.#refuse('NetStream.Play.StreamNotFound', `no stream "${name}"`);
+    this.#stream = stream;
+    this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
+    this.#status('status', 'NetStream.Play.Reset', `playing and resetting ${name}.`);
+    this.#status('status', 'NetStream.Play.Start', `started playing ${name}.`);
+    this.#data(encodeAmf0('|RtmpSampleAccess', true, true));
+    const packager = this.#context.packagerFor(stream);
+    const { options } = this.#context;
+    const player = new RtmpPlayer(this.#socket, packager, {
+      maxWriteBytes: options.viewerWriteBytes,
+      stallTimeoutMs: options.viewerStallTimeoutMs,
+      events: { ended: (reason) => this.#onStreamEnded(reason) },
+    });
+    this.#role = { kind: 'play', packager, player };
+    stream.addViewers(1);
+    this.#begin('play');
+    player.pump();
+  }
+
+  #onStreamEnded(reason: string): void {
+    this.#status('status', 'NetStream.Play.UnpublishNotify', `${this.#streamName} is now unpublished.`);
+    this.#send(userControl(USER_CONTROL.streamEof, PLAY_STREAM_ID));
+    this.#status('status', 'NetStream.Play.Stop', reason);
+    this.close(reason);
+  }
+
+  #onPause(paused: boolean): void {
+    if (this.#role?.kind !== 'play') return;
+    this.#role.player.setPaused(paused);
+    this.#status('status', paused ? 'NetStream.Pause.Notify' : 'NetStream.Unpause.Notify', this.#streamName);
+  }
+
+  /** The peer ends its stream in good order; the connection may then publish or play again. */
+  #onStop(): void {
+    const role = this.#role;
+    if (role === undefined) return;
+    this.#role = undefined;
+    this.#registration?.[Symbol.dispose]();
+    this.#registration = undefined;
+    if (role.kind === 'play') this.#leavePlayback(role);
+    else if (this.#stream !== undefined) {
+      this.#context.streams.unpublish(this.#stream, this, 'publisher stopped');
+      this.#status('status', 'NetStream.Unpublish.Success', `${this.#streamName} is now unpublished.`);
+    }
+    this.#log.info({}, `${role.kind} stopped`);
+    this.#stream = undefined;
+  }
+
+  #leavePlayback(role: Role & { kind: 'play' }): void {
+    role.player.close();
+    this.#stream?.addViewers(-1);
+    this.#context.playerLeft(role.packager);
+  }
+
+  /** Reads the name from a command; parameters of connection and stream become the session's `custom`. */
+  #takeName(value: AmfValue): string {
+    if (typeof value !== 'string') throw new ProtocolError('RTMP_BAD_COMMAND', 'command without a stream name');
+    const { name, parameters } = splitNameAndQuery(value);
+    this.#custom = { ...this.#connectParameters, ...parameters };
+    this.#streamName = name;
+    return name;
+  }
+
+  #begin(kind: 'publish' | 'play'): void {
+    const registry: SessionRegistry = this.#context.sessions;
+    this.#registration = registry.add(this);
+    this.#log = this.#log.child({ stream: this.#streamName });
+    this.#log.info({ app: this.#app, mediaSessionId: this.mediaSessionId }, `${kind} started`);
+  }
+
+  #refuse(code: string, description: string): void {
+    if (this.#closed) return;
+    this.#context.counters.count('rtmp_refused');
+    if (this.#context.faults.take() >= 0) this.#log.warn({ code, stream: this.#streamName }, description);
+    this.#status('error', code, description);
+    if (this.#role === undefined) this.close(description);
+  }
+
+  #keepAlive(nowMs: number, options: RtmpOptions): void {
+    if (!options.keepAlive || !this.#connected || nowMs - this.#lastPingMs < options.keepAliveIntervalMs) return;
+    if (this.#unanswered >= options.keepAliveProbes) {
+      return this.#fail(`peer silent for ${options.keepAliveProbes} pings`, 'rtmp_refused');
+    }
+    this.#lastPingMs = nowMs;
+    this.#unanswered++;
+    // A peer whose socket is full can't answer: its stall limit decides then.
+    if (this.#socket.writableNeedDrain) this.#unanswered = 0;
+    else this.#send(userControl(USER_CONTROL.pingRequest, Math.floor(nowMs)));
+  }
+
+  #status(level: 'status' | 'error', code: string, description: string): void {
+    this.#message(MESSAGE.command, encodeAmf0('onStatus', 0, null, { level, code, description }));
+  }
+
+  #data(body: Uint8Array): void {
+    this.#message(MESSAGE.data, body);
+  }
+
+  #message(type: number, body: Uint8Array): void {
+    const header = { chunkStreamId: CHUNK_STREAM.data, type, streamId: PLAY_STREAM_ID, timestamp: 0 };
+    this.#send(writeMessage(header, body, this.#context.options.chunkSize));
+  }
+
+  #command(name: string, id: number, ...values: AmfValue[]): void {
+    const header = { chunkStreamId: CHUNK_STREAM.command, type: MESSAGE.command, streamId: 0, timestamp: 0 };
+    this.#send(writeMessage(header, encodeAmf0(name, id, ...values), this.#context.options.chunkSize));
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (!this.#socket.destroyed && this.#socket.writable) this.#socket.write(bytes);
+  }
+}
+
+/** How long a closed session's last messages may take to leave. */
+const CLOSE_LINGER_MS = 2000;

@@ -1,0 +1,180 @@
+import { ProtocolError } from '@sluice/media';
+import { type AmfObject, type AmfValue, ByteCursor, MAX_DEPTH, ValueBudget } from './amf-value.ts';
+import { readAmf3 } from './amf3.ts';
+
+const MARKER = {
+  number: 0x00,
+  boolean: 0x01,
+  string: 0x02,
+  object: 0x03,
+  null: 0x05,
+  undefined: 0x06,
+  reference: 0x07,
+  ecmaArray: 0x08,
+  objectEnd: 0x09,
+  strictArray: 0x0a,
+  date: 0x0b,
+  longString: 0x0c,
+  unsupported: 0x0d,
+  xml: 0x0f,
+  typedObject: 0x10,
+  amf3: 0x11,
+} as const;
+
+const encoder = new TextEncoder();
+
+/**
+ * Reads all AMF0 values of a message (Adobe "AMF 0", 2007), following the switch to AMF3 where it occurs.
+ * @throws ProtocolError RTMP_BAD_AMF for unknown markers, truncation, and values too deep or too many
+ */
+export function decodeAmf0(data: Uint8Array): AmfValue[] {
+  const cursor = new ByteCursor(data);
+  const budget = new ValueBudget();
+  const values: AmfValue[] = [];
+  while (cursor.left > 0) values.push(readValue(cursor, { budget, references: [], depth: 0 }));
+  return values;
+}
+
+interface Context {
+  readonly budget: ValueBudget;
+  readonly references: AmfValue[];
+  readonly depth: number;
+}
+
+function readValue(cursor: ByteCursor, context: Context): AmfValue {
+  context.budget.spend();
+  if (context.depth > MAX_DEPTH) throw new ProtocolError('RTMP_BAD_AMF', `values nested deeper than ${MAX_DEPTH}`);
+  const marker = cursor.u8();
+  switch (marker) {
+    case MARKER.number:
+      return cursor.f64();
+    case MARKER.boolean:
+      return cursor.u8() !== 0;
+    case MARKER.string:
+      return cursor.utf8(cursor.u16());
+    case MARKER.longString:
+    case MARKER.xml:
+      return cursor.utf8(cursor.u32());
+    case MARKER.null:
+      return null;
+    case MARKER.undefined:
+    case MARKER.unsupported:
+      return undefined;
+    case MARKER.reference:
+      return context.references[cursor.u16()];
+    case MARKER.object:
+      return readProperties(cursor, context);
+    case MARKER.typedObject:
+      cursor.utf8(cursor.u16());
+      return readProperties(cursor, context);
+    case MARKER.ecmaArray:
+      // The count is a hint only: encoders write wrong ones, the end marker decides.
+      cursor.u32();
+      return readProperties(cursor, context);
+    case MARKER.strictArray:
+      return readStrictArray(cursor, context);
+    case MARKER.date: {
+      const time = cursor.f64();
+      cursor.u16();
+      return time;
+    }
+    case MARKER.amf3:
+      return readAmf3(cursor, context.budget);
+    default:
+      throw new ProtocolError('RTMP_BAD_AMF', `unknown AMF0 marker 0x${marker.toString(16)}`);
+  }
+}
+
+function readProperties(cursor: ByteCursor, context: Context): AmfObject {
+  const object: AmfObject = Object.create(null) as AmfObject;
+  context.references.push(object);
+  const inner = { ...context, depth: context.depth + 1 };
+  for (;;) {
+    // Some encoders end a message inside an ECMA array without its end marker.
+    if (cursor.left === 0) return object;
+    const name = cursor.utf8(cursor.u16());
+    if (name === '' && cursor.left > 0 && cursor.peek() === MARKER.objectEnd) {
+      cursor.u8();
+      return object;
+    }
+    object[name] = readValue(cursor, inner);
+  }
+}
+
+function readStrictArray(cursor: ByteCursor, context: Context): AmfValue[] {
+  const count = cursor.u32();
+  if (count > cursor.left) throw new ProtocolError('RTMP_BAD_AMF', `array of ${count} values in ${cursor.left} bytes`);
+  const array: AmfValue[] = [];
+  context.references.push(array);
+  const inner = { ...context, depth: context.depth + 1 };
+  for (let i = 0; i < count; i++) array.push(readValue(cursor, inner));
+  return array;
+}
+
+/** Writes values as AMF0. Objects become anonymous objects; `undefined` properties are left out. */
+export function encodeAmf0(...values: readonly AmfValue[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const value of values) writeValue(parts, value);
+  return Buffer.concat(parts);
+}
+
+function writeValue(parts: Uint8Array[], value: AmfValue): void {
+  if (value === null) return void parts.push(Uint8Array.of(MARKER.null));
+  if (value === undefined) return void parts.push(Uint8Array.of(MARKER.undefined));
+  switch (typeof value) {
+    case 'number': {
+      const out = Buffer.alloc(9);
+      out.writeDoubleBE(value, 1);
+      return void parts.push(out);
+    }
+    case 'boolean':
+      return void parts.push(Uint8Array.of(MARKER.boolean, value ? 1 : 0));
+    case 'string':
+      return writeString(parts, value);
+    case 'object':
+      return Array.isArray(value) ? writeArray(parts, value) : writeObject(parts, value, MARKER.object);
+  }
+}
+
+function writeString(parts: Uint8Array[], value: string): void {
+  const bytes = encoder.encode(value);
+  const long = bytes.length > 0xffff;
+  const head = Buffer.alloc(long ? 5 : 3);
+  head[0] = long ? MARKER.longString : MARKER.string;
+  if (long) head.writeUInt32BE(bytes.length, 1);
+  else head.writeUInt16BE(bytes.length, 1);
+  parts.push(head, bytes);
+}
+
+function writeArray(parts: Uint8Array[], array: readonly AmfValue[]): void {
+  const head = Buffer.alloc(5);
+  head[0] = MARKER.strictArray;
+  head.writeUInt32BE(array.length, 1);
+  parts.push(head);
+  for (const item of array) writeValue(parts, item);
+}
+
+function writeObject(parts: Uint8Array[], object: AmfObject, marker: number): void {
+  parts.push(Uint8Array.of(marker));
+  if (marker === MARKER.ecmaArray) {
+    const count = Buffer.alloc(4);
+    count.writeUInt32BE(Object.keys(object).length);
+    parts.push(count);
+  }
+  for (const [name, value] of Object.entries(object)) {
+    if (value === undefined) continue;
+    const bytes = encoder.encode(name).subarray(0, 0xffff);
+    const head = Buffer.alloc(2);
+    head.writeUInt16BE(bytes.length);
+    parts.push(head, bytes);
+    writeValue(parts, value);
+  }
+  parts.push(Uint8Array.of(0, 0, MARKER.objectEnd));
+}
+
+/** Writes one object as an ECMA array, the form that players expect for onMetaData. */
+export function encodeEcmaArray(object: AmfObject): Uint8Array {
+  const parts: Uint8Array[] = [];
+  writeObject(parts, object, MARKER.ecmaArray);
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,168 @@
+import { ProtocolError } from '@sluice/media';
+import type { AmfValue } from './amf-value.ts';
+import { decodeAmf0 } from './amf0.ts';
+import {
+  ChunkReader,
+  type ChunkReaderOptions,
+  DEFAULT_CHUNK_READER_OPTIONS,
+  type RtmpMessage,
+} from './chunk-reader.ts';
+import { acknowledgement, MESSAGE, USER_CONTROL, userControl } from './chunk-writer.ts';
+import { answerHandshake, HANDSHAKE_SIZE } from './handshake.ts';
+
+/** What a connection tells its owner. All calls are synchronous, from within `push`. */
+export interface ConnectionEvents {
+  /** Bytes to send to the peer. */
+  send(bytes: Uint8Array): void;
+  command(name: string, transactionId: number, args: AmfValue[], streamId: number): void;
+  data(values: AmfValue[], timestamp: number): void;
+  audio(body: Uint8Array, timestamp: number): void;
+  video(body: Uint8Array, timestamp: number): void;
+  /** The peer answered a ping of ours. */
+  pong(): void;
+}
+
+const AGGREGATE_HEADER = 11;
+const AGGREGATE_TRAILER = 4;
+/** We acknowledge at the latest after this much, however large the peer's window is. */
+const MAX_ACKNOWLEDGE_EVERY = 2_500_000;
+
+/**
+ * The server's side of one RTMP connection up to commands and media: handshake, chunks, protocol control,
+ * acknowledgements, pings, aggregates. Bytes in, events out, no I/O.
+ */
+export class RtmpConnection {
+  readonly #events: ConnectionEvents;
+  readonly #chunks: ChunkReader;
+  #handshake: Buffer | undefined = Buffer.alloc(0);
+  #answered = false;
+  #bytesIn = 0;
+  #acknowledged = 0;
+  #acknowledgeEvery = MAX_ACKNOWLEDGE_EVERY;
+
+  constructor(events: ConnectionEvents, options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS) {
+    this.#events = events;
+    this.#chunks = new ChunkReader(options);
+  }
+
+  /** Bytes received, the handshake included. */
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
+  /** True once the handshake is over. */
+  get ready(): boolean {
+    return this.#handshake === undefined;
+  }
+
+  /** Feeds received bytes. @throws ProtocolError for anything that breaks the protocol; the connection is then dead. */
+  push(bytes: Uint8Array): void {
+    this.#bytesIn += bytes.length;
+    const rest = this.#handshake === undefined ? bytes : this.#shake(bytes);
+    if (rest.length > 0) this.#chunks.push(rest, this.#onMessage);
+    // The window counts from the first byte after the handshake in some peers, from the very first in others;
+    // acknowledging at half of it suits both.
+    if (this.#bytesIn - this.#acknowledged >= this.#acknowledgeEvery / 2) {
+      this.#acknowledged = this.#bytesIn;
+      this.#events.send(acknowledgement(this.#bytesIn));
+    }
+  }
+
+  /** Collects C0, C1 and C2 (§5.2); what follows them is given back. C2 is not checked: many encoders send zeros. */
+  #shake(bytes: Uint8Array): Uint8Array {
+    const held = Buffer.concat([this.#handshake ?? Buffer.alloc(0), bytes]);
+    this.#handshake = held;
+    if (held.length > 0 && held[0] !== 3) throw new ProtocolError('RTMP_BAD_HANDSHAKE', `RTMP version ${held[0]}`);
+    if (!this.#answered && held.length >= 1 + HANDSHAKE_SIZE) {
+      this.#answered = true;
+      this.#events.send(answerHandshake(held.subarray(1, 1 + HANDSHAKE_SIZE)));
+    }
+    const whole = 1 + 2 * HANDSHAKE_SIZE;
+    if (held.length < whole) return held.subarray(held.length);
+    this.#handshake = undefined;
+    return held.subarray(whole);
+  }
+
+  readonly #onMessage = (message: RtmpMessage): void => {
+    const { payload } = message;
+    switch (message.type) {
+      case MESSAGE.video:
+        return this.#events.video(payload, message.timestamp);
+      case MESSAGE.audio:
+        return this.#events.audio(payload, message.timestamp);
+      case MESSAGE.command:
+        return this.#command(payload, message.streamId);
+      case MESSAGE.commandAmf3:
+        // A byte that announces AMF3, then AMF0 values that may switch to AMF3 (§7.1.1).
+        return this.#command(payload[0] === 0 ? payload.subarray(1) : payload, message.streamId);
+      case MESSAGE.data:
+        return this.#events.data(decodeAmf0(payload), message.timestamp);
+      case MESSAGE.dataAmf3:
+        return this.#events.data(decodeAmf0(payload[0] === 0 ? payload.subarray(1) : payload), message.timestamp);
+      case MESSAGE.aggregate:
+        return this.#aggregate(message);
+      default:
+        return this.#control(message);
+    }
+  };
+
+  #command(payload: Uint8Array, streamId: number): void {
+    const [name, transactionId, ...args] = decodeAmf0(payload);
+    if (typeof name !== 'string') throw new ProtocolError('RTMP_BAD_COMMAND', 'command without a name');
+    this.#events.command(name, typeof transactionId === 'number' ? transactionId : 0, args, streamId);
+  }
+
+  #control(message: RtmpMessage): void {
+    const { payload } = message;
+    const value = payload.length >= 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0) : 0;
+    switch (message.type) {
+      case MESSAGE.setChunkSize:
+        return this.#chunks.setChunkSize(value);
+      case MESSAGE.abort:
+        return this.#chunks.abort(value);
+      case MESSAGE.windowAcknowledgementSize:
+        if (value > 0) this.#acknowledgeEvery = Math.min(Math.max(value, 1024), MAX_ACKNOWLEDGE_EVERY);
+        return;
+      case MESSAGE.userControl:
+        return this.#userControl(payload);
+      default:
+      // Acknowledgements, bandwidth limits, shared objects and unknown types ask nothing of us.
+    }
+  }
+
+  #userControl(payload: Uint8Array): void {
+    if (payload.length < 6) return;
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    const event = view.getUint16(0);
+    if (event === USER_CONTROL.pingRequest) {
+      this.#events.send(userControl(USER_CONTROL.pingResponse, view.getUint32(2)));
+    } else if (event === USER_CONTROL.pingResponse) {
+      this.#events.pong();
+    }
+  }
+
+  /** Splits an aggregate into its FLV tags; their times are relative to the first one's (§7.1.6). */
+  #aggregate(message: RtmpMessage): void {
+    const { payload } = message;
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    let base = -1;
+    for (let at = 0; at + AGGREGATE_HEADER <= payload.length; ) {
+      const type = view.getUint8(at) & 0x1f;
+      const length = view.getUint32(at) & 0xffffff;
+      const time = ((view.getUint8(at + 7) << 24) | (view.getUint32(at + 3) >>> 8)) >>> 0;
+      const start = at + AGGREGATE_HEADER;
+      if (start + length > payload.length)
+        throw new ProtocolError('RTMP_BAD_AGGREGATE', 'tag reaches past its message');
+      if (base < 0) base = time;
+      if (type === MESSAGE.video || type === MESSAGE.audio || type === MESSAGE.data) {
+        this.#onMessage({
+          type,
+          streamId: message.streamId,
+          timestamp: (message.timestamp + time - base) >>> 0,
+          payload: payload.slice(start, start + length),
+        });
+      }
+      at = start + length + AGGREGATE_TRAILER;
+    }
+  }
+}
