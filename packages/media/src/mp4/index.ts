@@ -5,4 +5,4 @@ export {
   writeInitSegment,
   writeMediaSegment,
 } from './fmp4.ts';
-export { type ByteSource, type Mp4Sample, Mp4Reader, type Mp4Track } from './reader.ts';
+export { type ByteSource, Mp4Reader, type Mp4Sample, type Mp4Track } from './reader.ts';

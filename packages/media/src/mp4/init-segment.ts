@@ -1,4 +1,4 @@
-import { parseAacConfig, parseSps, videoSize, writeAvcConfig } from '../codec/index.ts';
+import { parseAacConfig, parseSps, writeAvcConfig } from '../codec/index.ts';
 import { ProtocolError, type Track } from '../packet.ts';
 import { BoxWriter } from './box-writer.ts';
 
@@ -13,6 +13,8 @@ const UNITY_MATRIX = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 const MOVIE_TIMESCALE = 1000;
 /** ISO 639-2 code 'und', packed as three 5-bit letters (§8.4.2.3). */
 const LANGUAGE_UNDETERMINED = 0x55c4;
+/** nal_unit_type of a sequence parameter set (H.264 table 7-1). */
+const NAL_SPS = 7;
 
 /**
  * Writes the CMAF header (ISO 23000-19 §7.3.1): `ftyp` and a `moov` without samples, with one `trak` and one `trex`
@@ -74,7 +76,8 @@ function writeTrack(writer: BoxWriter, track: Track): void {
       writer.u16(0);
       for (const value of UNITY_MATRIX) writer.u32(value);
       // Display size in 16.16: non-square samples widen the picture (§8.3.2.3).
-      writer.u32(Math.round((picture.width * picture.sarWidth * 0x1_0000) / picture.sarHeight));
+      const displayWidth = Math.round((picture.width * picture.sarWidth * 0x1_0000) / picture.sarHeight);
+      writer.u32(Math.min(displayWidth, 0xffff_ffff));
       writer.u32(picture.height * 0x1_0000);
     });
     writer.box('mdia', () => {
@@ -193,6 +196,7 @@ function descriptorHeader(writer: BoxWriter, tag: number, length: number): void 
   writer.u8(length);
 }
 
+/** Size in pixels and sample aspect ratio; zero for audio, as its track header wants. */
 interface PictureShape {
   width: number;
   height: number;
@@ -202,7 +206,7 @@ interface PictureShape {
 
 function pictureShape(track: Track): PictureShape {
   if (track.codec !== 'h264') return { width: 0, height: 0, sarWidth: 1, sarHeight: 1 };
-  const sps = track.parameters[0];
-  if (sps === undefined) throw new ProtocolError('MP4_UNSUPPORTED_CODEC', 'h264 track without parameter sets');
-  return SHAPE_TODO;
+  const sps = track.parameters.find((unit) => ((unit[0] ?? 0) & 31) === NAL_SPS);
+  if (sps === undefined) throw new ProtocolError('MP4_UNSUPPORTED_CODEC', 'h264 track without SPS');
+  return parseSps(sps);
 }

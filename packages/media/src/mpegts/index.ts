@@ -1,1 +1,1 @@
-export { TsMuxer } from './writer.ts';
+export { TS_TIMESTAMP_OFFSET, TsMuxer } from './writer.ts';

@@ -36,7 +36,7 @@ export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
   host: '::',
   port: 1935,
   chunkSize: 65536,
-  maxMessageBytes: 16 * 1024 * 1024,
+  maxMessageBytes: 8 * 1024 * 1024,
   maxConnections: 10_000,
   playWaitMs: 3000,
   viewerStallTimeoutMs: 10_000,

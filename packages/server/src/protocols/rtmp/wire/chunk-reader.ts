@@ -17,8 +17,8 @@ export interface ChunkReaderOptions {
 }
 
 export const DEFAULT_CHUNK_READER_OPTIONS: ChunkReaderOptions = {
-  maxMessageBytes: 16 * 1024 * 1024,
-  maxPendingBytes: 24 * 1024 * 1024,
+  maxMessageBytes: 8 * 1024 * 1024,
+  maxPendingBytes: 12 * 1024 * 1024,
 };
 
 /** Encoders use fewer than ten chunk streams; 65,599 are possible. */

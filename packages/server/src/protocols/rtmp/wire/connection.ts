@@ -149,7 +149,7 @@ export class RtmpConnection {
     for (let at = 0; at + AGGREGATE_HEADER <= payload.length; ) {
       const type = view.getUint8(at) & 0x1f;
       const length = view.getUint32(at) & 0xffffff;
-      const time = ((view.getUint8(at + 7) << 24) | (view.getUint32(at + 3) >>> 8)) >>> 0;
+      const time = ((view.getUint8(at + 7) << 24) | (view.getUint32(at + 4) >>> 8)) >>> 0;
       const start = at + AGGREGATE_HEADER;
       if (start + length > payload.length)
         throw new ProtocolError('RTMP_BAD_AGGREGATE', 'tag reaches past its message');

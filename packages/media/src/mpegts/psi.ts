@@ -1,0 +1,48 @@
+/** PID of the only programme's map table. */
+export const PMT_PID = 0x1000;
+const PROGRAM_NUMBER = 1;
+
+/** One elementary stream as the programme map lists it. */
+export interface ProgramStream {
+  readonly pid: number;
+  /** `stream_type` of ISO 13818-1 table 2-34. */
+  readonly streamType: number;
+}
+
+/** Writes the programme association section (ISO 13818-1 §2.4.4.3): one programme, whose map is at {@link PMT_PID}. */
+export function writePat(): Uint8Array {
+  return writeSection(0, 1, [...bigEndian16(PROGRAM_NUMBER), ...bigEndian16(0xe000 | PMT_PID)]);
+}
+
+/** Writes the programme map section (ISO 13818-1 §2.4.4.8) without descriptors. */
+export function writePmt(streams: readonly ProgramStream[], pcrPid: number): Uint8Array {
+  const body = [...bigEndian16(0xe000 | pcrPid), ...bigEndian16(0xf000)];
+  for (const { pid, streamType } of streams) {
+    body.push(streamType, ...bigEndian16(0xe000 | pid), ...bigEndian16(0xf000));
+  }
+  return writeSection(2, PROGRAM_NUMBER, body);
+}
+
+/** Section with the long header (§2.4.4.10) and its CRC, preceded by the pointer field of a packet that it starts. */
+function writeSection(tableId: number, tableIdExtension: number, body: readonly number[]): Uint8Array {
+  const length = 5 + body.length + 4;
+  // Version 0, current, section 0 of 0.
+  const header = [tableId, ...bigEndian16(0xb000 | length), ...bigEndian16(tableIdExtension), 0xc1, 0, 0];
+  const section = [...header, ...body];
+  const crc = crc32(section);
+  return Uint8Array.of(0, ...section, ...bigEndian16(crc >>> 16), ...bigEndian16(crc & 0xffff));
+}
+
+function bigEndian16(value: number): [number, number] {
+  return [(value >>> 8) & 0xff, value & 0xff];
+}
+
+/** CRC of ISO 13818-1 annex A: polynomial 0x04c11db7, most significant bit first, no final inversion. */
+function crc32(bytes: readonly number[]): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) {
+    crc ^= byte << 24;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000_0000 ? (crc << 1) ^ 0x04c1_1db7 : crc << 1;
+  }
+  return crc >>> 0;
+}

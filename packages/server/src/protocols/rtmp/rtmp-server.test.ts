@@ -1,0 +1,259 @@
+import {
+  writeAacConfigTag,
+  writeAacFrameTag,
+  writeAvcConfig,
+  writeAvcConfigTag,
+  writeAvcFrameTag,
+} from '@sluice/media';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { mutate, prng } from '../../../../media/src/testing/mutate.ts';
+import { testHub } from '../../core/testing/hub.ts';
+import { Ticker } from '../../io/index.ts';
+import { DEFAULT_RTMP_OPTIONS, type RtmpOptions, RtmpServer } from './server.ts';
+import { SAMPLE_PPS, SAMPLE_SPS, TestClient } from './testing/client.ts';
+import { encodeAmf0 } from './wire/amf0.ts';
+import { MESSAGE, setChunkSize, writeMessage } from './wire/chunk-writer.ts';
+import { HANDSHAKE_SIZE } from './wire/handshake.ts';
+
+const CONFIG = writeAvcConfigTag(writeAvcConfig([SAMPLE_SPS, SAMPLE_PPS]));
+const ASC = Uint8Array.of(0x11, 0x90);
+
+function frame(key: boolean, bytes = 500): Uint8Array {
+  const unit = new Uint8Array(bytes).fill(0x5a);
+  unit[0] = key ? 0x65 : 0x41;
+  return writeAvcFrameTag([unit], key, 0);
+}
+
+let hub: ReturnType<typeof testHub>;
+let server: RtmpServer;
+let clients: TestClient[];
+
+async function start(options: Partial<RtmpOptions> = {}, reconnectWaitMs = 0): Promise<void> {
+  await server?.close();
+  hub = testHub(reconnectWaitMs);
+  const deps = { ...hub, resolvers: [], ticker: new Ticker() };
+  server = new RtmpServer(deps, { ...DEFAULT_RTMP_OPTIONS, host: '127.0.0.1', port: 0, playWaitMs: 50, ...options });
+  await server.start();
+}
+
+async function client(app?: string): Promise<TestClient> {
+  const made = await TestClient.connect(server.port, app);
+  clients.push(made);
+  return made;
+}
+
+async function publisher(name: string): Promise<TestClient> {
+  const made = await client();
+  await made.publish(name);
+  made.send(MESSAGE.video, CONFIG);
+  made.send(MESSAGE.audio, writeAacConfigTag(ASC));
+  return made;
+}
+
+beforeEach(async () => {
+  clients = [];
+  await start();
+});
+
+afterEach(async () => {
+  await Promise.all(clients.map((c) => c.close()));
+  await server.close();
+  hub.streams.close();
+  expect(server.connections).toBe(0);
+  expect(hub.sessions.size).toBe(0);
+  expect(hub.streams.size).toBe(0);
+});
+
+describe('RTMP server', () => {
+  it('gives a player headers, then the cached pictures since the last key frame, then what comes', async () => {
+    const source = await publisher('cam');
+    source.send(MESSAGE.video, frame(true), 0);
+    source.send(MESSAGE.video, frame(false), 40);
+    source.send(MESSAGE.video, frame(true), 80);
+    source.send(MESSAGE.audio, writeAacFrameTag(new Uint8Array(50)), 90);
+    await vi.waitFor(() => expect(hub.streams.get('cam')?.log.end).toBe(4));
+    const player = await client();
+    expect((await player.play('cam'))['code']).toBe('NetStream.Play.Reset');
+    expect((await player.status())['code']).toBe('NetStream.Play.Start');
+    const first = await player.until((m) => m.type === MESSAGE.video);
+    expect(Buffer.from(first.payload).equals(CONFIG)).toBe(true);
+    const key = await player.until((m) => m.type === MESSAGE.video);
+    expect([key.timestamp, key.payload[0]]).toEqual([80, 0x17]);
+    source.send(MESSAGE.video, frame(false), 120);
+    expect((await player.until((m) => m.type === MESSAGE.video)).timestamp).toBe(120);
+    expect(hub.streams.get('cam')?.viewers).toBe(1);
+  });
+
+  it('answers a second publisher of a name with BadName and lets the first go on', async () => {
+    await publisher('cam');
+    const second = await client();
+    expect((await second.publish('cam'))['code']).toBe('NetStream.Publish.BadName');
+    await second.closed;
+    expect(hub.streams.get('cam')?.live).toBe(true);
+  });
+
+  it('waits for an unknown stream, then says StreamNotFound', async () => {
+    const player = await client();
+    expect((await player.play('nobody'))['code']).toBe('NetStream.Play.StreamNotFound');
+  });
+
+  it('plays a stream that appears while the player waits', async () => {
+    await start({ playWaitMs: 5000 });
+    const player = await client();
+    const answer = player.play('soon');
+    await publisher('soon');
+    expect((await answer)['code']).toBe('NetStream.Play.Reset');
+  });
+
+  it('keeps parameters of the application and of the stream as custom', async () => {
+    const source = await client('live?token=abc&x=1');
+    await source.publish('cam?x=2&y=3');
+    const [session] = [...hub.sessions.all()];
+    expect(session?.describe()).toMatchObject({ streamName: 'cam', custom: { token: 'abc', x: '2', y: '3' } });
+  });
+
+  it('passes metadata on to players', async () => {
+    const source = await publisher('cam');
+    source.send(MESSAGE.data, encodeAmf0('@setDataFrame', 'onMetaData', { width: 640, encoder: 'test' }));
+    source.send(MESSAGE.video, frame(true), 0);
+    await vi.waitFor(() => expect(hub.streams.get('cam')?.log.end).toBe(1));
+    const player = await client();
+    await player.play('cam');
+    const data = await player.until((m) => m.type === MESSAGE.data && Buffer.from(m.payload).includes('onMetaData'));
+    expect(Buffer.from(data.payload).includes('encoder')).toBe(true);
+  });
+
+  it('goes on for waiting players when the publisher comes back', async () => {
+    await start({}, 5000);
+    const source = await publisher('cam');
+    source.send(MESSAGE.video, frame(true), 1000);
+    const player = await client();
+    await player.play('cam');
+    await player.until((m) => m.type === MESSAGE.video && m.payload[1] === 1);
+    await source.close();
+    await vi.waitFor(() => expect(hub.streams.get('cam')?.live).toBe(false));
+    const again = await publisher('cam');
+    again.send(MESSAGE.video, frame(true), 0);
+    const next = await player.until((m) => m.type === MESSAGE.video && m.payload[1] === 1);
+    expect(next.timestamp).toBeGreaterThan(1000);
+  });
+
+  it('tells players when the stream is over', async () => {
+    const source = await publisher('cam');
+    const player = await client();
+    await player.play('cam');
+    await player.status();
+    source.command('deleteStream', 5, null, 1);
+    expect((await player.status())['code']).toBe('NetStream.Play.UnpublishNotify');
+    await player.closed;
+  });
+
+  it('names the codec that it refuses', async () => {
+    const source = await publisher('cam');
+    source.send(MESSAGE.audio, Uint8Array.of(0x2f, 1, 2, 3));
+    const status = await source.until((m) => Buffer.from(m.payload).includes('NetStream.Publish.Failed'));
+    expect(Buffer.from(status.payload).toString()).toMatch(/MP3/);
+    await source.closed;
+  });
+
+  it('drops a viewer that never reads, with a reason, while others and the publisher go on', async () => {
+    await start({ viewerStallTimeoutMs: 1500 });
+    const source = await publisher('cam');
+    source.send(MESSAGE.video, frame(true), 0);
+    const stalled = await client();
+    await stalled.play('cam');
+    await stalled.status();
+    stalled.socket.pause();
+    const healthy = await client();
+    await healthy.play('cam');
+    let time = 0;
+    let got = 0;
+    const before = process.memoryUsage().rss;
+    while (hub.counters.of('rtmp_slow_viewers') === 0) {
+      for (let i = 0; i < 10; i++) source.send(MESSAGE.video, frame(i === 0, 60_000), (time += 20));
+      await healthy.until((m) => m.timestamp === time);
+      got++;
+      healthy.messages.length = 0;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(hub.log.lines.some((l) => JSON.stringify(l.fields).includes('viewer has not read'))).toBe(true);
+    expect(got).toBeGreaterThan(10);
+    // The hub's and the packager's logs are bounded at 32 MiB each; the viewer itself holds next to nothing.
+    expect(process.memoryUsage().rss - before).toBeLessThan(250 * 1024 * 1024);
+    expect(hub.streams.get('cam')?.viewers).toBe(1);
+  }, 30_000);
+
+  it('names the port and the setting when the port is taken', async () => {
+    const other = new RtmpServer(
+      { ...hub, resolvers: [], ticker: new Ticker() },
+      { ...server.options, port: server.port },
+    );
+    await expect(other.start()).rejects.toThrow(/rtmp\.port/);
+  });
+});
+
+describe('RTMP server under bad input', () => {
+  async function expectDropped(feed: (peer: TestClient) => void | Promise<void>): Promise<void> {
+    const before = hub.counters.of('rtmp_protocol_errors');
+    const peer = await TestClient.open(server.port);
+    await feed(peer);
+    await peer.closed;
+    expect(hub.counters.of('rtmp_protocol_errors')).toBe(before + 1);
+  }
+
+  it('closes connections that talk something else', async () => {
+    await expectDropped((peer) => void peer.socket.write('GET / HTTP/1.1\r\n\r\n'));
+  });
+
+  it('closes connections with absurd chunk sizes, message lengths and AMF bombs', async () => {
+    const command = { chunkStreamId: 3, type: MESSAGE.command, streamId: 0, timestamp: 0 };
+    const bombs = [
+      setChunkSize(0),
+      setChunkSize(0xffffffff),
+      Buffer.from([0x04, 0, 0, 0, 0xff, 0xff, 0xff, 9, 1, 0, 0, 0]),
+      writeMessage(command, encodeAmf0('publish', 1, null, 'x'), 128),
+      writeMessage(command, Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff]), 128),
+      writeMessage(command, Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([3, 0, 1, 97]))), 128),
+    ];
+    for (const bomb of bombs) {
+      await expectDropped(async (peer) => {
+        await peer.shake();
+        peer.socket.write(bomb);
+      });
+    }
+  });
+
+  it('outlives 300 mutated publishers while a player plays on, with flat memory', async () => {
+    const source = await publisher('steady');
+    source.send(MESSAGE.video, frame(true), 0);
+    const player = await client();
+    await player.play('steady');
+    const random = prng(77);
+    const header = (type: number) => ({ chunkStreamId: 4, type, streamId: 1, timestamp: 0 });
+    const script = Buffer.concat([
+      writeMessage(header(MESSAGE.command), encodeAmf0('connect', 1, { app: 'live' }), 128),
+      writeMessage(header(MESSAGE.command), encodeAmf0('publish', 2, null, 'fuzz', 'live'), 128),
+      writeMessage(header(MESSAGE.data), encodeAmf0('@setDataFrame', 'onMetaData', { a: 1 }), 128),
+      writeMessage(header(MESSAGE.video), CONFIG, 128),
+      writeMessage(header(MESSAGE.video), frame(true), 128),
+      writeMessage(header(MESSAGE.audio), writeAacConfigTag(ASC), 128),
+      writeMessage(header(MESSAGE.audio), writeAacFrameTag(new Uint8Array(40)), 128),
+    ]);
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 300; i++) {
+      const peer = await TestClient.open(server.port);
+      const shake = Buffer.concat([Uint8Array.of(3), Buffer.alloc(2 * HANDSHAKE_SIZE)]);
+      peer.socket.write(i % 10 === 0 ? mutate(shake, random) : shake);
+      peer.socket.write(mutate(script, random));
+      peer.socket.end();
+      peer.socket.resume();
+      await peer.closed;
+    }
+    source.send(MESSAGE.video, frame(true), 4000);
+    await player.until((m) => m.type === MESSAGE.video && m.timestamp === 4000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+    await vi.waitFor(() => expect(server.connections).toBe(2));
+    const warnings = hub.log.lines.filter((l) => l.level === 'warn').length;
+    expect(warnings).toBeLessThan(hub.counters.of('rtmp_protocol_errors') + hub.counters.of('rtmp_refused') + 1);
+  }, 60_000);
+});
