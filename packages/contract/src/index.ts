@@ -1,1 +1,4 @@
-export {};
+export * from './error-body.ts';
+export * from './health-body.ts';
+export * from './overview-body.ts';
+export * from './stream-object.ts';

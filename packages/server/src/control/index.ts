@@ -1,1 +1,5 @@
-export {};
+export type { ControlDeps, ControlPorts } from './control-deps.ts';
+export { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
+export { ControlServer } from './control-server.ts';
+export { PrometheusCounters } from './metrics/prometheus-counters.ts';
+export type { AudioDetails, StreamDetails, VideoDetails } from './stream-details.ts';

@@ -170,7 +170,10 @@ describe('RTMP server', () => {
     let got = 0;
     const before = process.memoryUsage().rss;
     while (hub.counters.of('rtmp_slow_viewers') === 0) {
-      for (let i = 0; i < 10; i++) source.send(MESSAGE.video, frame(i === 0, 60_000), (time += 20));
+      for (let i = 0; i < 10; i++) {
+        time += 20;
+        source.send(MESSAGE.video, frame(i === 0, 60_000), time);
+      }
       await healthy.until((m) => m.timestamp === time);
       got++;
       healthy.messages.length = 0;

@@ -74,7 +74,7 @@ describe('chunk reader', () => {
     const before = process.memoryUsage().arrayBuffers;
     const readers = Array.from({ length: 100 }, () => {
       const reader = new ChunkReader();
-      reader.push(Buffer.from([0x04, 0, 0, 0, 0xf0, 0, 0, 9, 1, 0, 0, 0, 1]), () => {});
+      reader.push(Buffer.from([0x04, 0, 0, 0, 0x70, 0, 0, 9, 1, 0, 0, 0, 1]), () => {});
       return reader;
     });
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(readers.length * 100_000);

@@ -1,0 +1,46 @@
+import type { OverviewPorts } from '@sluice/contract';
+
+/** Application name of RTMP addresses; the server takes any. */
+const APP = 'live';
+
+/** Addresses and commands for one stream of one server, ready to be copied. */
+export interface StreamAddresses {
+  readonly rtmpServer: string;
+  readonly rtmp: string;
+  readonly hls: string;
+  readonly ffplay: string;
+  readonly ffmpegFile: string;
+  readonly ffmpegTestPicture: string;
+}
+
+/** What clients are told to use to reach the stream `name` on `host`. */
+export function streamAddresses(host: string, ports: OverviewPorts, name: string): StreamAddresses {
+  const rtmpServer = `rtmp://${hostInUrl(host)}:${ports.rtmp}/${APP}`;
+  const rtmp = `${rtmpServer}/${name}`;
+  const encoded = encodeURIComponent(name);
+  const h264 = '-c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p -g 60';
+  const output = `${h264} -c:a aac -ar 48000 -f flv ${quoted(rtmp)}`;
+  return {
+    rtmpServer,
+    rtmp,
+    hls: `http://${hostInUrl(host)}:${ports.hls}/${encoded}/${encoded}.m3u8`,
+    ffplay: `ffplay -fflags nobuffer ${quoted(rtmp)}`,
+    ffmpegFile: `ffmpeg -re -stream_loop -1 -i input.mp4 ${output}`,
+    ffmpegTestPicture: `ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 ${output}`,
+  };
+}
+
+/** The addresses to choose from, with the one that this page came from first. */
+export function hostChoices(pageHost: string, others: readonly string[]): readonly string[] {
+  const own = pageHost.replace(/^\[|\]$/g, '');
+  return [...new Set([own, ...others])].filter((host) => host !== '');
+}
+
+function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Protects what a shell would take apart; plain addresses stay as they are. */
+function quoted(text: string): string {
+  return /^[\w.:/@%+=[\]-]+$/.test(text) ? text : `"${text.replace(/["\\$`]/g, '\\$&')}"`;
+}

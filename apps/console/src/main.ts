@@ -1,0 +1,7 @@
+import { createApp } from 'vue';
+import App from './App.vue';
+import './theme.css';
+import './style.css';
+import './phone.css';
+
+createApp(App).mount('#app');

@@ -1,0 +1,71 @@
+import Type, { type Static } from 'typebox';
+
+/** Who feeds a live stream. */
+export const OverviewPublisher = Type.Object({
+  protocol: Type.String(),
+  remoteAddress: Type.String(),
+  /** When the publication began, milliseconds since 1970. */
+  sinceMs: Type.Integer(),
+});
+
+export type OverviewPublisher = Static<typeof OverviewPublisher>;
+
+/** The picture of a live stream; sizes and rates are 0 until they are known. */
+export const OverviewVideo = Type.Object({
+  /** FFmpeg's name: `h264`, `h265`, … */
+  codec: Type.String(),
+  /** RFC 6381 name, such as `avc1.64001f`. */
+  codecString: Type.Optional(Type.String()),
+  width: Type.Integer(),
+  height: Type.Integer(),
+  /** Measured frames a second. */
+  fps: Type.Number(),
+  /** Measured bits a second. */
+  bitrate: Type.Integer(),
+  /** Frames between the last two key frames; 0 until two were seen. */
+  gopFrames: Type.Integer(),
+});
+
+export type OverviewVideo = Static<typeof OverviewVideo>;
+
+/** The sound of a live stream; rate and channels are 0 until they are known. */
+export const OverviewAudio = Type.Object({
+  codec: Type.String(),
+  codecString: Type.Optional(Type.String()),
+  sampleRate: Type.Integer(),
+  channels: Type.Integer(),
+  /** Measured bits a second. */
+  bitrate: Type.Integer(),
+});
+
+export type OverviewAudio = Static<typeof OverviewAudio>;
+
+/** One live stream, with what an operator wants to see at a glance. */
+export const OverviewStream = Type.Object({
+  name: Type.String(),
+  publisher: Type.Union([OverviewPublisher, Type.Null()]),
+  video: Type.Union([OverviewVideo, Type.Null()]),
+  audio: Type.Union([OverviewAudio, Type.Null()]),
+  viewers: Type.Integer(),
+  uptimeSeconds: Type.Integer(),
+  /** True for the stream that the server plays by itself for trying things out. */
+  startedByDemo: Type.Optional(Type.Boolean()),
+});
+
+export type OverviewStream = Static<typeof OverviewStream>;
+
+/** Ports that clients connect to. */
+export const OverviewPorts = Type.Object({ rtmp: Type.Integer(), hls: Type.Integer(), http: Type.Integer() });
+
+export type OverviewPorts = Static<typeof OverviewPorts>;
+
+/** Body of `GET /api/overview`, which the console polls. Our own, not part of the WCS API. */
+export const OverviewBody = Type.Object({
+  server: Type.Object({ version: Type.String(), uptimeSeconds: Type.Integer(), node: Type.String() }),
+  ports: OverviewPorts,
+  /** Addresses of this host that others may reach it by, best first; IPv6 ones without brackets. */
+  addresses: Type.Array(Type.String()),
+  streams: Type.Array(OverviewStream),
+});
+
+export type OverviewBody = Static<typeof OverviewBody>;

@@ -1,0 +1,27 @@
+import type { Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
+import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
+import type { DescribeTrack } from './stream-details.ts';
+
+/** Ports that media clients connect to; 0 when that server is off. */
+export interface ControlPorts {
+  readonly rtmp: number;
+  readonly hls: number;
+}
+
+/** What the control server needs from the composition root. */
+export interface ControlDeps {
+  readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly log: Log;
+  /** The same object that the protocols count with. */
+  readonly counters: PrometheusCounters;
+  readonly describeTrack: DescribeTrack;
+  /** Version of the product, shown by `/health` and the console. */
+  readonly version: string;
+  /** Asked at each request, because ports of 0 are known only after listening. */
+  readonly ports: () => ControlPorts;
+  /** Folder with the built console (`apps/console/dist`); need not exist. */
+  readonly consoleDir: string;
+  /** Name of the stream that the server plays by itself, so that the console can mark it. */
+  readonly demoStreamName?: string | undefined;
+}

@@ -1,0 +1,166 @@
+import type { Socket } from 'node:net';
+import type { HealthBody } from '@sluice/contract';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { MediaServerError } from '../core/index.ts';
+import { RateLimiter } from '../io/index.ts';
+import { consoleFiles } from './console/console-files.ts';
+import { overview } from './console/overview.ts';
+import type { ControlDeps } from './control-deps.ts';
+import { type ControlOptions, corsHeaders } from './control-options.ts';
+import { errorBody, publicError } from './error-body.ts';
+import { ServerMetrics } from './metrics/server-metrics.ts';
+import { restRoutes } from './rest/rest-routes.ts';
+
+const BODY_LIMIT_BYTES = 1024 * 1024;
+/** A request that is not complete by then is answered with 408, so that slow senders can't hold sockets. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The HTTP server for people and programs that look after the media server: REST, health, metrics, console. */
+export class ControlServer {
+  readonly #deps: ControlDeps;
+  readonly #options: ControlOptions;
+  readonly #cors: ReadonlyMap<string, string>;
+  readonly #metrics: ServerMetrics;
+  readonly #errorLog = new RateLimiter(5);
+  #app: FastifyInstance | undefined;
+  #port: number;
+  #closing: Promise<void> | undefined;
+
+  /** @throws MediaServerError CONFIG_INVALID when a CORS header can't be sent */
+  constructor(deps: ControlDeps, options: ControlOptions) {
+    this.#deps = deps;
+    this.#options = Object.freeze({ ...options });
+    this.#cors = corsHeaders(options);
+    this.#metrics = new ServerMetrics(deps);
+    this.#port = options.port;
+  }
+
+  /** The port that is listened on; before `start` the one that is configured. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /**
+   * Resolves when requests are answered. Once.
+   * @throws MediaServerError PORT_IN_USE or CONFIG_INVALID
+   */
+  async start(): Promise<void> {
+    const app = this.#createApp();
+    this.#app = app;
+    this.#metrics.start();
+    this.#infoRoutes(app);
+    await app.register(
+      (scope, _options, done) => {
+        restRoutes(scope, this.#deps, this.#cors);
+        done();
+      },
+      { prefix: '/rest-api' },
+    );
+    const built = await consoleFiles(app, this.#deps.consoleDir);
+    if (!built) this.#deps.log.warn({ folder: this.#deps.consoleDir }, 'the console is not built');
+    await this.#listen(app);
+    this.#deps.log.info({ host: this.#options.host, port: this.#port }, 'control server listens');
+  }
+
+  /** Stops answering and resolves when the port and all connections are released. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#app?.close();
+    this.#metrics.close();
+  }
+
+  #createApp(): FastifyInstance {
+    const app = Fastify({
+      logger: false,
+      bodyLimit: BODY_LIMIT_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      forceCloseConnections: true,
+      routerOptions: { ignoreTrailingSlash: true },
+      frameworkErrors: (error, request, reply) => this.#answerError(error, request, reply),
+      clientErrorHandler: answerMalformed,
+    });
+    app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
+    app.setNotFoundHandler((request, reply) =>
+      reply.code(404).send(errorBody(404, 'there is nothing at this path', request.url)),
+    );
+    return app;
+  }
+
+  #infoRoutes(app: FastifyInstance): void {
+    const { version, streams, sessions } = this.#deps;
+    app.get('/health', (): HealthBody => {
+      const uptimeSeconds = Math.floor(process.uptime());
+      return { status: 'ok', version, uptimeSeconds, streams: streams.size, sessions: sessions.size };
+    });
+    app.get('/metrics', async (_request, reply) => {
+      const text = await this.#metrics.render();
+      return reply.type(this.#metrics.contentType).send(text);
+    });
+    app.get('/api/overview', (_request, reply) =>
+      reply
+        .header('cache-control', 'no-store')
+        .send(overview(this.#deps, { host: this.#options.host, port: this.#port })),
+    );
+  }
+
+  async #listen(app: FastifyInstance): Promise<void> {
+    const { host, port } = this.#options;
+    try {
+      await app.listen({ host, port });
+    } catch (error) {
+      await this.close();
+      throw listenError(error, `${host}:${port}`);
+    }
+    const address = app.server.address();
+    if (address !== null && typeof address === 'object') this.#port = address.port;
+  }
+
+  #answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const { status, message } = publicError(error);
+    if (status >= 500) this.#logError(error, request);
+    void reply.code(status).send(errorBody(status, message, request.url));
+  }
+
+  #logError(error: unknown, request: FastifyRequest): void {
+    const suppressed = this.#errorLog.take();
+    if (suppressed < 0) return;
+    this.#deps.log.error({ err: error, method: request.method, path: request.url, suppressed }, 'request failed');
+  }
+}
+
+function listenError(error: unknown, address: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') {
+    const todo = 'stop the program that uses it, or set http.port to a free port';
+    return new MediaServerError('PORT_IN_USE', `${address} is already in use: ${todo}`, { cause: error });
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    const todo = 'set http.port to a port above 1023 and the address to one of this machine';
+    return new MediaServerError('CONFIG_INVALID', `can't listen on ${address} (${code}): ${todo}`, { cause: error });
+  }
+  return error;
+}
+
+/** Answers what is not even HTTP; there is no request object then. */
+function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+  const body = errorBody(status, 'the request is not valid HTTP', '');
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${status} ${body.error}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${text}`);
+  socket.destroySoon();
+}

@@ -1,0 +1,71 @@
+import type { StreamObject } from '@sluice/contract';
+import type { SessionDescription, Stream, StreamState } from '../../core/index.ts';
+import type { AudioDetails, StreamDetails } from '../stream-details.ts';
+
+type Codec = NonNullable<StreamState['video']>['codec'];
+
+const WCS_CODECS: Readonly<Record<Codec, string>> = {
+  h264: 'H264',
+  h265: 'H265',
+  av1: 'AV1',
+  vp8: 'VP8',
+  vp9: 'VP9',
+  aac: 'mpeg4-generic',
+  opus: 'opus',
+  pcma: 'PCMA',
+  pcmu: 'PCMU',
+  speex: 'speex',
+};
+
+/** The WCS object of one publication or playback; `stream` is absent while a player waits for it. */
+export function streamObject(
+  session: SessionDescription,
+  stream: Stream | undefined,
+  details: StreamDetails,
+): StreamObject {
+  const video = stream?.state.video;
+  const audio = stream?.state.audio;
+  return {
+    appKey: session.appKey,
+    sessionId: session.sessionId,
+    mediaSessionId: session.mediaSessionId,
+    name: session.streamName,
+    published: session.mediaType === 'publish',
+    hasVideo: video !== undefined,
+    hasAudio: audio !== undefined,
+    status: session.status,
+    ...(audio === undefined ? {} : { audioCodec: audioCodec(audio.codec, details.audio) }),
+    ...(video === undefined ? {} : { videoCodec: WCS_CODECS[video.codec] }),
+    record: false,
+    width: details.video?.width ?? 0,
+    height: details.video?.height ?? 0,
+    ...NOT_REQUESTED,
+    transport: session.transport,
+    createDate: session.createDate,
+    mediaType: session.mediaType,
+    audioState: { muted: false },
+    videoState: { muted: false },
+    mediaProvider: session.mediaProvider,
+    ...(Object.keys(session.custom).length === 0 ? {} : { custom: { ...session.custom } }),
+  };
+}
+
+/** Limits that a player or encoder may ask for and that RTMP and HLS have no means to ask for. */
+const NOT_REQUESTED = {
+  bitrate: 0,
+  minBitrate: 0,
+  maxBitrate: 0,
+  quality: 0,
+  history: false,
+  gop: 0,
+  fps: 0,
+  audioBitrate: 0,
+  codecImpl: '',
+  cvoExtension: false,
+} as const;
+
+function audioCodec(codec: Codec, details: AudioDetails | undefined): string {
+  const name = WCS_CODECS[codec];
+  if (codec !== 'aac' || details === undefined) return name;
+  return `${name}/${details.sampleRate}/${details.channels}`;
+}
