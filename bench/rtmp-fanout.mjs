@@ -131,7 +131,9 @@ const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)]
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 try {
   const tags = makeClip(folder);
-  process.stdout.write('| viewers | server | CPU % of a core | KiB / viewer | Mbit/s each | delay p50 ms | p95 ms | lost |\n');
+  process.stdout.write(
+    '| viewers | server | CPU % of a core | KiB / viewer | Mbit/s each | delay p50 ms | p95 ms | lost |\n',
+  );
   process.stdout.write('|---|---|---|---|---|---|---|---|\n');
   for (const viewers of values.viewers.split(',').map(Number)) {
     const ratios = [];

@@ -1,7 +1,7 @@
 // Servers that the benchmarks compare, each as { name, pid, port, stop }. Nothing outlives the run.
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 

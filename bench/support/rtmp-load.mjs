@@ -55,5 +55,6 @@ for (let done = 0; done < count; done += CONNECTING_AT_ONCE) {
   await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - done) }, open));
 }
 process.stdout.write('ready\n');
-for await (const _ of createInterface({ input: process.stdin })) process.stdout.write(`${total} ${playing} ${closed}\n`);
+for await (const _ of createInterface({ input: process.stdin }))
+  process.stdout.write(`${total} ${playing} ${closed}\n`);
 process.exit(0);

@@ -95,7 +95,7 @@ export class SampleTable {
     this.#durations = parseDurations(stbl, this.count);
     this.#runStarts = startsOfRuns(this.#durations);
     this.#compositions = parseCompositions(stbl, this.count);
-    this.compositionLead = (this.#compositions?.values ?? []).reduce((lead, value) => Math.max(lead, -value), 0);
+    this.compositionLead = this.#compositions?.values.reduce((lead, value) => Math.max(lead, -value), 0) ?? 0;
     this.#keys = parseKeys(stbl);
   }
 

@@ -125,18 +125,20 @@ export class TsMuxer {
 
   /** Writes the frames that wait as one PES packet. */
   #writeAudio(output: TsOutput, stream: ElementaryStream): void {
-    const [first] = stream.pending;
+    const frames = stream.pending;
+    const [first] = frames;
     if (first === undefined) return;
+    // Emptied first, so that a frame that cannot be written does not haunt later segments.
+    stream.pending = [];
     const pieces: Uint8Array[] = [];
     let length = 0;
-    for (const packet of stream.pending) {
+    for (const packet of frames) {
       const frame = packet.units[0];
       if (frame === undefined || stream.config === undefined) continue;
       const header = writeAdts(stream.config, frame.length);
       pieces.push(header, frame);
       length += header.length + frame.length;
     }
-    stream.pending = [];
     const pts = timestamp(first.ptsUs);
     pieces.unshift(pesHeader(stream.streamId, length, pts, pts));
     output.pes(stream, pieces, this.#firstPacketFlags(stream, true, pts));

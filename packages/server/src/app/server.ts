@@ -220,6 +220,7 @@ function urlsFor(
     urls.push({ what: 'Publish (OBS server)', url: `rtmp://${host}:${ports.rtmp}/live  with any stream key` });
     urls.push({ what: 'Play by RTMP', url: `rtmp://${host}:${ports.rtmp}/live/${name}` });
   }
-  if (ports.hls !== undefined) urls.push({ what: 'Play by HLS', url: `http://${host}:${ports.hls}/${name}/${name}.m3u8` });
+  if (ports.hls !== undefined)
+    urls.push({ what: 'Play by HLS', url: `http://${host}:${ports.hls}/${name}/${name}.m3u8` });
   return urls;
 }

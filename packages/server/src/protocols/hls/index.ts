@@ -1,1 +1,2 @@
-export {};
+export { DEFAULT_HLS_OPTIONS, type HlsOptions, resolveHlsOptions } from './options.ts';
+export { HlsServer, type HlsServerDeps } from './server.ts';

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
+import { TestServer } from './support/server.ts';
+
+const CHROMIUM_ARGS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--autoplay-policy=no-user-gesture-required',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+];
+const WATCH_SECONDS = 30;
+
+let server: TestServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await TestServer.start({ args: ['--demo'] });
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop('SIGINT');
+});
+
+describe('a server with the demo stream', () => {
+  it('lists it by REST, in health and in metrics', async () => {
+    await server.untilLive('demo');
+    const response = await fetch(server.http('/rest-api/stream/find_all'), { method: 'POST' });
+    const [stream] = (await response.json()) as Record<string, unknown>[];
+    expect(stream).toMatchObject({ name: 'demo', published: true, hasVideo: true, hasAudio: true, videoCodec: 'H264' });
+    expect((await fetch(server.http('/health'))).status).toBe(200);
+    const metrics = await (await fetch(server.http('/metrics'))).text();
+    expect(metrics).toMatch(/sluice_rtmp_connections_total/);
+  });
+
+  it(`plays in Chromium by the console's page for ${WATCH_SECONDS} s without a stall`, async () => {
+    const page = await browser.newPage();
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    await page.goto(server.http('/'));
+    const video = page.getByTestId('player-video');
+    const time = (): Promise<number> => video.evaluate((element) => (element as HTMLVideoElement).currentTime);
+    await expect.poll(() => page.getByTestId('player-state').getAttribute('data-state'), { timeout: 20_000 }).toBe('playing');
+    await expect.poll(time, { timeout: 20_000 }).toBeGreaterThan(1);
+    await video.evaluate((element) => {
+      const counts = { waiting: 0 };
+      element.addEventListener('waiting', () => counts.waiting++);
+      Object.assign(window, { counts });
+    });
+    const [startTime, startClock] = [await time(), Date.now()];
+    await expect.poll(time, { timeout: 60_000, interval: 500 }).toBeGreaterThan(startTime + WATCH_SECONDS);
+    const late = (Date.now() - startClock) / 1000 - WATCH_SECONDS;
+    expect(late).toBeLessThan(2);
+    expect(await page.evaluate(() => (window as unknown as { counts: { waiting: number } }).counts.waiting)).toBe(0);
+    expect(errors).toEqual([]);
+    expect(await page.getByTestId('stream-row').count()).toBe(1);
+    await page.close();
+  });
+
+  it.each(['fmp4', 'ts'])(`plays in ffmpeg by HLS for ${WATCH_SECONDS} s without a warning (%s)`, async (container) => {
+    const own = await TestServer.start({ settings: { hls_container: container, publisher_reconnect_wait: 200 } });
+    const clip = join(own.folder, 'clip.mp4');
+    makeClip(clip, { seconds: 10, bframes: 2 });
+    const publisher = new Ffmpeg(['-v', 'error', '-re', '-stream_loop', '8', '-i', clip, '-c', 'copy', '-f', 'flv', own.rtmp('cam')]);
+    await own.untilLive('cam');
+    const args = ['-v', 'warning', '-xerror', '-i', own.hls('cam'), '-t', String(WATCH_SECONDS), '-f', 'null', '-'];
+    const player = new Ffmpeg(args);
+    expect(await player.exited, player.stderr).toBe(0);
+    expect(player.stderr).toBe('');
+    await publisher.stop();
+    await own.stop();
+  });
+});

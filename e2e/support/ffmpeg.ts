@@ -1,0 +1,48 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** Makes a clip of a test picture with a tone. */
+export function makeClip(file: string, options: { seconds: number; bframes?: number; gop?: number; args?: string[] }): void {
+  const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=640x360:r=25', '-f', 'lavfi', '-i', 'sine=440:r=48000'];
+  const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', String(options.gop ?? 50)];
+  const rest = ['-bf', String(options.bframes ?? 0), '-c:a', 'aac', '-b:a', '96k', '-t', String(options.seconds)];
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, ...rest, ...(options.args ?? []), file]);
+}
+
+/** A running ffmpeg whose messages are kept. */
+export class Ffmpeg {
+  stderr = '';
+  readonly exited: Promise<number | null>;
+  readonly #child: ChildProcess;
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn('ffmpeg', ['-hide_banner', '-nostdin', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child.stderr?.on('data', (text) => (this.stderr += String(text)));
+    this.exited = new Promise((resolve) => this.#child.once('exit', resolve));
+  }
+
+  /** Ends it and waits until it is gone. */
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
+    if (this.#child.exitCode === null) this.#child.kill(signal);
+    await this.exited;
+  }
+}
+
+/** One packet as `-f framemd5 -c copy` tells it. */
+export interface PacketSum {
+  readonly stream: number;
+  readonly dts: number;
+  readonly pts: number;
+  readonly size: number;
+  readonly hash: string;
+}
+
+export function readPacketSums(file: string): PacketSum[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const [stream, dts, pts, , size, hash] = line.split(',').map((cell) => cell.trim());
+      return { stream: Number(stream), dts: Number(dts), pts: Number(pts), size: Number(size), hash: hash ?? '' };
+    });
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SLUICE = join(ROOT, 'packages/server/bin/sluice.mjs');
+const START_TIMEOUT_MS = 20_000;
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** The server as a user starts it: its own process, its own folder, free ports. */
+export class TestServer {
+  readonly rtmpPort: number;
+  readonly hlsPort: number;
+  readonly httpPort: number;
+  readonly folder: string;
+  output = '';
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+
+  private constructor(child: ChildProcess, folder: string, ports: { rtmp: number; hls: number; http: number }) {
+    this.#child = child;
+    this.folder = folder;
+    this.rtmpPort = ports.rtmp;
+    this.hlsPort = ports.hls;
+    this.httpPort = ports.http;
+    this.#exited = new Promise((resolve) => child.once('exit', resolve));
+    child.stdout?.on('data', (text) => (this.output += String(text)));
+    child.stderr?.on('data', (text) => (this.output += String(text)));
+  }
+
+  static async start(options: { settings?: Record<string, string | number>; args?: string[] } = {}): Promise<TestServer> {
+    const ports = { rtmp: await freePort(), hls: await freePort(), http: await freePort() };
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
+    const settings = { 'rtmp.port': ports.rtmp, 'hls.port': ports.hls, 'http.port': ports.http, ...options.settings };
+    const sets = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+    const args = [SLUICE, 'start', '--data-dir', folder, ...sets, ...(options.args ?? [])];
+    const server = new TestServer(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }), folder, ports);
+    await server.until(/is running/, START_TIMEOUT_MS);
+    return server;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Waits until the server's output has a line that fits. */
+  async until(pattern: RegExp, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (!pattern.test(this.output)) {
+      if (this.#child.exitCode !== null || Date.now() > deadline) throw new Error(`no ${pattern} in:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  rtmp(name: string): string {
+    return `rtmp://127.0.0.1:${this.rtmpPort}/live/${name}`;
+  }
+
+  hls(name: string): string {
+    const part = encodeURIComponent(name);
+    return `http://127.0.0.1:${this.hlsPort}/${part}/${part}.m3u8`;
+  }
+
+  http(path: string): string {
+    return `http://127.0.0.1:${this.httpPort}${path}`;
+  }
+
+  /** Waits until a stream of that name is live and its picture size is known. */
+  async untilLive(name: string): Promise<void> {
+    await expect.poll(async () => await this.streamNames(), { timeout: 15_000 }).toContain(name);
+  }
+
+  async streamNames(): Promise<string[]> {
+    const response = await fetch(this.http('/rest-api/stream/find_all'));
+    if (response.status !== 200) return [];
+    return ((await response.json()) as { name: string; published: boolean }[]).filter((s) => s.published).map((s) => s.name);
+  }
+
+  /** Ends the server as a supervisor does and checks that it ended well, in time. */
+  async stop(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM'): Promise<void> {
+    const started = Date.now();
+    if (this.#child.exitCode === null) this.#child.kill(signal);
+    const code = await this.#exited;
+    rmSync(this.folder, { recursive: true, force: true });
+    expect(code, this.output).toBe(0);
+    expect(Date.now() - started).toBeLessThan(10_000);
+  }
+}

@@ -1,0 +1,6 @@
+export { closestName } from './closest-name.ts';
+export { type LoadedSettings, type LoadOptions, loadSettings } from './load.ts';
+export { renderSettings, renderSettingsReference } from './render.ts';
+export { SCHEMA, type SettingName, type Settings } from './schema.ts';
+export { SettingsError } from './settings-error.ts';
+export { parseHeaderList } from './value.ts';

@@ -1,0 +1,78 @@
+import type { LoadedSettings } from './load.ts';
+import { formatProperty } from './properties.ts';
+import {
+  ALIASES,
+  environmentName,
+  SETTING_NAMES,
+  type SettingEntry,
+  type SettingName,
+  type SettingValue,
+  settingEntry,
+} from './schema.ts';
+import { describeAllowed, formatValue } from './value.ts';
+
+const GROUPS: readonly { title: string; has(name: SettingName): boolean }[] = [
+  { title: 'RTMP', has: (name) => name.startsWith('rtmp') },
+  { title: 'HLS', has: (name) => name.startsWith('hls') },
+  { title: 'REST', has: (name) => name.startsWith('rest_') },
+  { title: 'Keep-alive', has: (name) => name.startsWith('keep_alive') },
+  { title: 'Streams', has: (name) => ['max_streams', 'publisher_reconnect_wait'].includes(name) },
+  { title: 'Cache', has: (name) => name.startsWith('gop_cache') },
+  { title: 'Server', has: () => true },
+];
+
+/** All settings in force, in the form of a settings file; where a value is not the default, a comment says whence. */
+export function renderSettings({ settings, origins }: LoadedSettings): string {
+  const lines: string[] = [];
+  for (const name of SETTING_NAMES) {
+    const origin = origins.get(name) ?? 'default';
+    if (origin !== 'default') lines.push(`# from ${origin}`);
+    lines.push(formatProperty(name, formatValue(settingEntry(name), settings[name])));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The reference page of all settings, in Markdown, from the schema alone. */
+export function renderSettingsReference(): string {
+  const lines = [
+    '# Settings',
+    '',
+    '<!-- Made by `npm run docs:settings` from the settings schema. Do not edit. -->',
+    '',
+    'Settings come from, later ones over earlier ones:',
+    '',
+    '1. the defaults below,',
+    '2. the settings file, `sluice.properties` in the data folder or the one named by `--config`,',
+    '3. environment variables: `SLUICE_` and the name in capitals with dots as underscores,',
+    '4. `--set name=value` on the command line.',
+    '',
+    'Names marked WCS are those of Flashphoner WCS and mean the same, so its `flashphoner.properties` can be used as it',
+    'is. A name that is not supported gives a warning; a value that is not allowed stops the start with one line that',
+    'names file, line, value and what is allowed.',
+  ];
+  const left = new Set(SETTING_NAMES);
+  for (const { title, has } of GROUPS) {
+    const names = [...left].filter(has);
+    for (const name of names) left.delete(name);
+    lines.push('', `## ${title}`, '', '| Setting | Default | Allowed | Meaning |', '|---|---|---|---|');
+    for (const name of names) lines.push(referenceRow(name));
+  }
+  lines.push('', '## Other spellings', '', '| Written | Means |', '|---|---|');
+  for (const [alias, name] of Object.entries(ALIASES)) lines.push(`| \`${alias}\` | \`${name}\` |`);
+  lines.push('', `As an environment variable, \`rtmp.port\` is \`${environmentName('rtmp.port')}\`.`, '');
+  return lines.join('\n');
+}
+
+function referenceRow(name: SettingName): string {
+  const entry = settingEntry(name);
+  const origin = entry.from === 'wcs' ? ' (WCS)' : '';
+  const cells = [`\`${name}\`${origin}`, defaultCell(entry), describeAllowed(entry), entry.doc];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function defaultCell(entry: SettingEntry): string {
+  const value: SettingValue = entry.default;
+  const text = formatValue(entry, value);
+  if (text === '') return 'empty';
+  return `\`${text}\`${entry.unit === undefined ? '' : ` ${entry.unit}`}`;
+}

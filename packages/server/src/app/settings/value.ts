@@ -1,0 +1,124 @@
+import { isIP } from 'node:net';
+import type { SettingEntry, SettingValue } from './schema.ts';
+
+/** A setting's text read by its type: the value, or what would have been allowed. */
+export type ParsedValue = { readonly value: SettingValue } | { readonly allowed: string };
+
+const MAX_STRING_LENGTH = 4096;
+const MAX_SHOWN_LENGTH = 80;
+const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+\s*:[^\r\n]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are just what is refused.
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
+
+/** Reads the text of a setting. Spaces around it do not count. */
+export function parseValue(entry: SettingEntry, text: string): ParsedValue {
+  const value = parseTrimmed(entry, text.trim());
+  return value === undefined ? { allowed: describeAllowed(entry) } : { value };
+}
+
+function parseTrimmed(entry: SettingEntry, text: string): SettingValue | undefined {
+  switch (entry.type) {
+    case 'integer':
+      return /^[+-]?\d{1,15}$/.test(text) ? inRange(Number(text), entry.min, entry.max) : undefined;
+    case 'number':
+      return /^[+-]?\d{1,15}(\.\d{1,15})?$/.test(text) ? inRange(Number(text), entry.min, entry.max) : undefined;
+    case 'port':
+      return /^\d{1,5}$/.test(text) ? inRange(Number(text), 0, 65_535) : undefined;
+    case 'boolean':
+      return /^(true|false)$/i.test(text) ? text.toLowerCase() === 'true' : undefined;
+    case 'enum':
+      return entry.values.find((value) => value.toLowerCase() === text.toLowerCase());
+    case 'list':
+      return parseList(text, entry.values);
+    case 'string':
+      return isAllowedString(entry.format, text) ? text : undefined;
+  }
+}
+
+function inRange(value: number, min: number, max: number): number | undefined {
+  return value >= min && value <= max ? value : undefined;
+}
+
+function parseList(text: string, allowed: readonly string[] | undefined): readonly string[] | undefined {
+  if (text === '') return [];
+  const items = text.split(',').map((item) => item.trim());
+  return items.every((item) => (allowed === undefined ? item !== '' : allowed.includes(item))) ? items : undefined;
+}
+
+function isAllowedString(format: 'headers' | 'ip' | 'host' | 'path' | undefined, text: string): boolean {
+  if (text.length > MAX_STRING_LENGTH || CONTROL_CHARACTERS.test(text)) return false;
+  switch (format) {
+    case 'headers':
+      return splitHeaders(text).every((header) => HEADER.test(header));
+    case 'ip':
+      return isIP(text) !== 0;
+    case 'host':
+      return text === '' || isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text);
+    case 'path':
+      return text !== '';
+    case undefined:
+      return true;
+  }
+}
+
+function splitHeaders(text: string): string[] {
+  return text
+    .split(';')
+    .map((header) => header.trim())
+    .filter((header) => header !== '');
+}
+
+/** Takes a checked `Name: value; Name: value` setting apart. */
+export function parseHeaderList(text: string): readonly (readonly [name: string, value: string])[] {
+  return splitHeaders(text).map((header) => {
+    const colon = header.indexOf(':');
+    return [header.slice(0, colon).trim(), header.slice(colon + 1).trim()] as const;
+  });
+}
+
+/** Says in words which values a setting can have. */
+export function describeAllowed(entry: SettingEntry): string {
+  switch (entry.type) {
+    case 'integer':
+      return `a whole number from ${entry.min} to ${entry.max}${entry.unit === undefined ? '' : ` (${entry.unit})`}`;
+    case 'number':
+      return `a number from ${entry.min} to ${entry.max}${entry.unit === undefined ? '' : ` (${entry.unit})`}`;
+    case 'port':
+      return 'a port from 1 to 65535, or 0 for off';
+    case 'boolean':
+      return 'true or false';
+    case 'enum':
+      return `one of ${entry.values.join(', ')}`;
+    case 'list':
+      return `a list separated by commas${entry.values === undefined ? '' : ` of ${entry.values.join(', ')}`}`;
+    case 'string':
+      return describeString(entry.format);
+  }
+}
+
+function describeString(format: 'headers' | 'ip' | 'host' | 'path' | undefined): string {
+  switch (format) {
+    case 'headers':
+      return 'headers as Name: value, separated by ;';
+    case 'ip':
+      return 'an IPv4 or IPv6 address';
+    case 'host':
+      return 'an address or a host name, or nothing';
+    case 'path':
+      return 'the path of a folder';
+    case undefined:
+      return `text of at most ${MAX_STRING_LENGTH} characters without control characters`;
+  }
+}
+
+/** Writes a value as it would stand in a settings file; secrets are blotted out. */
+export function formatValue(entry: SettingEntry, value: SettingValue): string {
+  if (entry.secret === true && value !== '') return '******';
+  return typeof value === 'object' ? value.join(',') : String(value);
+}
+
+/** A text from outside made fit for a message of one line. */
+export function quote(text: string): string {
+  const short = text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
+  return JSON.stringify(short);
+}

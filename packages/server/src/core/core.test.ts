@@ -1,0 +1,184 @@
+import type { MediaPacket, Track } from '@sluice/media';
+import { describe, expect, it, vi } from 'vitest';
+import { PacketLog } from './packet-log.ts';
+import { Stream, type StreamEntry } from './stream.ts';
+import { StreamRegistry } from './stream-registry.ts';
+import { Timeline, Unwrapper32 } from './timeline.ts';
+
+const VIDEO: Track = { id: 0, kind: 'video', codec: 'h264', clockRate: 90000, parameters: [] };
+const AUDIO: Track = { id: 1, kind: 'audio', codec: 'aac', clockRate: 48000, parameters: [] };
+
+function packet(ms: number, key: boolean, track = VIDEO, bytes = 100): MediaPacket {
+  return { track, units: [new Uint8Array(bytes)], ptsUs: ms * 1000, dtsUs: ms * 1000, key, byteLength: bytes };
+}
+
+function readAll(reader: { read(): StreamEntry | undefined }): number[] {
+  const times: number[] = [];
+  for (let entry = reader.read(); entry !== undefined; entry = reader.read()) times.push(entry.dtsUs / 1000);
+  return times;
+}
+
+const idle = { onReadable: () => {}, onEnd: () => {} };
+const fakePublisher = { sessionId: 's', close: () => {} };
+
+describe('packet log', () => {
+  const entry = (ms: number, startPoint = false, byteLength = 10) => ({ dtsUs: ms * 1000, byteLength, startPoint });
+
+  it('keeps what is inside its duration and its bytes, and numbers go on', () => {
+    const byTime = new PacketLog({ maxDurationMs: 100, maxBytes: 1e9 });
+    for (let i = 0; i < 1000; i++) byTime.append(entry(i));
+    expect([byTime.start, byTime.end]).toEqual([899, 1000]);
+    const byBytes = new PacketLog({ maxDurationMs: 1e9, maxBytes: 55 });
+    for (let i = 0; i < 1000; i++) byBytes.append(entry(i));
+    expect([byBytes.end - byBytes.start, byBytes.bytes]).toEqual([5, 50]);
+  });
+
+  it('always keeps the newest entry, however large', () => {
+    const log = new PacketLog({ maxDurationMs: 100, maxBytes: 50 });
+    log.append(entry(0, true, 1000));
+    expect(log.at(0)?.byteLength).toBe(1000);
+  });
+
+  it('is bounded in entries even when they cost nothing', () => {
+    const log = new PacketLog({ maxDurationMs: 1e9, maxBytes: 1e9 });
+    for (let i = 0; i < 200_000; i++) log.append(entry(0, false, 0));
+    expect(log.end - log.start).toBeLessThanOrEqual(65_536);
+  });
+
+  it('forgets a start point that it let go', () => {
+    const log = new PacketLog({ maxDurationMs: 100, maxBytes: 1e9 });
+    log.append(entry(0, true));
+    expect(log.lastStartPoint).toBe(0);
+    for (let i = 1; i < 300; i++) log.append(entry(i));
+    expect(log.lastStartPoint).toBe(-1);
+  });
+});
+
+describe('stream and readers', () => {
+  it('gives a reader the pictures since the last key frame, or what comes from the next one', () => {
+    const stream = new Stream('s');
+    stream.publish(packet(0, true));
+    stream.publish(packet(40, false));
+    stream.publish(packet(80, true));
+    stream.publish(packet(120, false));
+    const gop = stream.attach({ startAt: 'gop', ...idle });
+    const live = stream.attach({ startAt: 'live', ...idle });
+    stream.publish(packet(160, false));
+    stream.publish(packet(200, true));
+    expect(readAll(gop)).toEqual([80, 120, 160, 200]);
+    expect(readAll(live)).toEqual([200]);
+  });
+
+  it('lets audio start anywhere only while there is no video', () => {
+    const stream = new Stream('s');
+    stream.publish(packet(0, true, AUDIO));
+    expect(stream.log.lastStartPoint).toBe(0);
+    stream.publish(packet(10, true));
+    stream.publish(packet(20, true, AUDIO));
+    expect(stream.log.lastStartPoint).toBe(1);
+  });
+
+  it('moves a slow reader to the newest key frame and counts what it missed', () => {
+    const stream = new Stream('s', { gopCacheMaxMs: 200, gopCacheMaxBytes: 1e9 });
+    stream.publish(packet(0, true));
+    const reader = stream.attach({ startAt: 'gop', ...idle });
+    for (let ms = 40; ms <= 1000; ms += 40) stream.publish(packet(ms, ms % 200 === 0));
+    expect(readAll(reader)).toEqual([1000]);
+    expect(reader.dropped).toBe(25);
+  });
+
+  it('wakes every reader, also when one leaves while it is woken', () => {
+    const stream = new Stream('s');
+    const woken: string[] = [];
+    const first = stream.attach({
+      startAt: 'live',
+      onEnd: () => {},
+      onReadable: () => {
+        woken.push('a');
+        first.close();
+      },
+    });
+    stream.attach({ startAt: 'live', onEnd: () => {}, onReadable: () => void woken.push('b') });
+    stream.publish(packet(0, true));
+    stream.publish(packet(40, false));
+    expect(woken).toEqual(['a', 'b', 'b']);
+  });
+
+  it('begins a new epoch when a publisher comes back', () => {
+    const stream = new Stream('s');
+    stream.attachPublisher(fakePublisher);
+    stream.publish(packet(0, true));
+    stream.detachPublisher(fakePublisher);
+    stream.attachPublisher(fakePublisher);
+    expect([stream.state.epoch, stream.state.video]).toEqual([1, undefined]);
+  });
+});
+
+describe('stream registry', () => {
+  it('has one publisher a name, and keeps the stream for readers who wait', async () => {
+    const registry = new StreamRegistry({ reconnectWaitMs: 60_000, maxStreams: 2 });
+    const stream = registry.publish('cam', fakePublisher);
+    expect(() => registry.publish('cam', fakePublisher)).toThrow(/already/);
+    const onEnd = vi.fn();
+    stream.attach({ startAt: 'live', onReadable: () => {}, onEnd });
+    registry.unpublish(stream, fakePublisher, 'left');
+    expect(registry.publish('cam', fakePublisher)).toBe(stream);
+    registry.close();
+    expect(onEnd).toHaveBeenCalledOnce();
+    expect(registry.size).toBe(0);
+  });
+
+  it('ends a stream at once when nobody reads it', () => {
+    const registry = new StreamRegistry({ reconnectWaitMs: 60_000, maxStreams: 2 });
+    registry.unpublish(registry.publish('cam', fakePublisher), fakePublisher, 'left');
+    expect(registry.get('cam')).toBeUndefined();
+  });
+
+  it('refuses bad names and more streams than allowed', () => {
+    const registry = new StreamRegistry({ reconnectWaitMs: 0, maxStreams: 1 });
+    for (const name of ['', 'a\nb', 'x'.repeat(1025)]) expect(() => registry.publish(name, fakePublisher)).toThrow();
+    registry.publish('a', fakePublisher);
+    expect(() => registry.publish('b', fakePublisher)).toThrow(/max_streams/);
+    registry.close();
+  });
+
+  it('wakes those who wait for a name, and lets them give up', async () => {
+    const registry = new StreamRegistry({ reconnectWaitMs: 0, maxStreams: 9 });
+    const waiting = registry.waitFor('cam', 60_000);
+    const abort = new AbortController();
+    const aborted = registry.waitFor('other', 60_000, abort.signal);
+    abort.abort();
+    const stream = registry.publish('cam', fakePublisher);
+    expect(await waiting).toBe(stream);
+    expect(await aborted).toBeUndefined();
+    registry.close();
+  });
+});
+
+describe('timeline', () => {
+  it('keeps a new source’s times and goes on after the last packet of a restarted one', () => {
+    expect(new Timeline().map(5_000_000)).toBe(5_000_000);
+    expect(new Timeline(9_000_000).map(0)).toBe(9_020_000);
+  });
+
+  it('re-bases a clock that jumps, either way', () => {
+    const timeline = new Timeline();
+    timeline.map(1_000_000);
+    expect(timeline.map(100_000_000)).toBe(1_020_000);
+    expect(timeline.map(100_040_000)).toBe(1_060_000);
+    expect(timeline.map(0)).toBe(1_080_000);
+    expect(timeline.breaks).toBe(2);
+  });
+
+  it('leaves pauses and interleaving alone', () => {
+    const timeline = new Timeline();
+    for (const time of [0, 40_000, 20_000, 5_000_000, 4_980_000]) expect(timeline.map(time)).toBe(time);
+    expect(timeline.breaks).toBe(0);
+  });
+
+  it('extends 32-bit counters over the wrap, also when packets cross it out of order', () => {
+    const unwrapper = new Unwrapper32();
+    const read = [0xfffffff0, 0x10, 0xfffffff8, 0x20].map((value) => unwrapper.unwrap(value));
+    expect(read).toEqual([0xfffffff0, 0x100000010, 0xfffffff8, 0x100000020]);
+  });
+});

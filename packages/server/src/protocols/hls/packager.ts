@@ -1,0 +1,224 @@
+import { aacCodecString, avcCodecString, type Track, videoSize } from '@sluice/media';
+import type { Counters, Log, Reader, Stream } from '../../core/index.ts';
+import type { Cut, CutTracks } from './cut.ts';
+import { SegmentCutter } from './cutter.ts';
+import type { HlsOptions } from './options.ts';
+import { renderMasterPlaylist, renderMediaPlaylist } from './playlist.ts';
+import { createMuxer, type SegmentMuxer } from './segment-muxer.ts';
+import { type Segment, SegmentWindow } from './segment-window.ts';
+
+export interface HlsPackagerDeps {
+  readonly stream: Stream;
+  readonly log: Log;
+  readonly counters: Counters;
+  /** Wall clock, milliseconds since 1970; `Date.now` but for tests. */
+  wallMs?(): number;
+  /** Makes the muxer; {@link createMuxer} but for tests. */
+  createMuxer?: typeof createMuxer;
+}
+
+export type HlsPackagerOptions = Pick<
+  HlsOptions,
+  'listSize' | 'segmentMinMs' | 'maxSegmentMs' | 'container' | 'maxBytes'
+>;
+
+/** A segment may take this part of the memory of its stream before it is cut by force. */
+const SEGMENT_SHARE = 1 / 4;
+
+/**
+ * Cuts one stream into segments and renders its playlists. Reads the stream like any viewer; muxes each segment
+ * once, whatever the number of viewers.
+ */
+export class HlsPackager {
+  readonly stream: Stream;
+  readonly window: SegmentWindow;
+  readonly #log: Log;
+  readonly #counters: Counters;
+  readonly #options: HlsPackagerOptions;
+  readonly #wallMs: () => number;
+  readonly #createMuxer: typeof createMuxer;
+  readonly #cutter: SegmentCutter;
+  readonly #waiters = new Set<() => void>();
+  #reader: Reader | undefined;
+  #muxer: SegmentMuxer | undefined;
+  #initNumber: number | undefined;
+  #tracks: CutTracks | undefined;
+  /** Wall time of media time zero in the present epoch; undefined before its first packet. */
+  #anchor: { readonly epoch: number; readonly zeroMs: number } | undefined;
+  #baseUs: number | undefined;
+  #failed = false;
+  #ended = false;
+
+  /** `window` is that of an earlier publication of the same name: numbers go on, with a discontinuity. */
+  constructor(deps: HlsPackagerDeps, options: HlsPackagerOptions, window?: SegmentWindow) {
+    this.stream = deps.stream;
+    this.#log = deps.log.child({ stream: deps.stream.name });
+    this.#counters = deps.counters;
+    this.#options = options;
+    this.#wallMs = deps.wallMs ?? Date.now;
+    this.#createMuxer = deps.createMuxer ?? createMuxer;
+    // Seconds since 1970 grow faster than segments do, so a name never comes back with other content, even after
+    // a restart of the server: segments are cached by browsers and proxies.
+    const firstSequence = Math.floor(this.#wallMs() / 1000);
+    this.window = window ?? new SegmentWindow({ ...options, firstSequence });
+    window?.restart();
+    this.#cutter = new SegmentCutter({
+      segmentMinMs: options.segmentMinMs,
+      maxSegmentMs: options.maxSegmentMs,
+      maxSegmentBytes: options.maxBytes * SEGMENT_SHARE,
+      onCut: (cut) => this.#add(cut),
+    });
+  }
+
+  /** True when there is a segment to play. */
+  get ready(): boolean {
+    return this.window.listed.length > 0;
+  }
+
+  /** True when no segment will follow. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** True when the present configuration has no picture. */
+  get audioOnly(): boolean {
+    return this.#tracks !== undefined && this.#tracks.video === undefined;
+  }
+
+  /** Starts reading at the newest key frame that the stream keeps. */
+  start(): void {
+    if (this.stream.ended) {
+      this.#end();
+      return;
+    }
+    this.#reader = this.stream.attach({
+      startAt: 'gop',
+      onReadable: () => this.#drain(),
+      onEnd: () => this.#end(),
+    });
+    this.#drain();
+  }
+
+  /** Calls `callback` once, when there is a segment or there will never be one. Dispose of the result to forget it. */
+  onceReady(callback: () => void): Disposable {
+    this.#waiters.add(callback);
+    return { [Symbol.dispose]: () => void this.#waiters.delete(callback) };
+  }
+
+  /** The media playlist, with `query` on each URI. */
+  mediaPlaylist(query: string): string {
+    return renderMediaPlaylist({
+      streamName: this.stream.name,
+      container: this.#options.container,
+      segments: this.window.listed,
+      targetSeconds: this.window.targetSeconds,
+      ended: this.#ended,
+      query,
+    });
+  }
+
+  /** The master playlist, with bandwidths measured over the listed segments. */
+  masterPlaylist(query: string): string {
+    const segments = this.window.listed;
+    const video = this.#tracks?.video;
+    const { peakBandwidth, averageBandwidth } = bandwidths(segments);
+    return renderMasterPlaylist({
+      streamName: this.stream.name,
+      codecs: [codecString(video), codecString(this.#tracks?.audio)].filter((c) => c !== undefined),
+      peakBandwidth,
+      averageBandwidth,
+      size: video && videoSize(video),
+      query,
+    });
+  }
+
+  /** Stops cutting and lets go of all segments. Idempotent. */
+  close(): void {
+    this.#reader?.close();
+    this.#ended = true;
+    this.#wake();
+    this.window.clear();
+  }
+
+  #drain(): void {
+    for (let entry = this.#reader?.read(); entry !== undefined; entry = this.#reader?.read()) {
+      // Before the new anchor is set: the first packet of an epoch ends the last segment of the one before.
+      this.#cutter.push(entry);
+      if (entry.state.epoch !== this.#anchor?.epoch) this.#setAnchor(entry.state.epoch, entry.packet.ptsUs);
+    }
+  }
+
+  /** A packet from the cache arrived as long ago as the stream has gone on since. */
+  #setAnchor(epoch: number, ptsUs: number): void {
+    const ageUs = Math.max(0, this.stream.lastDtsUs - ptsUs);
+    this.#anchor = { epoch, zeroMs: this.#wallMs() - (ageUs + ptsUs) / 1000 };
+  }
+
+  #add(cut: Cut): void {
+    try {
+      this.#mux(cut);
+    } catch (error) {
+      this.#counters.count('media_errors', cut.packets.length);
+      if (!this.#failed) this.#log.warn({ error: String(error) }, 'hls segment left out, its media is broken');
+      this.#failed = true;
+      return;
+    }
+    this.#counters.count('hls_segments');
+    this.#wake();
+  }
+
+  #mux(cut: Cut): void {
+    const discontinuity = cut.discontinuity || this.#failed;
+    if (this.#muxer === undefined || cut.tracks !== this.#tracks || discontinuity) {
+      const firstUs = Math.min(...[cut.video[0], cut.audio[0]].map((s) => s?.packet.dtsUs ?? 0));
+      // Times in a file can't be negative; the second is room for the other track (see MediaSegmentOptions.baseUs).
+      this.#baseUs ??= firstUs < 0 ? firstUs - 1_000_000 : 0;
+      this.#muxer = this.#createMuxer(this.#options.container, cut.tracks, this.#baseUs);
+      this.#initNumber = this.#muxer.init && this.window.addInit(this.#muxer.init);
+      this.#tracks = cut.tracks;
+    }
+    const bytes = this.#muxer.segment(this.window.nextSequence, cut);
+    this.window.add({
+      bytes,
+      init: this.#initNumber,
+      durationUs: cut.durationUs,
+      programDateMs: (this.#anchor?.zeroMs ?? this.#wallMs()) + cut.startUs / 1000,
+      discontinuity,
+      independent: cut.independent,
+    });
+    this.#failed = false;
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#cutter.end();
+    this.#ended = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#waiters.size === 0) return;
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+}
+
+function codecString(track: Track | undefined): string | undefined {
+  if (track === undefined) return undefined;
+  const asc = track.parameters[0];
+  if (track.kind === 'video') return avcCodecString(track.parameters);
+  return asc && aacCodecString(asc);
+}
+
+function bandwidths(segments: readonly Segment[]): { peakBandwidth: number; averageBandwidth: number } {
+  let peakBandwidth = 0;
+  let bits = 0;
+  let us = 0;
+  for (const { bytes, durationUs } of segments) {
+    peakBandwidth = Math.max(peakBandwidth, (bytes.byteLength * 8e6) / durationUs);
+    bits += bytes.byteLength * 8;
+    us += durationUs;
+  }
+  return { peakBandwidth, averageBandwidth: us === 0 ? 0 : (bits * 1e6) / us };
+}
