@@ -14,6 +14,8 @@ const CHROMIUM_ARGS = [
   '--disable-quic',
 ];
 const WATCH_SECONDS = 30;
+/** ffmpeg's HLS reader fetches the init segment anew with each reload of a live playlist and remarks on it. */
+const HARMLESS = /duplicated MOOV Atom|Last message repeated/;
 
 let server: TestServer;
 let browser: Browser;
@@ -72,7 +74,7 @@ describe('a server with the demo stream', () => {
     const args = ['-v', 'warning', '-xerror', '-i', own.hls('cam'), '-t', String(WATCH_SECONDS), '-f', 'null', '-'];
     const player = new Ffmpeg(args);
     expect(await player.exited, player.stderr).toBe(0);
-    expect(player.stderr).toBe('');
+    expect(player.stderr.split('\n').filter((line) => line !== '' && !HARMLESS.test(line))).toEqual([]);
     await publisher.stop();
     await own.stop();
   });

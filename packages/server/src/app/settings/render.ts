@@ -11,7 +11,7 @@ import {
 } from './schema.ts';
 import { describeAllowed, formatValue } from './value.ts';
 
-const GROUPS: readonly { title: string; has(name: SettingName): boolean }[] = [
+const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] = [
   { title: 'RTMP', has: (name) => name.startsWith('rtmp') },
   { title: 'HLS', has: (name) => name.startsWith('hls') },
   { title: 'REST', has: (name) => name.startsWith('rest_') },

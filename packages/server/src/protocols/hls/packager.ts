@@ -169,14 +169,14 @@ export class HlsPackager {
 
   #mux(cut: Cut): void {
     const discontinuity = cut.discontinuity || this.#failed;
-    if (this.#muxer === undefined || cut.tracks !== this.#tracks || discontinuity) {
+    if (this.#muxer?.accepts(cut.tracks) !== true) {
       const firstUs = Math.min(...[cut.video[0], cut.audio[0]].map((s) => s?.packet.dtsUs ?? 0));
       // Times in a file can't be negative; the second is room for the other track (see MediaSegmentOptions.baseUs).
       this.#baseUs ??= firstUs < 0 ? firstUs - 1_000_000 : 0;
       this.#muxer = this.#createMuxer(this.#options.container, cut.tracks, this.#baseUs);
       this.#initNumber = this.#muxer.init && this.window.addInit(this.#muxer.init);
-      this.#tracks = cut.tracks;
     }
+    this.#tracks = cut.tracks;
     const bytes = this.#muxer.segment(this.window.nextSequence, cut);
     this.window.add({
       bytes,

@@ -46,7 +46,8 @@ export function renderMediaPlaylist(playlist: MediaPlaylist): string {
   let init: number | undefined;
   for (const segment of segments) {
     if (segment.discontinuity) lines.push('#EXT-X-DISCONTINUITY');
-    if (segment.init !== undefined && (segment.init !== init || segment.discontinuity)) {
+    // §4.3.2.5: applies until the next one, over discontinuities as well. FFmpeg minds when it is repeated.
+    if (segment.init !== undefined && segment.init !== init) {
       lines.push(`#EXT-X-MAP:URI="${encodeURIComponent(streamName)}_init_${segment.init}.mp4${query}"`);
     }
     init = segment.init;

@@ -1,34 +1,49 @@
 import { type Track, TsMuxer, writeInitSegment, writeMediaSegment } from '@sluice/media';
-import type { Cut, CutTracks } from './cut.ts';
+import { type Cut, type CutTracks, isSameTrack } from './cut.ts';
 import type { HlsOptions } from './options.ts';
 
-/** Writes segments of one decoder configuration; a new one is made at each discontinuity. */
+/** Writes segments as long as it accepts their tracks; then another one has to be made. */
 export interface SegmentMuxer {
   /** The Media Initialization Section (RFC 8216 §3.3), or undefined when the container has none. */
   readonly init: Uint8Array | undefined;
+  /**
+   * True when it can go on with these tracks. Over a discontinuity too, which then needs neither another init nor
+   * lets the continuity counters of a transport stream jump, which FFmpeg takes for damage.
+   */
+  accepts(tracks: CutTracks): boolean;
   /** Muxes one segment; the result owns its memory and is the only copy made of the media. */
   segment(sequence: number, cut: Cut): Uint8Array;
 }
 
 /** Makes the muxer of a container. `baseUs` is the stream time that becomes zero; not after the first packet. */
 export function createMuxer(container: HlsOptions['container'], tracks: CutTracks, baseUs: number): SegmentMuxer {
-  const list = [tracks.video, tracks.audio].filter((t): t is Track => t !== undefined);
-  return container === 'ts' ? createTsMuxer(list) : createFmp4Muxer(list, baseUs);
+  return container === 'ts' ? createTsMuxer(tracks) : createFmp4Muxer(tracks, baseUs);
 }
 
-function createFmp4Muxer(tracks: readonly Track[], baseUs: number): SegmentMuxer {
+function createFmp4Muxer(tracks: CutTracks, baseUs: number): SegmentMuxer {
+  const list = listOf(tracks);
   return {
-    init: writeInitSegment(tracks),
+    init: writeInitSegment(list),
+    accepts: (next) => isSameTrack(next.video, tracks.video) && isSameTrack(next.audio, tracks.audio),
     segment: (sequence, cut) =>
       writeMediaSegment(
         sequence,
-        tracks.map((track) => ({ track, samples: track.kind === 'video' ? cut.video : cut.audio })),
+        list.map((track) => ({ track, samples: track.kind === 'video' ? cut.video : cut.audio })),
         { styp: true, baseUs },
       ),
   };
 }
 
-function createTsMuxer(tracks: readonly Track[]): SegmentMuxer {
-  const muxer = new TsMuxer(tracks);
-  return { init: undefined, segment: (_sequence, cut) => muxer.segment(cut.packets) };
+function createTsMuxer(tracks: CutTracks): SegmentMuxer {
+  const muxer = new TsMuxer(listOf(tracks));
+  return {
+    init: undefined,
+    // Parameter sets are in the segments themselves; only the programme map must stay the same.
+    accepts: (next) => next.video?.id === tracks.video?.id && next.audio?.id === tracks.audio?.id,
+    segment: (_sequence, cut) => muxer.segment(cut.packets),
+  };
+}
+
+function listOf(tracks: CutTracks): readonly Track[] {
+  return [tracks.video, tracks.audio].filter((t): t is Track => t !== undefined);
 }

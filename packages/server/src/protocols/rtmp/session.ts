@@ -48,6 +48,7 @@ export class RtmpSession implements MediaSession, Publisher {
   readonly #socket: Socket;
   readonly #context: RtmpContext;
   readonly #connection: RtmpConnection;
+  readonly #remoteAddress: string;
   readonly #createdAt = Date.now();
   readonly #abort = new AbortController();
   #log: Log;
@@ -69,7 +70,8 @@ export class RtmpSession implements MediaSession, Publisher {
   constructor(socket: Socket, context: RtmpContext) {
     this.#socket = socket;
     this.#context = context;
-    this.sessionId = `/${socket.remoteAddress}:${socket.remotePort}/${socket.localAddress}:${socket.localPort}`;
+    this.#remoteAddress = plainAddress(socket.remoteAddress);
+    this.sessionId = `/${this.#remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
     this.#log = context.log.child({ session: this.sessionId });
     const { maxMessageBytes } = context.options;
     this.#connection = new RtmpConnection(
@@ -106,7 +108,7 @@ export class RtmpSession implements MediaSession, Publisher {
       status: this.#closed ? 'STOPPED' : publishing ? 'PUBLISHING' : 'PLAYING',
       createDate: this.#createdAt,
       transport: 'TCP',
-      remoteAddress: this.#socket.remoteAddress ?? '',
+      remoteAddress: this.#remoteAddress,
       bytesIn: this.#socket.bytesRead,
       bytesOut: this.#socket.bytesWritten,
       dropped: this.#role?.kind === 'play' ? this.#role.player.dropped : 0,
@@ -381,3 +383,8 @@ export class RtmpSession implements MediaSession, Publisher {
 
 /** How long a closed session's last messages may take to leave. */
 const CLOSE_LINGER_MS = 2000;
+
+/** An IPv4 peer of a dual-stack listener is shown as such. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/, '');
+}
