@@ -30,6 +30,13 @@ afterAll(async () => {
   await server.stop('SIGINT');
 });
 
+async function uptimeOf(name: string): Promise<number> {
+  const overview = (await (await fetch(server.http('/api/overview'))).json()) as {
+    streams: { name: string; uptimeSeconds: number }[];
+  };
+  return overview.streams.find((stream) => stream.name === name)?.uptimeSeconds ?? 0;
+}
+
 describe('a server with the demo stream', () => {
   it('lists it by REST, in health and in metrics', async () => {
     await server.untilLive('demo');
@@ -42,13 +49,17 @@ describe('a server with the demo stream', () => {
   });
 
   it(`plays in Chromium by the console's page for ${WATCH_SECONDS} s without a stall`, async () => {
+    // A stream that has been live for a while: its first playlist has several segments then.
+    await expect.poll(() => uptimeOf('demo'), { timeout: 20_000 }).toBeGreaterThan(8);
     const page = await browser.newPage();
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
     await page.goto(server.http('/'));
     const video = page.getByTestId('player-video');
     const time = (): Promise<number> => video.evaluate((element) => (element as HTMLVideoElement).currentTime);
-    await expect.poll(() => page.getByTestId('player-state').getAttribute('data-state'), { timeout: 20_000 }).toBe('playing');
+    await expect
+      .poll(() => page.getByTestId('player-state').getAttribute('data-state'), { timeout: 20_000 })
+      .toBe('playing');
     await expect.poll(time, { timeout: 20_000 }).toBeGreaterThan(1);
     await video.evaluate((element) => {
       const counts = { waiting: 0 };
@@ -68,8 +79,8 @@ describe('a server with the demo stream', () => {
   it.each(['fmp4', 'ts'])(`plays in ffmpeg by HLS for ${WATCH_SECONDS} s without a warning (%s)`, async (container) => {
     const own = await TestServer.start({ settings: { hls_container: container, publisher_reconnect_wait: 200 } });
     const clip = join(own.folder, 'clip.mp4');
-    makeClip(clip, { seconds: 10, bframes: 2 });
-    const publisher = new Ffmpeg(['-v', 'error', '-re', '-stream_loop', '8', '-i', clip, '-c', 'copy', '-f', 'flv', own.rtmp('cam')]);
+    makeClip(clip, { seconds: 50, bframes: 2 });
+    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', own.rtmp('cam')]);
     await own.untilLive('cam');
     const args = ['-v', 'warning', '-xerror', '-i', own.hls('cam'), '-t', String(WATCH_SECONDS), '-f', 'null', '-'];
     const player = new Ffmpeg(args);

@@ -25,7 +25,19 @@ describe('a stream that ffmpeg publishes and plays with -c copy', () => {
     const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', server.rtmp(name)]);
     await server.untilLive(name);
     const sums = join(server.folder, `${name}.md5`);
-    const player = new Ffmpeg(['-v', 'warning', '-y', '-copyts', '-i', server.rtmp(name), '-c', 'copy', '-f', 'framemd5', sums]);
+    const player = new Ffmpeg([
+      '-v',
+      'warning',
+      '-y',
+      '-copyts',
+      '-i',
+      server.rtmp(name),
+      '-c',
+      'copy',
+      '-f',
+      'framemd5',
+      sums,
+    ]);
     expect(await publisher.exited, publisher.stderr).toBe(0);
     expect(await player.exited, player.stderr).toBe(0);
     const source = join(server.folder, `${name}.source.md5`);

@@ -2,7 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /** Makes a clip of a test picture with a tone. */
-export function makeClip(file: string, options: { seconds: number; bframes?: number; gop?: number; args?: string[] }): void {
+export function makeClip(
+  file: string,
+  options: { seconds: number; bframes?: number; gop?: number; args?: string[] },
+): void {
   const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=640x360:r=25', '-f', 'lavfi', '-i', 'sine=440:r=48000'];
   const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', String(options.gop ?? 50)];
   const rest = ['-bf', String(options.bframes ?? 0), '-c:a', 'aac', '-b:a', '96k', '-t', String(options.seconds)];

@@ -43,7 +43,9 @@ export class TestServer {
     child.stderr?.on('data', (text) => (this.output += String(text)));
   }
 
-  static async start(options: { settings?: Record<string, string | number>; args?: string[] } = {}): Promise<TestServer> {
+  static async start(
+    options: { settings?: Record<string, string | number>; args?: string[] } = {},
+  ): Promise<TestServer> {
     const ports = { rtmp: await freePort(), hls: await freePort(), http: await freePort() };
     const folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
     const settings = { 'rtmp.port': ports.rtmp, 'hls.port': ports.hls, 'http.port': ports.http, ...options.settings };
@@ -88,7 +90,9 @@ export class TestServer {
   async streamNames(): Promise<string[]> {
     const response = await fetch(this.http('/rest-api/stream/find_all'));
     if (response.status !== 200) return [];
-    return ((await response.json()) as { name: string; published: boolean }[]).filter((s) => s.published).map((s) => s.name);
+    return ((await response.json()) as { name: string; published: boolean }[])
+      .filter((s) => s.published)
+      .map((s) => s.name);
   }
 
   /** Ends the server as a supervisor does and checks that it ended well, in time. */

@@ -9,6 +9,7 @@ import { Ticker } from '../io/index.ts';
 import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
 import { DEFAULT_RTMP_OPTIONS, RtmpServer } from '../protocols/rtmp/index.ts';
 import { VodResolver } from '../vod/index.ts';
+import { keepYoungGenerationSmall } from './memory.ts';
 import { parseHeaderList, type Settings } from './settings/index.ts';
 import { serverVersion } from './version.ts';
 
@@ -45,6 +46,7 @@ const SAMPLE_INTERVAL_MS = 1000;
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { settings, log } = options;
+  keepYoungGenerationSmall();
   const hub = makeHub(options);
   const host = listenAddress(settings.bind_address);
   const vod = new VodResolver(hub, {

@@ -63,10 +63,12 @@ describe('stream and readers', () => {
     stream.publish(packet(120, false));
     const gop = stream.attach({ startAt: 'gop', ...idle });
     const live = stream.attach({ startAt: 'live', ...idle });
+    const oldest = stream.attach({ startAt: 'oldest', ...idle });
     stream.publish(packet(160, false));
     stream.publish(packet(200, true));
     expect(readAll(gop)).toEqual([80, 120, 160, 200]);
     expect(readAll(live)).toEqual([200]);
+    expect(readAll(oldest)).toEqual([0, 40, 80, 120, 160, 200]);
   });
 
   it('lets audio start anywhere only while there is no video', () => {

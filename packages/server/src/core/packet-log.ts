@@ -57,6 +57,12 @@ export class PacketLog<T extends LogEntry> {
     return this.#lastStart >= this.#start ? this.#lastStart : -1;
   }
 
+  /** Sequence number of the oldest start point that is still kept, or -1. Walks the log: for joining, not per packet. */
+  get firstStartPoint(): number {
+    for (let i = this.#start; i < this.#end; i++) if (this.at(i)?.startPoint) return i;
+    return -1;
+  }
+
   /** Adds an entry and lets go of what is over the bounds; the newest entry always stays. */
   append(entry: T): void {
     if (this.#end - this.#start === this.#ring.length) this.#grow();

@@ -2,8 +2,11 @@ import type { PacketLog } from './packet-log.ts';
 import type { Stream, StreamEntry } from './stream.ts';
 
 export interface ReaderOptions {
-  /** `gop`: begin at the newest key frame that is cached, so that a picture is there at once. `live`: at the next one. */
-  readonly startAt: 'gop' | 'live';
+  /**
+   * `gop`: begin at the newest key frame that is cached, so that a picture is there at once. `live`: at the next one.
+   * `oldest`: with all that is cached, for readers that want a stock of it (HLS).
+   */
+  readonly startAt: 'gop' | 'live' | 'oldest';
   /** Called synchronously after each packet; must be cheap and must not throw. */
   onReadable(): void;
   /** The stream is over; no more packets will come. */
@@ -28,7 +31,7 @@ export class Reader {
     this.#stream = stream;
     this.#options = options;
     this.#detach = detach;
-    const start = options.startAt === 'gop' ? stream.log.lastStartPoint : -1;
+    const start = startPoint(stream.log, options.startAt);
     this.#next = start >= 0 ? start : stream.log.end;
   }
 
@@ -71,5 +74,16 @@ export class Reader {
     this.dropped += to - this.#next;
     this.#next = to;
     this.#needsStart = true;
+  }
+}
+
+function startPoint(log: PacketLog<StreamEntry>, startAt: ReaderOptions['startAt']): number {
+  switch (startAt) {
+    case 'gop':
+      return log.lastStartPoint;
+    case 'oldest':
+      return log.firstStartPoint;
+    case 'live':
+      return -1;
   }
 }

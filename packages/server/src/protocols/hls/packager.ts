@@ -85,14 +85,17 @@ export class HlsPackager {
     return this.#tracks !== undefined && this.#tracks.video === undefined;
   }
 
-  /** Starts reading at the newest key frame that the stream keeps. */
+  /**
+   * Starts reading with all that the stream keeps: a player then finds several segments at once, which it needs to
+   * play without a stall from the first picture on.
+   */
   start(): void {
     if (this.stream.ended) {
       this.#end();
       return;
     }
     this.#reader = this.stream.attach({
-      startAt: 'gop',
+      startAt: 'oldest',
       onReadable: () => this.#drain(),
       onEnd: () => this.#end(),
     });

@@ -25,6 +25,9 @@ export const PLAY_STREAM_ID = 1;
 /** Up to this many viewers are written to as soon as a packet comes; more of them share collected writes. */
 const EAGER_VIEWERS = 24;
 
+/** A video frame ends a collection once this part of the flush interval has passed since the last write. */
+const RIPE = 0.7;
+
 /** One packet as it goes over the wire, already chunked, with the configuration that it needs if that is new. */
 export interface RtmpEntry extends LogEntry {
   readonly data: Buffer;
@@ -55,6 +58,7 @@ export class RtmpPackager {
   readonly #headers = new WeakMap<StreamState, Buffer>();
   #state: StreamState | undefined;
   #flushed = 0;
+  #flushedAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #closed = false;
@@ -111,8 +115,10 @@ export class RtmpPackager {
 
   // Hot path: once per packet, whatever the number of viewers.
   #drain(): void {
+    let withVideo = false;
     for (let entry = this.#reader.read(); entry !== undefined; entry = this.#reader.read()) {
       const { packet, state } = entry;
+      if (packet.track.kind === 'video') withVideo = true;
       const timeMs = Math.round(packet.dtsUs / 1000);
       const change = state === this.#state ? undefined : this.#encodeState(state, this.#state, timeMs);
       this.#state = state;
@@ -126,25 +132,34 @@ export class RtmpPackager {
         startPoint: entry.startPoint,
       });
     }
-    if (this.log.end > this.#flushed) this.#schedule();
+    if (this.log.end > this.#flushed) this.#schedule(withVideo);
   }
 
-  #schedule(): void {
-    if (this.#timer !== undefined || this.#immediate !== undefined || this.#players.size === 0) {
-      if (this.#players.size === 0) this.#flushed = this.log.end;
+  /**
+   * Decides when what has come is written. With few viewers: at once. With many: with a video frame once enough
+   * time has passed, so that pictures are not held up and sound rides along; at the latest after the flush interval.
+   */
+  #schedule(withVideo: boolean): void {
+    if (this.#players.size === 0) {
+      this.#flushed = this.log.end;
       return;
     }
-    if (this.#players.size <= EAGER_VIEWERS || this.#options.flushIntervalMs <= 0) {
+    if (this.#immediate !== undefined) return;
+    const { flushIntervalMs } = this.#options;
+    const few = this.#players.size <= EAGER_VIEWERS || flushIntervalMs <= 0;
+    if (few || (withVideo && performance.now() - this.#flushedAtMs >= flushIntervalMs * RIPE)) {
       this.#immediate = setImmediate(() => this.#flush());
     } else {
-      this.#timer = setTimeout(() => this.#flush(), this.#options.flushIntervalMs);
+      this.#timer ??= setTimeout(() => this.#flush(), flushIntervalMs);
     }
   }
 
   // Hot path: one write per viewer, of one buffer that all share.
   #flush(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#immediate = undefined;
+    this.#flushedAtMs = performance.now();
     const from = Math.max(this.#flushed, this.log.start);
     const to = this.log.end;
     this.#flushed = to;

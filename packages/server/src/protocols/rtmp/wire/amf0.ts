@@ -131,7 +131,7 @@ function writeValue(parts: Uint8Array[], value: AmfValue): void {
       return void parts.push(Uint8Array.of(MARKER.boolean, value ? 1 : 0));
     case 'string':
       return writeString(parts, value);
-    case 'object':
+    default:
       return Array.isArray(value) ? writeArray(parts, value) : writeObject(parts, value, MARKER.object);
   }
 }
