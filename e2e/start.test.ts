@@ -12,8 +12,13 @@ interface Finished {
   readonly output: string;
 }
 
-async function run(args: readonly string[], until?: { pattern: RegExp; signal: NodeJS.Signals }): Promise<Finished> {
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Runs a program to its end; `until` sends it a signal once its output fits. */
+async function run(
+  command: string,
+  args: readonly string[],
+  until?: { pattern: RegExp; signal: NodeJS.Signals },
+): Promise<Finished> {
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let signalled = false;
   const onText = (text: Buffer): void => {
@@ -42,8 +47,8 @@ describe('npm start', () => {
     async (signal) => {
       const [rtmp, hls, http] = [await freePort(), await freePort(), await freePort()];
       const sets = [`rtmp.port=${rtmp}`, `hls.port=${hls}`, `http.port=${http}`].flatMap((set) => ['--set', set]);
-      const args = ['scripts/start.mjs', '--data-dir', folder, ...sets];
-      const { code, output } = await run(args, { pattern: /Press Ctrl/, signal });
+      const args = ['start', '--', '--data-dir', folder, ...sets];
+      const { code, output } = await run('npm', args, { pattern: /Press Ctrl/, signal });
       expect(code, output).toBe(0);
       for (const url of [`http://localhost:${http}/`, `rtmp://localhost:${rtmp}/live`, `:${hls}/demo/demo.m3u8`]) {
         expect(output).toContain(url);
@@ -57,7 +62,7 @@ describe('npm start', () => {
     const address = other.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const sets = [`rtmp.port=${port}`, 'hls.port=0', 'http.port=0'].flatMap((set) => ['--set', set]);
-    const { code, output } = await run(['packages/server/bin/sluice.mjs', 'start', '--data-dir', folder, ...sets]);
+    const { code, output } = await run('packages/server/bin/sluice.mjs', ['start', '--data-dir', folder, ...sets]);
     other.close();
     expect(code).toBe(1);
     const lines = output.split('\n').filter((line) => line.startsWith('sluice:'));

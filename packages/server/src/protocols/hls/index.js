@@ -1,0 +1,3 @@
+export { DEFAULT_HLS_OPTIONS, resolveHlsOptions } from './options.js';
+export { HlsServer } from './server.js';
+//# sourceMappingURL=index.js.map
