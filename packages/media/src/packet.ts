@@ -35,7 +35,10 @@ export interface MediaPacket {
   readonly ptsUs: number;
   /** Decoding time on the stream's own timeline, integer microseconds. */
   readonly dtsUs: number;
-  /** True when a decoder can start here: an IDR picture for video; always for audio. */
+  /**
+   * True when a decoder can start here: an IDR picture, or a picture that its encoder marks as a place to start (the
+   * recovery point of an open GOP); always for audio.
+   */
   readonly key: boolean;
   /** Sum of the lengths of `units`. */
   readonly byteLength: number;

@@ -10,6 +10,9 @@ export const NAL_END_OF_STREAM = 11;
 export const NAL_FILLER = 12;
 export const NAL_SPS_EXTENSION = 13;
 
+/** Units that one sample may have; a picture of the largest level has at most a few hundred slices. */
+const MAX_UNITS = 2048;
+
 /** nal_unit_type of a NAL unit that starts with its header byte; 0 (unspecified) for an empty one. */
 export function nalType(unit: Uint8Array): number {
   return (unit[0] ?? 0) & 0x1f;
@@ -18,7 +21,8 @@ export function nalType(unit: Uint8Array): number {
 /**
  * Splits a sample whose NAL units are preceded by their length (ISO/IEC 14496-15 §5.3.4.2).
  * Zero-length units are left out. The result are views into `data`, copy them to keep them.
- * @throws ProtocolError H264_BAD_LENGTH when a length runs past the end or the data ends inside a length.
+ * @throws ProtocolError H264_BAD_LENGTH when a length runs past the end, the data ends inside a length, or there are
+ *   more than 2048 units.
  */
 export function splitAvcc(data: Uint8Array, lengthSize: 1 | 2 | 4): Uint8Array[] {
   const units: Uint8Array[] = [];
@@ -34,6 +38,7 @@ export function splitAvcc(data: Uint8Array, lengthSize: 1 | 2 | 4): Uint8Array[]
       throw new ProtocolError('H264_BAD_LENGTH', `NAL unit of ${length} bytes, ${data.length - position} are left`);
     }
     if (length > 0) units.push(data.subarray(position, position + length));
+    if (units.length > MAX_UNITS) throw new ProtocolError('H264_BAD_LENGTH', `more than ${MAX_UNITS} NAL units`);
     position += length;
   }
   return units;

@@ -116,6 +116,18 @@ describe('stream and readers', () => {
   });
 });
 
+describe('a stream whose publisher left before its first packet', () => {
+  it('does not keep what that one declared', () => {
+    const stream = new Stream('s');
+    stream.attachPublisher(fakePublisher);
+    stream.setTrack(VIDEO);
+    stream.detachPublisher(fakePublisher);
+    stream.attachPublisher(fakePublisher);
+    stream.publish(packet(0, true, AUDIO));
+    expect(stream.log.lastStartPoint).toBe(0);
+  });
+});
+
 describe('stream registry', () => {
   it('has one publisher a name, and keeps the stream for readers who wait', async () => {
     const registry = new StreamRegistry({ reconnectWaitMs: 60_000, maxStreams: 2 });

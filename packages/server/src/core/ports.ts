@@ -25,6 +25,7 @@ export interface Counters {
 export const COUNTERS = {
   rtmp_connections: 'RTMP connections accepted',
   rtmp_protocol_errors: 'RTMP connections closed for breaking the protocol',
+  rtmp_internal_errors: 'RTMP connections closed for an error of the server',
   rtmp_slow_viewers: 'RTMP viewers dropped because they did not read',
   rtmp_dropped_packets: 'packets that RTMP viewers were too slow for',
   rtmp_refused: 'RTMP publishers and players refused',

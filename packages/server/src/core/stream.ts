@@ -58,6 +58,7 @@ export class Stream {
   #publisher: Publisher | undefined;
   #readers: Reader[] = [];
   #viewers = 0;
+  #publications = 0;
   #lastDtsUs = 0;
   #ended = false;
 
@@ -105,7 +106,8 @@ export class Stream {
   /** Makes `publisher` the source. The caller has checked that there is none (see StreamRegistry.publish). */
   attachPublisher(publisher: Publisher): void {
     this.#publisher = publisher;
-    if (this.log.end > 0) {
+    // What an earlier publisher declared says nothing about this one.
+    if (this.#publications++ > 0) {
       this.#state = { ...EMPTY_STATE, epoch: this.#state.epoch + 1 };
       this.log.clear();
     }

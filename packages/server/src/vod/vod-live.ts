@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type MediaPacket, Mp4Reader } from '@sluice/media';
+import { type MediaPacket, Mp4Reader, writeAvcConfig } from '@sluice/media';
 import {
   type Log,
   MediaServerError,
@@ -62,6 +62,7 @@ export class VodLive implements Publisher, MediaSession {
       if (reader.tracks.length === 0) {
         throw new MediaServerError('FILE_INVALID', `${options.path} has no track in H.264 or AAC`);
       }
+      for (const { track } of reader.tracks) if (track.codec === 'h264') writeAvcConfig(track.parameters);
       return new VodLive(deps, options, { source, reader });
     } catch (error) {
       await source.close();
@@ -141,6 +142,7 @@ export class VodLive implements Publisher, MediaSession {
     let startMs = performance.now();
     for (let round = 0; !this.#closed; round++) {
       const offsetUs = round * lengthUs;
+      const bytesBefore = this.#bytes;
       for await (const packet of this.#reader.readSamples()) {
         if (this.#closed) return;
         const dueMs = startMs + (packet.dtsUs + offsetUs) / 1000;
@@ -150,6 +152,8 @@ export class VodLive implements Publisher, MediaSession {
         if (lateMs > MAX_LATE_MS) startMs += lateMs;
         this.#publish(packet, timeline.map(packet.dtsUs + offsetUs));
       }
+      // A round without a sample would be followed by the next one at once, for ever.
+      if (this.#bytes === bytesBefore) throw new MediaServerError('FILE_INVALID', 'the file has no samples');
     }
   }
 

@@ -17,6 +17,7 @@ export class VodResolver implements StreamResolver {
   readonly #options: VodResolverOptions;
   readonly #starting = new Map<string, Promise<Stream | undefined>>();
   readonly #playing = new Set<VodLive>();
+  #closed = false;
 
   constructor(deps: VodDeps, options: VodResolverOptions) {
     this.#deps = deps;
@@ -29,7 +30,7 @@ export class VodResolver implements StreamResolver {
 
   resolve(name: string): Promise<Stream | undefined> {
     const present = this.#deps.streams.get(name);
-    if (present !== undefined) return Promise.resolve(present);
+    if (present !== undefined || this.#closed) return Promise.resolve(present);
     let starting = this.#starting.get(name);
     if (starting === undefined) {
       starting = this.#start(name).finally(() => this.#starting.delete(name));
@@ -45,6 +46,8 @@ export class VodResolver implements StreamResolver {
 
   /** Ends all publications and waits for their files. */
   async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#starting.values()]);
     const playing = [...this.#playing];
     for (const vod of playing) vod.close('server stops');
     await Promise.all(playing.map((vod) => vod.closed));

@@ -124,7 +124,7 @@ export const SCHEMA = {
     type: 'integer',
     unit: 'bytes',
     min: 65_536,
-    max: 16_777_216,
+    max: 16_000_000,
     default: 8_388_608,
     from: 'own',
     doc: 'Largest RTMP message that is accepted; a connection that announces a larger one is closed.',

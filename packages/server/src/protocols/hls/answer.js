@@ -1,89 +1,83 @@
 import { parseRange } from './request.js';
 /** Writes the server's answers, all with the headers that pages of other origins need. */
 export class Answerer {
-    #headers;
-    constructor(options) {
-        this.#headers = [
-            ['Access-Control-Allow-Origin', '*'],
-            ['Access-Control-Expose-Headers', 'Content-Length, Content-Range, Date, Server, Retry-After'],
-            ['Timing-Allow-Origin', '*'],
-            ['X-Content-Type-Options', 'nosniff'],
-            ...options.extraHeaders,
-        ];
+  #headers;
+  constructor(options) {
+    this.#headers = [
+      ['Access-Control-Allow-Origin', '*'],
+      ['Access-Control-Expose-Headers', 'Content-Length, Content-Range, Date, Server, Retry-After'],
+      ['Timing-Allow-Origin', '*'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ...options.extraHeaders,
+    ];
+  }
+  /** Answers a CORS preflight (Fetch standard §3.2.2). */
+  preflight(response) {
+    this.#prepare(response);
+    setUnlessGiven(response, 'Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
+    setUnlessGiven(response, 'Access-Control-Allow-Headers', '*, Authorization, Range');
+    setUnlessGiven(response, 'Access-Control-Max-Age', '86400');
+    response.writeHead(204, { Allow: 'GET, HEAD, OPTIONS' }).end();
+  }
+  /** Answers with an error that tells in words what to do. Never cached for longer than a second. */
+  fail(response, failure) {
+    if (response.headersSent || response.destroyed) return;
+    const body = Buffer.from(JSON.stringify({ code: failure.code, message: failure.message }));
+    this.#prepare(response);
+    response.setHeader('Cache-Control', failure.status === 404 ? 'max-age=1' : 'no-store');
+    if (failure.status === 503) response.setHeader('Retry-After', '2');
+    if (failure.status === 405) response.setHeader('Allow', 'GET, HEAD, OPTIONS');
+    // What follows a URL that is too long or a body that nobody reads is not worth parsing.
+    if (failure.status === 405 || failure.status === 414) response.setHeader('Connection', 'close');
+    response.setHeader('Content-Type', 'application/json; charset=utf-8');
+    response.setHeader('Content-Length', body.byteLength);
+    response.statusCode = failure.status;
+    end(response, body);
+  }
+  /** Sends a playlist; gives the bytes of its body. */
+  playlist(response, text) {
+    const body = Buffer.from(text);
+    this.#prepare(response);
+    response.setHeader('Content-Type', 'application/vnd.apple.mpegurl');
+    response.setHeader('Cache-Control', 'max-age=1');
+    response.setHeader('Content-Length', body.byteLength);
+    return end(response, body);
+  }
+  /** Sends a segment or a single range of it (RFC 9110 §14); gives the bytes of the body. */
+  media(request, response, media) {
+    const size = media.body.byteLength;
+    this.#prepare(response);
+    response.setHeader('Accept-Ranges', 'bytes');
+    const range = request.method === 'GET' ? parseRange(request.headers.range, size) : undefined;
+    if (range === 'unsatisfiable') {
+      response.writeHead(416, { 'Content-Range': `bytes */${size}`, 'Content-Length': 0 }).end();
+      return 0;
     }
-    /** Answers a CORS preflight (Fetch standard §3.2.2). */
-    preflight(response) {
-        this.#prepare(response);
-        setUnlessGiven(response, 'Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
-        setUnlessGiven(response, 'Access-Control-Allow-Headers', '*, Authorization, Range');
-        setUnlessGiven(response, 'Access-Control-Max-Age', '86400');
-        response.writeHead(204, { Allow: 'GET, HEAD, OPTIONS' }).end();
+    response.setHeader('Content-Type', media.type);
+    response.setHeader('Cache-Control', 'public, max-age=3600, immutable');
+    if (range === undefined) {
+      response.setHeader('Content-Length', size);
+      return end(response, media.body);
     }
-    /** Answers with an error that tells in words what to do. Never cached for longer than a second. */
-    fail(response, failure) {
-        if (response.headersSent || response.destroyed)
-            return;
-        const body = Buffer.from(JSON.stringify({ code: failure.code, message: failure.message }));
-        this.#prepare(response);
-        response.setHeader('Cache-Control', failure.status === 404 ? 'max-age=1' : 'no-store');
-        if (failure.status === 503)
-            response.setHeader('Retry-After', '2');
-        if (failure.status === 405)
-            response.setHeader('Allow', 'GET, HEAD, OPTIONS');
-        // What follows a URL that is too long or a body that nobody reads is not worth parsing.
-        if (failure.status === 405 || failure.status === 414)
-            response.setHeader('Connection', 'close');
-        response.setHeader('Content-Type', 'application/json; charset=utf-8');
-        response.setHeader('Content-Length', body.byteLength);
-        response.statusCode = failure.status;
-        end(response, body);
-    }
-    /** Sends a playlist; gives the bytes of its body. */
-    playlist(response, text) {
-        const body = Buffer.from(text);
-        this.#prepare(response);
-        response.setHeader('Content-Type', 'application/vnd.apple.mpegurl');
-        response.setHeader('Cache-Control', 'max-age=1');
-        response.setHeader('Content-Length', body.byteLength);
-        return end(response, body);
-    }
-    /** Sends a segment or a single range of it (RFC 9110 §14); gives the bytes of the body. */
-    media(request, response, media) {
-        const size = media.body.byteLength;
-        this.#prepare(response);
-        response.setHeader('Accept-Ranges', 'bytes');
-        const range = request.method === 'GET' ? parseRange(request.headers.range, size) : undefined;
-        if (range === 'unsatisfiable') {
-            response.writeHead(416, { 'Content-Range': `bytes */${size}`, 'Content-Length': 0 }).end();
-            return 0;
-        }
-        response.setHeader('Content-Type', media.type);
-        response.setHeader('Cache-Control', 'public, max-age=3600, immutable');
-        if (range === undefined) {
-            response.setHeader('Content-Length', size);
-            return end(response, media.body);
-        }
-        response.statusCode = 206;
-        response.setHeader('Content-Range', `bytes ${range.first}-${range.last}/${size}`);
-        response.setHeader('Content-Length', range.last - range.first + 1);
-        return end(response, media.body.subarray(range.first, range.last + 1));
-    }
-    #prepare(response) {
-        for (const [name, value] of this.#headers)
-            response.setHeader(name, value);
-    }
+    response.statusCode = 206;
+    response.setHeader('Content-Range', `bytes ${range.first}-${range.last}/${size}`);
+    response.setHeader('Content-Length', range.last - range.first + 1);
+    return end(response, media.body.subarray(range.first, range.last + 1));
+  }
+  #prepare(response) {
+    for (const [name, value] of this.#headers) response.setHeader(name, value);
+  }
 }
 function setUnlessGiven(response, name, value) {
-    if (!response.hasHeader(name))
-        response.setHeader(name, value);
+  if (!response.hasHeader(name)) response.setHeader(name, value);
 }
 /** Sends the body, or only its headers when the request was HEAD. The body is not copied. */
 function end(response, body) {
-    if (response.req.method === 'HEAD') {
-        response.end();
-        return 0;
-    }
-    response.end(body);
-    return body.byteLength;
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return 0;
+  }
+  response.end(body);
+  return body.byteLength;
 }
 //# sourceMappingURL=answer.js.map

@@ -1,4 +1,5 @@
 import { isCarriable, isSameTrack, withDurations } from './cut.js';
+
 /** How long the first packets are held for the second track to be declared, media time. */
 const TRACK_WAIT_US = 500_000;
 /** A bound for sources whose time stands still. */
@@ -13,129 +14,118 @@ const TOLERANCE_US = 20_000;
  * next place where a decoder can start; until then packets that need it are left out.
  */
 export class SegmentCutter {
-    #options;
-    #epoch = -1;
-    /** Packets held back until the tracks are known; undefined when they are. */
-    #held;
-    #tracks = { video: undefined, audio: undefined };
-    #changed;
-    #packets = [];
-    #bytes = 0;
-    #discontinuity = false;
-    constructor(options) {
-        this.#options = options;
+  #options;
+  #epoch = -1;
+  /** Packets held back until the tracks are known; undefined when they are. */
+  #held;
+  #tracks = { video: undefined, audio: undefined };
+  #changed;
+  #packets = [];
+  #bytes = 0;
+  #discontinuity = false;
+  constructor(options) {
+    this.#options = options;
+  }
+  /** Takes the next packet of the stream; calls `onCut` when it begins a new segment. */
+  push(entry) {
+    const { packet, state } = entry;
+    if (state.epoch !== this.#epoch) this.#restart(state.epoch);
+    if (!isCarriable(packet.track)) return;
+    if (this.#held !== undefined) {
+      this.#hold(packet, state, this.#held);
+      return;
     }
-    /** Takes the next packet of the stream; calls `onCut` when it begins a new segment. */
-    push(entry) {
-        const { packet, state } = entry;
-        if (state.epoch !== this.#epoch)
-            this.#restart(state.epoch);
-        if (!isCarriable(packet.track))
-            return;
-        if (this.#held !== undefined) {
-            this.#hold(packet, state, this.#held);
-            return;
-        }
-        this.#place(packet);
+    this.#place(packet);
+  }
+  /** Ends the last segment. */
+  end() {
+    if (this.#held !== undefined && this.#held.length > 0) this.#begin(this.#held);
+    this.#cut(undefined);
+  }
+  #restart(epoch) {
+    const first = this.#epoch < 0;
+    this.end();
+    this.#epoch = epoch;
+    this.#held = [];
+    this.#changed = undefined;
+    this.#discontinuity = !first;
+  }
+  #hold(packet, state, held) {
+    const isVideo = packet.track.kind === 'video';
+    // Audio that was held before video got known can't be the start any more.
+    if (isCarriable(state.video) && held[0]?.track.kind === 'audio') held.length = 0;
+    if (held.length === 0 && !(isVideo ? packet.key : !isCarriable(state.video))) return;
+    held.push(packet);
+    const waitedUs = packet.dtsUs - held[0].dtsUs;
+    const complete = state.video !== undefined && state.audio !== undefined;
+    if (complete || waitedUs >= TRACK_WAIT_US || held.length >= MAX_HELD_PACKETS) this.#begin(held, state);
+  }
+  #begin(held, state) {
+    const find = (kind) => {
+      const declared = kind === 'video' ? state?.video : state?.audio;
+      return held.find((p) => p.track.kind === kind)?.track ?? (isCarriable(declared) ? declared : undefined);
+    };
+    this.#held = undefined;
+    this.#tracks = { video: find('video'), audio: find('audio') };
+    for (const packet of held) this.#place(packet);
+  }
+  #place(packet) {
+    const { kind } = packet.track;
+    if (!isSameTrack((this.#changed ?? this.#tracks)[kind], packet.track)) this.#change(packet.track);
+    const startable = kind === 'video' ? packet.key : (this.#changed ?? this.#tracks).video === undefined;
+    if (this.#changed !== undefined && startable) {
+      this.#cut(packet);
+      this.#tracks = this.#changed;
+      this.#changed = undefined;
+      this.#discontinuity = true;
+    } else if (!isSameTrack(this.#tracks[kind], packet.track)) return;
+    else if (this.#isBoundary(packet, startable)) this.#cut(packet);
+    this.#packets.push(packet);
+    this.#bytes += packet.byteLength;
+  }
+  #change(track) {
+    const next = { ...(this.#changed ?? this.#tracks), [track.kind]: track };
+    const reverted = isSameTrack(next.video, this.#tracks.video) && isSameTrack(next.audio, this.#tracks.audio);
+    this.#changed = reverted ? undefined : next;
+  }
+  #isBoundary(packet, startable) {
+    const first = this.#packets[0];
+    if (first === undefined) return false;
+    const { segmentMinMs, maxSegmentMs, maxSegmentBytes } = this.#options;
+    const elapsedUs = packet.ptsUs - first.ptsUs;
+    if (startable && elapsedUs >= segmentMinMs * 1000 - TOLERANCE_US) return true;
+    return elapsedUs >= maxSegmentMs * 1000 || this.#bytes + packet.byteLength > maxSegmentBytes;
+  }
+  /** Ends the segment before `next`; without it the segment lasts as long as its content. */
+  #cut(next) {
+    const packets = this.#packets;
+    const first = packets[0];
+    if (first === undefined) return;
+    this.#packets = [];
+    this.#bytes = 0;
+    const samplesOf = (kind) =>
+      withDurations(
+        packets.filter((p) => p.track.kind === kind),
+        next?.track.kind === kind ? next : undefined,
+      );
+    const video = samplesOf('video');
+    const audio = samplesOf('audio');
+    let endUs = next?.ptsUs ?? first.ptsUs;
+    if (endUs <= first.ptsUs) {
+      for (const { packet, durationUs } of [...video, ...audio]) endUs = Math.max(endUs, packet.ptsUs + durationUs);
     }
-    /** Ends the last segment. */
-    end() {
-        if (this.#held !== undefined && this.#held.length > 0)
-            this.#begin(this.#held);
-        this.#cut(undefined);
-    }
-    #restart(epoch) {
-        const first = this.#epoch < 0;
-        this.end();
-        this.#epoch = epoch;
-        this.#held = [];
-        this.#changed = undefined;
-        this.#discontinuity = !first;
-    }
-    #hold(packet, state, held) {
-        const isVideo = packet.track.kind === 'video';
-        // Audio that was held before video got known can't be the start any more.
-        if (isCarriable(state.video) && held[0]?.track.kind === 'audio')
-            held.length = 0;
-        if (held.length === 0 && !(isVideo ? packet.key : !isCarriable(state.video)))
-            return;
-        held.push(packet);
-        const waitedUs = packet.dtsUs - held[0].dtsUs;
-        const complete = state.video !== undefined && state.audio !== undefined;
-        if (complete || waitedUs >= TRACK_WAIT_US || held.length >= MAX_HELD_PACKETS)
-            this.#begin(held, state);
-    }
-    #begin(held, state) {
-        const find = (kind) => {
-            const declared = kind === 'video' ? state?.video : state?.audio;
-            return held.find((p) => p.track.kind === kind)?.track ?? (isCarriable(declared) ? declared : undefined);
-        };
-        this.#held = undefined;
-        this.#tracks = { video: find('video'), audio: find('audio') };
-        for (const packet of held)
-            this.#place(packet);
-    }
-    #place(packet) {
-        const { kind } = packet.track;
-        if (!isSameTrack((this.#changed ?? this.#tracks)[kind], packet.track))
-            this.#change(packet.track);
-        const startable = kind === 'video' ? packet.key : (this.#changed ?? this.#tracks).video === undefined;
-        if (this.#changed !== undefined && startable) {
-            this.#cut(packet);
-            this.#tracks = this.#changed;
-            this.#changed = undefined;
-            this.#discontinuity = true;
-        }
-        else if (!isSameTrack(this.#tracks[kind], packet.track))
-            return;
-        else if (this.#isBoundary(packet, startable))
-            this.#cut(packet);
-        this.#packets.push(packet);
-        this.#bytes += packet.byteLength;
-    }
-    #change(track) {
-        const next = { ...(this.#changed ?? this.#tracks), [track.kind]: track };
-        const reverted = isSameTrack(next.video, this.#tracks.video) && isSameTrack(next.audio, this.#tracks.audio);
-        this.#changed = reverted ? undefined : next;
-    }
-    #isBoundary(packet, startable) {
-        const first = this.#packets[0];
-        if (first === undefined)
-            return false;
-        const { segmentMinMs, maxSegmentMs, maxSegmentBytes } = this.#options;
-        const elapsedUs = packet.ptsUs - first.ptsUs;
-        if (startable && elapsedUs >= segmentMinMs * 1000 - TOLERANCE_US)
-            return true;
-        return elapsedUs >= maxSegmentMs * 1000 || this.#bytes + packet.byteLength > maxSegmentBytes;
-    }
-    /** Ends the segment before `next`; without it the segment lasts as long as its content. */
-    #cut(next) {
-        const packets = this.#packets;
-        const first = packets[0];
-        if (first === undefined)
-            return;
-        this.#packets = [];
-        this.#bytes = 0;
-        const samplesOf = (kind) => withDurations(packets.filter((p) => p.track.kind === kind), next?.track.kind === kind ? next : undefined);
-        const video = samplesOf('video');
-        const audio = samplesOf('audio');
-        let endUs = next?.ptsUs ?? first.ptsUs;
-        if (endUs <= first.ptsUs) {
-            for (const { packet, durationUs } of [...video, ...audio])
-                endUs = Math.max(endUs, packet.ptsUs + durationUs);
-        }
-        this.#options.onCut({
-            tracks: this.#tracks,
-            packets,
-            video,
-            audio,
-            startUs: first.ptsUs,
-            durationUs: Math.max(1000, endUs - first.ptsUs),
-            epoch: this.#epoch,
-            discontinuity: this.#discontinuity,
-            independent: video[0]?.packet.key ?? true,
-        });
-        this.#discontinuity = false;
-    }
+    this.#options.onCut({
+      tracks: this.#tracks,
+      packets,
+      video,
+      audio,
+      startUs: first.ptsUs,
+      durationUs: Math.max(1000, endUs - first.ptsUs),
+      epoch: this.#epoch,
+      discontinuity: this.#discontinuity,
+      independent: video[0]?.packet.key ?? true,
+    });
+    this.#discontinuity = false;
+  }
 }
 //# sourceMappingURL=cutter.js.map

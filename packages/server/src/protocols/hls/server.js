@@ -1,11 +1,12 @@
-import { createServer, validateHeaderName, validateHeaderValue, } from 'node:http';
-import { isValidStreamName, MediaServerError, } from '../../core/index.js';
+import { createServer, validateHeaderName, validateHeaderValue } from 'node:http';
+import { isValidStreamName, MediaServerError } from '../../core/index.js';
 import { Answerer } from './answer.js';
 import { HlsChannels } from './channels.js';
 import { resolveHlsOptions } from './options.js';
 import { safeQuery } from './playlist.js';
 import { parseTarget } from './request.js';
 import { HlsViewers } from './viewers.js';
+
 const MAX_URL_CHARACTERS = 8192;
 const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -15,237 +16,230 @@ const IDLE_SOCKET_MS = 60_000;
 const SWEEP_EVERY_MS = 500;
 /** Serves live streams over HTTP Live Streaming (RFC 8216). Segments live in memory; nothing is written to disk. */
 export class HlsServer {
-    #deps;
-    #options;
-    #answer;
-    #channels;
-    #viewers;
-    #server;
-    #tick;
-    #sweptMs = 0;
-    #held = 0;
-    constructor(deps, options = {}) {
-        this.#deps = deps;
-        this.#options = resolveHlsOptions(options);
-        this.#answer = new Answerer(this.#options);
-        this.#channels = new HlsChannels(deps, this.#options);
-        this.#viewers = new HlsViewers(deps.sessions, this.#options.maxViewers);
+  #deps;
+  #options;
+  #answer;
+  #channels;
+  #viewers;
+  #server;
+  #tick;
+  #sweptMs = 0;
+  #held = 0;
+  constructor(deps, options = {}) {
+    this.#deps = deps;
+    this.#options = resolveHlsOptions(options);
+    this.#answer = new Answerer(this.#options);
+    this.#channels = new HlsChannels(deps, this.#options);
+    this.#viewers = new HlsViewers(deps.sessions, this.#options.maxViewers);
+  }
+  /** The port that is listened on; 0 before `start`. */
+  get port() {
+    return this.#server?.address()?.port ?? 0;
+  }
+  /** Requests that wait for the first segment of their stream. */
+  get heldRequests() {
+    return this.#held;
+  }
+  /**
+   * Begins to listen.
+   * @throws MediaServerError PORT_IN_USE, CONFIG_INVALID
+   */
+  async start() {
+    checkHeaders(this.#options.extraHeaders);
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    });
+    server.timeout = Math.max(IDLE_SOCKET_MS, this.#options.startWaitMs * 2);
+    server.on('request', (request, response) => this.#receive(request, response));
+    await listen(server, this.#options);
+    server.on('error', (error) => this.#deps.log.error({ error: String(error) }, 'hls listener failed'));
+    this.#server = server;
+    this.#channels.start();
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#sweep(nowMs));
+    this.#deps.log.info({ host: this.#options.host, port: this.port }, 'hls listens');
+  }
+  /** Stops listening, ends all requests and packagers; resolves when the port is free. Idempotent. */
+  async close() {
+    this.#tick?.[Symbol.dispose]();
+    this.#viewers.close();
+    this.#channels.close();
+    const server = this.#server;
+    if (server?.listening !== true) return;
+    const closed = new Promise((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  }
+  async [Symbol.asyncDispose]() {
+    await this.close();
+  }
+  #sweep(nowMs) {
+    if (nowMs - this.#sweptMs < SWEEP_EVERY_MS) return;
+    this.#sweptMs = nowMs;
+    this.#viewers.sweep(nowMs);
+    this.#channels.sweep(nowMs);
+  }
+  #receive(request, response) {
+    this.#deps.counters.count('hls_requests');
+    response.on('error', () => response.destroy());
+    const url = request.url ?? '/';
+    if (url.length > MAX_URL_CHARACTERS) {
+      this.#fail(response, 414, `the URL has ${url.length} characters, ${MAX_URL_CHARACTERS} are allowed`);
+      return;
     }
-    /** The port that is listened on; 0 before `start`. */
-    get port() {
-        return this.#server?.address()?.port ?? 0;
+    if (request.method === 'OPTIONS') {
+      this.#answer.preflight(response);
+      return;
     }
-    /** Requests that wait for the first segment of their stream. */
-    get heldRequests() {
-        return this.#held;
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      this.#fail(response, 405, `method ${request.method} is not allowed, use GET`);
+      return;
     }
-    /**
-     * Begins to listen.
-     * @throws MediaServerError PORT_IN_USE, CONFIG_INVALID
-     */
-    async start() {
-        checkHeaders(this.#options.extraHeaders);
-        const server = createServer({
-            maxHeaderSize: MAX_HEADER_BYTES,
-            headersTimeout: HEADERS_TIMEOUT_MS,
-            requestTimeout: HEADERS_TIMEOUT_MS,
-            keepAliveTimeout: KEEP_ALIVE_MS,
-        });
-        server.timeout = Math.max(IDLE_SOCKET_MS, this.#options.startWaitMs * 2);
-        server.on('request', (request, response) => this.#receive(request, response));
-        await listen(server, this.#options);
-        server.on('error', (error) => this.#deps.log.error({ error: String(error) }, 'hls listener failed'));
-        this.#server = server;
-        this.#channels.start();
-        this.#tick = this.#deps.ticker.on((nowMs) => this.#sweep(nowMs));
-        this.#deps.log.info({ host: this.#options.host, port: this.port }, 'hls listens');
+    const mark = url.indexOf('?');
+    const target = parseTarget(mark < 0 ? url : url.slice(0, mark));
+    if (target === 'malformed') this.#fail(response, 400, 'the path is not valid percent-encoded UTF-8');
+    else if (target === undefined) {
+      this.#notFound(response, 'play a stream at /<stream>/<stream>.m3u8 or /<stream>/index.m3u8');
+    } else this.#route(target, { request, response, query: mark < 0 ? '' : url.slice(mark + 1) });
+  }
+  #route(target, exchange) {
+    const { request, response } = exchange;
+    if (this.#viewers.isBlocked(request, target.streamName, performance.now())) {
+      this.#fail(response, 403, 'the session was closed by the server');
+      return;
     }
-    /** Stops listening, ends all requests and packagers; resolves when the port is free. Idempotent. */
-    async close() {
-        this.#tick?.[Symbol.dispose]();
-        this.#viewers.close();
-        this.#channels.close();
-        const server = this.#server;
-        if (server?.listening !== true)
-            return;
-        const closed = new Promise((resolve) => server.close(() => resolve()));
-        server.closeAllConnections();
-        await closed;
+    if (target.kind === 'segment' || target.kind === 'init') {
+      this.#sendMedia(target, exchange);
+      return;
     }
-    async [Symbol.asyncDispose]() {
-        await this.close();
+    this.#sendPlaylist(target.kind, target.streamName, exchange).catch((error) => {
+      if (error instanceof MediaServerError && error.status === 404) this.#notFound(response, error.message);
+      else if (error instanceof MediaServerError) {
+        this.#answer.fail(response, { status: error.status, code: error.code, message: error.message });
+      } else {
+        this.#deps.log.error({ error: String(error), stream: target.streamName }, 'hls request failed');
+        this.#fail(response, 500, 'the request failed, see the log of the server');
+      }
+    });
+  }
+  async #sendPlaylist(kind, streamName, exchange) {
+    const { request, response, query } = exchange;
+    if (
+      this.#held >= this.#options.maxHeldRequests &&
+      this.#channels.find(streamName, performance.now())?.ready !== true
+    ) {
+      this.#fail(response, 503, 'too many requests wait for a stream to start, try again');
+      return;
     }
-    #sweep(nowMs) {
-        if (nowMs - this.#sweptMs < SWEEP_EVERY_MS)
-            return;
-        this.#sweptMs = nowMs;
-        this.#viewers.sweep(nowMs);
-        this.#channels.sweep(nowMs);
+    const packager = isValidStreamName(streamName) ? await this.#openReady(streamName, response) : undefined;
+    if (response.destroyed) return;
+    if (packager === undefined) {
+      this.#notFound(response, `no stream "${streamName}" is live; publish it first, then try again`);
+      return;
     }
-    #receive(request, response) {
-        this.#deps.counters.count('hls_requests');
-        response.on('error', () => response.destroy());
-        const url = request.url ?? '/';
-        if (url.length > MAX_URL_CHARACTERS) {
-            this.#fail(response, 414, `the URL has ${url.length} characters, ${MAX_URL_CHARACTERS} are allowed`);
-            return;
-        }
-        if (request.method === 'OPTIONS') {
-            this.#answer.preflight(response);
-            return;
-        }
-        if (request.method !== 'GET' && request.method !== 'HEAD') {
-            this.#fail(response, 405, `method ${request.method} is not allowed, use GET`);
-            return;
-        }
-        const mark = url.indexOf('?');
-        const target = parseTarget(mark < 0 ? url : url.slice(0, mark));
-        if (target === 'malformed')
-            this.#fail(response, 400, 'the path is not valid percent-encoded UTF-8');
-        else if (target === undefined) {
-            this.#notFound(response, 'play a stream at /<stream>/<stream>.m3u8 or /<stream>/index.m3u8');
-        }
-        else
-            this.#route(target, { request, response, query: mark < 0 ? '' : url.slice(mark + 1) });
+    if (!packager.ready) {
+      if (packager.ended) this.#notFound(response, `stream "${streamName}" ended before it could be played`);
+      else {
+        const message = `stream "${streamName}" has no segment yet; it needs H.264 or AAC and a key frame, try again`;
+        this.#fail(response, 503, message);
+      }
+      return;
     }
-    #route(target, exchange) {
-        const { request, response } = exchange;
-        if (this.#viewers.isBlocked(request, target.streamName, performance.now())) {
-            this.#fail(response, 403, 'the session was closed by the server');
-            return;
-        }
-        if (target.kind === 'segment' || target.kind === 'init') {
-            this.#sendMedia(target, exchange);
-            return;
-        }
-        this.#sendPlaylist(target.kind, target.streamName, exchange).catch((error) => {
-            if (error instanceof MediaServerError && error.status === 404)
-                this.#notFound(response, error.message);
-            else if (error instanceof MediaServerError) {
-                this.#answer.fail(response, { status: error.status, code: error.code, message: error.message });
-            }
-            else {
-                this.#deps.log.error({ error: String(error), stream: target.streamName }, 'hls request failed');
-                this.#fail(response, 500, 'the request failed, see the log of the server');
-            }
-        });
+    const { stream, window } = packager;
+    const nowMs = performance.now();
+    this.#viewers.visit({ request, stream, targetSeconds: window.targetSeconds, query, nowMs });
+    const uriQuery = safeQuery(query);
+    const text = kind === 'media' ? packager.mediaPlaylist(uriQuery) : packager.masterPlaylist(uriQuery);
+    this.#viewers.sent(request, streamName, this.#answer.playlist(response, text));
+  }
+  /** Opens the packager and waits for its first segment, its end, the client's leaving or the time limit. */
+  async #openReady(streamName, response) {
+    this.#held++;
+    try {
+      const packager = await this.#channels.open(streamName);
+      if (packager === undefined || packager.ready || packager.ended || response.destroyed) return packager;
+      await this.#firstSegment(packager, response);
+      return packager;
+    } finally {
+      this.#held--;
     }
-    async #sendPlaylist(kind, streamName, exchange) {
-        const { request, response, query } = exchange;
-        if (this.#held >= this.#options.maxHeldRequests &&
-            this.#channels.find(streamName, performance.now())?.ready !== true) {
-            this.#fail(response, 503, 'too many requests wait for a stream to start, try again');
-            return;
-        }
-        const packager = isValidStreamName(streamName) ? await this.#openReady(streamName, response) : undefined;
-        if (response.destroyed)
-            return;
-        if (packager === undefined) {
-            this.#notFound(response, `no stream "${streamName}" is live; publish it first, then try again`);
-            return;
-        }
-        if (!packager.ready) {
-            if (packager.ended)
-                this.#notFound(response, `stream "${streamName}" ended before it could be played`);
-            else {
-                const message = `stream "${streamName}" has no segment yet; it needs H.264 or AAC and a key frame, try again`;
-                this.#fail(response, 503, message);
-            }
-            return;
-        }
-        const { stream, window } = packager;
-        const nowMs = performance.now();
-        this.#viewers.visit({ request, stream, targetSeconds: window.targetSeconds, query, nowMs });
-        const uriQuery = safeQuery(query);
-        const text = kind === 'media' ? packager.mediaPlaylist(uriQuery) : packager.masterPlaylist(uriQuery);
-        this.#viewers.sent(request, streamName, this.#answer.playlist(response, text));
+  }
+  #firstSegment(packager, response) {
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        waiter[Symbol.dispose]();
+        response.off('close', finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, this.#options.startWaitMs);
+      const waiter = packager.onceReady(finish);
+      response.once('close', finish);
+    });
+  }
+  #sendMedia(target, exchange) {
+    const { request, response } = exchange;
+    const { streamName, number } = target;
+    const packager = this.#channels.find(streamName, performance.now());
+    const isInit = target.kind === 'init';
+    const body = isInit ? packager?.window.init(number) : packager?.window.segment(number)?.bytes;
+    if (packager === undefined || body === undefined) {
+      this.#notFound(
+        response,
+        `${target.kind} ${number} of stream "${streamName}" is not kept; read the playlist again`,
+      );
+      return;
     }
-    /** Opens the packager and waits for its first segment, its end, the client's leaving or the time limit. */
-    async #openReady(streamName, response) {
-        this.#held++;
-        try {
-            const packager = await this.#channels.open(streamName);
-            if (packager === undefined || packager.ready || packager.ended || response.destroyed)
-                return packager;
-            await this.#firstSegment(packager, response);
-            return packager;
-        }
-        finally {
-            this.#held--;
-        }
-    }
-    #firstSegment(packager, response) {
-        return new Promise((resolve) => {
-            const finish = () => {
-                clearTimeout(timer);
-                waiter[Symbol.dispose]();
-                response.off('close', finish);
-                resolve();
-            };
-            const timer = setTimeout(finish, this.#options.startWaitMs);
-            const waiter = packager.onceReady(finish);
-            response.once('close', finish);
-        });
-    }
-    #sendMedia(target, exchange) {
-        const { request, response } = exchange;
-        const { streamName, number } = target;
-        const packager = this.#channels.find(streamName, performance.now());
-        const isInit = target.kind === 'init';
-        const body = isInit ? packager?.window.init(number) : packager?.window.segment(number)?.bytes;
-        if (packager === undefined || body === undefined) {
-            this.#notFound(response, `${target.kind} ${number} of stream "${streamName}" is not kept; read the playlist again`);
-            return;
-        }
-        const type = this.#mediaType(isInit, packager.audioOnly);
-        this.#viewers.sent(request, streamName, this.#answer.media(request, response, { body, type }));
-    }
-    #mediaType(isInit, audioOnly) {
-        if (this.#options.container === 'ts')
-            return 'video/mp2t';
-        if (audioOnly)
-            return 'audio/mp4';
-        return isInit ? 'video/mp4' : 'video/iso.segment';
-    }
-    #notFound(response, message) {
-        this.#deps.counters.count('hls_not_found');
-        this.#answer.fail(response, { status: 404, code: 'STREAM_NOT_FOUND', message });
-    }
-    #fail(response, status, message) {
-        this.#answer.fail(response, { status, code: 'HLS_REQUEST', message });
-    }
+    const type = this.#mediaType(isInit, packager.audioOnly);
+    this.#viewers.sent(request, streamName, this.#answer.media(request, response, { body, type }));
+  }
+  #mediaType(isInit, audioOnly) {
+    if (this.#options.container === 'ts') return 'video/mp2t';
+    if (audioOnly) return 'audio/mp4';
+    return isInit ? 'video/mp4' : 'video/iso.segment';
+  }
+  #notFound(response, message) {
+    this.#deps.counters.count('hls_not_found');
+    this.#answer.fail(response, { status: 404, code: 'STREAM_NOT_FOUND', message });
+  }
+  #fail(response, status, message) {
+    this.#answer.fail(response, { status, code: 'HLS_REQUEST', message });
+  }
 }
 /** Refuses at the door what would make every answer fail. */
 function checkHeaders(headers) {
-    for (const [name, value] of headers) {
-        try {
-            validateHeaderName(name);
-            validateHeaderValue(name, value);
-        }
-        catch (cause) {
-            throw new MediaServerError('CONFIG_INVALID', `"${name}: ${value}" is not a header (hls_access_control_headers)`, {
-                cause,
-            });
-        }
+  for (const [name, value] of headers) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch (cause) {
+      throw new MediaServerError('CONFIG_INVALID', `"${name}: ${value}" is not a header (hls_access_control_headers)`, {
+        cause,
+      });
     }
+  }
 }
 /** Resolves when the server listens. */
 function listen(server, options) {
-    const { host, port } = options;
-    return new Promise((resolve, reject) => {
-        const failed = (cause) => {
-            const place = `${host}:${port}`;
-            reject(cause.code === 'EADDRINUSE'
-                ? new MediaServerError('PORT_IN_USE', `${place} is taken by another program, change hls.port`, { cause })
-                : new MediaServerError('CONFIG_INVALID', `can not listen on ${place} (hls.port): ${cause.message}`, {
-                    cause,
-                }));
-        };
-        server.once('error', failed);
-        server.listen(port, host, () => {
-            server.off('error', failed);
-            resolve();
-        });
+  const { host, port } = options;
+  return new Promise((resolve, reject) => {
+    const failed = (cause) => {
+      const place = `${host}:${port}`;
+      reject(
+        cause.code === 'EADDRINUSE'
+          ? new MediaServerError('PORT_IN_USE', `${place} is taken by another program, change hls.port`, { cause })
+          : new MediaServerError('CONFIG_INVALID', `can not listen on ${place} (hls.port): ${cause.message}`, {
+              cause,
+            }),
+      );
+    };
+    server.once('error', failed);
+    server.listen(port, host, () => {
+      server.off('error', failed);
+      resolve();
     });
+  });
 }
 //# sourceMappingURL=server.js.map

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+
 /** A viewer whose session was closed is refused for this long. */
 const BLOCK_MS = 10_000;
 const MAX_CUSTOM_PARAMETERS = 16;
@@ -7,117 +8,105 @@ const MAX_CUSTOM_PARAMETERS = 16;
  * for a stream's playlist within the last three target durations. Each is a session in the registry.
  */
 export class HlsViewers {
-    #sessions;
-    #max;
-    #viewers = new Map();
-    /** Keys of viewers that were sent away, with the time until which. */
-    #blocked = new Map();
-    constructor(sessions, maxViewers) {
-        this.#sessions = sessions;
-        this.#max = maxViewers;
-    }
-    get size() {
-        return this.#viewers.size;
-    }
-    /** True while the request's viewer is refused because its session was closed. */
-    isBlocked(request, streamName, nowMs) {
-        return this.#blocked.size > 0 && (this.#blocked.get(viewerKey(request, streamName)) ?? 0) > nowMs;
-    }
-    /** Notes that a playlist is being sent; registers the viewer when it is a new one and there is room. */
-    visit(visit) {
-        const { request, stream, nowMs } = visit;
-        const key = viewerKey(request, stream.name);
-        const viewer = this.#viewers.get(key) ?? this.#add(key, visit);
-        if (viewer === undefined)
-            return;
-        viewer.seenMs = nowMs;
-        viewer.patienceMs = visit.targetSeconds * 3000;
-        if (viewer.stream === stream)
-            return;
-        viewer.stream.addViewers(-1);
-        stream.addViewers(1);
-        viewer.stream = stream;
-    }
-    /** Adds sent bytes to the request's viewer, if it is known. */
-    sent(request, streamName, bytes) {
-        const viewer = this.#viewers.get(viewerKey(request, streamName));
-        if (viewer !== undefined)
-            viewer.bytesOut += bytes;
-    }
-    /** Lets go of viewers that have been silent for too long. */
-    sweep(nowMs) {
-        for (const [key, viewer] of this.#viewers)
-            if (nowMs - viewer.seenMs > viewer.patienceMs)
-                this.#remove(key);
-        for (const [key, untilMs] of this.#blocked)
-            if (untilMs <= nowMs)
-                this.#blocked.delete(key);
-    }
-    /** Lets go of all viewers. */
-    close() {
-        for (const key of [...this.#viewers.keys()])
-            this.#remove(key);
-        this.#blocked.clear();
-    }
-    #add(key, visit) {
-        if (this.#viewers.size >= this.#max)
-            return undefined;
-        const { stream, nowMs, targetSeconds } = visit;
-        const facts = sessionFacts(visit);
-        const describe = () => ({ ...facts, bytesOut: this.#viewers.get(key)?.bytesOut ?? 0 });
-        const { mediaSessionId } = facts;
-        const session = { mediaSessionId, describe, close: () => this.#block(key, session) };
-        const registration = this.#sessions.add(session);
-        const viewer = { session, registration, stream, bytesOut: 0, seenMs: nowMs, patienceMs: targetSeconds * 3000 };
-        this.#viewers.set(key, viewer);
-        stream.addViewers(1);
-        return viewer;
-    }
-    #block(key, session) {
-        if (this.#viewers.get(key)?.session !== session)
-            return;
-        this.#remove(key);
-        if (this.#blocked.size < this.#max)
-            this.#blocked.set(key, performance.now() + BLOCK_MS);
-    }
-    #remove(key) {
-        const viewer = this.#viewers.get(key);
-        if (viewer === undefined)
-            return;
-        this.#viewers.delete(key);
-        viewer.registration[Symbol.dispose]();
-        viewer.stream.addViewers(-1);
-    }
+  #sessions;
+  #max;
+  #viewers = new Map();
+  /** Keys of viewers that were sent away, with the time until which. */
+  #blocked = new Map();
+  constructor(sessions, maxViewers) {
+    this.#sessions = sessions;
+    this.#max = maxViewers;
+  }
+  get size() {
+    return this.#viewers.size;
+  }
+  /** True while the request's viewer is refused because its session was closed. */
+  isBlocked(request, streamName, nowMs) {
+    return this.#blocked.size > 0 && (this.#blocked.get(viewerKey(request, streamName)) ?? 0) > nowMs;
+  }
+  /** Notes that a playlist is being sent; registers the viewer when it is a new one and there is room. */
+  visit(visit) {
+    const { request, stream, nowMs } = visit;
+    const key = viewerKey(request, stream.name);
+    const viewer = this.#viewers.get(key) ?? this.#add(key, visit);
+    if (viewer === undefined) return;
+    viewer.seenMs = nowMs;
+    viewer.patienceMs = visit.targetSeconds * 3000;
+    if (viewer.stream === stream) return;
+    viewer.stream.addViewers(-1);
+    stream.addViewers(1);
+    viewer.stream = stream;
+  }
+  /** Adds sent bytes to the request's viewer, if it is known. */
+  sent(request, streamName, bytes) {
+    const viewer = this.#viewers.get(viewerKey(request, streamName));
+    if (viewer !== undefined) viewer.bytesOut += bytes;
+  }
+  /** Lets go of viewers that have been silent for too long. */
+  sweep(nowMs) {
+    for (const [key, viewer] of this.#viewers) if (nowMs - viewer.seenMs > viewer.patienceMs) this.#remove(key);
+    for (const [key, untilMs] of this.#blocked) if (untilMs <= nowMs) this.#blocked.delete(key);
+  }
+  /** Lets go of all viewers. */
+  close() {
+    for (const key of [...this.#viewers.keys()]) this.#remove(key);
+    this.#blocked.clear();
+  }
+  #add(key, visit) {
+    if (this.#viewers.size >= this.#max) return undefined;
+    const { stream, nowMs, targetSeconds } = visit;
+    const facts = sessionFacts(visit);
+    const describe = () => ({ ...facts, bytesOut: this.#viewers.get(key)?.bytesOut ?? 0 });
+    const { mediaSessionId } = facts;
+    const session = { mediaSessionId, describe, close: () => this.#block(key, session) };
+    const registration = this.#sessions.add(session);
+    const viewer = { session, registration, stream, bytesOut: 0, seenMs: nowMs, patienceMs: targetSeconds * 3000 };
+    this.#viewers.set(key, viewer);
+    stream.addViewers(1);
+    return viewer;
+  }
+  #block(key, session) {
+    if (this.#viewers.get(key)?.session !== session) return;
+    this.#remove(key);
+    if (this.#blocked.size < this.#max) this.#blocked.set(key, performance.now() + BLOCK_MS);
+  }
+  #remove(key) {
+    const viewer = this.#viewers.get(key);
+    if (viewer === undefined) return;
+    this.#viewers.delete(key);
+    viewer.registration[Symbol.dispose]();
+    viewer.stream.addViewers(-1);
+  }
 }
 /** The user agent is hashed: it can be long, and comes from outside. */
 function viewerKey(request, streamName) {
-    const agent = createHash('sha1')
-        .update(request.headers['user-agent'] ?? '')
-        .digest('base64');
-    return `${request.socket.remoteAddress ?? ''} ${agent} ${streamName}`;
+  const agent = createHash('sha1')
+    .update(request.headers['user-agent'] ?? '')
+    .digest('base64');
+  return `${request.socket.remoteAddress ?? ''} ${agent} ${streamName}`;
 }
 function sessionFacts(visit) {
-    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = visit.request.socket;
-    const { name } = visit.stream;
-    return {
-        sessionId: `/${plainAddress(remoteAddress)}:${remotePort}/${plainAddress(localAddress)}:${localPort}`,
-        mediaSessionId: `${randomUUID()}-${name}-HLS`,
-        appKey: 'defaultApp',
-        protocol: 'hls',
-        mediaProvider: 'HLS',
-        mediaType: 'play',
-        streamName: name,
-        status: 'PLAYING',
-        createDate: Date.now(),
-        transport: 'TCP',
-        remoteAddress: plainAddress(remoteAddress),
-        bytesIn: 0,
-        dropped: 0,
-        custom: Object.fromEntries([...new URLSearchParams(visit.query)].slice(0, MAX_CUSTOM_PARAMETERS)),
-    };
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = visit.request.socket;
+  const { name } = visit.stream;
+  return {
+    sessionId: `/${plainAddress(remoteAddress)}:${remotePort}/${plainAddress(localAddress)}:${localPort}`,
+    mediaSessionId: `${randomUUID()}-${name}-HLS`,
+    appKey: 'defaultApp',
+    protocol: 'hls',
+    mediaProvider: 'HLS',
+    mediaType: 'play',
+    streamName: name,
+    status: 'PLAYING',
+    createDate: Date.now(),
+    transport: 'TCP',
+    remoteAddress: plainAddress(remoteAddress),
+    bytesIn: 0,
+    dropped: 0,
+    custom: Object.fromEntries([...new URLSearchParams(visit.query)].slice(0, MAX_CUSTOM_PARAMETERS)),
+  };
 }
 /** An IPv4 address as a dual-stack socket tells it, without the prefix `::ffff:`. */
 function plainAddress(address) {
-    return address.startsWith('::ffff:') ? address.slice(7) : address;
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }
 //# sourceMappingURL=viewers.js.map

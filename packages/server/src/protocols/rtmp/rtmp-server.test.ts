@@ -12,7 +12,7 @@ import { Ticker } from '../../io/index.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions, RtmpServer } from './server.ts';
 import { SAMPLE_PPS, SAMPLE_SPS, TestClient } from './testing/client.ts';
 import { encodeAmf0 } from './wire/amf0.ts';
-import { MESSAGE, setChunkSize, writeMessage } from './wire/chunk-writer.ts';
+import { MESSAGE, setChunkSize, userControl, writeMessage } from './wire/chunk-writer.ts';
 import { HANDSHAKE_SIZE } from './wire/handshake.ts';
 
 const CONFIG = writeAvcConfigTag(writeAvcConfig([SAMPLE_SPS, SAMPLE_PPS]));
@@ -186,6 +186,41 @@ describe('RTMP server', () => {
     expect(hub.streams.get('cam')?.viewers).toBe(1);
   }, 30_000);
 
+  it('switches a player to another stream, and stops at play(false)', async () => {
+    for (const name of ['a', 'b']) (await publisher(name)).send(MESSAGE.video, frame(true), 0);
+    const player = await client();
+    await player.play('a');
+    await player.until((m) => m.type === MESSAGE.video && m.payload[1] === 1);
+    await player.play('b');
+    await vi.waitFor(() => expect([hub.streams.get('a')?.viewers, hub.streams.get('b')?.viewers]).toEqual([0, 1]));
+    player.command('play', 9, null, false);
+    await vi.waitFor(() => expect(hub.streams.get('b')?.viewers).toBe(0));
+  });
+
+  it('gives a player up that leaves while it waits', async () => {
+    await start({ playWaitMs: 60_000 });
+    const player = await client();
+    player.command('play', 3, null, 'late');
+    player.command('closeStream', 4, null);
+    player.command('getStreamLength', 5, null);
+    await player.until((m) => Buffer.from(m.payload).includes('_result'));
+    await publisher('late');
+    expect(hub.streams.get('late')?.viewers).toBe(0);
+  });
+
+  it('leaves command frames alone', async () => {
+    const source = await publisher('cam');
+    source.send(MESSAGE.video, Uint8Array.of(0x57, 0), 0);
+    source.send(MESSAGE.video, frame(true), 0);
+    await vi.waitFor(() => expect(hub.streams.get('cam')?.log.end).toBe(1));
+  });
+
+  it('takes a recovery point that is no IDR as a place to start', async () => {
+    const source = await publisher('cam');
+    source.send(MESSAGE.video, writeAvcFrameTag([Uint8Array.of(0x41, 1, 2)], true, 0), 0);
+    await vi.waitFor(() => expect(hub.streams.get('cam')?.log.lastStartPoint).toBe(0));
+  });
+
   it('names the port and the setting when the port is taken', async () => {
     const other = new RtmpServer(
       { ...hub, resolvers: [], ticker: new Ticker() },
@@ -225,6 +260,63 @@ describe('RTMP server under bad input', () => {
       });
     }
   });
+
+  it('obeys nothing that follows, in the same bytes, what ended the session', async () => {
+    const peer = await client();
+    const header = { chunkStreamId: 3, type: MESSAGE.command, streamId: 1, timestamp: 0 };
+    const publish = (name: string) => writeMessage(header, encodeAmf0('publish', 1, null, name, 'live'), 128);
+    peer.socket.write(Buffer.concat([publish(''), publish('zombie')]));
+    await peer.closed;
+    expect([hub.streams.size, hub.sessions.size]).toEqual([0, 0]);
+  });
+
+  it('survives metadata that refers to itself, or repeats one string without end', async () => {
+    const source = await publisher('cam');
+    source.send(MESSAGE.video, frame(true), 0);
+    const player = await client();
+    await player.play('cam');
+    const name = encodeAmf0('onMetaData');
+    const cyclic = Buffer.from([3, 0, 1, 0x61, 7, 0, 0, 0, 0, 9]);
+    // An AMF3 array of 5,000 references to one string of 1,000 letters.
+    const repeated = Buffer.concat([
+      Buffer.from([3, 0, 1, 0x61, 0x11, 9, 0xce, 0x11, 1, 6, 0x8f, 0x51]),
+      Buffer.alloc(1000, 0x61),
+      Buffer.concat(Array.from({ length: 4999 }, () => Buffer.from([6, 0]))),
+      Buffer.from([0, 0, 9]),
+    ]);
+    for (const value of [cyclic, repeated]) source.send(MESSAGE.data, Buffer.concat([name, value]));
+    source.send(MESSAGE.video, frame(true), 40);
+    await player.until((m) => m.type === MESSAGE.video && m.timestamp === 40);
+    expect(hub.counters.of('media_errors')).toBe(1);
+  });
+
+  it('drops frames of a million NAL units, and configurations that nobody could write', async () => {
+    const source = await publisher('cam');
+    source.send(
+      MESSAGE.video,
+      Buffer.concat([Buffer.from([0x17, 0, 0, 0, 0, 1, 66, 0, 30, 0xfc, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68])]),
+      0,
+    );
+    const config = Buffer.from(CONFIG);
+    config[9] = 0xfc;
+    source.send(MESSAGE.video, config, 0);
+    const many = Buffer.alloc(2_000_000, 1);
+    many.set([0x17, 1, 0, 0, 0]);
+    source.send(MESSAGE.video, many, 40);
+    source.send(MESSAGE.video, CONFIG, 40);
+    source.send(MESSAGE.video, frame(true), 80);
+    await vi.waitFor(() => expect(hub.streams.get('cam')?.log.end).toBe(1));
+    expect(hub.counters.of('media_errors')).toBe(2);
+  });
+
+  it('drops a peer that asks without end and never reads the answers', async () => {
+    const peer = await client();
+    peer.socket.pause();
+    const pings = Buffer.concat(Array.from({ length: 10_000 }, () => userControl(6, 1)));
+    const flood = setInterval(() => peer.socket.write(pings), 1);
+    await vi.waitFor(() => expect(hub.counters.of('rtmp_slow_viewers')).toBe(1), { timeout: 20_000 });
+    clearInterval(flood);
+  }, 30_000);
 
   it('outlives 300 mutated publishers while a player plays on, with flat memory', async () => {
     const source = await publisher('steady');

@@ -119,6 +119,11 @@ export class RtmpServer implements RtmpContext {
         reject(new MediaServerError('PORT_IN_USE', message, { cause: error }));
       });
       this.#server.listen({ host, port, backlog: 1024 }, () => {
+        // An accept that fails, for want of file descriptors say, must not end the server.
+        this.#server.removeAllListeners('error');
+        this.#server.on('error', (error) => {
+          if (this.faults.take() >= 0) this.log.error({ err: error }, 'RTMP listener');
+        });
         this.#tick = this.ticker.on((now) => this.#check(now));
         resolve();
       });

@@ -36,8 +36,10 @@ const APP_KEY = 'flashStreamingApp';
 const WINDOW_BYTES = 2_500_000;
 /** Commands that encoders send and nobody needs an answer to (functions-1 §1.1). */
 const IGNORED = new Set(['FCSubscribe', 'FCPublish', 'FCUnpublish', 'onStatus', 'onUpstreamBase', 'releaseStream']);
-/** A player that waits for its stream may not queue up more commands than this. */
-const MAX_COMMANDS = 1000;
+/** Encoders and players send about ten when they begin and few after that. */
+const MAX_COMMANDS_A_SECOND = 200;
+/** Bytes beyond a viewer's own write that may wait for a peer that does not read: answers, pings, status. */
+const MAX_WAITING_BYTES = 1024 * 1024;
 
 type Role = { kind: 'publish'; input: RtmpToStream } | { kind: 'play'; packager: RtmpPackager; player: RtmpPlayer };
 
@@ -50,7 +52,6 @@ export class RtmpSession implements MediaSession, Publisher {
   readonly #connection: RtmpConnection;
   readonly #remoteAddress: string;
   readonly #createdAt = Date.now();
-  readonly #abort = new AbortController();
   #log: Log;
   #app = '';
   #connectParameters: Readonly<Record<string, string>> = {};
@@ -60,9 +61,10 @@ export class RtmpSession implements MediaSession, Publisher {
   #stream: Stream | undefined;
   #role: Role | undefined;
   #registration: Disposable | undefined;
-  #waiting = false;
+  /** Set while a player waits for its stream. */
+  #wait: AbortController | undefined;
   #commands = 0;
-  #lastHeardMs = performance.now();
+  readonly #openedMs = performance.now();
   #lastPingMs = performance.now();
   #unanswered = 0;
   #closed = false;
@@ -92,7 +94,7 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   get #input(): RtmpToStream | undefined {
-    return this.#role?.kind === 'publish' ? this.#role.input : undefined;
+    return this.#role?.kind === 'publish' && !this.#closed ? this.#role.input : undefined;
   }
 
   describe(): SessionDescription {
@@ -119,7 +121,8 @@ export class RtmpSession implements MediaSession, Publisher {
   /** Called about once a second: handshake, keep-alive and stall limits. */
   check(nowMs: number): void {
     const { options } = this.#context;
-    if (!this.#connected && nowMs - this.#lastHeardMs > options.handshakeTimeoutMs) {
+    this.#commands = 0;
+    if (!this.#connected && nowMs - this.#openedMs > options.handshakeTimeoutMs) {
       return this.#fail('handshake not finished in time', 'rtmp_refused');
     }
     if (this.#role?.kind === 'play' && this.#role.player.isStalled(nowMs)) {
@@ -132,7 +135,7 @@ export class RtmpSession implements MediaSession, Publisher {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#abort.abort();
+    this.#cancelWait();
     const role = this.#role;
     if (role?.kind === 'publish' && this.#stream !== undefined) {
       this.#context.streams.unpublish(this.#stream, this, reason);
@@ -151,7 +154,6 @@ export class RtmpSession implements MediaSession, Publisher {
 
   #onData(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#lastHeardMs = performance.now();
     this.#unanswered = 0;
     try {
       this.#connection.push(bytes);
@@ -168,7 +170,9 @@ export class RtmpSession implements MediaSession, Publisher {
       return this.close(error.message);
     }
     if (error instanceof ProtocolError) return this.#fail(`${error.code}: ${error.message}`, 'rtmp_protocol_errors');
-    throw error;
+    // A fault of ours that this peer's input brings out must cost this peer only.
+    this.#log.error({ err: error, stream: this.#streamName }, 'unexpected error while reading from an RTMP peer');
+    this.#fail('internal error', 'rtmp_internal_errors');
   }
 
   /** Ends the session for a fault of the peer: counted, logged at a limited rate. */
@@ -183,8 +187,10 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #onCommand(name: string, id: number, args: AmfValue[]): void {
-    if (++this.#commands > MAX_COMMANDS)
-      throw new ProtocolError('RTMP_TOO_MANY_COMMANDS', `over ${MAX_COMMANDS} commands`);
+    // A message before this one, in the same bytes, may have ended the session.
+    if (this.#closed) return;
+    if (++this.#commands > MAX_COMMANDS_A_SECOND)
+      throw new ProtocolError('RTMP_TOO_MANY_COMMANDS', `over ${MAX_COMMANDS_A_SECOND} commands a second`);
     if (name === 'connect') return this.#onConnect(id, args);
     if (!this.#connected) throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
     switch (name) {
@@ -193,8 +199,9 @@ export class RtmpSession implements MediaSession, Publisher {
       case 'publish':
         return this.#onPublish(args);
       case 'play':
+        return args[1] === false ? this.#onStop() : this.#onPlay(args[1]);
       case 'play2':
-        return this.#onPlay(name === 'play' ? args[1] : (args[1] as AmfObject | null)?.['streamName']);
+        return this.#onPlay((args[1] as AmfObject | null)?.['streamName']);
       case 'pause':
       case 'pauseRaw':
         return this.#onPause(args[1] === true);
@@ -234,7 +241,7 @@ export class RtmpSession implements MediaSession, Publisher {
 
   #onPublish(args: AmfValue[]): void {
     const name = this.#takeName(args[1]);
-    if (this.#role !== undefined || this.#waiting)
+    if (this.#role !== undefined || this.#wait !== undefined)
       return this.#refuse('NetStream.Publish.Failed', 'this connection is already in use');
     try {
       this.#stream = this.#context.streams.publish(name, this);
@@ -249,24 +256,27 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#status('status', 'NetStream.Publish.Start', `${name} is now published.`);
   }
 
+  /** Plays a stream, in place of the one that is being played, if any (NetStream.play). */
   #onPlay(value: AmfValue): void {
-    const name = this.#takeName(value);
-    if (this.#role !== undefined || this.#waiting)
+    if (this.#role?.kind === 'publish')
       return this.#refuse('NetStream.Play.Failed', 'this connection is already in use');
-    this.#waiting = true;
+    this.#onStop();
+    const name = this.#takeName(value);
+    const wait = new AbortController();
+    this.#wait = wait;
     void this.#context
-      .findStream(name, this.#abort.signal)
-      .then((stream) => this.#startPlayback(name, stream))
-      .catch((error: unknown) =>
-        this.#refuse('NetStream.Play.Failed', error instanceof Error ? error.message : 'failed'),
-      )
-      .finally(() => {
-        this.#waiting = false;
+      .findStream(name, wait.signal)
+      .then((stream) => {
+        if (this.#wait === wait) this.#startPlayback(name, stream);
+      })
+      .catch((error: unknown) => {
+        if (this.#wait === wait)
+          this.#refuse('NetStream.Play.Failed', error instanceof Error ? error.message : 'failed');
       });
   }
 
   #startPlayback(name: string, stream: Stream | undefined): void {
-    if (this.#closed) return;
+    this.#wait = undefined;
     if (stream === undefined || stream.ended)
       return this.#refuse('NetStream.Play.StreamNotFound', `no stream "${name}"`);
     this.#stream = stream;
@@ -302,6 +312,7 @@ export class RtmpSession implements MediaSession, Publisher {
 
   /** The peer ends its stream in good order; the connection may then publish or play again. */
   #onStop(): void {
+    this.#cancelWait();
     const role = this.#role;
     if (role === undefined) return;
     this.#role = undefined;
@@ -314,6 +325,12 @@ export class RtmpSession implements MediaSession, Publisher {
     }
     this.#log.info({}, `${role.kind} stopped`);
     this.#stream = undefined;
+  }
+
+  #cancelWait(): void {
+    const wait = this.#wait;
+    this.#wait = undefined;
+    wait?.abort();
   }
 
   #leavePlayback(role: Role & { kind: 'play' }): void {
@@ -377,7 +394,11 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #send(bytes: Uint8Array): void {
-    if (!this.#socket.destroyed && this.#socket.writable) this.#socket.write(bytes);
+    if (this.#socket.destroyed || !this.#socket.writable) return;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength > MAX_WAITING_BYTES + this.#context.options.viewerWriteBytes) {
+      this.#fail('peer does not read what it asked for', 'rtmp_slow_viewers');
+    }
   }
 }
 

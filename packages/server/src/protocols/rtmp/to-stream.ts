@@ -11,12 +11,18 @@ import {
   sameParameters,
   splitAvcc,
   type Track,
+  writeAvcConfig,
 } from '@sluice/media';
 import { type Counters, type Stream, type StreamMetadata, Timeline, Unwrapper32 } from '../../core/index.ts';
 import type { AmfValue } from './wire/amf-value.ts';
+import { encodeEcmaArray } from './wire/amf0.ts';
 
 const VIDEO_TRACK_ID = 0;
 const AUDIO_TRACK_ID = 1;
+/** Frame type of "video info/command frame" (Adobe FLV E.4.3.1). */
+const COMMAND_FRAME = 5;
+/** Bytes of a message that a kept unit may hold on to without being part of it. */
+const MAX_WASTE_BYTES = 1024;
 /** A broken frame is dropped; this many in a row mean that the source is broken. */
 const MAX_ERRORS_IN_A_ROW = 100;
 
@@ -65,7 +71,11 @@ export class RtmpToStream {
     const metadata = named[1];
     if (named[0] !== 'onMetaData' || typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
       return;
-    this.#stream.setMetadata(metadata as StreamMetadata);
+    this.#guard(() => {
+      // What can't be written to players is refused here, where it hurts only its publisher.
+      encodeEcmaArray(metadata);
+      this.#stream.setMetadata(metadata as StreamMetadata);
+    });
   }
 
   #video_(body: Uint8Array, timestamp: number): void {
@@ -78,22 +88,27 @@ export class RtmpToStream {
         return;
       }
       case 'frame':
-        return this.#frame(tag.data, { timestamp, compositionMs: tag.compositionMs });
+        return this.#frame(tag.data, { timestamp, compositionMs: tag.compositionMs, key: tag.key });
       case 'end':
         return;
       case 'other':
+        // A command frame (a server-side seek) carries no picture, whatever its codec says.
+        if (tag.frameType === COMMAND_FRAME) return;
         throw new UnsupportedCodec('video', tag.name);
     }
   }
 
-  #frame(data: Uint8Array, time: { timestamp: number; compositionMs: number }): void {
+  #frame(data: Uint8Array, time: { timestamp: number; compositionMs: number; key: boolean }): void {
     const { units, key, parameters } = canonicalUnits(splitAvcc(data, this.#lengthSize));
     if (parameters.length > 0) this.#setVideo(parameters.map((unit) => unit.slice()));
     // Without its parameter sets nobody can decode the frame.
     if (this.#video === undefined || units.length === 0) return;
+    const owned = ownedUnits(units, data.length);
     const dtsUs = Math.max(this.#time(time.timestamp), this.#lastVideoDtsUs);
     this.#lastVideoDtsUs = dtsUs;
-    this.#publish(this.#video, units, { dtsUs, ptsUs: dtsUs + time.compositionMs * 1000, key });
+    // An open GOP begins with a recovery point that is no IDR; its encoder marks it as a place to start.
+    const start = key || time.key;
+    this.#publish(this.#video, owned, { dtsUs, ptsUs: dtsUs + time.compositionMs * 1000, key: start });
   }
 
   #audio_(body: Uint8Array, timestamp: number): void {
@@ -124,6 +139,8 @@ export class RtmpToStream {
     const hasSps = parameters.some((unit) => ((unit[0] ?? 0) & 0x1f) === 7);
     const hasPps = parameters.some((unit) => ((unit[0] ?? 0) & 0x1f) === 8);
     if (!hasSps || !hasPps || (this.#video !== undefined && sameParameters(this.#video.parameters, parameters))) return;
+    // Refused here, where it hurts only its publisher: every packager will have to write it.
+    writeAvcConfig(parameters);
     this.#video = h264Track(VIDEO_TRACK_ID, parameters);
     this.#stream.setTrack(this.#video);
   }
@@ -152,4 +169,11 @@ export class RtmpToStream {
       this.#counters.count('media_errors');
     }
   }
+}
+
+/** The units as they are, or copied where views into the message would hold on to much more than they show. */
+function ownedUnits(units: readonly Uint8Array[], messageBytes: number): readonly Uint8Array[] {
+  let bytes = 0;
+  for (const unit of units) bytes += unit.length;
+  return messageBytes - bytes > MAX_WASTE_BYTES + bytes ? units.map((unit) => unit.slice()) : units;
 }

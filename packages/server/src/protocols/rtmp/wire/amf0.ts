@@ -31,13 +31,12 @@ export function decodeAmf0(data: Uint8Array): AmfValue[] {
   const cursor = new ByteCursor(data);
   const budget = new ValueBudget();
   const values: AmfValue[] = [];
-  while (cursor.left > 0) values.push(readValue(cursor, { budget, references: [], depth: 0 }));
+  while (cursor.left > 0) values.push(readValue(cursor, { budget, depth: 0 }));
   return values;
 }
 
 interface Context {
   readonly budget: ValueBudget;
-  readonly references: AmfValue[];
   readonly depth: number;
 }
 
@@ -61,7 +60,9 @@ function readValue(cursor: ByteCursor, context: Context): AmfValue {
     case MARKER.unsupported:
       return undefined;
     case MARKER.reference:
-      return context.references[cursor.u16()];
+      // Not followed: no encoder needs them, and they can make a small message a huge or cyclic tree.
+      cursor.u16();
+      return undefined;
     case MARKER.object:
       return readProperties(cursor, context);
     case MARKER.typedObject:
@@ -87,7 +88,6 @@ function readValue(cursor: ByteCursor, context: Context): AmfValue {
 
 function readProperties(cursor: ByteCursor, context: Context): AmfObject {
   const object: AmfObject = Object.create(null) as AmfObject;
-  context.references.push(object);
   const inner = { ...context, depth: context.depth + 1 };
   for (;;) {
     // Some encoders end a message inside an ECMA array without its end marker.
@@ -105,7 +105,6 @@ function readStrictArray(cursor: ByteCursor, context: Context): AmfValue[] {
   const count = cursor.u32();
   if (count > cursor.left) throw new ProtocolError('RTMP_BAD_AMF', `array of ${count} values in ${cursor.left} bytes`);
   const array: AmfValue[] = [];
-  context.references.push(array);
   const inner = { ...context, depth: context.depth + 1 };
   for (let i = 0; i < count; i++) array.push(readValue(cursor, inner));
   return array;
@@ -172,9 +171,17 @@ function writeObject(parts: Uint8Array[], object: AmfObject, marker: number): vo
   parts.push(Uint8Array.of(0, 0, MARKER.objectEnd));
 }
 
-/** Writes one object as an ECMA array, the form that players expect for onMetaData. */
+/** Strings may be repeated by reference in AMF3 at no cost to the sender; what we write out of them is bounded. */
+const MAX_ENCODED_BYTES = 256 * 1024;
+
+/**
+ * Writes one object as an ECMA array, the form that players expect for onMetaData.
+ * @throws ProtocolError RTMP_BAD_AMF when it takes more than 256 KiB
+ */
 export function encodeEcmaArray(object: AmfObject): Uint8Array {
   const parts: Uint8Array[] = [];
   writeObject(parts, object, MARKER.ecmaArray);
-  return Buffer.concat(parts);
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  if (size > MAX_ENCODED_BYTES) throw new ProtocolError('RTMP_BAD_AMF', `metadata of ${size} bytes`);
+  return Buffer.concat(parts, size);
 }

@@ -6,10 +6,12 @@ interface Traits {
   readonly names: readonly string[];
 }
 
-/** The three reference tables of an AMF3 stream (Adobe "AMF 3" §2.2), and the bounds of this message. */
+/**
+ * Reference tables of an AMF3 stream (Adobe "AMF 3" §2.2), and the bounds of this message. References to objects are
+ * not followed: no encoder needs them, and they can make a small message a huge or cyclic tree.
+ */
 interface Context {
   readonly strings: string[];
-  readonly objects: AmfValue[];
   readonly traits: Traits[];
   readonly budget: ValueBudget;
 }
@@ -22,7 +24,7 @@ const MAX_TRAIT_NAMES = 256;
  * @throws ProtocolError RTMP_BAD_AMF
  */
 export function readAmf3(cursor: ByteCursor, budget: ValueBudget): AmfValue {
-  return readValue(cursor, { strings: [], objects: [], traits: [], budget }, 0);
+  return readValue(cursor, { strings: [], traits: [], budget }, 0);
 }
 
 /** Reads an unsigned integer of 1 to 4 bytes, 29 bits (§1.3.1). */
@@ -85,20 +87,17 @@ function readString(cursor: ByteCursor, context: Context): string {
 
 function readReferenced(cursor: ByteCursor, context: Context, read: (length: number) => AmfValue): AmfValue {
   const header = readU29(cursor);
-  if ((header & 1) === 0) return context.objects[header >> 1];
-  const value = read(header >> 1);
-  context.objects.push(value);
-  return value;
+  if ((header & 1) === 0) return undefined;
+  return read(header >> 1);
 }
 
 function readArray(cursor: ByteCursor, context: Context, depth: number): AmfValue {
   const header = readU29(cursor);
-  if ((header & 1) === 0) return context.objects[header >> 1];
+  if ((header & 1) === 0) return undefined;
   const count = header >> 1;
   if (count > cursor.left) throw new ProtocolError('RTMP_BAD_AMF', `array of ${count} values in ${cursor.left} bytes`);
   const named: AmfObject = Object.create(null) as AmfObject;
   const dense: AmfValue[] = [];
-  context.objects.push(dense);
   let hasNames = false;
   for (let name = readString(cursor, context); name !== ''; name = readString(cursor, context)) {
     named[name] = readValue(cursor, context, depth + 1);
@@ -112,10 +111,9 @@ function readArray(cursor: ByteCursor, context: Context, depth: number): AmfValu
 
 function readObject(cursor: ByteCursor, context: Context, depth: number): AmfValue {
   const header = readU29(cursor);
-  if ((header & 1) === 0) return context.objects[header >> 1];
+  if ((header & 1) === 0) return undefined;
   const traits = readTraits(cursor, context, header);
   const object: AmfObject = Object.create(null) as AmfObject;
-  context.objects.push(object);
   for (const name of traits.names) object[name] = readValue(cursor, context, depth + 1);
   if (!traits.dynamic) return object;
   for (let name = readString(cursor, context); name !== ''; name = readString(cursor, context)) {
