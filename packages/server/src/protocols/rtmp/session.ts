@@ -14,26 +14,16 @@ import {
 import { RtmpPlayer } from './from-stream.ts';
 import type { RtmpPackager } from './packager.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
+import { commandMessage, connectReply, sampleAccessMessage, statusMessage } from './replies.ts';
 import type { RtmpContext, RtmpOptions } from './server.ts';
 import { RtmpToStream, UnsupportedCodec } from './to-stream.ts';
 import { splitNameAndQuery } from './url.ts';
 import type { AmfObject, AmfValue } from './wire/amf-value.ts';
-import { encodeAmf0 } from './wire/amf0.ts';
-import {
-  CHUNK_STREAM,
-  MESSAGE,
-  setChunkSize,
-  setPeerBandwidth,
-  USER_CONTROL,
-  userControl,
-  windowAcknowledgementSize,
-  writeMessage,
-} from './wire/chunk-writer.ts';
+import { USER_CONTROL, userControl } from './wire/chunk-writer.ts';
 import { RtmpConnection } from './wire/connection.ts';
 
 /** WCS's application key for RTMP sessions (functions-1 §1.1). */
 const APP_KEY = 'flashStreamingApp';
-const WINDOW_BYTES = 2_500_000;
 /** Commands that encoders send and nobody needs an answer to (functions-1 §1.1). */
 const IGNORED = new Set(['FCSubscribe', 'FCPublish', 'FCUnpublish', 'onStatus', 'onUpstreamBase', 'releaseStream']);
 /** Encoders and players send about ten when they begin and few after that. */
@@ -225,18 +215,8 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#app = split.name;
     this.#connectParameters = split.parameters;
     this.#connected = true;
-    this.#send(windowAcknowledgementSize(WINDOW_BYTES));
-    this.#send(setPeerBandwidth(WINDOW_BYTES));
-    this.#send(setChunkSize(this.#context.options.chunkSize));
-    this.#send(userControl(USER_CONTROL.streamBegin, 0));
-    const info = {
-      level: 'status',
-      code: 'NetConnection.Connect.Success',
-      description: 'Connection succeeded.',
-      objectEncoding: properties['objectEncoding'] === 3 ? 3 : 0,
-    };
-    this.#command('_result', id, { fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1 }, info);
-    this.#command('onBWDone', 0, null);
+    const encoding = properties['objectEncoding'] === 3 ? 3 : 0;
+    this.#send(connectReply(this.#context.options.chunkSize, id, encoding));
   }
 
   #onPublish(args: AmfValue[]): void {
@@ -283,7 +263,7 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
     this.#status('status', 'NetStream.Play.Reset', `playing and resetting ${name}.`);
     this.#status('status', 'NetStream.Play.Start', `started playing ${name}.`);
-    this.#data(encodeAmf0('|RtmpSampleAccess', true, true));
+    this.#send(sampleAccessMessage(this.#context.options.chunkSize));
     const packager = this.#context.packagerFor(stream);
     const { options } = this.#context;
     const player = new RtmpPlayer(this.#socket, packager, {
@@ -376,21 +356,11 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #status(level: 'status' | 'error', code: string, description: string): void {
-    this.#message(MESSAGE.command, encodeAmf0('onStatus', 0, null, { level, code, description }));
+    this.#send(statusMessage(this.#context.options.chunkSize, { level, code, description }));
   }
 
-  #data(body: Uint8Array): void {
-    this.#message(MESSAGE.data, body);
-  }
-
-  #message(type: number, body: Uint8Array): void {
-    const header = { chunkStreamId: CHUNK_STREAM.data, type, streamId: PLAY_STREAM_ID, timestamp: 0 };
-    this.#send(writeMessage(header, body, this.#context.options.chunkSize));
-  }
-
-  #command(name: string, id: number, ...values: AmfValue[]): void {
-    const header = { chunkStreamId: CHUNK_STREAM.command, type: MESSAGE.command, streamId: 0, timestamp: 0 };
-    this.#send(writeMessage(header, encodeAmf0(name, id, ...values), this.#context.options.chunkSize));
+  #command(name: string, ...values: AmfValue[]): void {
+    this.#send(commandMessage(this.#context.options.chunkSize, name, ...values));
   }
 
   #send(bytes: Uint8Array): void {

@@ -60,15 +60,15 @@ function readValue(cursor: ByteCursor, context: Context, depth: number): AmfValu
       return readString(cursor, context);
     case 0x07:
     case 0x0b:
-      return readReferenced(cursor, context, (length) => cursor.utf8(length));
+      return readReferenced(cursor, (length) => cursor.utf8(length));
     case 0x08:
-      return readReferenced(cursor, context, () => cursor.f64());
+      return readReferenced(cursor, () => cursor.f64());
     case 0x09:
       return readArray(cursor, context, depth);
     case 0x0a:
       return readObject(cursor, context, depth);
     case 0x0c:
-      return readReferenced(cursor, context, (length) => {
+      return readReferenced(cursor, (length) => {
         cursor.skip(length);
         return null;
       });
@@ -85,7 +85,7 @@ function readString(cursor: ByteCursor, context: Context): string {
   return text;
 }
 
-function readReferenced(cursor: ByteCursor, context: Context, read: (length: number) => AmfValue): AmfValue {
+function readReferenced(cursor: ByteCursor, read: (length: number) => AmfValue): AmfValue {
   const header = readU29(cursor);
   if ((header & 1) === 0) return undefined;
   return read(header >> 1);

@@ -1,3 +1,0 @@
-export { DEFAULT_HLS_OPTIONS, resolveHlsOptions } from './options.js';
-export { HlsServer } from './server.js';
-//# sourceMappingURL=index.js.map
