@@ -1,5 +1,5 @@
 // CPU, memory and added delay of RTMP playback with many viewers: Sluice against nginx-rtmp in one run.
-// node bench/rtmp-fanout.mjs [--viewers 400,1000] [--seconds 20] [--rounds 2]
+// node bench/rtmp-fanout.mjs [--viewers 400,1000] [--seconds 20] [--rounds 2] [--set rtmp_flush_interval=0]
 // Needs: npm run build, ffmpeg, nginx with libnginx-mod-rtmp (Debian packages).
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,9 +18,11 @@ const { values } = parseArgs({
     viewers: { type: 'string', default: '400,1000' },
     seconds: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '2' },
+    set: { type: 'string', multiple: true, default: [] },
   },
 });
 const PROBES = 4;
+const SETTINGS = Object.fromEntries(values.set.map((set) => set.split('=')));
 const CHUNK = 65_536;
 
 function makeClip(folder) {
@@ -49,7 +51,7 @@ async function publish(port, tags) {
       const time = Math.floor(at / tags.length) * length + tag.timestampMs;
       if (time > now) break;
       client.send(tag.type, tag.data, time);
-      if (tag.type === 9) sentAt.set(time, performance.now());
+      sentAt.set(`${tag.type} ${time}`, performance.now());
       if (sentAt.size > 3000) sentAt.delete(sentAt.keys().next().value);
       at++;
     }
@@ -63,12 +65,12 @@ async function publish(port, tags) {
   };
 }
 
-/** A viewer that takes the delay of each video frame, from the publisher's send to its own receipt. */
+/** A viewer that takes the delay of each frame of picture and sound, from the publisher's send to its own receipt. */
 async function probe(port, sentAt, delays) {
   const client = await TestClient.connect(port);
   await client.play('bench');
   client.messages.push = (message) => {
-    const sent = message.type === 9 ? sentAt.get(message.timestamp) : undefined;
+    const sent = sentAt.get(`${message.type} ${message.timestamp}`);
     if (sent !== undefined && delays.on) delays.list.push(performance.now() - sent);
     return 0;
   };
@@ -127,7 +129,11 @@ async function measure(server, tags, viewers) {
   };
 }
 
-const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
+function median(list) {
+  const sorted = list.sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 try {
   const tags = makeClip(folder);
@@ -140,7 +146,7 @@ try {
     for (let round = 0; round < Number(values.rounds); round++) {
       const results = {};
       for (const start of [startNginx, startSluice]) {
-        const server = await start(folder);
+        const server = await start(folder, SETTINGS);
         const r = await measure(server, tags, viewers);
         await server.stop();
         results[server.name] = r;
