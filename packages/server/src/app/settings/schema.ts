@@ -160,7 +160,7 @@ export const SCHEMA = {
     unit: 'ms',
     min: 0,
     max: 1000,
-    default: 38,
+    default: 36,
     from: 'own',
     doc: 'Frames are collected this long into one write per viewer when a stream has many viewers. 0: never.',
   },

@@ -26,7 +26,7 @@ export const PLAY_STREAM_ID = 1;
 const EAGER_VIEWERS = 24;
 
 /** A video frame ends a collection once this part of the flush interval has passed since the last write. */
-const RIPE = 0.92;
+const RIPE = 0.95;
 
 /** One packet as it goes over the wire, already chunked, with the configuration that it needs if that is new. */
 export interface RtmpEntry extends LogEntry {

@@ -41,7 +41,7 @@ export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
   playWaitMs: 3000,
   viewerStallTimeoutMs: 10_000,
   viewerWriteBytes: 256 * 1024,
-  flushIntervalMs: 38,
+  flushIntervalMs: 36,
   handshakeTimeoutMs: 10_000,
   keepAlive: true,
   keepAliveIntervalMs: 5000,
