@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Ffmpeg, makeClip, type PacketSum, readPacketSums } from './support/ffmpeg.ts';
@@ -52,6 +53,19 @@ describe('a stream that ffmpeg publishes and plays with -c copy', () => {
       expect(got.length).toBeGreaterThan(100);
       expect(got).toEqual(want.slice(from));
     }
+  });
+
+  it('plays in rtmpdump, which signs its handshake', async () => {
+    const clip = join(server.folder, 'second.flv');
+    makeClip(clip, { seconds: 12 });
+    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', server.rtmp('second')]);
+    await server.untilLive('second');
+    const dump = join(server.folder, 'dump.flv');
+    const args = ['-q', '--live', '--stop', '4', '-r', server.rtmp('second'), '-o', dump];
+    execFileSync('rtmpdump', args, { timeout: 20_000 });
+    execFileSync('ffmpeg', ['-v', 'error', '-xerror', '-i', dump, '-f', 'null', '-']);
+    expect(statSync(dump).size).toBeGreaterThan(50_000);
+    await publisher.stop();
   });
 
   it('ends cleanly, with the stream away from the listing', async () => {

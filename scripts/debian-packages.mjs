@@ -5,5 +5,6 @@
 export const DEBIAN_PACKAGES = [
   { name: 'ffmpeg', programs: ['ffmpeg', 'ffprobe'], for: ['unit', 'e2e'] },
   { name: 'curl', programs: ['curl'], for: ['e2e'] },
+  { name: 'rtmpdump', programs: ['rtmpdump'], for: ['e2e'] },
   { name: 'chromium', programs: ['chromium'], for: ['e2e'] },
 ];
