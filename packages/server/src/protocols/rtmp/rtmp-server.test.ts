@@ -208,6 +208,14 @@ describe('RTMP server', () => {
     expect(hub.streams.get('late')?.viewers).toBe(0);
   });
 
+  it('pings a silent peer, and drops it when it stays silent', async () => {
+    await start({ keepAliveIntervalMs: 100, keepAliveProbes: 2 });
+    const silent = await client();
+    await silent.until((m) => m.type === MESSAGE.userControl && m.payload[1] === 6);
+    await silent.closed;
+    expect(hub.log.lines.some((l) => JSON.stringify(l.fields).includes('silent'))).toBe(true);
+  }, 20_000);
+
   it('leaves command frames alone', async () => {
     const source = await publisher('cam');
     source.send(MESSAGE.video, Uint8Array.of(0x57, 0), 0);

@@ -57,6 +57,7 @@ export class RtmpSession implements MediaSession, Publisher {
   readonly #openedMs = performance.now();
   #lastPingMs = performance.now();
   #unanswered = 0;
+  #heard = false;
   #closed = false;
 
   constructor(socket: Socket, context: RtmpContext) {
@@ -145,6 +146,7 @@ export class RtmpSession implements MediaSession, Publisher {
   #onData(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#unanswered = 0;
+    this.#heard = true;
     try {
       this.#connection.push(bytes);
     } catch (error) {
@@ -344,6 +346,12 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #keepAlive(nowMs: number, options: RtmpOptions): void {
+    if (this.#heard) {
+      // Who sends is alive. A ping to an encoder that is about to close would make its system reset the connection,
+      // and with it throw away the last packets that we have not read yet.
+      this.#heard = false;
+      this.#lastPingMs = nowMs;
+    }
     if (!options.keepAlive || !this.#connected || nowMs - this.#lastPingMs < options.keepAliveIntervalMs) return;
     if (this.#unanswered >= options.keepAliveProbes) {
       return this.#fail(`peer silent for ${options.keepAliveProbes} pings`, 'rtmp_refused');
