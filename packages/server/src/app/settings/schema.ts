@@ -194,7 +194,7 @@ export const SCHEMA = {
     max: 60 * MINUTES_MS,
     default: 5000,
     from: 'wcs',
-    doc: 'Time between probes.',
+    doc: 'Time between probes. RTMP peers that send by themselves are alive and are not probed.',
   },
   'keep_alive.probes': {
     type: 'integer',
