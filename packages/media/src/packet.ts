@@ -1,5 +1,5 @@
-/** Names of the codecs that the hub can carry, as FFmpeg and the RFCs call them. */
-export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9';
+/** Names of the codecs that the hub can carry, as FFmpeg and the RFCs call them; `flv1` is Sorenson Spark. */
+export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9' | 'flv1';
 export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'speex';
 export type Codec = VideoCodec | AudioCodec;
 
@@ -15,8 +15,12 @@ export interface Track {
   /** Ticks per second of the source's clock: 90000 for video, the sampling rate for audio. */
   readonly clockRate: number;
   /**
-   * Out-of-band decoder configuration without framing. h264: every SPS, then every PPS, as NAL units
-   * without start code. aac: one AudioSpecificConfig (ISO 14496-3 §1.6.2.1).
+   * Out-of-band decoder configuration without framing.
+   * - h264: every SPS, then every PPS, as NAL units without start code. h265: every VPS, SPS, PPS, likewise.
+   * - av1: one sequence header OBU with its header and size field. vp9: the 8 bytes after the version and flags of a
+   *   VPCodecConfigurationRecord, or nothing while unknown. vp8, flv1: nothing.
+   * - aac: one AudioSpecificConfig (ISO 14496-3 §1.6.2.1). opus: one identification header (`OpusHead`, RFC 7845
+   *   §5.1). pcma, pcmu, speex: nothing; they are mono, at `clockRate`.
    */
   readonly parameters: readonly Uint8Array[];
 }

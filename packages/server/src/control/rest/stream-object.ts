@@ -10,6 +10,7 @@ const WCS_CODECS: Readonly<Record<Codec, string>> = {
   av1: 'AV1',
   vp8: 'VP8',
   vp9: 'VP9',
+  flv1: 'FLV',
   aac: 'mpeg4-generic',
   opus: 'opus',
   pcma: 'PCMA',
