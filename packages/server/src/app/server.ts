@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { aacCodecString, avcCodecString, parseAacConfig, videoSize } from '@sluice/media';
 import { ControlServer, DEFAULT_CONTROL_OPTIONS, PrometheusCounters, type StreamDetails } from '../control/index.ts';
-import { type Log, SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
+import { ConnectionRegistry, type Log, SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
 import { Ticker } from '../io/index.ts';
 import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
 import { DEFAULT_RTMP_OPTIONS, RtmpServer } from '../protocols/rtmp/index.ts';
@@ -90,7 +90,14 @@ function makeHub({ settings, log }: StartOptions) {
     maxStreams: settings.max_streams,
     stream: { gopCacheMaxMs: settings.gop_cache_duration, gopCacheMaxBytes: settings.gop_cache_bytes },
   });
-  return { streams, sessions: new SessionRegistry(), log, counters: new PrometheusCounters(), ticker: new Ticker() };
+  return {
+    streams,
+    sessions: new SessionRegistry(),
+    connections: new ConnectionRegistry(),
+    log,
+    counters: new PrometheusCounters(),
+    ticker: new Ticker(),
+  };
 }
 
 function makeControl(

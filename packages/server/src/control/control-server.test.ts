@@ -86,7 +86,9 @@ function addSession(streamName: string, fields: Partial<SessionDescription> = {}
     remoteAddress: '192.0.2.7:50000',
     bytesIn: 0,
     bytesOut: 0,
-    dropped: 0,
+    packets: 0,
+    queuedBytes: 0,
+    drops: {},
     custom: {},
     ...fields,
   };

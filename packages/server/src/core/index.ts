@@ -1,4 +1,7 @@
+export * from './connection-registry.ts';
 export * from './errors.ts';
+export * from './fan-out.ts';
+export * from './fan-out-viewer.ts';
 export * from './packet-log.ts';
 export * from './ports.ts';
 export * from './rate-meter.ts';

@@ -50,6 +50,7 @@ const EMPTY_STATE: StreamState = { video: undefined, audio: undefined, metadata:
  */
 export class Stream {
   readonly name: string;
+  readonly options: StreamOptions;
   readonly createdAt = Date.now();
   readonly videoRate = new RateMeter();
   readonly audioRate = new RateMeter();
@@ -64,6 +65,7 @@ export class Stream {
 
   constructor(name: string, options: StreamOptions = DEFAULT_STREAM_OPTIONS) {
     this.name = name;
+    this.options = options;
     this.log = new PacketLog({ maxDurationMs: options.gopCacheMaxMs, maxBytes: options.gopCacheMaxBytes });
   }
 

@@ -105,7 +105,9 @@ export class VodLive implements Publisher, MediaSession {
       remoteAddress: '',
       bytesIn: this.#bytes,
       bytesOut: 0,
-      dropped: 0,
+      packets: 0,
+      queuedBytes: 0,
+      drops: {},
       custom: {},
     };
   }

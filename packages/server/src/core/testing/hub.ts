@@ -1,3 +1,4 @@
+import { ConnectionRegistry } from '../connection-registry.ts';
 import type { CounterName, Counters, Log } from '../ports.ts';
 import { SessionRegistry } from '../session-registry.ts';
 import { StreamRegistry } from '../stream-registry.ts';
@@ -44,9 +45,16 @@ export class TestCounters implements Counters {
 export function testHub(reconnectWaitMs = 0): {
   streams: StreamRegistry;
   sessions: SessionRegistry;
+  connections: ConnectionRegistry;
   log: TestLog;
   counters: TestCounters;
 } {
   const streams = new StreamRegistry({ reconnectWaitMs, maxStreams: 1000 });
-  return { streams, sessions: new SessionRegistry(), log: new TestLog(), counters: new TestCounters() };
+  return {
+    streams,
+    sessions: new SessionRegistry(),
+    connections: new ConnectionRegistry(),
+    log: new TestLog(),
+    counters: new TestCounters(),
+  };
 }

@@ -137,7 +137,9 @@ function sessionFacts(visit: Visit): Omit<SessionDescription, 'bytesOut'> {
     transport: 'TCP',
     remoteAddress: plainAddress(remoteAddress),
     bytesIn: 0,
-    dropped: 0,
+    packets: 0,
+    queuedBytes: 0,
+    drops: {},
     custom: Object.fromEntries([...new URLSearchParams(visit.query)].slice(0, MAX_CUSTOM_PARAMETERS)),
   };
 }

@@ -59,7 +59,7 @@ afterEach(async () => {
   await Promise.all(clients.map((c) => c.close()));
   await server.close();
   hub.streams.close();
-  expect(server.connections).toBe(0);
+  expect(hub.connections.size).toBe(0);
   expect(hub.sessions.size).toBe(0);
   expect(hub.streams.size).toBe(0);
 });
@@ -355,7 +355,7 @@ describe('RTMP server under bad input', () => {
     source.send(MESSAGE.video, frame(true), 4000);
     await player.until((m) => m.type === MESSAGE.video && m.timestamp === 4000);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
-    await vi.waitFor(() => expect(server.connections).toBe(2));
+    await vi.waitFor(() => expect(hub.connections.size).toBe(2));
     const warnings = hub.log.lines.filter((l) => l.level === 'warn').length;
     expect(warnings).toBeLessThan(hub.counters.of('rtmp_protocol_errors') + hub.counters.of('rtmp_refused') + 1);
   }, 60_000);

@@ -1,6 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import {
+  type ConnectionRegistry,
   type Counters,
+  FanOut,
   type Log,
   MediaServerError,
   type SessionRegistry,
@@ -9,7 +11,7 @@ import {
   type StreamResolver,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker } from '../../io/index.ts';
-import { RtmpPackager } from './packager.ts';
+import { RtmpFormat } from './packager.ts';
 import { RtmpSession } from './session.ts';
 
 export interface RtmpOptions {
@@ -51,6 +53,7 @@ export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
 export interface RtmpDeps {
   readonly streams: StreamRegistry;
   readonly sessions: SessionRegistry;
+  readonly connections: ConnectionRegistry;
   readonly resolvers: readonly StreamResolver[];
   readonly log: Log;
   readonly counters: Counters;
@@ -62,8 +65,8 @@ export interface RtmpContext extends RtmpDeps {
   readonly options: RtmpOptions;
   readonly faults: RateLimiter;
   findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
-  packagerFor(stream: Stream): RtmpPackager;
-  playerLeft(packager: RtmpPackager): void;
+  fanOutFor(stream: Stream): FanOut;
+  viewerLeft(fanOut: FanOut): void;
   sessionClosed(session: RtmpSession): void;
 }
 
@@ -75,6 +78,7 @@ export class RtmpServer implements RtmpContext {
   readonly options: RtmpOptions;
   readonly streams: StreamRegistry;
   readonly sessions: SessionRegistry;
+  readonly connections: ConnectionRegistry;
   readonly resolvers: readonly StreamResolver[];
   readonly log: Log;
   readonly counters: Counters;
@@ -82,7 +86,7 @@ export class RtmpServer implements RtmpContext {
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #server: Server;
   readonly #open = new Set<RtmpSession>();
-  readonly #packagers = new Map<Stream, RtmpPackager>();
+  readonly #fanOuts = new Map<Stream, FanOut>();
   #tick: Disposable | undefined;
   #lastCheckMs = 0;
 
@@ -90,6 +94,7 @@ export class RtmpServer implements RtmpContext {
     this.options = options;
     this.streams = deps.streams;
     this.sessions = deps.sessions;
+    this.connections = deps.connections;
     this.resolvers = deps.resolvers;
     this.log = deps.log;
     this.counters = deps.counters;
@@ -102,11 +107,6 @@ export class RtmpServer implements RtmpContext {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
-  }
-
-  /** Open connections. */
-  get connections(): number {
-    return this.#open.size;
   }
 
   /** @throws MediaServerError PORT_IN_USE */
@@ -135,8 +135,8 @@ export class RtmpServer implements RtmpContext {
     this.#tick?.[Symbol.dispose]();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of [...this.#open]) session.close('server stops');
-    for (const packager of this.#packagers.values()) packager.close();
-    this.#packagers.clear();
+    for (const fanOut of this.#fanOuts.values()) fanOut.close();
+    this.#fanOuts.clear();
     await closed;
   }
 
@@ -148,20 +148,23 @@ export class RtmpServer implements RtmpContext {
     return this.streams.waitFor(name, this.options.playWaitMs, signal);
   }
 
-  packagerFor(stream: Stream): RtmpPackager {
-    let packager = this.#packagers.get(stream);
-    if (packager === undefined) {
-      packager = new RtmpPackager(stream, this.options, () => this.#packagers.delete(stream));
-      this.#packagers.set(stream, packager);
+  fanOutFor(stream: Stream): FanOut {
+    let fanOut = this.#fanOuts.get(stream);
+    if (fanOut === undefined) {
+      fanOut = new FanOut(stream, new RtmpFormat(this.options.chunkSize), {
+        flushIntervalMs: this.options.flushIntervalMs,
+        onEnd: () => this.#fanOuts.delete(stream),
+      });
+      this.#fanOuts.set(stream, fanOut);
     }
-    return packager;
+    return fanOut;
   }
 
-  /** Ends a packager with its last player. */
-  playerLeft(packager: RtmpPackager): void {
-    if (packager.playerCount > 0) return;
-    packager.close();
-    for (const [stream, known] of this.#packagers) if (known === packager) this.#packagers.delete(stream);
+  /** Ends a fan-out with its last viewer. */
+  viewerLeft(fanOut: FanOut): void {
+    if (fanOut.viewerCount > 0) return;
+    fanOut.close();
+    if (this.#fanOuts.get(fanOut.stream) === fanOut) this.#fanOuts.delete(fanOut.stream);
   }
 
   sessionClosed(session: RtmpSession): void {

@@ -1,8 +1,12 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { ProtocolError } from '@sluice/media';
 import {
+  type ClientConnection,
+  type ConnectionDescription,
   type CounterName,
+  type FanOut,
+  FanOutViewer,
   type Log,
   MediaServerError,
   type MediaSession,
@@ -11,8 +15,6 @@ import {
   type SessionRegistry,
   type Stream,
 } from '../../core/index.ts';
-import { RtmpPlayer } from './from-stream.ts';
-import type { RtmpPackager } from './packager.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
 import { commandMessage, connectReply, sampleAccessMessage, statusMessage } from './replies.ts';
 import type { RtmpContext, RtmpOptions } from './server.ts';
@@ -31,10 +33,13 @@ const MAX_COMMANDS_A_SECOND = 200;
 /** Bytes beyond a viewer's own write that may wait for a peer that does not read: answers, pings, status. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
-type Role = { kind: 'publish'; input: RtmpToStream } | { kind: 'play'; packager: RtmpPackager; player: RtmpPlayer };
+type Role = { kind: 'publish'; input: RtmpToStream } | { kind: 'play'; fanOut: FanOut; viewer: FanOutViewer };
 
 /** One RTMP peer: the commands of NetConnection and NetStream (Adobe RTMP 1.0 §7.2) around one role. */
 export class RtmpSession implements MediaSession, Publisher {
+  readonly #connectionRegistration: Disposable;
+  readonly #login = randomBytes(15).toString('base64url');
+  #clientVersion = '';
   readonly mediaSessionId = randomUUID();
   readonly sessionId: string;
   readonly #socket: Socket;
@@ -78,6 +83,11 @@ export class RtmpSession implements MediaSession, Publisher {
       },
       { maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 },
     );
+    this.#connectionRegistration = context.connections.add({
+      sessionId: this.sessionId,
+      describe: () => this.#describeConnection(),
+      close: (reason) => this.close(reason),
+    } satisfies ClientConnection);
     socket.on('data', (bytes) => this.#onData(bytes));
     socket.on('error', (error) => this.close(`connection broke: ${error.message}`));
     socket.on('close', () => this.close('peer left'));
@@ -104,8 +114,28 @@ export class RtmpSession implements MediaSession, Publisher {
       remoteAddress: this.#remoteAddress,
       bytesIn: this.#socket.bytesRead,
       bytesOut: this.#socket.bytesWritten,
-      dropped: this.#role?.kind === 'play' ? this.#role.player.dropped : 0,
+      packets: this.#role?.kind === 'play' ? this.#role.viewer.packetsSent : 0,
+      queuedBytes: this.#socket.writableLength,
+      drops: this.#role?.kind === 'play' ? { slow_viewer: this.#role.viewer.dropped } : {},
       custom: this.#custom,
+    };
+  }
+
+  #describeConnection(): ConnectionDescription {
+    return {
+      sessionId: this.sessionId,
+      appKey: APP_KEY,
+      protocol: 'rtmp',
+      mediaProvider: 'Flash',
+      status: this.#connected ? 'ESTABLISHED' : 'PENDING',
+      login: this.#login,
+      clientVersion: this.#clientVersion,
+      remoteAddress: this.#remoteAddress,
+      createDate: this.#createdAt,
+      keepAlive: this.#context.options.keepAlive,
+      bytesIn: this.#socket.bytesRead,
+      bytesOut: this.#socket.bytesWritten,
+      custom: this.#connectParameters,
     };
   }
 
@@ -116,7 +146,7 @@ export class RtmpSession implements MediaSession, Publisher {
     if (!this.#connected && nowMs - this.#openedMs > options.handshakeTimeoutMs) {
       return this.#fail('handshake not finished in time', 'rtmp_refused');
     }
-    if (this.#role?.kind === 'play' && this.#role.player.isStalled(nowMs)) {
+    if (this.#role?.kind === 'play' && this.#role.viewer.isStalled(nowMs)) {
       return this.#fail(`viewer has not read for ${options.viewerStallTimeoutMs} ms`, 'rtmp_slow_viewers');
     }
     this.#keepAlive(nowMs, options);
@@ -132,10 +162,11 @@ export class RtmpSession implements MediaSession, Publisher {
       this.#context.streams.unpublish(this.#stream, this, reason);
     }
     if (role?.kind === 'play') {
-      this.#context.counters.count('rtmp_dropped_packets', role.player.dropped);
+      this.#context.counters.count('rtmp_dropped_packets', role.viewer.dropped);
       this.#leavePlayback(role);
     }
     this.#registration?.[Symbol.dispose]();
+    this.#connectionRegistration[Symbol.dispose]();
     this.#context.sessionClosed(this);
     if (role !== undefined) this.#log.info({ reason, bytesIn: this.#socket.bytesRead }, `${role.kind} ended`);
     this.#socket.end();
@@ -217,6 +248,8 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#app = split.name;
     this.#connectParameters = split.parameters;
     this.#connected = true;
+    const version = properties['flashVer'];
+    this.#clientVersion = typeof version === 'string' ? version.slice(0, 256) : '';
     const encoding = properties['objectEncoding'] === 3 ? 3 : 0;
     this.#send(connectReply(this.#context.options.chunkSize, id, encoding));
   }
@@ -266,17 +299,17 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#status('status', 'NetStream.Play.Reset', `playing and resetting ${name}.`);
     this.#status('status', 'NetStream.Play.Start', `started playing ${name}.`);
     this.#send(sampleAccessMessage(this.#context.options.chunkSize));
-    const packager = this.#context.packagerFor(stream);
+    const fanOut = this.#context.fanOutFor(stream);
     const { options } = this.#context;
-    const player = new RtmpPlayer(this.#socket, packager, {
+    const viewer = new FanOutViewer(this.#socket, fanOut, {
       maxWriteBytes: options.viewerWriteBytes,
       stallTimeoutMs: options.viewerStallTimeoutMs,
-      events: { ended: (reason) => this.#onStreamEnded(reason) },
+      onEnded: (reason) => this.#onStreamEnded(reason),
     });
-    this.#role = { kind: 'play', packager, player };
+    this.#role = { kind: 'play', fanOut, viewer };
     stream.addViewers(1);
     this.#begin('play');
-    player.pump();
+    viewer.pump();
   }
 
   #onStreamEnded(reason: string): void {
@@ -288,7 +321,7 @@ export class RtmpSession implements MediaSession, Publisher {
 
   #onPause(paused: boolean): void {
     if (this.#role?.kind !== 'play') return;
-    this.#role.player.setPaused(paused);
+    this.#role.viewer.setPaused(paused);
     this.#status('status', paused ? 'NetStream.Pause.Notify' : 'NetStream.Unpause.Notify', this.#streamName);
   }
 
@@ -297,9 +330,9 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#cancelWait();
     const role = this.#role;
     if (role === undefined) return;
-    this.#role = undefined;
     this.#registration?.[Symbol.dispose]();
     this.#registration = undefined;
+    this.#role = undefined;
     if (role.kind === 'play') this.#leavePlayback(role);
     else if (this.#stream !== undefined) {
       this.#context.streams.unpublish(this.#stream, this, 'publisher stopped');
@@ -316,9 +349,9 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #leavePlayback(role: Role & { kind: 'play' }): void {
-    role.player.close();
+    role.viewer.close();
     this.#stream?.addViewers(-1);
-    this.#context.playerLeft(role.packager);
+    this.#context.viewerLeft(role.fanOut);
   }
 
   /** Reads the name from a command; parameters of connection and stream become the session's `custom`. */

@@ -1,0 +1,141 @@
+import type { FanOut } from './fan-out.ts';
+
+/** Where a viewer's bytes go: a TCP or TLS socket, an HTTP response, or a WebSocket in their likeness. */
+export interface FanOutSink {
+  /** True while more than a buffer's worth is unsent. */
+  readonly writableNeedDrain: boolean;
+  readonly destroyed: boolean;
+  /** False when the caller should wait for `drain`. */
+  write(bytes: Buffer): boolean;
+  on(event: 'drain', listener: () => void): unknown;
+  off(event: 'drain', listener: () => void): unknown;
+}
+
+export interface FanOutViewerOptions {
+  /** Most bytes that one write takes from the log, when the viewer is behind; a larger packet goes as a whole. */
+  readonly maxWriteBytes: number;
+  /** A viewer whose sink has taken nothing for this long is dropped, milliseconds. */
+  readonly stallTimeoutMs: number;
+  /** The stream that is being watched is over. */
+  onEnded(reason: string): void;
+}
+
+/**
+ * One viewer's place in a fan-out's log. While it keeps up it is handed the shared buffer of each flush; when its
+ * sink is full it is left alone until that has drained, then reads on at its own pace, or at the newest key
+ * frame when the log has moved on. Nothing is queued for it beyond one write.
+ */
+export class FanOutViewer {
+  /** Packets that this viewer was too slow for. */
+  dropped = 0;
+  /** Bytes handed to the sink. */
+  bytesSent = 0;
+  packetsSent = 0;
+  readonly #sink: FanOutSink;
+  readonly #fanOut: FanOut;
+  readonly #options: FanOutViewerOptions;
+  #next: number;
+  #started = false;
+  /** True between the state's headers and the first entry: that one's own change would repeat them. */
+  #fresh = false;
+  #paused = false;
+  #blockedAtMs = 0;
+  #largestWrite = 0;
+
+  constructor(sink: FanOutSink, fanOut: FanOut, options: FanOutViewerOptions) {
+    this.#sink = sink;
+    this.#fanOut = fanOut;
+    this.#options = options;
+    this.#next = this.#startOrEnd();
+    fanOut.add(this);
+    sink.on('drain', this.pump);
+  }
+
+  /** Bytes of the largest write so far: so much may wait in the sink although the viewer keeps up. */
+  get largestWrite(): number {
+    return this.#largestWrite;
+  }
+
+  /** Called by the fan-out with what came since the last flush: entries `from` to `to` as one buffer. */
+  deliver(from: number, to: number, batch: Buffer): void {
+    const inStep = this.#next === from && this.#started && !this.#fresh && !this.#paused;
+    if (!inStep || this.#sink.writableNeedDrain) return this.pump();
+    this.#take(to, batch);
+  }
+
+  /** Sends what the log holds for this viewer, as far as the sink takes it. */
+  readonly pump = (): void => {
+    const log = this.#fanOut.log;
+    if (!this.#sink.writableNeedDrain) this.#blockedAtMs = 0;
+    while (!this.#paused && !this.#sink.writableNeedDrain && !this.#sink.destroyed) {
+      if (this.#next < log.start) this.#skip();
+      if (!this.#started && !this.#begin()) return;
+      if (this.#next >= log.end) return;
+      const { bytes, next } = this.#fanOut.gather(this.#next, this.#options.maxWriteBytes, !this.#fresh);
+      this.#fresh = false;
+      this.#take(next, bytes);
+    }
+  };
+
+  /** True when the sink has taken nothing for longer than allowed. Called about once a second. */
+  isStalled(nowMs: number): boolean {
+    return this.#blockedAtMs > 0 && nowMs - this.#blockedAtMs > this.#options.stallTimeoutMs;
+  }
+
+  /** Pauses or goes on; going on starts at the newest key frame, since live is where the viewer wants to be. */
+  setPaused(paused: boolean): void {
+    this.#paused = paused;
+    if (paused) return;
+    this.#next = this.#startOrEnd();
+    this.#started = false;
+    this.pump();
+  }
+
+  /** Called by the fan-out. */
+  streamEnded(reason: string): void {
+    this.#options.onEnded(reason);
+  }
+
+  /** Leaves the fan-out. Idempotent. */
+  close(): void {
+    this.#fanOut.remove(this);
+    this.#sink.off('drain', this.pump);
+  }
+
+  /** Finds a start point and sends the headers for it; false while there is none. */
+  #begin(): boolean {
+    const log = this.#fanOut.log;
+    while (this.#next < log.end && log.at(this.#next)?.startPoint !== true) this.#next++;
+    const entry = log.at(this.#next);
+    if (entry === undefined) return false;
+    this.#write(this.#fanOut.headersOf(entry.state));
+    this.#started = true;
+    this.#fresh = true;
+    return true;
+  }
+
+  #skip(): void {
+    const to = this.#startOrEnd();
+    this.dropped += to - this.#next;
+    this.#next = to;
+    this.#started = false;
+  }
+
+  #startOrEnd(): number {
+    const log = this.#fanOut.log;
+    return log.lastStartPoint >= 0 ? log.lastStartPoint : log.end;
+  }
+
+  #take(next: number, bytes: Buffer): void {
+    this.packetsSent += next - this.#next;
+    this.#next = next;
+    this.#write(bytes);
+  }
+
+  #write(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.bytesSent += bytes.length;
+    if (bytes.length > this.#largestWrite) this.#largestWrite = bytes.length;
+    if (!this.#sink.write(bytes) && this.#blockedAtMs === 0) this.#blockedAtMs = performance.now();
+  }
+}

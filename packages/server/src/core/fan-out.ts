@@ -1,0 +1,211 @@
+import type { MediaPacket, Track } from '@sluice/media';
+import type { FanOutViewer } from './fan-out-viewer.ts';
+import { type LogEntry, PacketLog } from './packet-log.ts';
+import type { Reader } from './reader.ts';
+import type { Stream, StreamState } from './stream.ts';
+
+/** Up to this many viewers are written to as soon as a packet comes; more of them share collected writes. */
+const EAGER_VIEWERS = 24;
+
+/** A video frame ends a collection once this part of the flush interval has passed since the last write. */
+const RIPE = 0.95;
+
+/** How one protocol writes a stream: the same bytes for all its viewers. */
+export interface FanOutFormat {
+  /** False for tracks that are left out: their packets and configuration are never asked for. */
+  carries(track: Track): boolean;
+  /** Hot path: one packet as it goes over the wire, at `timeMs` on the stream's timeline. */
+  packet(packet: MediaPacket, timeMs: number): Buffer;
+  /**
+   * What a viewer that knows `previous` needs before packets of `state`; all it needs when there is no previous one.
+   * Tracks that are not carried are to be left out. May be empty.
+   */
+  change(state: StreamState, previous: StreamState | undefined, timeMs: number): Buffer;
+}
+
+export interface FanOutOptions {
+  /** How long frames are collected into one write when many watch, milliseconds. */
+  readonly flushIntervalMs: number;
+  /** Viewers begin with a picture, even those of streams that have none: these never begin. */
+  readonly videoFirst?: boolean;
+}
+
+/** One packet as it goes over the wire, with the configuration that it needs if that is new. */
+export interface FanOutEntry extends LogEntry {
+  readonly data: Buffer;
+  /** Sent before `data` to viewers that have followed so far: the state differs from the previous entry's. */
+  readonly change: Buffer | undefined;
+  readonly state: StreamState;
+}
+
+/**
+ * Turns a stream's packets into bytes once, for all viewers of one format. Encoded packets lie in a shared log;
+ * viewers that keep up get the same collected buffer in one write each, the others read the log at their pace.
+ */
+export class FanOut {
+  readonly log: PacketLog<FanOutEntry>;
+  readonly #stream: Stream;
+  readonly #format: FanOutFormat;
+  readonly #options: FanOutOptions;
+  readonly #reader: Reader;
+  readonly #onEnd: (reason: string) => void;
+  readonly #viewers = new Set<FanOutViewer>();
+  readonly #headers = new WeakMap<StreamState, Buffer>();
+  #state: StreamState | undefined;
+  #flushed = 0;
+  #flushedAtMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #leftOut = 0;
+  #closed = false;
+
+  /** `onEnd` is called once, when the stream is over; viewers have been told by then. */
+  constructor(stream: Stream, format: FanOutFormat, options: FanOutOptions & { onEnd(reason: string): void }) {
+    this.#stream = stream;
+    this.#format = format;
+    this.#options = options;
+    this.#onEnd = options.onEnd;
+    const { gopCacheMaxMs, gopCacheMaxBytes } = stream.options;
+    this.log = new PacketLog({ maxDurationMs: gopCacheMaxMs, maxBytes: gopCacheMaxBytes });
+    this.#reader = stream.attach({
+      startAt: 'gop',
+      onReadable: () => this.#drain(),
+      onEnd: (reason) => this.#end(reason),
+    });
+    this.#drain();
+  }
+
+  get stream(): Stream {
+    return this.#stream;
+  }
+
+  get viewerCount(): number {
+    return this.#viewers.size;
+  }
+
+  /** Packets of tracks that the format does not carry, since the first viewer came. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  add(viewer: FanOutViewer): void {
+    this.#viewers.add(viewer);
+  }
+
+  remove(viewer: FanOutViewer): void {
+    this.#viewers.delete(viewer);
+  }
+
+  /** All that a viewer needs before an entry of that state; encoded once per state. */
+  headersOf(state: StreamState): Buffer {
+    let bytes = this.#headers.get(state);
+    if (bytes === undefined) {
+      bytes = this.#format.change(state, undefined, 0);
+      this.#headers.set(state, bytes);
+    }
+    return bytes;
+  }
+
+  /** Stops reading the stream. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reader.close();
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+  }
+
+  #end(reason: string): void {
+    this.#flush();
+    for (const viewer of this.#viewers) viewer.streamEnded(reason);
+    this.close();
+    this.#onEnd(reason);
+  }
+
+  // Hot path: once per packet, whatever the number of viewers.
+  #drain(): void {
+    let withVideo = false;
+    for (let entry = this.#reader.read(); entry !== undefined; entry = this.#reader.read()) {
+      const { packet, state } = entry;
+      if (!this.#format.carries(packet.track)) {
+        this.#leftOut++;
+        continue;
+      }
+      const isVideo = packet.track.kind === 'video';
+      if (isVideo) withVideo = true;
+      const timeMs = Math.round(packet.dtsUs / 1000);
+      const change = state === this.#state ? undefined : this.#format.change(state, this.#state, timeMs);
+      this.#state = state;
+      const data = this.#format.packet(packet, timeMs);
+      this.log.append({
+        data,
+        change,
+        state,
+        dtsUs: packet.dtsUs,
+        byteLength: data.length,
+        startPoint: packet.key && (isVideo || !this.#expectsVideo(state)),
+      });
+    }
+    if (this.log.end > this.#flushed) this.#schedule(withVideo);
+  }
+
+  #expectsVideo(state: StreamState): boolean {
+    if (this.#options.videoFirst === true) return true;
+    return state.video !== undefined && this.#format.carries(state.video);
+  }
+
+  /**
+   * Decides when what has come is written. With few viewers: at once. With many: with a video frame once enough
+   * time has passed, so that pictures are not held up and sound rides along; at the latest after the flush interval.
+   */
+  #schedule(withVideo: boolean): void {
+    if (this.#viewers.size === 0) {
+      this.#flushed = this.log.end;
+      return;
+    }
+    if (this.#immediate !== undefined) return;
+    const { flushIntervalMs } = this.#options;
+    const few = this.#viewers.size <= EAGER_VIEWERS || flushIntervalMs <= 0;
+    if (few || (withVideo && performance.now() - this.#flushedAtMs >= flushIntervalMs * RIPE)) {
+      this.#immediate = setImmediate(() => this.#flush());
+    } else {
+      this.#timer ??= setTimeout(() => this.#flush(), flushIntervalMs);
+    }
+  }
+
+  // Hot path: one write per viewer, of one buffer that all share.
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+    this.#flushedAtMs = performance.now();
+    const from = Math.max(this.#flushed, this.log.start);
+    const to = this.log.end;
+    this.#flushed = to;
+    if (from === to) return;
+    const batch = this.gather(from, Number.POSITIVE_INFINITY, true).bytes;
+    for (const viewer of this.#viewers) viewer.deliver(from, to, batch);
+  }
+
+  /**
+   * Joins entries, beginning with `from`, into one buffer, up to the log's end or until it holds `maxBytes`; an
+   * entry is never divided. `withChange` tells whether the first entry's own change of configuration is wanted.
+   */
+  gather(from: number, maxBytes: number, withChange: boolean): { bytes: Buffer; next: number } {
+    const parts: Buffer[] = [];
+    let size = 0;
+    let next = from;
+    for (; next < this.log.end && size < maxBytes; next++) {
+      const entry = this.log.at(next);
+      if (entry === undefined) continue;
+      if (entry.change !== undefined && (withChange || next > from)) size += push(parts, entry.change);
+      size += push(parts, entry.data);
+    }
+    return { bytes: parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size), next };
+  }
+}
+
+function push(parts: Buffer[], bytes: Buffer): number {
+  parts.push(bytes);
+  return bytes.length;
+}
