@@ -1,3 +1,4 @@
+export * from './amf/index.ts';
 export * from './codec/index.ts';
 export * from './flv/index.ts';
 export * from './mp4/index.ts';

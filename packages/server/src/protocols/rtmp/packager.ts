@@ -1,4 +1,7 @@
 import {
+  type AmfObject,
+  encodeAmf0,
+  encodeEcmaArray,
   type MediaPacket,
   type Track,
   writeAacConfigTag,
@@ -8,8 +11,6 @@ import {
   writeAvcFrameTag,
 } from '@sluice/media';
 import type { FanOutFormat, StreamState } from '../../core/index.ts';
-import type { AmfObject } from './wire/amf-value.ts';
-import { encodeAmf0, encodeEcmaArray } from './wire/amf0.ts';
 import { CHUNK_STREAM, MESSAGE, writeMessage } from './wire/chunk-writer.ts';
 
 /** The message stream that all players play on: it is the first and only one that we give out. */

@@ -1,6 +1,5 @@
+import { type AmfValue, encodeAmf0 } from '@sluice/media';
 import { PLAY_STREAM_ID } from './packager.ts';
-import type { AmfValue } from './wire/amf-value.ts';
-import { encodeAmf0 } from './wire/amf0.ts';
 import {
   CHUNK_STREAM,
   MESSAGE,

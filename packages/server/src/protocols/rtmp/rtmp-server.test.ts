@@ -1,4 +1,5 @@
 import {
+  encodeAmf0,
   writeAacConfigTag,
   writeAacFrameTag,
   writeAvcConfig,
@@ -11,7 +12,6 @@ import { testHub } from '../../core/testing/hub.ts';
 import { Ticker } from '../../io/index.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions, RtmpServer } from './server.ts';
 import { SAMPLE_PPS, SAMPLE_SPS, TestClient } from './testing/client.ts';
-import { encodeAmf0 } from './wire/amf0.ts';
 import { MESSAGE, setChunkSize, userControl, writeMessage } from './wire/chunk-writer.ts';
 import { HANDSHAKE_SIZE } from './wire/handshake.ts';
 

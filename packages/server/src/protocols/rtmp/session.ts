@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { ProtocolError } from '@sluice/media';
+import { type AmfObject, type AmfValue, ProtocolError } from '@sluice/media';
 import {
   type ClientConnection,
   type ConnectionDescription,
@@ -20,7 +20,6 @@ import { commandMessage, connectReply, sampleAccessMessage, statusMessage } from
 import type { RtmpContext, RtmpOptions } from './server.ts';
 import { RtmpToStream, UnsupportedCodec } from './to-stream.ts';
 import { splitNameAndQuery } from './url.ts';
-import type { AmfObject, AmfValue } from './wire/amf-value.ts';
 import { USER_CONTROL, userControl } from './wire/chunk-writer.ts';
 import { RtmpConnection } from './wire/connection.ts';
 

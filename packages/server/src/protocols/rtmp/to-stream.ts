@@ -1,6 +1,8 @@
 import {
+  type AmfValue,
   aacTrack,
   canonicalUnits,
+  encodeEcmaArray,
   h264Track,
   type MediaPacket,
   ProtocolError,
@@ -14,8 +16,6 @@ import {
   writeAvcConfig,
 } from '@sluice/media';
 import { type Counters, type Stream, type StreamMetadata, Timeline, Unwrapper32 } from '../../core/index.ts';
-import type { AmfValue } from './wire/amf-value.ts';
-import { encodeEcmaArray } from './wire/amf0.ts';
 
 const VIDEO_TRACK_ID = 0;
 const AUDIO_TRACK_ID = 1;

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import type { AmfObject, AmfValue } from '../wire/amf-value.ts';
-import { decodeAmf0, encodeAmf0 } from '../wire/amf0.ts';
+import { type AmfObject, type AmfValue, decodeAmf0, encodeAmf0 } from '@sluice/media';
 import { ChunkReader, type RtmpMessage } from '../wire/chunk-reader.ts';
 import { MESSAGE, writeMessage } from '../wire/chunk-writer.ts';
 import { HANDSHAKE_SIZE } from '../wire/handshake.ts';

@@ -1,6 +1,4 @@
-import { ProtocolError } from '@sluice/media';
-import type { AmfValue } from './amf-value.ts';
-import { decodeAmf0 } from './amf0.ts';
+import { type AmfValue, decodeAmf0, ProtocolError } from '@sluice/media';
 import {
   ChunkReader,
   type ChunkReaderOptions,

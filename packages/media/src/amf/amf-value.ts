@@ -1,4 +1,5 @@
-import { ProtocolError } from '@sluice/media';
+import { ProtocolError } from '../packet.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 /** A decoded AMF value; dates are numbers (ms since 1970), XML is text, byte arrays are Uint8Array turned to null. */
 export type AmfValue = number | boolean | string | null | undefined | AmfValue[] | AmfObject;
@@ -18,11 +19,9 @@ export class ValueBudget {
 
   spend(count = 1): void {
     this.#left -= count;
-    if (this.#left < 0) throw new ProtocolError('RTMP_BAD_AMF', `more than ${MAX_VALUES} values in one message`);
+    if (this.#left < 0) throw new ProtocolError('AMF_BAD_VALUE', `more than ${MAX_VALUES} values in one message`);
   }
 }
-
-const decoder = new TextDecoder();
 
 /** Reads big-endian values in place; every read is bounds-checked. */
 export class ByteCursor {
@@ -62,7 +61,7 @@ export class ByteCursor {
 
   utf8(length: number): string {
     const at = this.#take(length);
-    return decoder.decode(this.#data.subarray(at, at + length));
+    return decodeUtf8(this.#data.subarray(at, at + length));
   }
 
   skip(length: number): void {
@@ -77,6 +76,6 @@ export class ByteCursor {
   }
 
   #need(length: number): void {
-    if (length > this.left) throw new ProtocolError('RTMP_BAD_AMF', `${length} bytes wanted, ${this.left} left`);
+    if (length > this.left) throw new ProtocolError('AMF_BAD_VALUE', `${length} bytes wanted, ${this.left} left`);
   }
 }

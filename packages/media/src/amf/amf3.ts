@@ -1,4 +1,4 @@
-import { ProtocolError } from '@sluice/media';
+import { ProtocolError } from '../packet.ts';
 import { type AmfObject, type AmfValue, type ByteCursor, MAX_DEPTH, type ValueBudget } from './amf-value.ts';
 
 interface Traits {
@@ -21,7 +21,7 @@ const MAX_TRAIT_NAMES = 256;
 
 /**
  * Reads one AMF3 value (Adobe "AMF 3", 2013), as found after the AMF0 switch marker.
- * @throws ProtocolError RTMP_BAD_AMF
+ * @throws ProtocolError AMF_BAD_VALUE
  */
 export function readAmf3(cursor: ByteCursor, budget: ValueBudget): AmfValue {
   return readValue(cursor, { strings: [], traits: [], budget }, 0);
@@ -40,7 +40,7 @@ function readU29(cursor: ByteCursor): number {
 
 function readValue(cursor: ByteCursor, context: Context, depth: number): AmfValue {
   context.budget.spend();
-  if (depth > MAX_DEPTH) throw new ProtocolError('RTMP_BAD_AMF', `values nested deeper than ${MAX_DEPTH}`);
+  if (depth > MAX_DEPTH) throw new ProtocolError('AMF_BAD_VALUE', `values nested deeper than ${MAX_DEPTH}`);
   const marker = cursor.u8();
   switch (marker) {
     case 0x00:
@@ -73,7 +73,7 @@ function readValue(cursor: ByteCursor, context: Context, depth: number): AmfValu
         return null;
       });
     default:
-      throw new ProtocolError('RTMP_BAD_AMF', `AMF3 marker 0x${marker.toString(16)} is not supported`);
+      throw new ProtocolError('AMF_BAD_VALUE', `AMF3 marker 0x${marker.toString(16)} is not supported`);
   }
 }
 
@@ -95,7 +95,7 @@ function readArray(cursor: ByteCursor, context: Context, depth: number): AmfValu
   const header = readU29(cursor);
   if ((header & 1) === 0) return undefined;
   const count = header >> 1;
-  if (count > cursor.left) throw new ProtocolError('RTMP_BAD_AMF', `array of ${count} values in ${cursor.left} bytes`);
+  if (count > cursor.left) throw new ProtocolError('AMF_BAD_VALUE', `array of ${count} values in ${cursor.left} bytes`);
   const named: AmfObject = Object.create(null) as AmfObject;
   const dense: AmfValue[] = [];
   let hasNames = false;
@@ -125,13 +125,13 @@ function readObject(cursor: ByteCursor, context: Context, depth: number): AmfVal
 function readTraits(cursor: ByteCursor, context: Context, header: number): Traits {
   if ((header & 2) === 0) {
     const known = context.traits[header >> 2];
-    if (known === undefined) throw new ProtocolError('RTMP_BAD_AMF', 'reference to unknown AMF3 traits');
+    if (known === undefined) throw new ProtocolError('AMF_BAD_VALUE', 'reference to unknown AMF3 traits');
     return known;
   }
-  if ((header & 4) !== 0) throw new ProtocolError('RTMP_BAD_AMF', 'externalizable AMF3 objects are not supported');
+  if ((header & 4) !== 0) throw new ProtocolError('AMF_BAD_VALUE', 'externalizable AMF3 objects are not supported');
   readString(cursor, context);
   const count = header >> 4;
-  if (count > MAX_TRAIT_NAMES) throw new ProtocolError('RTMP_BAD_AMF', `AMF3 class of ${count} members`);
+  if (count > MAX_TRAIT_NAMES) throw new ProtocolError('AMF_BAD_VALUE', `AMF3 class of ${count} members`);
   const names: string[] = [];
   for (let i = 0; i < count; i++) names.push(readString(cursor, context));
   context.budget.spend(count);

@@ -1,6 +1,7 @@
-import { ProtocolError } from '@sluice/media';
+import { ProtocolError } from '../packet.ts';
 import { type AmfObject, type AmfValue, ByteCursor, MAX_DEPTH, ValueBudget } from './amf-value.ts';
 import { readAmf3 } from './amf3.ts';
+import { encodeUtf8 } from './utf8.ts';
 
 const MARKER = {
   number: 0x00,
@@ -21,11 +22,9 @@ const MARKER = {
   amf3: 0x11,
 } as const;
 
-const encoder = new TextEncoder();
-
 /**
  * Reads all AMF0 values of a message (Adobe "AMF 0", 2007), following the switch to AMF3 where it occurs.
- * @throws ProtocolError RTMP_BAD_AMF for unknown markers, truncation, and values too deep or too many
+ * @throws ProtocolError AMF_BAD_VALUE for unknown markers, truncation, and values too deep or too many
  */
 export function decodeAmf0(data: Uint8Array): AmfValue[] {
   const cursor = new ByteCursor(data);
@@ -42,7 +41,7 @@ interface Context {
 
 function readValue(cursor: ByteCursor, context: Context): AmfValue {
   context.budget.spend();
-  if (context.depth > MAX_DEPTH) throw new ProtocolError('RTMP_BAD_AMF', `values nested deeper than ${MAX_DEPTH}`);
+  if (context.depth > MAX_DEPTH) throw new ProtocolError('AMF_BAD_VALUE', `values nested deeper than ${MAX_DEPTH}`);
   const marker = cursor.u8();
   switch (marker) {
     case MARKER.number:
@@ -82,7 +81,7 @@ function readValue(cursor: ByteCursor, context: Context): AmfValue {
     case MARKER.amf3:
       return readAmf3(cursor, context.budget);
     default:
-      throw new ProtocolError('RTMP_BAD_AMF', `unknown AMF0 marker 0x${marker.toString(16)}`);
+      throw new ProtocolError('AMF_BAD_VALUE', `unknown AMF0 marker 0x${marker.toString(16)}`);
   }
 }
 
@@ -103,7 +102,7 @@ function readProperties(cursor: ByteCursor, context: Context): AmfObject {
 
 function readStrictArray(cursor: ByteCursor, context: Context): AmfValue[] {
   const count = cursor.u32();
-  if (count > cursor.left) throw new ProtocolError('RTMP_BAD_AMF', `array of ${count} values in ${cursor.left} bytes`);
+  if (count > cursor.left) throw new ProtocolError('AMF_BAD_VALUE', `array of ${count} values in ${cursor.left} bytes`);
   const array: AmfValue[] = [];
   const inner = { ...context, depth: context.depth + 1 };
   for (let i = 0; i < count; i++) array.push(readValue(cursor, inner));
@@ -114,7 +113,7 @@ function readStrictArray(cursor: ByteCursor, context: Context): AmfValue[] {
 export function encodeAmf0(...values: readonly AmfValue[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const value of values) writeValue(parts, value);
-  return Buffer.concat(parts);
+  return join(parts);
 }
 
 function writeValue(parts: Uint8Array[], value: AmfValue): void {
@@ -122,9 +121,9 @@ function writeValue(parts: Uint8Array[], value: AmfValue): void {
   if (value === undefined) return void parts.push(Uint8Array.of(MARKER.undefined));
   switch (typeof value) {
     case 'number': {
-      const out = Buffer.alloc(9);
-      out.writeDoubleBE(value, 1);
-      return void parts.push(out);
+      const out = new DataView(new ArrayBuffer(9));
+      out.setFloat64(1, value);
+      return void parts.push(new Uint8Array(out.buffer));
     }
     case 'boolean':
       return void parts.push(Uint8Array.of(MARKER.boolean, value ? 1 : 0));
@@ -136,36 +135,24 @@ function writeValue(parts: Uint8Array[], value: AmfValue): void {
 }
 
 function writeString(parts: Uint8Array[], value: string): void {
-  const bytes = encoder.encode(value);
+  const bytes = encodeUtf8(value);
   const long = bytes.length > 0xffff;
-  const head = Buffer.alloc(long ? 5 : 3);
-  head[0] = long ? MARKER.longString : MARKER.string;
-  if (long) head.writeUInt32BE(bytes.length, 1);
-  else head.writeUInt16BE(bytes.length, 1);
-  parts.push(head, bytes);
+  const marker = long ? MARKER.longString : MARKER.string;
+  parts.push(Uint8Array.of(marker), long ? uint32(bytes.length) : uint16(bytes.length), bytes);
 }
 
 function writeArray(parts: Uint8Array[], array: readonly AmfValue[]): void {
-  const head = Buffer.alloc(5);
-  head[0] = MARKER.strictArray;
-  head.writeUInt32BE(array.length, 1);
-  parts.push(head);
+  parts.push(Uint8Array.of(MARKER.strictArray), uint32(array.length));
   for (const item of array) writeValue(parts, item);
 }
 
 function writeObject(parts: Uint8Array[], object: AmfObject, marker: number): void {
   parts.push(Uint8Array.of(marker));
-  if (marker === MARKER.ecmaArray) {
-    const count = Buffer.alloc(4);
-    count.writeUInt32BE(Object.keys(object).length);
-    parts.push(count);
-  }
+  if (marker === MARKER.ecmaArray) parts.push(uint32(Object.keys(object).length));
   for (const [name, value] of Object.entries(object)) {
     if (value === undefined) continue;
-    const bytes = encoder.encode(name).subarray(0, 0xffff);
-    const head = Buffer.alloc(2);
-    head.writeUInt16BE(bytes.length);
-    parts.push(head, bytes);
+    const bytes = encodeUtf8(name).subarray(0, 0xffff);
+    parts.push(uint16(bytes.length), bytes);
     writeValue(parts, value);
   }
   parts.push(Uint8Array.of(0, 0, MARKER.objectEnd));
@@ -176,12 +163,30 @@ const MAX_ENCODED_BYTES = 256 * 1024;
 
 /**
  * Writes one object as an ECMA array, the form that players expect for onMetaData.
- * @throws ProtocolError RTMP_BAD_AMF when it takes more than 256 KiB
+ * @throws ProtocolError AMF_BAD_VALUE when it takes more than 256 KiB
  */
 export function encodeEcmaArray(object: AmfObject): Uint8Array {
   const parts: Uint8Array[] = [];
   writeObject(parts, object, MARKER.ecmaArray);
   const size = parts.reduce((sum, part) => sum + part.length, 0);
-  if (size > MAX_ENCODED_BYTES) throw new ProtocolError('RTMP_BAD_AMF', `metadata of ${size} bytes`);
-  return Buffer.concat(parts, size);
+  if (size > MAX_ENCODED_BYTES) throw new ProtocolError('AMF_BAD_VALUE', `metadata of ${size} bytes`);
+  return join(parts);
+}
+
+function uint16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value);
+}
+
+function uint32(value: number): Uint8Array {
+  return Uint8Array.of(value >> 24, value >> 16, value >> 8, value);
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
