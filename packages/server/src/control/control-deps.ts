@@ -1,4 +1,5 @@
-import type { Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
+import type { ConnectionRegistry, Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
+import type { HttpMount } from '../io/index.ts';
 import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
 import type { DescribeTrack } from './stream-details.ts';
 
@@ -12,6 +13,7 @@ export interface ControlPorts {
 export interface ControlDeps {
   readonly streams: StreamRegistry;
   readonly sessions: SessionRegistry;
+  readonly connections: ConnectionRegistry;
   readonly log: Log;
   /** The same object that the protocols count with. */
   readonly counters: PrometheusCounters;
@@ -24,4 +26,9 @@ export interface ControlDeps {
   readonly consoleDir: string;
   /** Name of the stream that the server plays by itself, so that the console can mark it. */
   readonly demoStreamName?: string | undefined;
+  /**
+   * Protocols that answer under a path of the web port; prefixes must not overlap. Their owners end their connections:
+   * what is still open half a second after `close` was called is cut off.
+   */
+  readonly mounts?: readonly HttpMount[] | undefined;
 }

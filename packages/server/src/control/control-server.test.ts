@@ -1,110 +1,23 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ErrorBody, HealthBody, OverviewBody, StreamObject } from '@sluice/contract';
-import type { Track } from '@sluice/media';
 import Value from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Log, Publisher, SessionDescription } from '../core/index.ts';
-import { SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
-import type { ControlDeps } from './control-deps.ts';
-import { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
-import { ControlServer } from './control-server.ts';
-import { PrometheusCounters } from './metrics/prometheus-counters.ts';
 import type { StreamDetails } from './stream-details.ts';
+import { ControlFixture } from './testing/control-fixture.ts';
 
-const H264: Track = { id: 1, kind: 'video', codec: 'h264', clockRate: 90_000, parameters: [] };
-const AAC: Track = { id: 2, kind: 'audio', codec: 'aac', clockRate: 48_000, parameters: [] };
-
-const OPTIONS: ControlOptions = { ...DEFAULT_CONTROL_OPTIONS, host: '127.0.0.1', port: 0 };
-
-let streams: StreamRegistry;
-let sessions: SessionRegistry;
-let counters: PrometheusCounters;
-let folder: string;
-let errors: string[];
-let server: ControlServer | undefined;
+let fixture: ControlFixture;
 
 beforeEach(() => {
-  streams = new StreamRegistry({ reconnectWaitMs: 0, maxStreams: 5000 });
-  sessions = new SessionRegistry();
-  counters = new PrometheusCounters();
-  folder = mkdtempSync(join(tmpdir(), 'control-'));
-  errors = [];
+  fixture = new ControlFixture();
 });
 
-afterEach(async () => {
-  await server?.close();
-  server = undefined;
-  streams.close();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => fixture.close());
 
-function fakeLog(): Log {
-  const silent = (): void => {};
-  const error = (_fields: object, message: string): void => void errors.push(message);
-  const log: Log = { child: () => log, debug: silent, info: silent, warn: silent, error };
-  return log;
-}
-
-async function start(deps: Partial<ControlDeps> = {}, options: Partial<ControlOptions> = {}): Promise<string> {
-  server = new ControlServer(
-    {
-      streams,
-      sessions,
-      counters,
-      log: fakeLog(),
-      describeTrack: () => ({
-        video: { width: 1280, height: 720, codecString: 'avc1.64001f' },
-        audio: { sampleRate: 48_000, channels: 2 },
-      }),
-      version: '1.2.3',
-      ports: () => ({ rtmp: 1935, hls: 8082 }),
-      consoleDir: folder,
-      demoStreamName: 'demo',
-      ...deps,
-    },
-    { ...OPTIONS, ...options },
-  );
-  await server.start();
-  return `http://127.0.0.1:${server.port}`;
-}
-
-function addSession(streamName: string, fields: Partial<SessionDescription> = {}): SessionDescription {
-  const description: SessionDescription = {
-    sessionId: '/192.0.2.7:50000/192.0.2.1:1935',
-    mediaSessionId: `${streamName}-${sessions.size}`,
-    appKey: 'flashStreamingApp',
-    protocol: 'rtmp',
-    mediaProvider: 'Flash',
-    mediaType: 'publish',
-    streamName,
-    status: 'PUBLISHING',
-    createDate: Date.now() - 5000,
-    transport: 'TCP',
-    remoteAddress: '192.0.2.7:50000',
-    bytesIn: 0,
-    bytesOut: 0,
-    packets: 0,
-    queuedBytes: 0,
-    drops: {},
-    custom: {},
-    ...fields,
-  };
-  sessions.add({ mediaSessionId: description.mediaSessionId, describe: () => description, close: () => {} });
-  return description;
-}
-
-function publish(name: string, fields: Partial<SessionDescription> = {}): Stream {
-  const session = addSession(name, fields);
-  const publisher: Publisher = { sessionId: session.mediaSessionId, close: () => {} };
-  const stream = streams.publish(name, publisher);
-  const units = [new Uint8Array(1000)];
-  stream.publish({ track: H264, units, ptsUs: 0, dtsUs: 0, key: true, byteLength: 1000 });
-  stream.publish({ track: AAC, units, ptsUs: 0, dtsUs: 0, key: true, byteLength: 100 });
-  return stream;
-}
+const start: ControlFixture['start'] = (deps, options) => fixture.start(deps, options);
+const publish: ControlFixture['publish'] = (name, fields) => fixture.publish(name, fields);
+const addSession: ControlFixture['addSession'] = (name, fields) => fixture.addSession(name, fields);
 
 async function findAll(base: string, init?: RequestInit): Promise<StreamObject[]> {
   const response = await fetch(`${base}/rest-api/stream/find_all`, init);
@@ -124,7 +37,7 @@ async function expectError(response: Response, status: number, path: string): Pr
 function exchange(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
-    const socket = connect(server?.port ?? 0, '127.0.0.1', () => socket.write(text));
+    const socket = connect(fixture.server?.port ?? 0, '127.0.0.1', () => socket.write(text));
     socket.setEncoding('utf8').on('data', (chunk) => {
       answer += String(chunk);
     });
@@ -274,7 +187,7 @@ describe('errors', () => {
     });
     const body = await expectError(await fetch(`${base}/api/overview`), 500, '/api/overview');
     expect(body.message).toBe('internal error');
-    expect(errors).toEqual(['request failed']);
+    expect(fixture.errors).toEqual(['request failed']);
   });
 
   it('has an error body for paths that do not exist or do not decode', async () => {
@@ -301,7 +214,7 @@ describe('/health, /metrics and /api/overview', () => {
 
   it('renders the process, counters, sessions and streams for Prometheus', async () => {
     publish('a "quoted"\\name').addViewers(3);
-    counters.count('hls_requests', 7);
+    fixture.counters.count('hls_requests', 7);
     const base = await start();
     await fetch(`${base}/metrics`);
     const response = await fetch(`${base}/metrics`);
@@ -317,7 +230,7 @@ describe('/health, /metrics and /api/overview', () => {
 
   it('gives at most 1000 streams series of their own, those with viewers first', async () => {
     for (let i = 0; i < 1001; i++) publish(`s${i}`, { mediaSessionId: `m${i}` });
-    streams.get('s1000')?.addViewers(1);
+    fixture.streams.get('s1000')?.addViewers(1);
     const text = await (await fetch(`${await start()}/metrics`)).text();
     expect(text.match(/^sluice_stream_viewers\{/gm)).toHaveLength(1000);
     expect(text).toContain('sluice_stream_viewers{stream="s1000"} 1\n');
@@ -328,7 +241,7 @@ describe('/health, /metrics and /api/overview', () => {
     const stream = publish('room');
     const base = await start();
     expect(await (await fetch(`${base}/metrics`)).text()).toContain('stream="room"');
-    if (stream.publisher !== undefined) streams.unpublish(stream, stream.publisher, 'test');
+    if (stream.publisher !== undefined) fixture.streams.unpublish(stream, stream.publisher, 'test');
     expect(await (await fetch(`${base}/metrics`)).text()).not.toContain('stream="room"');
   });
 
@@ -338,7 +251,7 @@ describe('/health, /metrics and /api/overview', () => {
     const base = await start();
     const body = (await (await fetch(`${base}/api/overview`)).json()) as OverviewBody;
     expect(Value.Check(OverviewBody, body)).toBe(true);
-    expect(body.ports).toEqual({ rtmp: 1935, hls: 8082, http: server?.port });
+    expect(body.ports).toEqual({ rtmp: 1935, hls: 8082, http: fixture.server?.port });
     expect(body.addresses).toEqual(['127.0.0.1']);
     expect(body.streams.map((s) => [s.name, s.startedByDemo, s.viewers])).toEqual([
       ['demo', true, 0],
@@ -354,9 +267,9 @@ describe('/health, /metrics and /api/overview', () => {
 
 describe('console files', () => {
   it('serves the built console, the page uncached and its assets for ever', async () => {
-    writeFileSync(join(folder, 'index.html'), '<title>console</title>');
-    mkdirSync(join(folder, 'assets'));
-    writeFileSync(join(folder, 'assets', 'index-abc.js'), '1');
+    writeFileSync(join(fixture.folder, 'index.html'), '<title>console</title>');
+    mkdirSync(join(fixture.folder, 'assets'));
+    writeFileSync(join(fixture.folder, 'assets', 'index-abc.js'), '1');
     const base = await start();
     const page = await fetch(`${base}/`);
     expect(await page.text()).toBe('<title>console</title>');
@@ -368,7 +281,7 @@ describe('console files', () => {
   });
 
   it('serves no file outside the folder', async () => {
-    writeFileSync(join(folder, 'index.html'), '');
+    writeFileSync(join(fixture.folder, 'index.html'), '');
     const base = await start();
     expect((await fetch(`${base}/..%2f..%2fetc%2fpasswd`)).status).toBeGreaterThanOrEqual(400);
   });
@@ -395,7 +308,7 @@ describe('life', () => {
   it('releases its port and kept-alive connections when closed, more than once and before start', async () => {
     const base = await start();
     await fetch(`${base}/health`);
-    await Promise.all([server?.close(), server?.close()]);
+    await Promise.all([fixture.server?.close(), fixture.server?.close()]);
     await expect(fetch(`${base}/health`)).rejects.toThrow();
   });
 });

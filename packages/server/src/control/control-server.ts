@@ -9,11 +9,15 @@ import type { ControlDeps } from './control-deps.ts';
 import { type ControlOptions, corsHeaders } from './control-options.ts';
 import { errorBody, publicError } from './error-body.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
+import { MountedProtocols } from './mounted-protocols.ts';
 import { restRoutes } from './rest/rest-routes.ts';
+import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** A request that is not complete by then is answered with 408, so that slow senders can't hold sockets. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Mounted protocols have this long to end their connections before these are cut off. */
+const MOUNTS_GRACE_MS = 500;
 
 /** The HTTP server for people and programs that look after the media server: REST, health, metrics, console. */
 export class ControlServer {
@@ -21,6 +25,7 @@ export class ControlServer {
   readonly #options: ControlOptions;
   readonly #cors: ReadonlyMap<string, string>;
   readonly #metrics: ServerMetrics;
+  readonly #mounts: MountedProtocols;
   readonly #errorLog = new RateLimiter(5);
   #app: FastifyInstance | undefined;
   #port: number;
@@ -32,6 +37,7 @@ export class ControlServer {
     this.#options = Object.freeze({ ...options });
     this.#cors = corsHeaders(options);
     this.#metrics = new ServerMetrics(deps);
+    this.#mounts = new MountedProtocols(deps.mounts ?? [], deps.log);
     this.#port = options.port;
   }
 
@@ -84,14 +90,29 @@ export class ControlServer {
       requestTimeout: REQUEST_TIMEOUT_MS,
       forceCloseConnections: true,
       routerOptions: { ignoreTrailingSlash: true },
-      frameworkErrors: (error, request, reply) => this.#answerError(error, request, reply),
+      frameworkErrors: (error, request, reply) => {
+        if (!this.#handOver(request, reply)) this.#answerError(error, request, reply);
+      },
       clientErrorHandler: answerMalformed,
     });
+    app.addHook('onRequest', (request, reply, done) => {
+      if (!this.#handOver(request, reply)) done();
+    });
+    app.addHook('preClose', () => this.#mounts.released(MOUNTS_GRACE_MS));
+    handleUpgrades(app.server, this.#mounts);
     app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     app.setNotFoundHandler((request, reply) =>
       reply.code(404).send(errorBody(404, 'there is nothing at this path', request.url)),
     );
     return app;
+  }
+
+  /** Gives a request under a mount's prefix to the mount, before anything of it was read; tells whether it did. */
+  #handOver(request: FastifyRequest, reply: FastifyReply): boolean {
+    if (!this.#mounts.covers(request.raw)) return false;
+    reply.hijack();
+    this.#mounts.request(request.raw, reply.raw);
+    return true;
   }
 
   #infoRoutes(app: FastifyInstance): void {
