@@ -63,8 +63,8 @@ export class ControlServer {
       { prefix: '/rest-api' },
     );
     const built = await consoleFiles(app, this.#deps.consoleDir);
-    if (!built) this.#deps.log.warn({ folder: this.#deps.consoleDir }, 'the console is not built');
     await this.#listen(app);
+    if (!built) this.#deps.log.warn({ folder: this.#deps.consoleDir }, 'the console is not built');
     this.#deps.log.info({ host: this.#options.host, port: this.#port }, 'control server listens');
   }
 
