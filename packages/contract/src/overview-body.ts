@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { StreamHint } from './stream-hint.ts';
 
 /** Who feeds a live stream. */
 export const OverviewPublisher = Type.Object({
@@ -50,6 +51,18 @@ export const OverviewStream = Type.Object({
   uptimeSeconds: Type.Integer(),
   /** True for the stream that the server plays by itself for trying things out. */
   startedByDemo: Type.Optional(Type.Boolean()),
+  /** Distance of the last two key frames, milliseconds of media; 0 until two were seen. */
+  keyFrameIntervalMs: Type.Optional(Type.Integer()),
+  /** True when pictures came in another order than they are shown in. */
+  hasBFrames: Type.Optional(Type.Boolean()),
+  /** By how much the sound arrives ahead of the picture of the same moment, milliseconds; negative when behind. */
+  avOffsetMs: Type.Optional(Type.Integer()),
+  /** Packets that did not go through since the publication began, summed over publisher and viewers. */
+  drops: Type.Optional(Type.Integer()),
+  /** Longest pause between two packets in the last ten seconds, milliseconds. */
+  longestGapMs: Type.Optional(Type.Integer()),
+  /** What the publisher could do better, the most severe first; empty when all is well. */
+  hints: Type.Optional(Type.Array(StreamHint)),
 });
 
 export type OverviewStream = Static<typeof OverviewStream>;
