@@ -30,7 +30,12 @@ export interface Track {
  *
  * Invariants: `units` own their memory (never a view into a socket's chunk). For NAL codecs each unit is one
  * NAL unit without start code or length, without access unit delimiters and without parameter sets (those are
- * in `track.parameters`). For audio there is one unit: one raw frame. `dtsUs` never decreases inside a track.
+ * in `track.parameters`). For all others there is one unit:
+ * - av1: a temporal unit's OBUs, each with its size field, without temporal delimiters; sequence headers stay in.
+ * - vp8, vp9, flv1: one frame, or for vp9 one superframe.
+ * - audio: one raw frame; for speex, pcma and pcmu as many as the source put together.
+ *
+ * `dtsUs` never decreases inside a track.
  */
 export interface MediaPacket {
   readonly track: Track;

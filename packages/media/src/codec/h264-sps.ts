@@ -1,4 +1,5 @@
 import { ProtocolError } from '../packet.ts';
+import { readAspectRatio } from './aspect-ratio.ts';
 import { BitReader, unescapeRbsp } from './bits.ts';
 
 /** The fields of an H.264 sequence parameter set (ITU-T H.264 §7.3.2.1) that a server or a muxer needs. */
@@ -60,30 +61,6 @@ const HIGH_PROFILES: ReadonlySet<number> = new Set([100, 110, 122, 144, 244, 44,
 
 /** Profiles that constraint_set3_flag turns into intra-only ones, where no picture is reordered (§E.2.1). */
 const INTRA_PROFILES: ReadonlySet<number> = new Set([44, 86, 100, 110, 122, 244]);
-
-/** Sample aspect ratios by aspect_ratio_idc, table E-1. */
-const ASPECT_RATIOS: readonly (readonly [number, number])[] = [
-  [1, 1],
-  [1, 1],
-  [12, 11],
-  [10, 11],
-  [16, 11],
-  [40, 33],
-  [24, 11],
-  [20, 11],
-  [32, 11],
-  [80, 33],
-  [18, 11],
-  [15, 11],
-  [64, 33],
-  [160, 99],
-  [4, 3],
-  [3, 2],
-  [2, 1],
-];
-
-/** aspect_ratio_idc that is followed by an explicit ratio. */
-const EXTENDED_SAR = 255;
 
 /** Far above level 6.2 (1055 macroblocks per side), low enough that no product of sizes overflows. */
 const MAX_MACROBLOCKS_PER_SIDE = 4096;
@@ -221,7 +198,10 @@ function readVuiLeniently(reader: BitReader): Vui {
 
 /** Video usability information, §E.1.1. */
 function readVui(reader: BitReader, vui: Vui): void {
-  if (reader.flag()) readAspectRatio(reader, vui);
+  if (reader.flag()) {
+    const ratio = readAspectRatio(reader);
+    if (ratio !== undefined) [vui.sarWidth, vui.sarHeight] = ratio;
+  }
   // overscan_info, overscan_appropriate_flag
   if (reader.flag()) reader.skip(1);
   if (reader.flag()) {
@@ -254,15 +234,6 @@ function readVui(reader: BitReader, vui: Vui): void {
   const reorder = reader.ue();
   // The decoded picture buffer holds at most 16 frames; a larger value is garbage.
   if (reorder <= 16) vui.maxReorderFrames = reorder;
-}
-
-function readAspectRatio(reader: BitReader, vui: Vui): void {
-  const index = reader.bits(8);
-  const [sarWidth, sarHeight] =
-    index === EXTENDED_SAR ? [reader.bits(16), reader.bits(16)] : (ASPECT_RATIOS[index] ?? [1, 1]);
-  if (sarWidth === 0 || sarHeight === 0) return;
-  vui.sarWidth = sarWidth;
-  vui.sarHeight = sarHeight;
 }
 
 /** Hypothetical reference decoder parameters, §E.1.2; nothing in them is needed. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ProtocolError } from '../packet.ts';
 import { mutate, prng } from '../testing/mutate.ts';
+import { videoSize } from './describe.ts';
 import {
   avcCodecString,
   canonicalUnits,
@@ -17,7 +18,6 @@ import {
   sameParameters,
   splitAnnexB,
   splitAvcc,
-  videoSize,
   writeAvcConfig,
 } from './h264.ts';
 import { NAL_SPS, nalType } from './h264-nal.ts';

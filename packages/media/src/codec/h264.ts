@@ -10,7 +10,6 @@ import {
   NAL_SPS_EXTENSION,
   nalType,
 } from './h264-nal.ts';
-import { parseSps } from './h264-sps.ts';
 
 export { type AvcConfig, parseAvcConfig, writeAvcConfig } from './h264-config.ts';
 export { DtsExtractor } from './h264-dts.ts';
@@ -103,20 +102,4 @@ export function avcCodecString(parameters: readonly Uint8Array[]): string {
  */
 export function h264Track(id: number, parameters: Uint8Array[]): Track {
   return { id, kind: 'video', codec: 'h264', clockRate: 90000, parameters };
-}
-
-/**
- * Picture size in pixels (cropped, before the sample aspect ratio) and frame rate of an H.264 track, from its first
- * SPS. Undefined for other codecs and when there is no SPS that can be parsed.
- */
-export function videoSize(track: Track): { width: number; height: number; fps: number | undefined } | undefined {
-  const sps = track.codec === 'h264' ? track.parameters.find((unit) => nalType(unit) === NAL_SPS) : undefined;
-  if (sps === undefined) return undefined;
-  try {
-    const { width, height, fps } = parseSps(sps);
-    return { width, height, fps };
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
 }

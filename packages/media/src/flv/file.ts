@@ -133,7 +133,7 @@ function checkTrailer(previousTagSize: number, dataBytes: number): void {
 }
 
 /** Writes the FLV file header and the PreviousTagSize0 after it, Adobe FLV 10.1 §E.2 and §E.3; 13 bytes. */
-export function writeFlvHeader(hasVideo: boolean, hasAudio: boolean): Uint8Array {
+export function writeFlvHeader({ hasVideo, hasAudio }: { hasVideo: boolean; hasAudio: boolean }): Uint8Array {
   const flags = (hasVideo ? 1 : 0) | (hasAudio ? 4 : 0);
   return Uint8Array.of(0x46, 0x4c, 0x56, 1, flags, 0, 0, 0, FILE_HEADER_BYTES, 0, 0, 0, 0);
 }

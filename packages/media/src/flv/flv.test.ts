@@ -63,7 +63,7 @@ describe('an FLV file of ffmpeg', () => {
     }
     const demuxer = new FlvDemuxer();
     demux(file, () => 1000, demuxer);
-    const header = writeFlvHeader(demuxer.hasVideo === true, demuxer.hasAudio === true);
+    const header = writeFlvHeader({ hasVideo: demuxer.hasVideo === true, hasAudio: demuxer.hasAudio === true });
     const rewritten = concat([header, ...whole.map((tag) => writeFlvTag(tag.type, tag.timestampMs, tag.data))]);
     expect(rewritten).toEqual(file);
   });
@@ -171,12 +171,15 @@ describe('FlvDemuxer', () => {
   const bad = expect.objectContaining({ code: 'FLV_BAD_FILE' });
 
   test('timestamps use all 32 bits', () => {
-    const stream = concat([writeFlvHeader(true, false), writeFlvTag(9, 0xfedcba98, Uint8Array.of(1))]);
+    const stream = concat([
+      writeFlvHeader({ hasVideo: true, hasAudio: false }),
+      writeFlvTag(9, 0xfedcba98, Uint8Array.of(1)),
+    ]);
     expect(new FlvDemuxer().push(stream)).toEqual([{ type: 9, timestampMs: 0xfedcba98, data: Uint8Array.of(1) }]);
   });
 
   test('the data are copies', () => {
-    const stream = concat([writeFlvHeader(true, true), writeFlvTag(8, 0, Uint8Array.of(1, 2))]);
+    const stream = concat([writeFlvHeader({ hasVideo: true, hasAudio: true }), writeFlvTag(8, 0, Uint8Array.of(1, 2))]);
     const [tag] = new FlvDemuxer().push(stream);
     stream.fill(0);
     expect(tag?.data).toEqual(Uint8Array.of(1, 2));
@@ -184,7 +187,7 @@ describe('FlvDemuxer', () => {
 
   test('refuses other formats at once, large tags, encryption and lost synchronisation, and stays failed', () => {
     expect(() => new FlvDemuxer().push(Uint8Array.of(0x47))).toThrow(bad);
-    const header = writeFlvHeader(true, true);
+    const header = writeFlvHeader({ hasVideo: true, hasAudio: true });
     const large = new FlvDemuxer({ maxTagBytes: 10 });
     large.push(header);
     // The size alone is enough, the body need not come.
@@ -200,7 +203,10 @@ describe('FlvDemuxer', () => {
   });
 
   test('small chunks of a large tag cost linear time', () => {
-    const stream = concat([writeFlvHeader(true, false), writeFlvTag(9, 0, new Uint8Array(8_000_000))]);
+    const stream = concat([
+      writeFlvHeader({ hasVideo: true, hasAudio: false }),
+      writeFlvTag(9, 0, new Uint8Array(8_000_000)),
+    ]);
     const started = performance.now();
     expect(demux(stream, () => 100)).toHaveLength(1);
     expect(performance.now() - started).toBeLessThan(2000);
