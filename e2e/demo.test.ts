@@ -1,18 +1,10 @@
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHROMIUM_ARGS } from './support/browser.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
 
-const CHROMIUM_ARGS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--autoplay-policy=no-user-gesture-required',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-];
 const WATCH_SECONDS = 30;
 /** ffmpeg's HLS reader fetches the init segment anew with each reload of a live playlist and remarks on it. */
 const HARMLESS = /duplicated MOOV Atom|Last message repeated/;

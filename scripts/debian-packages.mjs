@@ -1,10 +1,23 @@
+/** Where Debian keeps libraries, seen from the folder of the programs. */
+const LIBRARIES = `../lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+const GSTREAMER = `${LIBRARIES}/gstreamer-1.0`;
+
 /**
- * Programs that tests use and that npm does not bring: where to look for each, and the Debian package that has it.
- * `for` names the kinds of tests that need it.
+ * Programs that tests use and that npm does not bring: where to look for each, beginning at the folders of the PATH,
+ * and the Debian package that has it. `for` names the kinds of tests that need it.
  */
 export const DEBIAN_PACKAGES = [
   { name: 'ffmpeg', programs: ['ffmpeg', 'ffprobe'], for: ['unit', 'e2e'] },
   { name: 'curl', programs: ['curl'], for: ['e2e'] },
   { name: 'rtmpdump', programs: ['rtmpdump'], for: ['e2e'] },
   { name: 'chromium', programs: ['chromium'], for: ['e2e'] },
+  { name: 'vlc-bin', programs: ['vlc'], for: ['e2e'] },
+  { name: 'vlc-plugin-base', programs: [`${LIBRARIES}/vlc/plugins/codec/libavcodec_plugin.so`], for: ['e2e'] },
+  { name: 'mpv', programs: ['mpv'], for: ['e2e'] },
+  { name: 'gstreamer1.0-tools', programs: ['gst-launch-1.0'], for: ['e2e'] },
+  { name: 'gstreamer1.0-plugins-base', programs: [`${GSTREAMER}/libgstplayback.so`], for: ['e2e'] },
+  { name: 'gstreamer1.0-plugins-good', programs: [`${GSTREAMER}/libgstflv.so`], for: ['e2e'] },
+  { name: 'gstreamer1.0-plugins-bad', programs: [`${GSTREAMER}/libgstrtmp2.so`], for: ['e2e'] },
+  { name: 'gstreamer1.0-plugins-ugly', programs: [`${GSTREAMER}/libgstx264.so`], for: ['e2e'] },
+  { name: 'gstreamer1.0-libav', programs: [`${GSTREAMER}/libgstlibav.so`], for: ['e2e'] },
 ];

@@ -1,5 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { Program } from './program.ts';
 
 /** Makes a clip of a test picture with a tone. */
 export function makeClip(
@@ -13,25 +14,13 @@ export function makeClip(
 }
 
 /** A running ffmpeg whose messages are kept. */
-export class Ffmpeg {
-  stderr = '';
-  readonly exited: Promise<number | null>;
-  readonly #child: ChildProcess;
-
+export class Ffmpeg extends Program {
   constructor(args: readonly string[]) {
-    this.#child = spawn('ffmpeg', ['-hide_banner', '-nostdin', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.#child.stderr?.on('data', (text) => (this.stderr += String(text)));
-    this.exited = new Promise((resolve) => this.#child.once('exit', resolve));
-  }
-
-  /** Ends it and waits until it is gone. */
-  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
-    if (this.#child.exitCode === null) this.#child.kill(signal);
-    await this.exited;
+    super('ffmpeg', ['-hide_banner', '-nostdin', ...args]);
   }
 }
 
-/** One packet as `-f framemd5 -c copy` tells it. */
+/** One packet as `-f framemd5` tells it. */
 export interface PacketSum {
   readonly stream: number;
   readonly dts: number;
@@ -40,8 +29,14 @@ export interface PacketSum {
   readonly hash: string;
 }
 
+/** Reads a file that ffmpeg wrote with `-f framemd5`. */
 export function readPacketSums(file: string): PacketSum[] {
-  return readFileSync(file, 'utf8')
+  return parsePacketSums(readFileSync(file, 'utf8'));
+}
+
+/** Reads what ffmpeg writes with `-f framemd5`. */
+export function parsePacketSums(text: string): PacketSum[] {
+  return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {

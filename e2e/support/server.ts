@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SLUICE = join(ROOT, 'packages/server/bin/sluice.mjs');
@@ -84,7 +84,8 @@ export class TestServer {
 
   /** Waits until a stream of that name is live and its picture size is known. */
   async untilLive(name: string): Promise<void> {
-    await expect.poll(async () => await this.streamNames(), { timeout: 15_000 }).toContain(name);
+    const look = async (): Promise<void> => expect(await this.streamNames()).toContain(name);
+    await vi.waitFor(look, { timeout: 15_000, interval: 50 });
   }
 
   async streamNames(): Promise<string[]> {

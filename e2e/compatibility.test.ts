@@ -1,0 +1,96 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BrowserPlayers } from './support/browser.ts';
+import { renderCompatibility } from './support/compatibility-page.ts';
+import { COLUMNS, type Column, describeRow, expected, OUTPUTS, ROWS, type Row } from './support/matrix.ts';
+import type { Program } from './support/program.ts';
+import { ROOT, TestServer } from './support/server.ts';
+import { describeWatched, shown, type Watched } from './support/watched.ts';
+
+const PLAYS = {
+  AV: 'shows the picture and plays the sound',
+  V: 'shows the picture',
+  A: 'plays the sound',
+  nothing: 'does not play',
+};
+
+let server: TestServer;
+let browser: BrowserPlayers;
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-matrix-'));
+  // Players that run as another user get to their folders.
+  chmodSync(folder, 0o711);
+  const settings = { publisher_reconnect_wait: 100, hls_time_min: 1000, hls_auto_start: 'true' };
+  server = await TestServer.start({ settings });
+  browser = await BrowserPlayers.start();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function urlOf(column: Column, name: string): string {
+  return column.output === 'hls' ? server.hls(name) : server.rtmp(name);
+}
+
+function watch(row: Row, column: Column, name: string): Promise<Watched> {
+  const sends = { video: row.video !== undefined, audio: row.audio !== undefined };
+  const url = urlOf(column, name);
+  if (typeof column.play === 'string') return browser.watch(column.play, url, sends);
+  const own = join(folder, `${name} ${column.id}`.replaceAll(' ', '-'));
+  mkdirSync(own);
+  return column.play({ url, folder: own, sends });
+}
+
+function describeCell(row: Row, column: Column): string {
+  const { shows, note } = expected(row, column);
+  const why = note === undefined ? '' : ` (${note})`;
+  return `${PLAYS[shows]} in ${column.name} by ${OUTPUTS[column.output]}${why}`;
+}
+
+describe.each(ROWS.map((row, i) => [describeRow(row), row, `row${i}`] as const))('%s', (_, row, name) => {
+  const views = new Map<Column, Promise<Watched>>();
+  let publisher: Program;
+
+  // All players watch at the same time; each test looks at what one of them saw.
+  beforeAll(async () => {
+    publisher = row.publish(server.rtmp(name), folder);
+    await server.untilLive(name);
+    for (const column of COLUMNS) {
+      const view = watch(row, column, name);
+      view.catch(() => {});
+      views.set(column, view);
+    }
+  });
+
+  afterAll(async () => {
+    await Promise.allSettled(views.values());
+    await publisher.stop();
+    expect(publisher.stderr).not.toMatch(/error/i);
+  });
+
+  it.each(COLUMNS.map((column) => [describeCell(row, column), column] as const))('%s', async (_, column) => {
+    const watched = await (views.get(column) as Promise<Watched>);
+    const { shows } = expected(row, column);
+    expect(shown(watched), `${describeWatched(watched)}\n${watched.log.slice(-2000)}`).toBe(shows);
+  });
+});
+
+describe('docs/compatibility.md', () => {
+  it('says what the tests check (npm run docs:compatibility writes it)', async () => {
+    await expect(renderCompatibility()).toMatchFileSnapshot(join(ROOT, 'docs/compatibility.md'));
+  });
+});
+
+describe('the server after the matrix', () => {
+  it('is healthy and has logged no error', async () => {
+    expect((await fetch(server.http('/health'))).status).toBe(200);
+    expect(server.output).not.toMatch(/"level":[56]0|error|fatal/i);
+  });
+});

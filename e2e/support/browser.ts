@@ -1,0 +1,166 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { WATCH_SECONDS } from './players.ts';
+import { pause } from './program.ts';
+import { PICTURE_RATE, TONE_HZ, type Watched } from './watched.ts';
+
+/** What a headless Chromium needs to play sound and picture by itself, without traffic of its own. */
+export const CHROMIUM_ARGS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--autoplay-policy=no-user-gesture-required',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+];
+
+const require = createRequire(import.meta.url);
+const TIMEOUT_MS = 15_000;
+const LIBRARIES = {
+  'hls.js': join(dirname(require.resolve('hls.js/package.json')), 'dist/hls.min.js'),
+  'mpegts.js': join(dirname(require.resolve('mpegts.js/package.json')), 'dist/mpegts.js'),
+};
+
+/** Players that are JavaScript libraries. */
+export type Library = keyof typeof LIBRARIES;
+
+interface PageReport {
+  readonly pictureTimes: number[];
+  readonly toneMs: number;
+  readonly frames: number;
+  readonly errors: string[];
+}
+
+/** Chromium with pages that play a URL by a library, as a web site of another origin than the server's would. */
+export class BrowserPlayers {
+  readonly #browser: Browser;
+  readonly #site: Server;
+  readonly #origin: string;
+
+  private constructor(browser: Browser, site: Server) {
+    this.#browser = browser;
+    this.#site = site;
+    const address = site.address();
+    this.#origin = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  static async start(): Promise<BrowserPlayers> {
+    const site = createServer((request, response) => {
+      const library = LIBRARIES[request.url?.slice(1) as Library];
+      response.setHeader('content-type', library === undefined ? 'text/html' : 'text/javascript');
+      response.end(library === undefined ? '<!doctype html><video muted></video>' : readFileSync(library));
+    }).listen(0, '127.0.0.1');
+    await once(site, 'listening');
+    return new BrowserPlayers(
+      await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS }),
+      site,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.#site.close();
+  }
+
+  /** Plays the URL until enough is seen and tells what the browser decoded. */
+  async watch(library: Library, url: string, sends: { video: boolean; audio: boolean }): Promise<Watched> {
+    const page = await this.#browser.newPage();
+    try {
+      await page.goto(this.#origin);
+      await page.addScriptTag({ url: `${this.#origin}/${library}` });
+      await page.evaluate(play, { library, url, sends, toneHz: TONE_HZ });
+      const report = await this.#untilEnough(page, sends);
+      const log = `${report.frames} frames decoded; ${report.errors.join('; ')}`;
+      // A picture's hash is its time: the page sees no pixels, and a browser shows each decoded frame but once.
+      const pictures = report.pictureTimes.map((time) => ({ timeMs: time * 1000, hash: String(time) }));
+      return { pictures, toneMs: report.toneMs, log };
+    } finally {
+      await page.close();
+    }
+  }
+
+  async #untilEnough(page: Page, sends: { video: boolean; audio: boolean }): Promise<PageReport> {
+    const deadline = Date.now() + TIMEOUT_MS;
+    for (;;) {
+      const report = await page.evaluate(() => (window as unknown as { report: PageReport }).report);
+      const enoughPictures = !sends.video || report.pictureTimes.length >= WATCH_SECONDS * PICTURE_RATE;
+      const enoughSound = !sends.audio || report.toneMs >= WATCH_SECONDS * 1000;
+      if ((enoughPictures && enoughSound) || Date.now() > deadline) return report;
+      await pause(200);
+    }
+  }
+}
+
+interface PlayOptions {
+  readonly library: Library;
+  readonly url: string;
+  readonly sends: { readonly video: boolean; readonly audio: boolean };
+  readonly toneHz: number;
+}
+
+interface LibraryPlayer {
+  on(event: string, listener: (...args: unknown[]) => void): void;
+  attachMediaElement(video: HTMLVideoElement): void;
+  attachMedia(video: HTMLVideoElement): void;
+  loadSource(url: string): void;
+  load(): void;
+}
+
+/** Runs in the page: starts the library and keeps `window.report` up to date. */
+function play({ library, url, sends, toneHz }: PlayOptions): void {
+  const video = document.querySelector('video') as HTMLVideoElement;
+  const report = { pictureTimes: [] as number[], toneMs: 0, frames: 0, errors: [] as string[] };
+  const globals = window as unknown as Record<string, unknown>;
+  globals['report'] = report;
+  const onPicture = (_: number, { mediaTime }: { mediaTime: number }): void => {
+    report.pictureTimes.push(mediaTime);
+    video.requestVideoFrameCallback(onPicture);
+  };
+  video.requestVideoFrameCallback(onPicture);
+  listen();
+  if (library === 'hls.js') {
+    const Hls = globals['Hls'] as new (config: object) => LibraryPlayer;
+    const hls = new Hls({ enableWorker: false });
+    hls.on('hlsError', (_, data) => report.errors.push(JSON.stringify((data as { details: string }).details)));
+    hls.loadSource(url);
+    hls.attachMedia(video);
+  } else {
+    const { createPlayer, LoggingControl } = globals['mpegts'] as {
+      createPlayer: (source: object, config: object) => LibraryPlayer;
+      LoggingControl: { enableAll: boolean };
+    };
+    LoggingControl.enableAll = false;
+    const source = { type: 'flv', isLive: true, url, hasVideo: sends.video, hasAudio: sends.audio };
+    const player = createPlayer(source, { enableStashBuffer: false });
+    player.on('error', (...details) => report.errors.push(JSON.stringify(details)));
+    player.attachMediaElement(video);
+    player.load();
+  }
+  video.play().catch((error: Error) => report.errors.push(error.message));
+
+  /** Every 50 ms, asks whether the tone is the loudest that plays. */
+  function listen(): void {
+    const context = new AudioContext();
+    const analyser = new AnalyserNode(context, { fftSize: 4096 });
+    video.muted = false;
+    context.createMediaElementSource(video).connect(analyser);
+    analyser.connect(context.destination);
+    const levels = new Float32Array(analyser.frequencyBinCount);
+    let heardUntil = 0;
+    setInterval(() => {
+      report.frames = video.getVideoPlaybackQuality().totalVideoFrames;
+      analyser.getFloatFrequencyData(levels);
+      const loudest = levels.indexOf(Math.max(...levels));
+      const hz = (loudest * context.sampleRate) / analyser.fftSize;
+      const now = context.currentTime;
+      const isTone = (levels[loudest] ?? -1000) > -60 && Math.abs(hz - toneHz) < 20;
+      if (isTone && !video.paused && video.currentTime > 0) report.toneMs += Math.round((now - heardUntil) * 1000);
+      heardUntil = now;
+    }, 50);
+  }
+}

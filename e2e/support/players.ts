@@ -1,0 +1,130 @@
+import { chmodSync, existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Program } from './program.ts';
+import { readRecording, readY4mPictures, tonePcmMs, toneWavMs } from './recording.ts';
+import { PICTURE_RATE, type Watched } from './watched.ts';
+
+/** How long players watch a stream. */
+export const WATCH_SECONDS = 4;
+/** A player that has not seen enough after this is ended; what it has seen by then counts. */
+const TIMEOUT_MS = 15_000;
+const FFMPEG8_PLAY = fileURLToPath(new URL('./ffmpeg8-play.mjs', import.meta.url));
+const NOBODY = '65534';
+/** A decoded picture of the publishers of the matrix: 320x180 in 4:2:0. */
+const PICTURE_BYTES = (320 * 180 * 3) / 2;
+
+export interface Viewing {
+  readonly url: string;
+  /** An empty folder for what the player writes. */
+  readonly folder: string;
+  /** What the publisher sends. */
+  readonly sends: { readonly video: boolean; readonly audio: boolean };
+}
+
+/** Plays a URL for some seconds and tells what was decoded. Never rejects because of what the server sends. */
+export type Player = (viewing: Viewing) => Promise<Watched>;
+
+/** Debian's ffmpeg. */
+export const ffmpeg5: Player = async ({ url, folder }) => {
+  const file = join(folder, 'decoded.nut');
+  const raw = ['-c:v', 'rawvideo', '-c:a', 'pcm_s16le', '-t', String(WATCH_SECONDS), '-f', 'nut', file];
+  const program = new Program('ffmpeg', ['-hide_banner', '-nostdin', '-v', 'warning', '-i', url, ...raw]);
+  await finish(program);
+  return { ...readRecording(file), log: program.stderr };
+};
+
+/** FFmpeg 8, by the binding of node-av. */
+export const ffmpeg8: Player = async ({ url, folder }) => {
+  const pcm = join(folder, 'sound.pcm');
+  const program = new Program(process.execPath, [FFMPEG8_PLAY, url, String(WATCH_SECONDS * 1000), pcm]);
+  await finish(program);
+  return { pictures: picturesOf(program.stdout), toneMs: tonePcmMs(pcm), log: program.stderr };
+};
+
+/** VLC with its own clock; pictures and sound go to files as they are shown. */
+export const vlc: Player = async ({ url, folder, sends }) => {
+  const [y4m, wav] = [join(folder, 'pictures.y4m'), join(folder, 'sound.wav')];
+  const picture = ['--vout=yuv', `--yuv-file=${y4m}`, '--yuv-yuv4mpeg2', '--yuv-chroma=I420'];
+  const sound = ['--aout=afile', `--audiofile-file=${wav}`, '--audiofile-format=s16'];
+  const rest = ['-I', 'dummy', '--no-video-title-show', '--play-and-exit', url];
+  const args = [...picture, ...sound, ...rest];
+  // VLC refuses to run as root.
+  const asNobody = ['--reuid', NOBODY, '--regid', NOBODY, '--clear-groups', 'vlc', ...args];
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) chmodSync(folder, 0o777);
+  const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder };
+  const program = new Program(isRoot ? 'setpriv' : 'vlc', isRoot ? asNobody : args, { env, cwd: folder });
+  const enough = (): boolean =>
+    (!sends.video || sizeOf(y4m) > WATCH_SECONDS * PICTURE_RATE * PICTURE_BYTES) &&
+    (!sends.audio || sizeOf(wav) > WATCH_SECONDS * 48_000 * 2);
+  await finish(program, enough);
+  return { pictures: readY4mPictures(y4m), toneMs: toneWavMs(wav), log: program.stderr };
+};
+
+/** mpv with its own clock; a filter tells each decoded picture, sound goes to a file. */
+export const mpv: Player = async ({ url, folder }) => {
+  const wav = join(folder, 'sound.wav');
+  const picture = ['--vo=null', '--vf=lavfi=[showinfo]'];
+  const sound = ['--ao=pcm', `--ao-pcm-file=${wav}`, '--audio-format=s16', '--audio-samplerate=48000'];
+  const rest = ['--no-config', '--msg-level=all=warn,ffmpeg=v', '--msg-color=no', `--length=${WATCH_SECONDS}`];
+  const program = new Program('mpv', [...picture, ...sound, ...rest, url]);
+  await finish(program);
+  const log = program.stdout + program.stderr;
+  const lines = log.matchAll(/showinfo\S* n: *\d+ pts:.*?pts_time:(\S+).* checksum:(\S+)/g);
+  const pictures = [...lines].map(([, time, hash]) => ({ timeMs: Number(time) * 1000, hash: hash ?? '' }));
+  return { pictures, toneMs: toneWavMs(wav), log: log.replaceAll(/.*showinfo.*\n/g, '') };
+};
+
+/** rtmpdump, which records; FFmpeg 8 decodes the recording. */
+export const rtmpdump: Player = async (viewing) => {
+  const file = join(viewing.folder, 'dump.flv');
+  const program = new Program('rtmpdump', ['-q', '--live', '-r', viewing.url, '-o', file]);
+  let startedAt: number | undefined;
+  const enough = (): boolean => {
+    if (sizeOf(file) > 0) startedAt ??= Date.now();
+    return startedAt !== undefined && Date.now() - startedAt > WATCH_SECONDS * 1000 + 500;
+  };
+  await finish(program, enough);
+  if (sizeOf(file) === 0) return { pictures: [], toneMs: 0, log: program.stderr };
+  const watched = await ffmpeg8({ ...viewing, url: file });
+  return { ...watched, log: program.stderr + watched.log };
+};
+
+/** GStreamer, with the elements that it chooses by itself. */
+export const gstreamer: Player = async ({ url, folder, sends }) => {
+  const pcm = join(folder, 'sound.pcm');
+  const source = url.startsWith('rtmp')
+    ? ['rtmp2src', `location=${url}`, '!', 'decodebin']
+    : ['uridecodebin', `uri=${url}`];
+  const picture = 'd. ! queue ! videoconvert ! video/x-raw,format=I420 ! checksumsink hash=md5 sync=false async=false';
+  const format = 'audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved';
+  const sound = `d. ! queue ! audioconvert ! audioresample ! ${format} ! filesink async=false sync=false buffer-mode=2`;
+  const branches = [sends.video ? picture : '', sends.audio ? `${sound} location=${pcm}` : ''];
+  const pipeline = [...source, 'name=d', ...branches.join(' ').split(' ').filter(Boolean)];
+  const program = new Program('gst-launch-1.0', ['-q', ...pipeline]);
+  const pictures = (): Watched['pictures'] =>
+    [...program.stdout.matchAll(/^(\d+):(\d+):(\S+) ([0-9a-f]{32})$/gm)].map(([, hours, minutes, seconds, hash]) => ({
+      timeMs: (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000,
+      hash: hash ?? '',
+    }));
+  const enough = (): boolean =>
+    (!sends.video || pictures().length >= WATCH_SECONDS * PICTURE_RATE) &&
+    (!sends.audio || (existsSync(pcm) && statSync(pcm).size >= WATCH_SECONDS * 48_000 * 2));
+  await finish(program, enough);
+  return { pictures: pictures(), toneMs: tonePcmMs(pcm), log: program.stderr };
+};
+
+function sizeOf(file: string): number {
+  return existsSync(file) ? statSync(file).size : 0;
+}
+
+async function finish(program: Program, enough: () => boolean = () => false): Promise<void> {
+  await program.runUntil(enough, TIMEOUT_MS);
+  await program.stop('SIGTERM');
+}
+
+function picturesOf(text: string): Watched['pictures'] {
+  const lines = text.matchAll(/^picture (\S+) (\S+)$/gm);
+  return [...lines].map(([, time, hash]) => ({ timeMs: Number(time), hash: hash ?? '' }));
+}

@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+export interface ProgramOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+}
+
+/** A program that runs beside the test, with all it prints kept. */
+export class Program {
+  stdout = '';
+  stderr = '';
+  readonly exited: Promise<number | null>;
+  readonly #child: ChildProcess;
+
+  constructor(command: string, args: readonly string[], options: ProgramOptions = {}) {
+    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    this.#child.stdout?.on('data', (text) => (this.stdout += String(text)));
+    this.#child.stderr?.on('data', (text) => (this.stderr += String(text)));
+    this.exited = new Promise((resolve) => {
+      this.#child.once('close', resolve);
+      this.#child.once('error', (error) => {
+        this.stderr += `${command}: ${error.message}\n`;
+        resolve(null);
+      });
+    });
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+  }
+
+  /** Resolves when the program has ended, when `enough` holds, or after `timeoutMs`. */
+  async runUntil(enough: () => boolean, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (this.running && !enough() && Date.now() < deadline) await pause(50);
+  }
+
+  /** Ends it and waits until it is gone; one that does not mind the signal is killed after two seconds. */
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
+    if (this.running) this.#child.kill(signal);
+    const killer = setTimeout(() => this.#child.kill('SIGKILL'), 2000);
+    await this.exited;
+    clearTimeout(killer);
+  }
+}
+
+/** Time between two looks at a condition. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

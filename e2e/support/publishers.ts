@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ffmpeg } from './ffmpeg.ts';
+import { Program } from './program.ts';
+import { PICTURE_RATE, TONE_HZ } from './watched.ts';
+
+const FFMPEG8_PUBLISH = fileURLToPath(new URL('./ffmpeg8-publish.mjs', import.meta.url));
+/** Longer than any row of the matrix takes. */
+const CLIP_SECONDS = 60;
+const PICTURE = `testsrc2=s=320x180:r=${PICTURE_RATE}`;
+
+/** Encoder arguments of Debian's ffmpeg for the codecs that it can send by RTMP. */
+const FFMPEG5_CODECS = {
+  'H.264': ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '0'],
+  'H.264 with B-frames': ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '3'],
+  'Sorenson H.263': ['-c:v', 'flv1', '-b:v', '600k'],
+  AAC: ['-c:a', 'aac', '-b:a', '96k'],
+  MP3: ['-c:a', 'libmp3lame', '-ar', '44100'],
+  Speex: ['-c:a', 'libspeex', '-ar', '16000'],
+  'G.711 A-law': ['-c:a', 'pcm_alaw', '-ar', '8000'],
+  'G.711 µ-law': ['-c:a', 'pcm_mulaw', '-ar', '8000'],
+} as const;
+
+/** Encoders of FFmpeg 8 for the codecs that it can send by RTMP. */
+const FFMPEG8_ENCODERS = {
+  'H.264': 'libx264',
+  'H.265': 'libx265',
+  AV1: 'libsvtav1',
+  VP9: 'libvpx-vp9',
+  AAC: 'aac',
+  Opus: 'libopus',
+} as const;
+
+/** Starts a publisher that sends to the URL until it is stopped; `folder` keeps clips that are made once. */
+export type Publish = (url: string, folder: string) => Program;
+
+type Ffmpeg5Codec = keyof typeof FFMPEG5_CODECS;
+type Ffmpeg8Codec = keyof typeof FFMPEG8_ENCODERS;
+
+/** Debian's ffmpeg 5.1, which sends a clip. */
+export function ffmpeg5Publisher(video: Ffmpeg5Codec | undefined, audio: Ffmpeg5Codec | undefined): Publish {
+  return (url, folder) => {
+    const clip = join(folder, `${video ?? 'none'}-${audio ?? 'none'}.flv`.replaceAll(' ', '-'));
+    if (!existsSync(clip)) encodeClip(clip, video, audio);
+    return new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
+  };
+}
+
+/** FFmpeg 8, which sends codecs beyond the old ones by Enhanced RTMP. */
+export function ffmpeg8Publisher(video: Ffmpeg8Codec | undefined, audio: Ffmpeg8Codec | undefined): Publish {
+  const encoders = [video, audio].map((codec) => (codec === undefined ? 'none' : FFMPEG8_ENCODERS[codec]));
+  return (url) => new Program(process.execPath, [FFMPEG8_PUBLISH, url, ...encoders]);
+}
+
+/** GStreamer, which encodes H.264 and AAC. */
+export const gstreamerPublisher: Publish = (url) => {
+  const picture = `videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=${PICTURE_RATE}/1`;
+  const video = `${picture} ! x264enc tune=zerolatency speed-preset=veryfast key-int-max=${PICTURE_RATE} ! mux.`;
+  const tone = `audiotestsrc is-live=true freq=${TONE_HZ} volume=0.2 ! audio/x-raw,rate=48000,channels=2`;
+  const audio = `${tone} ! audioconvert ! avenc_aac ! mux.`;
+  // With less latency the muxer gives late pictures the time of the sound before them.
+  const output = `flvmux name=mux streamable=true latency=1000000000 ! rtmp2sink location=${url}`;
+  return new Program('gst-launch-1.0', ['-q', ...`${output} ${video} ${audio}`.split(' ')]);
+};
+
+function encodeClip(clip: string, video: Ffmpeg5Codec | undefined, audio: Ffmpeg5Codec | undefined): void {
+  const sources = [video === undefined ? [] : [PICTURE], audio === undefined ? [] : [`sine=${TONE_HZ}:r=48000`]].flat();
+  const inputs = sources.flatMap((source) => ['-f', 'lavfi', '-i', source]);
+  const codecs = [video, audio].flatMap((codec) => (codec === undefined ? [] : FFMPEG5_CODECS[codec]));
+  const rest = ['-g', String(PICTURE_RATE), '-pix_fmt', 'yuv420p', '-t', String(CLIP_SECONDS), clip];
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...codecs, ...rest]);
+}

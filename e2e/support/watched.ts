@@ -1,0 +1,84 @@
+/** What a player decoded, told in the same way for every player. */
+export interface Watched {
+  /** Decoded pictures in the order of their showing; `timeMs` where the player tells it. */
+  readonly pictures: readonly { readonly timeMs?: number; readonly hash: string }[];
+  /** Duration of decoded sound that is the publishers' tone. */
+  readonly toneMs: number;
+  /** What the player printed, for the message of a failed test. */
+  readonly log: string;
+}
+
+/** What of a stream a player shows: its picture, its sound, both (AV) or nothing. */
+export type Shown = 'AV' | 'V' | 'A' | 'nothing';
+
+/** Frequency of the tone that all publishers of the matrix send. */
+export const TONE_HZ = 440;
+/** Pictures per second that all publishers of the matrix send. */
+export const PICTURE_RATE = 25;
+
+const LEAST_SECONDS = 2;
+const WINDOW_SECONDS = 0.05;
+/** -46 dBFS; the tone is at -21 dBFS, and codecs take away a few. */
+const SILENCE = 0.005;
+/** Share of a window's energy that must be at the tone's frequency. */
+const TONE_SHARE = 0.5;
+
+/**
+ * Tells picture and sound from their absence: a picture is two seconds of decoded frames at the publisher's rate that
+ * differ from each other and whose times rise; sound is two seconds of the tone.
+ */
+export function shown(watched: Watched): Shown {
+  const picture = hasPicture(watched);
+  const sound = watched.toneMs >= LEAST_SECONDS * 1000;
+  if (picture) return sound ? 'AV' : 'V';
+  return sound ? 'A' : 'nothing';
+}
+
+/** One line on what was decoded. */
+export function describeWatched(watched: Watched): string {
+  const { pictures, toneMs } = watched;
+  const times = pictures.map((picture) => picture.timeMs?.toFixed(0) ?? '?');
+  const distinct = new Set(pictures.map(({ hash }) => hash)).size;
+  return `${pictures.length} pictures (${distinct} distinct, ${times[0]} to ${times.at(-1)} ms), ${toneMs} ms of tone`;
+}
+
+function hasPicture({ pictures }: Watched): boolean {
+  const least = LEAST_SECONDS * PICTURE_RATE;
+  if (pictures.length < least) return false;
+  // A test picture never repeats within the time that is watched; a few may look alike after lossy compression.
+  if (new Set(pictures.map(({ hash }) => hash)).size < pictures.length * 0.9) return false;
+  const times = pictures.flatMap(({ timeMs }) => (timeMs === undefined ? [] : [timeMs]));
+  if (times.length === 0) return true;
+  if (times.some((time, i) => i > 0 && time <= (times[i - 1] ?? 0))) return false;
+  const spanMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
+  const rate = ((times.length - 1) * 1000) / spanMs;
+  return rate > PICTURE_RATE * 0.9 && rate < PICTURE_RATE * 1.1;
+}
+
+/** Duration of the tone in 16-bit samples of one or more interleaved channels. */
+export function toneMs(samples: Int16Array, sampleRate: number, channels: number): number {
+  const length = Math.round(sampleRate * WINDOW_SECONDS);
+  const windows = Math.floor(samples.length / channels / length);
+  let found = 0;
+  for (let window = 0; window < windows; window++) {
+    const mono = new Float64Array(length);
+    for (let i = 0; i < length; i++) mono[i] = (samples[(window * length + i) * channels] ?? 0) / 32768;
+    if (isTone(mono, sampleRate)) found++;
+  }
+  return Math.round(found * WINDOW_SECONDS * 1000);
+}
+
+/** The Goertzel algorithm: energy at the one frequency, against all energy. */
+function isTone(window: Float64Array, sampleRate: number): boolean {
+  const coefficient = 2 * Math.cos((2 * Math.PI * TONE_HZ) / sampleRate);
+  let [previous, beforePrevious, energy] = [0, 0, 0];
+  for (const sample of window) {
+    const next = sample + coefficient * previous - beforePrevious;
+    beforePrevious = previous;
+    previous = next;
+    energy += sample * sample;
+  }
+  const power = previous ** 2 + beforePrevious ** 2 - coefficient * previous * beforePrevious;
+  const share = (2 * power) / (window.length * energy);
+  return Math.sqrt(energy / window.length) > SILENCE && share > TONE_SHARE;
+}
