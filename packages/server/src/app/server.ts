@@ -2,15 +2,17 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { aacCodecString, avcCodecString, parseAacConfig, videoSize } from '@sluice/media';
+import { audioFormat, codecString, videoSize } from '@sluice/media';
 import { ControlServer, DEFAULT_CONTROL_OPTIONS, PrometheusCounters, type StreamDetails } from '../control/index.ts';
 import { ConnectionRegistry, type Log, SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
 import { Ticker } from '../io/index.ts';
 import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
-import { DEFAULT_RTMP_OPTIONS, RtmpServer } from '../protocols/rtmp/index.ts';
+import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { parseHeaderList, type Settings } from './settings/index.ts';
+import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
+import { tlsIdentity } from './tls-identity.ts';
 import { serverVersion } from './version.ts';
 
 export interface StartOptions {
@@ -54,7 +56,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     idleTimeoutMs: VOD_IDLE_MS,
   });
   const deps = { ...hub, resolvers: [vod] };
-  const rtmp = settings['rtmp.port'] === 0 ? undefined : new RtmpServer(deps, rtmpOptions(settings, host));
+  const rtmp = await makeRtmp(options, deps, host);
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
   const control = settings['http.port'] === 0 ? undefined : makeControl(options, { hub, host, rtmp, hls });
   const parts: Part[] = [];
@@ -72,7 +74,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const sampling = sampleRates(hub.streams, hub.ticker);
   let closing: Promise<void> | undefined;
   return {
-    urls: urlsFor(options, { http: control?.port, rtmp: rtmp?.port, hls: hls?.port }),
+    urls: urlsFor(options, { http: control?.port, rtmp: rtmp?.port, rtmps: rtmp?.securePort, hls: hls?.port }),
     close: () => {
       closing ??= (async () => {
         sampling[Symbol.dispose]();
@@ -128,23 +130,23 @@ function makeControl(
   });
 }
 
-function rtmpOptions(settings: Settings, host: string) {
-  return {
-    ...DEFAULT_RTMP_OPTIONS,
-    host,
-    port: settings['rtmp.port'],
-    chunkSize: settings.rtmp_chunk_size,
-    maxMessageBytes: settings.rtmp_max_message_size,
-    maxConnections: settings.rtmp_max_connections,
-    playWaitMs: settings.rtmp_play_wait,
-    viewerStallTimeoutMs: settings.rtmp_viewer_stall_timeout,
-    viewerWriteBytes: settings.rtmp_viewer_buffer,
-    flushIntervalMs: settings.rtmp_flush_interval,
-    handshakeTimeoutMs: settings.rtmp_handshake_timeout,
-    keepAlive: settings['keep_alive.enabled'].includes('rtmp') && settings['keep_alive.algorithm'] !== 'NONE',
-    keepAliveIntervalMs: settings['keep_alive.server_interval'],
-    keepAliveProbes: settings['keep_alive.probes'],
-  };
+async function makeRtmp(
+  { settings, dataDir, log }: StartOptions,
+  deps: ConstructorParameters<typeof RtmpServer>[0],
+  host: string,
+): Promise<RtmpServer | undefined> {
+  const listen = rtmpAddresses(settings, host);
+  if (listen.length === 0) return undefined;
+  const tls = listen.some((address) => address.secure === true)
+    ? await tlsIdentity({
+        certificateFile: settings.tls_certificate,
+        privateKeyFile: settings.tls_private_key,
+        dataDir,
+        host: settings.ip,
+        log,
+      })
+    : undefined;
+  return new RtmpServer(deps, rtmpOptions(settings, { dataDir, listen, tls }));
 }
 
 function hlsOptions(settings: Settings, host: string) {
@@ -195,40 +197,27 @@ function sampleRates(streams: StreamRegistry, ticker: Ticker): Disposable {
 /** Reads what only a bitstream parser can tell; what can't be parsed is left out. */
 function describeStream(stream: Stream): StreamDetails {
   const { video, audio } = stream.state;
+  const size = video && videoSize(video);
+  const format = audio && audioFormat(audio);
   return {
-    video: video?.codec === 'h264' ? describeVideo(video) : undefined,
-    audio: audio?.codec === 'aac' ? describeAudio(audio.parameters[0]) : undefined,
+    video: size && { width: size.width, height: size.height, codecString: video && codecString(video) },
+    audio: format && { ...format, codecString: audio && codecString(audio) },
   };
-}
-
-function describeVideo(track: NonNullable<Stream['state']['video']>): StreamDetails['video'] {
-  const size = videoSize(track);
-  if (size === undefined) return undefined;
-  return { width: size.width, height: size.height, codecString: avcCodecString(track.parameters) };
-}
-
-function describeAudio(config: Uint8Array | undefined): StreamDetails['audio'] {
-  if (config === undefined) return undefined;
-  try {
-    const { sampleRate, channels } = parseAacConfig(config);
-    return { sampleRate, channels, codecString: aacCodecString(config) };
-  } catch {
-    return undefined;
-  }
 }
 
 function urlsFor(
   { settings, demo }: StartOptions,
-  ports: { http: number | undefined; rtmp: number | undefined; hls: number | undefined },
+  ports: Readonly<Partial<Record<'http' | 'rtmp' | 'rtmps' | 'hls', number | undefined>>>,
 ): RunningServer['urls'] {
   const host = settings.ip || 'localhost';
   const name = demo ? DEMO_STREAM : 'NAME';
   const urls: { what: string; url: string }[] = [];
   if (ports.http !== undefined) urls.push({ what: 'Open in a browser', url: `http://${host}:${ports.http}/` });
-  if (ports.rtmp !== undefined) {
+  if (ports.rtmp) {
     urls.push({ what: 'Publish (OBS server)', url: `rtmp://${host}:${ports.rtmp}/live  with any stream key` });
     urls.push({ what: 'Play by RTMP', url: `rtmp://${host}:${ports.rtmp}/live/${name}` });
   }
+  if (ports.rtmps) urls.push({ what: 'Publish by RTMPS', url: `rtmps://${host}:${ports.rtmps}/live` });
   if (ports.hls !== undefined)
     urls.push({ what: 'Play by HLS', url: `http://${host}:${ports.hls}/${name}/${name}.m3u8` });
   return urls;

@@ -28,6 +28,7 @@ export const COUNTERS = {
   rtmp_internal_errors: 'RTMP connections closed for an error of the server',
   rtmp_slow_viewers: 'RTMP viewers dropped because they did not read',
   rtmp_dropped_packets: 'packets that RTMP viewers were too slow for',
+  rtmp_silent_peers: 'RTMP connections closed because nothing came from them or nothing could be sent',
   rtmp_refused: 'RTMP publishers and players refused',
   hls_requests: 'HLS requests answered',
   hls_not_found: 'HLS requests answered with 404',

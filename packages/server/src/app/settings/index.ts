@@ -3,4 +3,4 @@ export { type LoadedSettings, type LoadOptions, loadSettings } from './load.ts';
 export { renderSettings, renderSettingsReference } from './render.ts';
 export { SCHEMA, type SettingName, type Settings } from './schema.ts';
 export { SettingsError } from './settings-error.ts';
-export { parseHeaderList } from './value.ts';
+export { parseActivity, parseAddress, parseHeaderList } from './value.ts';

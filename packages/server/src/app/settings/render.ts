@@ -4,17 +4,19 @@ import {
   ALIASES,
   environmentName,
   SETTING_NAMES,
-  type SettingEntry,
   type SettingName,
-  type SettingValue,
   settingEntry,
 } from './schema.ts';
+import type { SettingEntry, SettingValue } from './setting-entry.ts';
 import { describeAllowed, formatValue } from './value.ts';
 
 const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] = [
-  { title: 'RTMP', has: (name) => name.startsWith('rtmp') },
+  { title: 'RTMP', has: (name) => /^(rtmp|h264_sps)/.test(name) },
+  { title: 'Publishers that fall silent', has: (name) => name.startsWith('rtp_activity') },
+  { title: 'HTTP-FLV and WebSocket-FLV', has: (name) => name.startsWith('flv') },
   { title: 'HLS', has: (name) => name.startsWith('hls') },
   { title: 'REST', has: (name) => name.startsWith('rest_') },
+  { title: 'TLS', has: (name) => name.startsWith('tls') },
   { title: 'Keep-alive', has: (name) => name.startsWith('keep_alive') },
   { title: 'Streams', has: (name) => ['max_streams', 'publisher_reconnect_wait'].includes(name) },
   { title: 'Cache', has: (name) => name.startsWith('gop_cache') },

@@ -12,7 +12,8 @@ import {
   type Settings,
   SettingsError,
 } from './index.ts';
-import { ALIASES, environmentName, SETTING_NAMES, type SettingEntry, settingEntry } from './schema.ts';
+import { ALIASES, environmentName, SETTING_NAMES, settingEntry } from './schema.ts';
+import type { SettingEntry } from './setting-entry.ts';
 import { formatValue, parseValue } from './value.ts';
 import { UNSUPPORTED_WCS_NAMES } from './wcs-names.ts';
 

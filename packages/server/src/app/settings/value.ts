@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
-import type { SettingEntry, SettingValue } from './schema.ts';
+import type { SettingEntry, SettingValue, StringFormat } from './setting-entry.ts';
 
 /** A setting's text read by its type: the value, or what would have been allowed. */
 export type ParsedValue = { readonly value: SettingValue } | { readonly allowed: string };
 
 const MAX_STRING_LENGTH = 4096;
 const MAX_SHOWN_LENGTH = 80;
+const DEFAULT_ACTIVITY_SECONDS = 60;
 const HEADER = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+\s*:[^\r\n]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are just what is refused.
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
@@ -29,7 +30,7 @@ function parseTrimmed(entry: SettingEntry, text: string): SettingValue | undefin
     case 'enum':
       return entry.values.find((value) => value.toLowerCase() === text.toLowerCase());
     case 'list':
-      return parseList(text, entry.values);
+      return parseList(text, entry.format === 'address' ? isAddress : isOneOf(entry.values));
     case 'string':
       return isAllowedString(entry.format, text) ? text : undefined;
   }
@@ -39,13 +40,44 @@ function inRange(value: number, min: number, max: number): number | undefined {
   return value >= min && value <= max ? value : undefined;
 }
 
-function parseList(text: string, allowed: readonly string[] | undefined): readonly string[] | undefined {
+function parseList(text: string, isAllowed: (item: string) => boolean): readonly string[] | undefined {
   if (text === '') return [];
   const items = text.split(',').map((item) => item.trim());
-  return items.every((item) => (allowed === undefined ? item !== '' : allowed.includes(item))) ? items : undefined;
+  return items.every(isAllowed) ? items : undefined;
 }
 
-function isAllowedString(format: 'headers' | 'ip' | 'host' | 'path' | undefined, text: string): boolean {
+function isOneOf(values: readonly string[] | undefined): (item: string) => boolean {
+  return (item) => (values === undefined ? item !== '' : values.includes(item));
+}
+
+function isAddress(text: string): boolean {
+  return parseAddress(text) !== undefined;
+}
+
+/** Takes `192.0.2.1:1935` or `[2001:db8::1]:1935` apart; undefined when it is neither. */
+export function parseAddress(text: string): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? '';
+  const port = Number(match?.[3]);
+  return isIP(host) !== 0 && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
+
+/** Takes WCS's `true,60` apart: whether a check is on, and its seconds; undefined when it is something else. */
+export function parseActivity(text: string): { readonly enabled: boolean; readonly seconds: number } | undefined {
+  const match = /^(true|false)(?:\s*,\s*(\d{1,6}))?$/i.exec(text);
+  const seconds = Number(match?.[2] ?? DEFAULT_ACTIVITY_SECONDS);
+  return match === null || seconds < 1 ? undefined : { enabled: match[1]?.toLowerCase() === 'true', seconds };
+}
+
+function isRegExp(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+function isAllowedString(format: StringFormat | undefined, text: string): boolean {
   if (text.length > MAX_STRING_LENGTH || CONTROL_CHARACTERS.test(text)) return false;
   switch (format) {
     case 'headers':
@@ -56,6 +88,13 @@ function isAllowedString(format: 'headers' | 'ip' | 'host' | 'path' | undefined,
       return text === '' || isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text);
     case 'path':
       return text !== '';
+    case 'regexp':
+      return isRegExp(text);
+    case 'rtmpUrl':
+      return text === '' || /^rtmps?:\/\/[^\s/]+\/\S*$/.test(text);
+    case 'activity':
+      return parseActivity(text) !== undefined;
+    case 'file':
     case undefined:
       return true;
   }
@@ -90,13 +129,14 @@ export function describeAllowed(entry: SettingEntry): string {
     case 'enum':
       return `one of ${entry.values.join(', ')}`;
     case 'list':
+      if (entry.format === 'address') return 'addresses such as 192.0.2.1:1935 or [2001:db8::1]:1935, separated by commas';
       return `a list separated by commas${entry.values === undefined ? '' : ` of ${entry.values.join(', ')}`}`;
     case 'string':
       return describeString(entry.format);
   }
 }
 
-function describeString(format: 'headers' | 'ip' | 'host' | 'path' | undefined): string {
+function describeString(format: StringFormat | undefined): string {
   switch (format) {
     case 'headers':
       return 'headers as Name: value, separated by ;';
@@ -106,6 +146,14 @@ function describeString(format: 'headers' | 'ip' | 'host' | 'path' | undefined):
       return 'an address or a host name, or nothing';
     case 'path':
       return 'the path of a folder';
+    case 'file':
+      return 'the path of a file, or nothing';
+    case 'regexp':
+      return 'a regular expression, or nothing';
+    case 'rtmpUrl':
+      return 'a URL such as rtmp://host/live, or nothing';
+    case 'activity':
+      return 'true or false, with seconds after a comma: true,60';
     case undefined:
       return `text of at most ${MAX_STRING_LENGTH} characters without control characters`;
   }

@@ -7,22 +7,15 @@ const BY_FAMILY = {
     media_port_to rtsp_client_port_from rtsp_client_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
   server: `ip_local hold_ip_settings allow_domains disable_manager_rmi client_mode client_log_level client_dump_level
     enable_extended_logging wss.cert.password wss.keystore.password user_agent client_acl_property_name
-    keep_alive.peer_interval keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
+    keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
     streaming_sessions_keep_alive_interval load_balancing_enabled`,
   rest: `disable_rest_auth disable_rest_requests rest_hook_secret_key rest_hook_send_hash rest_max_connections
     rest_request_timeout auto_login_url get_callee_url balance_header cost_header`,
-  rtmp: `rtmp.server_buffer_enabled rtmp.server_read_socket_timeout rtmp.server_socket_timeout
-    rtmp.server_write_socket_timeout rtmp.use_server_socket_timeout rtmp_flash_ver_publisher rtmp_playback_enabled
-    rtmp_in_buffer_enabled rtmp_in_buffer_start_size rtmp_in_buffer_initial_size rtmp_in_buffer_clear_threshold
-    rtmp_in_buffer_input_delay_threshold rtmp_in_buffer_max_bufferings_allowed rtmp_in_buffer_polling_time
-    rtmp_in_buffer_overflow_allowed_deviation rtmp_in_buffer_overflow_deviation_window rtmp_in_buffer_overflow_rate
-    rtmp_push_auto_start rtmp_push_auto_start_url rtmp_push_restore rtmp_push_restore_attempts
-    rtmp_push_restore_interval_ms rtmp_send_video_first rtmp_transponder_full_url rtmp_transponder_send_metadata
-    rtmp_transponder_stream_name_prefix rtmp_use_stream_params_as_connection disable_streaming_proxy`,
+  rtmp: `rtmp_flash_ver_publisher rtmp_push_auto_start rtmp_push_auto_start_url rtmp_push_restore
+    rtmp_push_restore_attempts rtmp_push_restore_interval_ms rtmp_transponder_full_url rtmp_transponder_send_metadata
+    rtmp_transponder_stream_name_prefix disable_streaming_proxy`,
   rtsp: `rtsp_client_address rtsp_client_strip_audio_codecs rtsp_interleaved_channels rtsp_interleaved_mode
     rtsp_server_auth_enabled`,
-  activity: `rtp_activity_audio rtp_activity_audio_exclude rtp_activity_detecting rtp_activity_rtmp rtp_activity_video
-    rtp_activity_video_exclude`,
   hls: `hls_abr_auto_start hls_abr_enabled hls_auth_enabled hls_auth_token_cache hls_dir hls_hold_segments_before_delete
     hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled hls_player_height hls_player_width
     hls_preloader_dir hls_preloader_enabled hls_preloader_time_min hls_segment_name_suffix_randomizer_enabled
@@ -49,7 +42,7 @@ const BY_FAMILY = {
     jitter_buffer_capacity jitter_buffer_strictness use_strict_jitter_buffer av_paced_sender
     av_paced_sender_max_buffer_size wcs_sfu_bridge_enabled`,
   codecs: `codecs codecs_exclude_sfu codecs_exclude_sip codecs_exclude_sip_rtmp codecs_exclude_streaming
-    opus.encoder.bitrate use_fdk_aac use_speex_java_impl h264_check_and_skip_annexb h264_sps_max_dec_frame_buffering
+    opus.encoder.bitrate use_fdk_aac use_speex_java_impl h264_check_and_skip_annexb
     h264_sps_rbsp_scale h264_strict_kframe_detect encoder_priority video_encoder_h264_gop video_enabled
     video_filter_enable_fps video_filter_enable_rotate video_filter_fps video_filter_fps_gop_synchronization
     video_transcoder_preserve_aspect_ratio streaming_video_decoder_fast_start transcoding_disabled

@@ -1,1 +1,2 @@
-export { DEFAULT_RTMP_OPTIONS, type RtmpDeps, type RtmpOptions, RtmpServer } from './server.ts';
+export * from './options.ts';
+export { type RtmpDeps, RtmpServer } from './server.ts';

@@ -1,14 +1,13 @@
 import {
   type AmfObject,
+  type Codec,
   encodeAmf0,
   encodeEcmaArray,
+  flvConfigTag,
+  flvFrameTag,
   type MediaPacket,
+  silentFrame,
   type Track,
-  writeAacConfigTag,
-  writeAacFrameTag,
-  writeAvcConfig,
-  writeAvcConfigTag,
-  writeAvcFrameTag,
 } from '@sluice/media';
 import type { FanOutFormat, StreamState } from '../../core/index.ts';
 import { CHUNK_STREAM, MESSAGE, writeMessage } from './wire/chunk-writer.ts';
@@ -16,23 +15,29 @@ import { CHUNK_STREAM, MESSAGE, writeMessage } from './wire/chunk-writer.ts';
 /** The message stream that all players play on: it is the first and only one that we give out. */
 export const PLAY_STREAM_ID = 1;
 
+export interface RtmpFormatOptions {
+  readonly chunkSize: number;
+  /** Sound is replaced by silence of the same codec and duration. */
+  readonly silent: boolean;
+  /** Codecs that the viewers' players do not take. */
+  readonly without: ReadonlySet<Codec>;
+}
+
 /** Writes a stream as RTMP messages, already chunked (Adobe RTMP 1.0 §5.3). */
 export class RtmpFormat implements FanOutFormat {
-  readonly #chunkSize: number;
+  readonly #options: RtmpFormatOptions;
 
-  constructor(chunkSize: number) {
-    this.#chunkSize = chunkSize;
+  constructor(options: RtmpFormatOptions) {
+    this.#options = options;
   }
 
   carries(track: Track): boolean {
-    return track.codec === 'h264' || track.codec === 'aac';
+    return !this.#options.without.has(track.codec);
   }
 
   packet(packet: MediaPacket, timeMs: number): Buffer {
-    if (packet.track.kind === 'audio')
-      return this.#message('audio', timeMs, writeAacFrameTag(packet.units[0] ?? EMPTY));
-    const compositionMs = Math.round(packet.ptsUs / 1000) - timeMs;
-    return this.#message('video', timeMs, writeAvcFrameTag(packet.units, packet.key, compositionMs));
+    const { kind } = packet.track;
+    return this.#message(kind, timeMs, flvFrameTag(kind === 'audio' && this.#options.silent ? silenced(packet) : packet));
   }
 
   change(state: StreamState, previous: StreamState | undefined, timeMs: number): Buffer {
@@ -41,11 +46,11 @@ export class RtmpFormat implements FanOutFormat {
       const body = Buffer.concat([encodeAmf0('onMetaData'), encodeEcmaArray(state.metadata as AmfObject)]);
       parts.push(this.#message('data', timeMs, body));
     }
-    if (state.video !== undefined && state.video !== previous?.video) {
-      parts.push(this.#message('video', timeMs, writeAvcConfigTag(writeAvcConfig(state.video.parameters))));
-    }
-    if (state.audio !== undefined && state.audio !== previous?.audio) {
-      parts.push(this.#message('audio', timeMs, writeAacConfigTag(state.audio.parameters[0] ?? EMPTY)));
+    for (const kind of ['video', 'audio'] as const) {
+      const track = state[kind];
+      if (track === undefined || track === previous?.[kind] || !this.carries(track)) continue;
+      const config = flvConfigTag(track);
+      if (config !== undefined) parts.push(this.#message(kind, timeMs, config));
     }
     return Buffer.concat(parts);
   }
@@ -57,8 +62,12 @@ export class RtmpFormat implements FanOutFormat {
       streamId: PLAY_STREAM_ID,
       timestamp: timeMs,
     };
-    return writeMessage(header, body, this.#chunkSize);
+    return writeMessage(header, body, this.#options.chunkSize);
   }
 }
 
-const EMPTY = new Uint8Array(0);
+/** The packet with silence in place of its sound; for what can't be silenced, a frame without content. */
+function silenced(packet: MediaPacket): MediaPacket {
+  const frame = silentFrame(packet) ?? new Uint8Array(0);
+  return { ...packet, units: [frame], byteLength: frame.length };
+}

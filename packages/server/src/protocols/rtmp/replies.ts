@@ -1,4 +1,5 @@
 import { type AmfValue, encodeAmf0 } from '@sluice/media';
+import { enhancedProperties } from './connect.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
 import {
   CHUNK_STREAM,
@@ -34,7 +35,7 @@ export function sampleAccessMessage(chunkSize: number): Buffer {
 
 /** All that answers a connect: limits, our chunk size, which holds from the next message on, and the result. */
 export function connectReply(chunkSize: number, transactionId: number, objectEncoding: 0 | 3): Buffer {
-  const server = { fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1 };
+  const server = { fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1, ...enhancedProperties() };
   const info = {
     level: 'status',
     code: 'NetConnection.Connect.Success',
@@ -49,6 +50,20 @@ export function connectReply(chunkSize: number, transactionId: number, objectEnc
     commandMessage(chunkSize, '_result', transactionId, server, info),
     commandMessage(chunkSize, 'onBWDone', 0, null),
   ]);
+}
+
+/**
+ * Asks a peer to connect anew (Enhanced RTMP v2, "Reconnect Request").
+ * @param url Where to; empty: where it is now.
+ */
+export function reconnectRequest(chunkSize: number, url: string): Buffer {
+  const info = {
+    level: 'status',
+    code: 'NetConnection.Connect.ReconnectRequest',
+    description: 'The server is going to stop.',
+    ...(url === '' ? {} : { tcUrl: url }),
+  };
+  return commandMessage(chunkSize, 'onStatus', 0, null, info);
 }
 
 function streamMessage(chunkSize: number, type: number, body: Uint8Array): Buffer {

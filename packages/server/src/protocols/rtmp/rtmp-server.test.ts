@@ -10,59 +10,34 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { mutate, prng } from '../../../../media/src/testing/mutate.ts';
 import { testHub } from '../../core/testing/hub.ts';
 import { Ticker } from '../../io/index.ts';
-import { DEFAULT_RTMP_OPTIONS, type RtmpOptions, RtmpServer } from './server.ts';
-import { SAMPLE_PPS, SAMPLE_SPS, TestClient } from './testing/client.ts';
+import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
+import { RtmpServer } from './server.ts';
+import { TestClient } from './testing/client.ts';
+import { avcFrame as frame, AVC_CONFIG as CONFIG, RtmpRig } from './testing/rig.ts';
 import { MESSAGE, setChunkSize, userControl, writeMessage } from './wire/chunk-writer.ts';
 import { HANDSHAKE_SIZE } from './wire/handshake.ts';
 
-const CONFIG = writeAvcConfigTag(writeAvcConfig([SAMPLE_SPS, SAMPLE_PPS]));
-const ASC = Uint8Array.of(0x11, 0x90);
-
-function frame(key: boolean, bytes = 500): Uint8Array {
-  const unit = new Uint8Array(bytes).fill(0x5a);
-  unit[0] = key ? 0x65 : 0x41;
-  return writeAvcFrameTag([unit], key, 0);
-}
-
-let hub: ReturnType<typeof testHub>;
+let rig: RtmpRig;
+let hub: RtmpRig['hub'];
 let server: RtmpServer;
-let clients: TestClient[];
 
 async function start(options: Partial<RtmpOptions> = {}, reconnectWaitMs = 0): Promise<void> {
-  await server?.close();
-  hub = testHub(reconnectWaitMs);
-  const deps = { ...hub, resolvers: [], ticker: new Ticker() };
-  server = new RtmpServer(deps, { ...DEFAULT_RTMP_OPTIONS, host: '127.0.0.1', port: 0, playWaitMs: 50, ...options });
-  await server.start();
+  await rig?.close();
+  rig = await RtmpRig.start(options, reconnectWaitMs);
+  ({ hub, server } = rig);
 }
 
-async function client(app?: string): Promise<TestClient> {
-  const made = await TestClient.connect(server.port, app);
-  clients.push(made);
-  return made;
+function client(app?: string): Promise<TestClient> {
+  return rig.client(app);
 }
 
-async function publisher(name: string): Promise<TestClient> {
-  const made = await client();
-  await made.publish(name);
-  made.send(MESSAGE.video, CONFIG);
-  made.send(MESSAGE.audio, writeAacConfigTag(ASC));
-  return made;
+function publisher(name: string): Promise<TestClient> {
+  return rig.publisher(name);
 }
 
-beforeEach(async () => {
-  clients = [];
-  await start();
-});
+beforeEach(() => start());
 
-afterEach(async () => {
-  await Promise.all(clients.map((c) => c.close()));
-  await server.close();
-  hub.streams.close();
-  expect(hub.connections.size).toBe(0);
-  expect(hub.sessions.size).toBe(0);
-  expect(hub.streams.size).toBe(0);
-});
+afterEach(() => rig.close());
 
 describe('RTMP server', () => {
   it('gives a player headers, then the cached pictures since the last key frame, then what comes', async () => {
@@ -103,13 +78,6 @@ describe('RTMP server', () => {
     const answer = player.play('soon');
     await publisher('soon');
     expect((await answer)['code']).toBe('NetStream.Play.Reset');
-  });
-
-  it('keeps parameters of the application and of the stream as custom', async () => {
-    const source = await client('live?token=abc&x=1');
-    await source.publish('cam?x=2&y=3');
-    const [session] = [...hub.sessions.all()];
-    expect(session?.describe()).toMatchObject({ streamName: 'cam', custom: { token: 'abc', x: '2', y: '3' } });
   });
 
   it('passes metadata on to players', async () => {
@@ -209,7 +177,8 @@ describe('RTMP server', () => {
   });
 
   it('pings a silent peer, and drops it when it stays silent', async () => {
-    await start({ keepAliveIntervalMs: 100, keepAliveProbes: 2 });
+    const supervision = { ...DEFAULT_RTMP_OPTIONS.supervision, keepAliveIntervalMs: 100, keepAliveProbes: 2 };
+    await start({ supervision });
     const silent = await client();
     await silent.until((m) => m.type === MESSAGE.userControl && m.payload[1] === 6);
     await silent.closed;
@@ -232,7 +201,7 @@ describe('RTMP server', () => {
   it('names the port and the setting when the port is taken', async () => {
     const other = new RtmpServer(
       { ...hub, resolvers: [], ticker: new Ticker() },
-      { ...server.options, port: server.port },
+      { ...server.options, listen: [{ host: '127.0.0.1', port: server.port }] },
     );
     await expect(other.start()).rejects.toThrow(/rtmp\.port/);
   });

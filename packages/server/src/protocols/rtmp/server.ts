@@ -1,54 +1,20 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import type { Codec } from '@sluice/media';
 import {
   type ConnectionRegistry,
   type Counters,
   FanOut,
   type Log,
-  MediaServerError,
   type SessionRegistry,
   type Stream,
   type StreamRegistry,
   type StreamResolver,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { RtmpListener } from './listener.ts';
+import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
 import { RtmpFormat } from './packager.ts';
 import { RtmpSession } from './session.ts';
-
-export interface RtmpOptions {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** Chunk size that we send with, bytes. */
-  readonly chunkSize: number;
-  readonly maxMessageBytes: number;
-  readonly maxConnections: number;
-  /** How long a player waits for a stream that is not there. */
-  readonly playWaitMs: number;
-  readonly viewerStallTimeoutMs: number;
-  /** Most bytes that a viewer who is behind gets in one write. */
-  readonly viewerWriteBytes: number;
-  readonly flushIntervalMs: number;
-  readonly handshakeTimeoutMs: number;
-  readonly keepAlive: boolean;
-  readonly keepAliveIntervalMs: number;
-  readonly keepAliveProbes: number;
-}
-
-export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
-  host: '::',
-  port: 1935,
-  chunkSize: 65536,
-  maxMessageBytes: 8 * 1024 * 1024,
-  maxConnections: 10_000,
-  playWaitMs: 3000,
-  viewerStallTimeoutMs: 10_000,
-  viewerWriteBytes: 256 * 1024,
-  flushIntervalMs: 36,
-  handshakeTimeoutMs: 10_000,
-  keepAlive: true,
-  keepAliveIntervalMs: 5000,
-  keepAliveProbes: 10,
-};
 
 export interface RtmpDeps {
   readonly streams: StreamRegistry;
@@ -60,12 +26,18 @@ export interface RtmpDeps {
   readonly ticker: Ticker;
 }
 
+/** How a viewer wants a stream; viewers of one variant share everything. */
+export interface RtmpVariant {
+  readonly silent: boolean;
+  readonly without: ReadonlySet<Codec>;
+}
+
 /** What a session asks of the server that owns it. */
 export interface RtmpContext extends RtmpDeps {
   readonly options: RtmpOptions;
   readonly faults: RateLimiter;
   findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
-  fanOutFor(stream: Stream): FanOut;
+  fanOutFor(stream: Stream, variant: RtmpVariant): FanOut;
   viewerLeft(fanOut: FanOut): void;
   sessionClosed(session: RtmpSession): void;
 }
@@ -73,7 +45,7 @@ export interface RtmpContext extends RtmpDeps {
 const CHECK_INTERVAL_MS = 1000;
 const FAULT_LINES_PER_SECOND = 5;
 
-/** Accepts RTMP connections and owns their sessions and the packagers of the streams that they play. */
+/** Accepts RTMP and RTMPS connections and owns their sessions and the fan-outs of the streams that they play. */
 export class RtmpServer implements RtmpContext {
   readonly options: RtmpOptions;
   readonly streams: StreamRegistry;
@@ -84,11 +56,14 @@ export class RtmpServer implements RtmpContext {
   readonly counters: Counters;
   readonly ticker: Ticker;
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
-  readonly #server: Server;
+  readonly #listeners: readonly RtmpListener[];
   readonly #open = new Set<RtmpSession>();
-  readonly #fanOuts = new Map<Stream, FanOut>();
+  readonly #fanOuts = new Map<Stream, Map<string, FanOut>>();
   #tick: Disposable | undefined;
   #lastCheckMs = 0;
+  /** Called when the last session is gone, while the server closes. */
+  #onEmpty: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(deps: RtmpDeps, options: RtmpOptions = DEFAULT_RTMP_OPTIONS) {
     this.options = options;
@@ -99,45 +74,75 @@ export class RtmpServer implements RtmpContext {
     this.log = deps.log;
     this.counters = deps.counters;
     this.ticker = deps.ticker;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#server.maxConnections = options.maxConnections;
+    this.#listeners = options.listen.map(
+      (address) =>
+        new RtmpListener({
+          address,
+          tls: options.tls,
+          handshakeTimeoutMs: options.handshakeTimeoutMs,
+          onSocket: (socket) => this.#accept(socket),
+          onError: (error) => {
+            this.counters.count('rtmp_refused');
+            if (this.faults.take() >= 0) this.log.warn({ error: error.message }, 'RTMP connection refused');
+          },
+        }),
+    );
   }
 
-  /** The port that is listened on; 0 before `start`. */
+  /** Port of the first plain listener; 0 when there is none, and before `start`. */
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
+    return this.#listeners.find((listener) => !listener.secure)?.port ?? 0;
   }
 
-  /** @throws MediaServerError PORT_IN_USE */
-  start(): Promise<void> {
-    const { host, port } = this.options;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        const why = error.code === 'EADDRINUSE' ? 'is in use by another program' : `can not be opened (${error.code})`;
-        const message = `RTMP port ${host}:${port} ${why}; stop that program or choose another with --set rtmp.port=NUMBER`;
-        reject(new MediaServerError('PORT_IN_USE', message, { cause: error }));
-      });
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
-        // An accept that fails, for want of file descriptors say, must not end the server.
-        this.#server.removeAllListeners('error');
-        this.#server.on('error', (error) => {
-          if (this.faults.take() >= 0) this.log.error({ err: error }, 'RTMP listener');
-        });
-        this.#tick = this.ticker.on((now) => this.#check(now));
-        resolve();
-      });
-    });
+  /** Port of the first RTMPS listener; 0 when there is none, and before `start`. */
+  get securePort(): number {
+    return this.#listeners.find((listener) => listener.secure)?.port ?? 0;
   }
 
-  /** Closes the listener, all sessions and packagers; resolves when the sockets are gone. Idempotent. */
-  async close(): Promise<void> {
+  /** @throws MediaServerError PORT_IN_USE; nothing is left open then */
+  async start(): Promise<void> {
+    try {
+      for (const listener of this.#listeners) await listener.start();
+    } catch (error) {
+      await Promise.all(this.#listeners.map((listener) => listener.close()));
+      throw error;
+    }
+    this.#tick = this.ticker.on((now) => this.#check(now));
+  }
+
+  /**
+   * Closes the listeners, all sessions and fan-outs; resolves when the sockets are gone. Peers that can reconnect
+   * (Enhanced RTMP v2, "Reconnect Request") are asked to before, and get some time for it. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const closed = Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#letReconnect();
     this.#tick?.[Symbol.dispose]();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of [...this.#open]) session.close('server stops');
-    for (const fanOut of this.#fanOuts.values()) fanOut.close();
+    for (const variants of this.#fanOuts.values()) for (const fanOut of variants.values()) fanOut.close();
     this.#fanOuts.clear();
     await closed;
+  }
+
+  /** Asks who can to reconnect; resolves when they have left, at the latest after the grace time. */
+  async #letReconnect(): Promise<void> {
+    const { reconnectGraceMs, reconnectUrl } = this.options;
+    const asked = [...this.#open].filter((session) => session.requestReconnect(reconnectUrl));
+    if (asked.length === 0) return;
+    this.log.info({ peers: asked.length }, 'asked RTMP peers to reconnect');
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, reconnectGraceMs);
+      this.#onEmpty = () => {
+        if (asked.some((session) => this.#open.has(session))) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
@@ -148,14 +153,19 @@ export class RtmpServer implements RtmpContext {
     return this.streams.waitFor(name, this.options.playWaitMs, signal);
   }
 
-  fanOutFor(stream: Stream): FanOut {
-    let fanOut = this.#fanOuts.get(stream);
+  fanOutFor(stream: Stream, variant: RtmpVariant): FanOut {
+    const key = `${variant.silent} ${[...variant.without].sort().join()}`;
+    const variants = this.#fanOuts.get(stream) ?? new Map<string, FanOut>();
+    this.#fanOuts.set(stream, variants);
+    let fanOut = variants.get(key);
     if (fanOut === undefined) {
-      fanOut = new FanOut(stream, new RtmpFormat(this.options.chunkSize), {
-        flushIntervalMs: this.options.flushIntervalMs,
+      const { chunkSize, flushIntervalMs, sendVideoFirst } = this.options;
+      fanOut = new FanOut(stream, new RtmpFormat({ chunkSize, ...variant }), {
+        flushIntervalMs,
+        videoFirst: sendVideoFirst,
         onEnd: () => this.#fanOuts.delete(stream),
       });
-      this.#fanOuts.set(stream, fanOut);
+      variants.set(key, fanOut);
     }
     return fanOut;
   }
@@ -164,15 +174,23 @@ export class RtmpServer implements RtmpContext {
   viewerLeft(fanOut: FanOut): void {
     if (fanOut.viewerCount > 0) return;
     fanOut.close();
-    if (this.#fanOuts.get(fanOut.stream) === fanOut) this.#fanOuts.delete(fanOut.stream);
+    const variants = this.#fanOuts.get(fanOut.stream);
+    for (const [key, known] of variants ?? []) if (known === fanOut) variants?.delete(key);
+    if (variants?.size === 0) this.#fanOuts.delete(fanOut.stream);
   }
 
   sessionClosed(session: RtmpSession): void {
     this.#open.delete(session);
+    this.#onEmpty?.();
   }
 
   #accept(socket: Socket): void {
     this.counters.count('rtmp_connections');
+    if (this.#open.size >= this.options.maxConnections) {
+      this.counters.count('rtmp_refused');
+      socket.destroy();
+      return;
+    }
     this.#open.add(new RtmpSession(socket, this));
   }
 

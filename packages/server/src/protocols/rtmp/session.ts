@@ -1,154 +1,134 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type AmfObject, type AmfValue, ProtocolError } from '@sluice/media';
-import {
-  type ClientConnection,
-  type ConnectionDescription,
-  type CounterName,
-  type FanOut,
-  FanOutViewer,
-  type Log,
-  MediaServerError,
-  type MediaSession,
-  type Publisher,
-  type SessionDescription,
-  type SessionRegistry,
-  type Stream,
-} from '../../core/index.ts';
+import { type AmfObject, type AmfValue, codecTitle, ProtocolError, UnsupportedCodecError } from '@sluice/media';
+import { type ConnectionDescription, type CounterName, type Log, MediaServerError, type Stream } from '../../core/index.ts';
+import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
-import { commandMessage, connectReply, sampleAccessMessage, statusMessage } from './replies.ts';
-import type { RtmpContext, RtmpOptions } from './server.ts';
-import { RtmpToStream, UnsupportedCodec } from './to-stream.ts';
+import { APP_KEY, type NamedRequest, plainAddress, type RtmpPeer } from './peer.ts';
+import { RtmpPlayback } from './playback.ts';
+import { RtmpPublication } from './publication.ts';
+import { commandMessage, connectReply, reconnectRequest, sampleAccessMessage, statusMessage } from './replies.ts';
+import type { RtmpContext } from './server.ts';
+import { Supervision } from './supervision.ts';
 import { splitNameAndQuery } from './url.ts';
 import { USER_CONTROL, userControl } from './wire/chunk-writer.ts';
 import { RtmpConnection } from './wire/connection.ts';
 
-/** WCS's application key for RTMP sessions (functions-1 §1.1). */
-const APP_KEY = 'flashStreamingApp';
 /** Commands that encoders send and nobody needs an answer to (functions-1 §1.1). */
 const IGNORED = new Set(['FCSubscribe', 'FCPublish', 'FCUnpublish', 'onStatus', 'onUpstreamBase', 'releaseStream']);
 /** Encoders and players send about ten when they begin and few after that. */
 const MAX_COMMANDS_A_SECOND = 200;
 /** Bytes beyond a viewer's own write that may wait for a peer that does not read: answers, pings, status. */
 const MAX_WAITING_BYTES = 1024 * 1024;
-
-type Role = { kind: 'publish'; input: RtmpToStream } | { kind: 'play'; fanOut: FanOut; viewer: FanOutViewer };
+/** How long a closed session's last messages may take to leave. */
+const CLOSE_LINGER_MS = 2000;
+/** Connection parameter that asks for silence in place of the sound (functions-1 §1.2). */
+const SUPPRESS_SOUND = 'suppress_sound';
 
 /** One RTMP peer: the commands of NetConnection and NetStream (Adobe RTMP 1.0 §7.2) around one role. */
-export class RtmpSession implements MediaSession, Publisher {
-  readonly #connectionRegistration: Disposable;
-  readonly #login = randomBytes(15).toString('base64url');
-  #clientVersion = '';
-  readonly mediaSessionId = randomUUID();
+export class RtmpSession implements RtmpPeer {
   readonly sessionId: string;
+  readonly remoteAddress: string;
   readonly #socket: Socket;
   readonly #context: RtmpContext;
   readonly #connection: RtmpConnection;
-  readonly #remoteAddress: string;
+  readonly #supervision: Supervision;
+  readonly #registration: Disposable;
+  readonly #login = randomBytes(15).toString('base64url');
   readonly #createdAt = Date.now();
+  readonly #openedMs = performance.now();
   #log: Log;
   #app = '';
   #connectParameters: Readonly<Record<string, string>> = {};
-  #custom: Readonly<Record<string, string>> = {};
-  #connected = false;
-  #streamName = '';
-  #stream: Stream | undefined;
-  #role: Role | undefined;
-  #registration: Disposable | undefined;
+  /** Undefined before `connect`. */
+  #facts: ConnectFacts | undefined;
+  #role: RtmpPublication | RtmpPlayback | undefined;
   /** Set while a player waits for its stream. */
   #wait: AbortController | undefined;
   #commands = 0;
-  readonly #openedMs = performance.now();
-  #lastPingMs = performance.now();
-  #unanswered = 0;
-  #heard = false;
   #closed = false;
 
   constructor(socket: Socket, context: RtmpContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#remoteAddress = plainAddress(socket.remoteAddress);
-    this.sessionId = `/${this.#remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.sessionId = `/${this.remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
     this.#log = context.log.child({ session: this.sessionId });
+    this.#supervision = new Supervision(context.options.supervision, this.#openedMs);
     const { maxMessageBytes } = context.options;
     this.#connection = new RtmpConnection(
       {
         send: (bytes) => this.#send(bytes),
         command: (name, id, args) => this.#onCommand(name, id, args),
-        data: (values) => this.#input?.data(values),
-        audio: (body, timestamp) => this.#input?.audio(body, timestamp),
-        video: (body, timestamp) => this.#input?.video(body, timestamp),
+        data: (values) => this.#publication?.data(values),
+        audio: (body, timestamp) => this.#publication?.audio(body, timestamp),
+        video: (body, timestamp) => this.#publication?.video(body, timestamp),
         pong: () => {},
       },
       { maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 },
     );
-    this.#connectionRegistration = context.connections.add({
+    this.#registration = context.connections.add({
       sessionId: this.sessionId,
-      describe: () => this.#describeConnection(),
-      close: (reason) => this.close(reason),
-    } satisfies ClientConnection);
+      describe: () => this.#describe(),
+      close: (reason) => this.terminate(reason),
+    });
     socket.on('data', (bytes) => this.#onData(bytes));
     socket.on('error', (error) => this.close(`connection broke: ${error.message}`));
     socket.on('close', () => this.close('peer left'));
     socket.on('end', () => this.close('peer left'));
   }
 
-  get #input(): RtmpToStream | undefined {
-    return this.#role?.kind === 'publish' && !this.#closed ? this.#role.input : undefined;
+  get #publication(): RtmpPublication | undefined {
+    return this.#role instanceof RtmpPublication && !this.#closed ? this.#role : undefined;
   }
 
-  describe(): SessionDescription {
-    const publishing = this.#role?.kind === 'publish';
-    return {
-      sessionId: this.sessionId,
-      mediaSessionId: this.mediaSessionId,
-      appKey: APP_KEY,
-      protocol: 'rtmp',
-      mediaProvider: 'Flash',
-      mediaType: publishing ? 'publish' : 'play',
-      streamName: this.#streamName,
-      status: this.#closed ? 'STOPPED' : publishing ? 'PUBLISHING' : 'PLAYING',
-      createDate: this.#createdAt,
-      transport: 'TCP',
-      remoteAddress: this.#remoteAddress,
-      bytesIn: this.#socket.bytesRead,
-      bytesOut: this.#socket.bytesWritten,
-      packets: this.#role?.kind === 'play' ? this.#role.viewer.packetsSent : 0,
-      queuedBytes: this.#socket.writableLength,
-      drops: this.#role?.kind === 'play' ? { slow_viewer: this.#role.viewer.dropped } : {},
-      custom: this.#custom,
-    };
+  get #playback(): RtmpPlayback | undefined {
+    return this.#role instanceof RtmpPlayback ? this.#role : undefined;
   }
 
-  #describeConnection(): ConnectionDescription {
+  #describe(): ConnectionDescription {
     return {
       sessionId: this.sessionId,
       appKey: APP_KEY,
       protocol: 'rtmp',
       mediaProvider: 'Flash',
-      status: this.#connected ? 'ESTABLISHED' : 'PENDING',
+      status: this.#facts === undefined ? 'PENDING' : 'ESTABLISHED',
       login: this.#login,
-      clientVersion: this.#clientVersion,
-      remoteAddress: this.#remoteAddress,
+      clientVersion: this.#facts?.flashVer ?? '',
+      remoteAddress: this.remoteAddress,
       createDate: this.#createdAt,
-      keepAlive: this.#context.options.keepAlive,
+      keepAlive: this.#context.options.supervision.keepAlive,
       bytesIn: this.#socket.bytesRead,
       bytesOut: this.#socket.bytesWritten,
       custom: this.#connectParameters,
     };
   }
 
-  /** Called about once a second: handshake, keep-alive and stall limits. */
+  /** Called about once a second: handshake, keep-alive, timeouts and stalls. */
   check(nowMs: number): void {
     const { options } = this.#context;
     this.#commands = 0;
-    if (!this.#connected && nowMs - this.#openedMs > options.handshakeTimeoutMs) {
+    if (this.#facts === undefined && nowMs - this.#openedMs > options.handshakeTimeoutMs) {
       return this.#fail('handshake not finished in time', 'rtmp_refused');
     }
-    if (this.#role?.kind === 'play' && this.#role.viewer.isStalled(nowMs)) {
+    if (this.#playback?.viewer.isStalled(nowMs)) {
       return this.#fail(`viewer has not read for ${options.viewerStallTimeoutMs} ms`, 'rtmp_slow_viewers');
     }
-    this.#keepAlive(nowMs, options);
+    const silence = this.#publication?.check(nowMs);
+    if (silence !== undefined) {
+      this.#context.counters.count('rtmp_silent_peers');
+      this.#log.warn({ stream: this.#role?.name }, `publisher dropped: ${silence}`);
+      return this.terminate(silence);
+    }
+    this.#supervise(nowMs);
+  }
+
+  /** Tells the peer why, then ends the session: somebody other than the peer wants it gone. Idempotent. */
+  terminate(reason: string): void {
+    if (this.#closed) return;
+    if (this.#publication !== undefined) this.#status('error', 'NetStream.Publish.Failed', reason);
+    if (this.#playback !== undefined) this.#status('status', 'NetStream.Play.Stop', reason);
+    this.close(reason);
   }
 
   /** Ends the session; a publisher's stream and a player's place are given back. Idempotent. */
@@ -157,26 +137,26 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#closed = true;
     this.#cancelWait();
     const role = this.#role;
-    if (role?.kind === 'publish' && this.#stream !== undefined) {
-      this.#context.streams.unpublish(this.#stream, this, reason);
+    if (role !== undefined) {
+      role.end(reason);
+      this.#log.info({ reason, bytesIn: this.#socket.bytesRead }, `${kindOf(role)} ended`);
     }
-    if (role?.kind === 'play') {
-      this.#context.counters.count('rtmp_dropped_packets', role.viewer.dropped);
-      this.#leavePlayback(role);
-    }
-    this.#registration?.[Symbol.dispose]();
-    this.#connectionRegistration[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
     this.#context.sessionClosed(this);
-    if (role !== undefined) this.#log.info({ reason, bytesIn: this.#socket.bytesRead }, `${role.kind} ended`);
     this.#socket.end();
     // A peer that never reads would hold the socket: what it has not taken by then is let go.
     setTimeout(() => this.#socket.destroy(), CLOSE_LINGER_MS).unref();
   }
 
+  /** Asks the peer to reconnect, to `url` if that is not empty; false when it has not said that it can. */
+  requestReconnect(url: string): boolean {
+    if (this.#closed || ((this.#facts?.capabilities ?? 0) & CAPABILITY.reconnect) === 0) return false;
+    this.#send(reconnectRequest(this.#context.options.chunkSize, url));
+    return true;
+  }
+
   #onData(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#unanswered = 0;
-    this.#heard = true;
     try {
       this.#connection.push(bytes);
     } catch (error) {
@@ -185,15 +165,14 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #onInputError(error: unknown): void {
-    if (error instanceof UnsupportedCodec) {
-      this.#status('error', 'NetStream.Publish.Failed', error.message);
-      this.#log.warn({ stream: this.#streamName }, `publish refused: ${error.message}`);
+    if (error instanceof UnsupportedCodecError) {
+      this.#log.warn({ stream: this.#role?.name }, `publish refused: ${error.message}`);
       this.#context.counters.count('rtmp_refused');
-      return this.close(error.message);
+      return this.terminate(error.message);
     }
     if (error instanceof ProtocolError) return this.#fail(`${error.code}: ${error.message}`, 'rtmp_protocol_errors');
     // A fault of ours that this peer's input brings out must cost this peer only.
-    this.#log.error({ err: error, stream: this.#streamName }, 'unexpected error while reading from an RTMP peer');
+    this.#log.error({ err: error, stream: this.#role?.name }, 'unexpected error while reading from an RTMP peer');
     this.#fail('internal error', 'rtmp_internal_errors');
   }
 
@@ -202,8 +181,7 @@ export class RtmpSession implements MediaSession, Publisher {
     if (this.#closed) return;
     this.#context.counters.count(counter);
     const held = this.#context.faults.take();
-    if (held >= 0)
-      this.#log.warn({ reason, stream: this.#streamName || undefined, suppressed: held }, 'rtmp peer dropped');
+    if (held >= 0) this.#log.warn({ reason, stream: this.#role?.name, suppressed: held }, 'rtmp peer dropped');
     this.close(reason);
     this.#socket.destroy();
   }
@@ -214,16 +192,16 @@ export class RtmpSession implements MediaSession, Publisher {
     if (++this.#commands > MAX_COMMANDS_A_SECOND)
       throw new ProtocolError('RTMP_TOO_MANY_COMMANDS', `over ${MAX_COMMANDS_A_SECOND} commands a second`);
     if (name === 'connect') return this.#onConnect(id, args);
-    if (!this.#connected) throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
+    if (this.#facts === undefined) throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
     switch (name) {
       case 'createStream':
         return this.#command('_result', id, null, PLAY_STREAM_ID);
       case 'publish':
         return this.#onPublish(args);
       case 'play':
-        return args[1] === false ? this.#onStop() : this.#onPlay(args[1]);
+        return args[1] === false ? this.#onStop() : this.#onPlay(args[1], this.#facts);
       case 'play2':
-        return this.#onPlay((args[1] as AmfObject | null)?.['streamName']);
+        return this.#onPlay((args[1] as AmfObject | null)?.['streamName'], this.#facts);
       case 'pause':
       case 'pauseRaw':
         return this.#onPause(args[1] === true);
@@ -239,89 +217,96 @@ export class RtmpSession implements MediaSession, Publisher {
   }
 
   #onConnect(id: number, args: AmfValue[]): void {
-    if (this.#connected) throw new ProtocolError('RTMP_BAD_COMMAND', 'second connect');
+    if (this.#facts !== undefined) throw new ProtocolError('RTMP_BAD_COMMAND', 'second connect');
     const object = args[0];
     const properties: AmfObject = typeof object === 'object' && object !== null && !Array.isArray(object) ? object : {};
-    const app = typeof properties['app'] === 'string' ? properties['app'] : '';
-    const split = splitNameAndQuery(app);
-    this.#app = split.name;
-    this.#connectParameters = split.parameters;
-    this.#connected = true;
-    const version = properties['flashVer'];
-    this.#clientVersion = typeof version === 'string' ? version.slice(0, 256) : '';
-    const encoding = properties['objectEncoding'] === 3 ? 3 : 0;
-    this.#send(connectReply(this.#context.options.chunkSize, id, encoding));
+    const app = splitNameAndQuery(typeof properties['app'] === 'string' ? properties['app'] : '');
+    this.#app = app.name;
+    this.#connectParameters = app.parameters;
+    this.#facts = readConnect(properties);
+    this.#send(connectReply(this.#context.options.chunkSize, id, this.#facts.objectEncoding));
   }
 
   #onPublish(args: AmfValue[]): void {
-    const name = this.#takeName(args[1]);
+    const request = this.#requestOf(args[1]);
     if (this.#role !== undefined || this.#wait !== undefined)
-      return this.#refuse('NetStream.Publish.Failed', 'this connection is already in use');
+      return this.#refuse('NetStream.Publish.Failed', 'this connection is already in use', request);
+    let publication: RtmpPublication;
     try {
-      this.#stream = this.#context.streams.publish(name, this);
+      publication = new RtmpPublication(this, request, this.#context, (reason) => this.terminate(reason));
     } catch (error) {
       if (!(error instanceof MediaServerError)) throw error;
       const code = error.code === 'STREAM_NAME_BUSY' ? 'NetStream.Publish.BadName' : 'NetStream.Publish.Failed';
-      return this.#refuse(code, error.message);
+      return this.#refuse(code, error.message, request);
     }
-    this.#role = { kind: 'publish', input: new RtmpToStream(this.#stream, this.#context.counters) };
-    this.#begin('publish');
+    this.#begin(publication);
     this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
-    this.#status('status', 'NetStream.Publish.Start', `${name} is now published.`);
+    this.#status('status', 'NetStream.Publish.Start', `${request.name} is now published.`);
   }
 
   /** Plays a stream, in place of the one that is being played, if any (NetStream.play). */
-  #onPlay(value: AmfValue): void {
-    if (this.#role?.kind === 'publish')
-      return this.#refuse('NetStream.Play.Failed', 'this connection is already in use');
+  #onPlay(value: AmfValue, facts: ConnectFacts): void {
+    const request = this.#requestOf(value);
+    if (this.#role instanceof RtmpPublication)
+      return this.#refuse('NetStream.Play.Failed', 'this connection is already in use', request);
     this.#onStop();
-    const name = this.#takeName(value);
+    if (!this.#context.options.playbackEnabled)
+      return this.#refuse('NetStream.Play.Failed', 'RTMP playback is turned off (rtmp_playback_enabled)', request);
     const wait = new AbortController();
     this.#wait = wait;
     void this.#context
-      .findStream(name, wait.signal)
+      .findStream(request.name, wait.signal)
       .then((stream) => {
-        if (this.#wait === wait) this.#startPlayback(name, stream);
+        if (this.#wait === wait) this.#startPlayback(request, stream, facts);
       })
       .catch((error: unknown) => {
-        if (this.#wait === wait)
-          this.#refuse('NetStream.Play.Failed', error instanceof Error ? error.message : 'failed');
+        if (this.#wait !== wait) return;
+        this.#refuse('NetStream.Play.Failed', error instanceof Error ? error.message : 'failed', request);
       });
   }
 
-  #startPlayback(name: string, stream: Stream | undefined): void {
+  #startPlayback(request: NamedRequest, stream: Stream | undefined, facts: ConnectFacts): void {
     this.#wait = undefined;
+    const { name } = request;
     if (stream === undefined || stream.ended)
-      return this.#refuse('NetStream.Play.StreamNotFound', `no stream "${name}"`);
-    this.#stream = stream;
+      return this.#refuse('NetStream.Play.StreamNotFound', `no stream "${name}"`, request);
     this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
     this.#status('status', 'NetStream.Play.Reset', `playing and resetting ${name}.`);
     this.#status('status', 'NetStream.Play.Start', `started playing ${name}.`);
     this.#send(sampleAccessMessage(this.#context.options.chunkSize));
-    const fanOut = this.#context.fanOutFor(stream);
-    const { options } = this.#context;
-    const viewer = new FanOutViewer(this.#socket, fanOut, {
-      maxWriteBytes: options.viewerWriteBytes,
-      stallTimeoutMs: options.viewerStallTimeoutMs,
-      onEnded: (reason) => this.#onStreamEnded(reason),
-    });
-    this.#role = { kind: 'play', fanOut, viewer };
-    stream.addViewers(1);
-    this.#begin('play');
-    viewer.pump();
+    const silent = this.#connectParameters[SUPPRESS_SOUND] === 'true';
+    const fanOut = this.#context.fanOutFor(stream, { silent, without: facts.without });
+    const place = { peer: this, socket: this.#socket, fanOut };
+    const events = {
+      ended: (reason: string) => this.#onStreamEnded(reason),
+      closed: (reason: string) => this.terminate(reason),
+    };
+    const playback = new RtmpPlayback(place, request, { context: this.#context, events });
+    this.#begin(playback);
+    this.#tellWhatIsLeftOut(stream, facts);
+    playback.viewer.pump();
+  }
+
+  #tellWhatIsLeftOut(stream: Stream, facts: ConnectFacts): void {
+    for (const track of [stream.state.video, stream.state.audio]) {
+      if (track === undefined || !facts.without.has(track.codec)) continue;
+      const text = `${track.kind} is left out: the player does not take ${codecTitle(track.codec)}`;
+      this.#log.warn({ codec: track.codec }, text);
+    }
   }
 
   #onStreamEnded(reason: string): void {
-    this.#status('status', 'NetStream.Play.UnpublishNotify', `${this.#streamName} is now unpublished.`);
+    this.#status('status', 'NetStream.Play.UnpublishNotify', `${this.#role?.name} is now unpublished.`);
     this.#send(userControl(USER_CONTROL.streamEof, PLAY_STREAM_ID));
     this.#status('status', 'NetStream.Play.Stop', reason);
     this.close(reason);
   }
 
   #onPause(paused: boolean): void {
-    if (this.#role?.kind !== 'play') return;
-    this.#role.viewer.setPaused(paused);
-    this.#status('status', paused ? 'NetStream.Pause.Notify' : 'NetStream.Unpause.Notify', this.#streamName);
+    const playback = this.#playback;
+    if (playback === undefined) return;
+    playback.viewer.setPaused(paused);
+    this.#status('status', paused ? 'NetStream.Pause.Notify' : 'NetStream.Unpause.Notify', playback.name);
   }
 
   /** The peer ends its stream in good order; the connection may then publish or play again. */
@@ -329,16 +314,11 @@ export class RtmpSession implements MediaSession, Publisher {
     this.#cancelWait();
     const role = this.#role;
     if (role === undefined) return;
-    this.#registration?.[Symbol.dispose]();
-    this.#registration = undefined;
     this.#role = undefined;
-    if (role.kind === 'play') this.#leavePlayback(role);
-    else if (this.#stream !== undefined) {
-      this.#context.streams.unpublish(this.#stream, this, 'publisher stopped');
-      this.#status('status', 'NetStream.Unpublish.Success', `${this.#streamName} is now unpublished.`);
-    }
-    this.#log.info({}, `${role.kind} stopped`);
-    this.#stream = undefined;
+    role.end('publisher stopped');
+    if (role instanceof RtmpPublication)
+      this.#status('status', 'NetStream.Unpublish.Success', `${role.name} is now unpublished.`);
+    this.#log.info({}, `${kindOf(role)} stopped`);
   }
 
   #cancelWait(): void {
@@ -347,75 +327,57 @@ export class RtmpSession implements MediaSession, Publisher {
     wait?.abort();
   }
 
-  #leavePlayback(role: Role & { kind: 'play' }): void {
-    role.viewer.close();
-    this.#stream?.addViewers(-1);
-    this.#context.viewerLeft(role.fanOut);
-  }
-
-  /** Reads the name from a command; parameters of connection and stream become the session's `custom`. */
-  #takeName(value: AmfValue): string {
+  /** Reads the name from a command; its parameters become the session's `custom`. */
+  #requestOf(value: AmfValue): NamedRequest {
     if (typeof value !== 'string') throw new ProtocolError('RTMP_BAD_COMMAND', 'command without a stream name');
     const { name, parameters } = splitNameAndQuery(value);
-    this.#custom = { ...this.#connectParameters, ...parameters };
-    this.#streamName = name;
-    return name;
+    const merge = this.#context.options.mergeConnectionParameters;
+    return { name, custom: merge ? { ...this.#connectParameters, ...parameters } : parameters };
   }
 
-  #begin(kind: 'publish' | 'play'): void {
-    const registry: SessionRegistry = this.#context.sessions;
-    this.#registration = registry.add(this);
-    this.#log = this.#log.child({ stream: this.#streamName });
-    this.#log.info({ app: this.#app, mediaSessionId: this.mediaSessionId }, `${kind} started`);
+  #begin(role: RtmpPublication | RtmpPlayback): void {
+    this.#role = role;
+    this.#log = this.#context.log.child({ session: this.sessionId, stream: role.name });
+    this.#log.info({ app: this.#app, mediaSessionId: role.mediaSessionId }, `${kindOf(role)} started`);
   }
 
-  #refuse(code: string, description: string): void {
+  #refuse(code: string, description: string, request: NamedRequest): void {
     if (this.#closed) return;
     this.#context.counters.count('rtmp_refused');
-    if (this.#context.faults.take() >= 0) this.#log.warn({ code, stream: this.#streamName }, description);
+    if (this.#context.faults.take() >= 0) this.#log.warn({ code, stream: request.name }, description);
     this.#status('error', code, description);
     if (this.#role === undefined) this.close(description);
   }
 
-  #keepAlive(nowMs: number, options: RtmpOptions): void {
-    if (this.#heard) {
-      // Who sends is alive. A ping to an encoder that is about to close would make its system reset the connection,
-      // and with it throw away the last packets that we have not read yet.
-      this.#heard = false;
-      this.#lastPingMs = nowMs;
-    }
-    if (!options.keepAlive || !this.#connected || nowMs - this.#lastPingMs < options.keepAliveIntervalMs) return;
-    if (this.#unanswered >= options.keepAliveProbes) {
-      return this.#fail(`peer silent for ${options.keepAliveProbes} pings`, 'rtmp_refused');
-    }
-    this.#lastPingMs = nowMs;
-    this.#unanswered++;
+  #supervise(nowMs: number): void {
+    const traffic = {
+      bytesReceived: this.#socket.bytesRead,
+      bytesSent: this.#socket.bytesWritten - this.#socket.writableLength,
+    };
     // A peer whose socket is full can't answer: its stall limit decides then.
-    if (this.#socket.writableNeedDrain) this.#unanswered = 0;
-    else this.#send(userControl(USER_CONTROL.pingRequest, Math.floor(nowMs)));
+    const canPing = this.#facts !== undefined && !this.#socket.writableNeedDrain;
+    const verdict = this.#supervision.check(nowMs, traffic, canPing);
+    if (verdict.kind === 'dead') this.#fail(verdict.reason, 'rtmp_silent_peers');
+    else if (verdict.kind === 'ping') this.#send(userControl(USER_CONTROL.pingRequest, Math.floor(nowMs)));
   }
 
   #status(level: 'status' | 'error', code: string, description: string): void {
     this.#send(statusMessage(this.#context.options.chunkSize, { level, code, description }));
   }
 
-  #command(name: string, ...values: AmfValue[]): void {
-    this.#send(commandMessage(this.#context.options.chunkSize, name, ...values));
+  #command(name: string, id: number, ...values: AmfValue[]): void {
+    this.#send(commandMessage(this.#context.options.chunkSize, name, id, ...values));
   }
 
   #send(bytes: Uint8Array): void {
     if (this.#socket.destroyed || !this.#socket.writable) return;
     this.#socket.write(bytes);
-    if (this.#socket.writableLength > MAX_WAITING_BYTES + this.#context.options.viewerWriteBytes) {
+    const ownWrite = this.#playback?.viewer.largestWrite ?? 0;
+    if (this.#socket.writableLength > MAX_WAITING_BYTES + ownWrite)
       this.#fail('peer does not read what it asked for', 'rtmp_slow_viewers');
-    }
   }
 }
 
-/** How long a closed session's last messages may take to leave. */
-const CLOSE_LINGER_MS = 2000;
-
-/** An IPv4 peer of a dual-stack listener is shown as such. */
-function plainAddress(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:/, '');
+function kindOf(role: RtmpPublication | RtmpPlayback): 'publish' | 'play' {
+  return role instanceof RtmpPublication ? 'publish' : 'play';
 }

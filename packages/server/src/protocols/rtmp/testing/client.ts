@@ -11,6 +11,8 @@ export class TestClient {
   readonly socket: Socket;
   readonly closed: Promise<void>;
   chunkSize = 128;
+  /** What the server said of itself when it answered `connect`. */
+  serverProperties: AmfObject = {};
   #reader = new ChunkReader();
   #waiters: (() => void)[] = [];
 
@@ -29,11 +31,12 @@ export class TestClient {
   }
 
   /** Connects, shakes hands and connects to the application. */
-  static async connect(port: number, app = 'live'): Promise<TestClient> {
+  static async connect(port: number, app = 'live', extra: AmfObject = {}): Promise<TestClient> {
     const client = await TestClient.open(port);
     await client.shake();
-    client.command('connect', 1, { app, tcUrl: `rtmp://127.0.0.1/${app}`, objectEncoding: 0 });
-    await client.until((message) => commandOf(message)?.[0] === '_result');
+    client.command('connect', 1, { app, tcUrl: `rtmp://127.0.0.1/${app}`, objectEncoding: 0, ...extra });
+    const answer = await client.until((message) => commandOf(message)?.[0] === '_result');
+    client.serverProperties = (commandOf(answer)?.[2] ?? {}) as AmfObject;
     return client;
   }
 

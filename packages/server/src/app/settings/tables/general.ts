@@ -1,0 +1,90 @@
+import type { SettingEntry } from '../setting-entry.ts';
+import { GIB, MINUTES_MS } from './units.ts';
+
+/** Settings of the server as a whole. */
+export const GENERAL_SETTINGS = {
+  ip: {
+    type: 'string',
+    format: 'host',
+    default: '',
+    from: 'wcs',
+    doc: 'Address or host name that is shown in URLs. Empty: the first address of this machine that others can reach.',
+  },
+  bind_address: {
+    type: 'string',
+    format: 'ip',
+    default: '::',
+    from: 'own',
+    doc: 'Local address to listen on. `::` is all addresses, IPv6 and IPv4; where there is no IPv6, all of IPv4.',
+  },
+  media_dir: {
+    type: 'string',
+    format: 'path',
+    default: 'media',
+    from: 'wcs',
+    doc: 'Folder of the files that `vod-live://` streams play. A relative path is under the data folder.',
+  },
+  log_level: {
+    type: 'enum',
+    values: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    from: 'own',
+    doc: 'Least severe messages that are logged.',
+  },
+  log_format: {
+    type: 'enum',
+    values: ['auto', 'pretty', 'json'],
+    default: 'auto',
+    from: 'own',
+    doc: 'Form of the log, which goes to standard error. `auto`: pretty on a terminal, JSON lines otherwise.',
+  },
+  max_streams: {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    from: 'own',
+    doc: 'Streams that may be live at once; publishers beyond it are refused.',
+  },
+  publisher_reconnect_wait: {
+    type: 'integer',
+    unit: 'ms',
+    min: 0,
+    max: 60 * MINUTES_MS,
+    default: 10_000,
+    from: 'own',
+    doc: 'How long viewers stay connected after their publisher left, so that it can come back. 0: not at all.',
+  },
+  gop_cache_duration: {
+    type: 'integer',
+    unit: 'ms',
+    min: 100,
+    max: 10 * MINUTES_MS,
+    default: 20_000,
+    from: 'own',
+    doc: 'Packets older than this are not kept for new or slow viewers. Should be longer than the key-frame interval.',
+  },
+  gop_cache_bytes: {
+    type: 'integer',
+    unit: 'bytes',
+    min: 65_536,
+    max: 4 * GIB,
+    default: 33_554_432,
+    from: 'own',
+    doc: 'Most bytes of packets that are kept per stream for new or slow viewers.',
+  },
+  tls_certificate: {
+    type: 'string',
+    format: 'file',
+    default: '',
+    from: 'own',
+    doc: 'PEM file with the certificate, and its chain, for all TLS ports. Empty: one is made at the first start that needs it, signed by itself, and kept in the data folder.',
+  },
+  tls_private_key: {
+    type: 'string',
+    format: 'file',
+    default: '',
+    from: 'own',
+    doc: 'PEM file with the private key that belongs to `tls_certificate`.',
+  },
+} as const satisfies Record<string, SettingEntry>;

@@ -1,0 +1,81 @@
+import type { SettingEntry } from '../setting-entry.ts';
+import { GIB, MINUTES_MS } from './units.ts';
+
+/** Settings of HLS. */
+export const HLS_SETTINGS = {
+  'hls.port': { type: 'port', default: 8082, from: 'wcs', doc: 'Port that HLS playlists and segments are served on.' },
+  hls_auto_start: {
+    type: 'boolean',
+    default: false,
+    from: 'wcs',
+    doc: 'Cut every published stream for HLS at once, not only when its playlist is first asked for.',
+  },
+  hls_container: {
+    type: 'enum',
+    values: ['fmp4', 'ts'],
+    default: 'fmp4',
+    from: 'own',
+    doc: 'Form of HLS segments: fragmented MP4, or MPEG-TS for old players.',
+  },
+  hls_list_size: {
+    type: 'integer',
+    unit: 'segments',
+    min: 3,
+    max: 10_000,
+    default: 8,
+    from: 'wcs',
+    doc: 'Segments that a playlist lists.',
+  },
+  hls_time_min: {
+    type: 'integer',
+    unit: 'ms',
+    min: 100,
+    max: MINUTES_MS,
+    default: 2000,
+    from: 'wcs',
+    doc: 'Least duration of a segment; it ends at the first key frame after that.',
+  },
+  hls_max_segment_time: {
+    type: 'integer',
+    unit: 'ms',
+    min: 1000,
+    max: 10 * MINUTES_MS,
+    default: 20_000,
+    from: 'own',
+    doc: 'A segment is cut after this even when no key frame came.',
+  },
+  hls_memory_limit: {
+    type: 'integer',
+    unit: 'bytes',
+    min: 1_048_576,
+    max: 4 * GIB,
+    default: 67_108_864,
+    from: 'own',
+    doc: 'Most memory that the segments of one stream take; the oldest go first.',
+  },
+  hls_start_wait: {
+    type: 'integer',
+    unit: 'ms',
+    min: 0,
+    max: 2 * MINUTES_MS,
+    default: 15_000,
+    from: 'own',
+    doc: 'How long the first playlist request is held until there are segments to list.',
+  },
+  hls_manager_provider_timeout: {
+    type: 'integer',
+    unit: 's',
+    min: 1,
+    max: 86_400,
+    default: 300,
+    from: 'wcs',
+    doc: 'Cutting stops this long after the last HLS viewer left.',
+  },
+  hls_access_control_headers: {
+    type: 'string',
+    format: 'headers',
+    default: '',
+    from: 'wcs',
+    doc: 'Headers added to HLS responses: `Name: value`, separated by `;`. Empty: any origin may read.',
+  },
+} as const satisfies Record<string, SettingEntry>;

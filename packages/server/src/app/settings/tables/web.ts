@@ -1,0 +1,37 @@
+import type { SettingEntry } from '../setting-entry.ts';
+import { GIB, MINUTES_MS } from './units.ts';
+
+/** Settings of the web port: console, REST API, statistics. */
+export const WEB_SETTINGS = {
+  'http.port': {
+    type: 'port',
+    default: 8081,
+    from: 'wcs',
+    doc: 'Port of the console, the REST API, health and metrics.',
+  },
+  rest_access_control_allow_origin: {
+    type: 'string',
+    default: '*',
+    from: 'wcs',
+    doc: 'Value of `Access-Control-Allow-Origin` in REST responses.',
+  },
+  rest_access_control_allow_headers: {
+    type: 'string',
+    default: 'content-type,x-requested-with',
+    from: 'wcs',
+    doc: 'Value of `Access-Control-Allow-Headers` in REST responses.',
+  },
+  rest_access_control_allow_methods: {
+    type: 'string',
+    default: 'POST',
+    from: 'wcs',
+    doc: 'Value of `Access-Control-Allow-Methods` in REST responses.',
+  },
+  rest_access_control_headers: {
+    type: 'string',
+    format: 'headers',
+    default: '',
+    from: 'wcs',
+    doc: 'Further headers added to REST responses: `Name: value`, separated by `;`.',
+  },
+} as const satisfies Record<string, SettingEntry>;

@@ -1,0 +1,87 @@
+import type { AmfObject, AmfValue, Codec } from '@sluice/media';
+
+/** Bits of `capsEx` (Enhanced RTMP v2, "Enhancing NetConnection connect Command"). */
+export const CAPABILITY = { reconnect: 1, multitrack: 2, modEx: 4, timestampNanoOffset: 8 } as const;
+/** Bit of the values in `videoFourCcInfoMap`: the peer can decode that codec. */
+const CAN_DECODE = 1;
+const CAN_FORWARD = 4;
+/** Entries of a list or map from the network that are read. */
+const MAX_CODECS = 64;
+
+const VIDEO_FOURCCS = ['avc1', 'hvc1', 'av01', 'vp09', 'vp08'];
+const AUDIO_FOURCCS = ['mp4a', 'Opus', 'fLaC', '.mp3', 'ac-3', 'ec-3'];
+
+/** Codecs that only Enhanced RTMP can carry, with their FourCC; the others travel in the original form. */
+const ENHANCED_VIDEO: readonly (readonly [Codec, string])[] = [
+  ['h265', 'hvc1'],
+  ['av1', 'av01'],
+  ['vp9', 'vp09'],
+  ['vp8', 'vp08'],
+];
+const ENHANCED_AUDIO: readonly (readonly [Codec, string])[] = [['opus', 'Opus']];
+
+/** What a peer said of itself when it connected. */
+export interface ConnectFacts {
+  readonly objectEncoding: 0 | 3;
+  /** Name of the program, at most 256 characters. */
+  readonly flashVer: string;
+  /** Bits of {@link CAPABILITY}. */
+  readonly capabilities: number;
+  /** Codecs that the peer, as a player, does not take. A peer that announces nothing is sent everything. */
+  readonly without: ReadonlySet<Codec>;
+}
+
+/** Reads the command object of `connect`: Adobe RTMP 1.0 §7.2.1.1 and Enhanced RTMP v2. */
+export function readConnect(properties: AmfObject): ConnectFacts {
+  const flashVer = properties['flashVer'];
+  const capabilities = properties['capsEx'];
+  const listed = listOf(properties['fourCcList']);
+  const video = decodable(properties['videoFourCcInfoMap']) ?? narrowed(listed, VIDEO_FOURCCS);
+  const audio = decodable(properties['audioFourCcInfoMap']) ?? narrowed(listed, AUDIO_FOURCCS);
+  return {
+    objectEncoding: properties['objectEncoding'] === 3 ? 3 : 0,
+    flashVer: typeof flashVer === 'string' ? flashVer.slice(0, 256) : '',
+    capabilities: typeof capabilities === 'number' ? capabilities | 0 : 0,
+    without: new Set([...notIn(video, ENHANCED_VIDEO), ...notIn(audio, ENHANCED_AUDIO)]),
+  };
+}
+
+function notIn(known: ReadonlySet<string> | undefined, codecs: readonly (readonly [Codec, string])[]): Codec[] {
+  if (known === undefined || known.has('*')) return [];
+  return codecs.filter(([, fourCc]) => !known.has(fourCc)).map(([codec]) => codec);
+}
+
+/** What our answer to `connect` tells an enhanced peer: the codecs that we take and give, and our capabilities. */
+export function enhancedProperties(): AmfObject {
+  const both = CAN_DECODE | CAN_FORWARD;
+  const map = (names: readonly string[]): AmfObject => Object.fromEntries(names.map((name) => [name, both]));
+  return {
+    fourCcList: [...VIDEO_FOURCCS, 'mp4a', 'Opus'],
+    videoFourCcInfoMap: map(VIDEO_FOURCCS),
+    audioFourCcInfoMap: map(['mp4a', 'Opus']),
+    capsEx: CAPABILITY.reconnect | CAPABILITY.multitrack | CAPABILITY.modEx | CAPABILITY.timestampNanoOffset,
+  };
+}
+
+function listOf(value: AmfValue): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  // Some peers send an ECMA array with indices as names.
+  return Object.values(value)
+    .slice(0, MAX_CODECS)
+    .filter((name) => typeof name === 'string');
+}
+
+/** The codecs of one kind in a list that names both kinds; undefined when it says nothing of this kind. */
+function narrowed(listed: readonly string[], ofKind: readonly string[]): ReadonlySet<string> | undefined {
+  if (listed.includes('*')) return undefined;
+  const known = listed.filter((name) => ofKind.includes(name));
+  return known.length > 0 ? new Set(known) : undefined;
+}
+
+function decodable(map: AmfValue): ReadonlySet<string> | undefined {
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) return undefined;
+  const names = Object.entries(map)
+    .slice(0, MAX_CODECS)
+    .filter(([, flags]) => typeof flags === 'number' && (flags & (CAN_DECODE | CAN_FORWARD)) !== 0);
+  return names.length > 0 ? new Set(names.map(([name]) => name)) : undefined;
+}

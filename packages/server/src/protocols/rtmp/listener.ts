@@ -1,0 +1,68 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createSecureServer } from 'node:tls';
+import { MediaServerError } from '../../core/index.ts';
+import type { RtmpAddress, TlsIdentity } from './options.ts';
+
+export interface RtmpListenerOptions {
+  readonly address: RtmpAddress;
+  readonly tls: TlsIdentity | undefined;
+  readonly handshakeTimeoutMs: number;
+  onSocket(socket: Socket): void;
+  /** A failed accept or TLS handshake: the listener lives on. */
+  onError(error: Error): void;
+}
+
+/** One listening address for RTMP or RTMPS. */
+export class RtmpListener {
+  readonly #options: RtmpListenerOptions;
+  readonly #server: Server;
+
+  constructor(options: RtmpListenerOptions) {
+    this.#options = options;
+    const { address, tls, handshakeTimeoutMs } = options;
+    if (address.secure !== true) {
+      this.#server = createServer({ noDelay: true }, (socket) => options.onSocket(socket));
+      return;
+    }
+    const secure = createSecureServer({ ...tls, handshakeTimeout: handshakeTimeoutMs, noDelay: true }, (socket) =>
+      options.onSocket(socket),
+    );
+    secure.on('tlsClientError', (error) => options.onError(error));
+    this.#server = secure;
+  }
+
+  get secure(): boolean {
+    return this.#options.address.secure === true;
+  }
+
+  /** The port that is listened on; 0 before `start`. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** @throws MediaServerError PORT_IN_USE */
+  start(): Promise<void> {
+    const { host, port } = this.#options.address;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const why = error.code === 'EADDRINUSE' ? 'is in use by another program' : `can not be opened (${error.code})`;
+        const setting = this.secure ? 'rtmps.port' : 'rtmp.port';
+        const name = this.secure ? 'RTMPS' : 'RTMP';
+        const message = `${name} port ${host}:${port} ${why}; stop that program or choose another with --set ${setting}=NUMBER`;
+        reject(new MediaServerError('PORT_IN_USE', message, { cause: error }));
+      });
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        // An accept that fails, for want of file descriptors say, must not end the server.
+        this.#server.removeAllListeners('error');
+        this.#server.on('error', (error) => this.#options.onError(error));
+        resolve();
+      });
+    });
+  }
+
+  /** Accepts no more; resolves when the sockets are gone too. Idempotent. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type FanOut, FanOutViewer, type MediaSession, type SessionDescription, type Stream } from '../../core/index.ts';
+import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
+import type { RtmpContext } from './server.ts';
+
+export interface RtmpPlaybackEvents {
+  /** The stream is over. */
+  ended(reason: string): void;
+  /** Somebody else than the peer wants the playback gone. */
+  closed(reason: string): void;
+}
+
+/** What one RTMP connection plays. */
+export class RtmpPlayback implements MediaSession {
+  readonly mediaSessionId = randomUUID();
+  readonly name: string;
+  readonly viewer: FanOutViewer;
+  readonly #peer: RtmpPeer;
+  readonly #request: NamedRequest;
+  readonly #context: RtmpContext;
+  readonly #socket: Socket;
+  readonly #events: RtmpPlaybackEvents;
+  readonly #fanOut: FanOut;
+  readonly #stream: Stream;
+  readonly #leftOutBefore: number;
+  readonly #createdAt = Date.now();
+  readonly #registration: Disposable;
+  #ended = false;
+
+  constructor(
+    place: { readonly peer: RtmpPeer; readonly socket: Socket; readonly fanOut: FanOut },
+    request: NamedRequest,
+    env: { readonly context: RtmpContext; readonly events: RtmpPlaybackEvents },
+  ) {
+    this.#peer = place.peer;
+    this.#socket = place.socket;
+    this.#fanOut = place.fanOut;
+    this.#stream = place.fanOut.stream;
+    this.#request = request;
+    this.#context = env.context;
+    this.#events = env.events;
+    this.name = request.name;
+    const { viewerWriteBytes, viewerStallTimeoutMs } = env.context.options;
+    this.#leftOutBefore = place.fanOut.leftOut;
+    this.viewer = new FanOutViewer(place.socket, place.fanOut, {
+      maxWriteBytes: viewerWriteBytes,
+      stallTimeoutMs: viewerStallTimeoutMs,
+      onEnded: (reason) => env.events.ended(reason),
+    });
+    this.#stream.addViewers(1);
+    this.#registration = env.context.sessions.add(this);
+  }
+
+  describe(): SessionDescription {
+    return {
+      sessionId: this.#peer.sessionId,
+      mediaSessionId: this.mediaSessionId,
+      appKey: APP_KEY,
+      protocol: 'rtmp',
+      mediaProvider: 'Flash',
+      mediaType: 'play',
+      streamName: this.name,
+      status: this.#ended ? 'STOPPED' : 'PLAYING',
+      createDate: this.#createdAt,
+      transport: 'TCP',
+      remoteAddress: this.#peer.remoteAddress,
+      bytesIn: 0,
+      bytesOut: this.viewer.bytesSent,
+      packets: this.viewer.packetsSent,
+      queuedBytes: this.#socket.writableLength,
+      drops: { slow_viewer: this.viewer.dropped, not_carried: this.#fanOut.leftOut - this.#leftOutBefore },
+      custom: this.#request.custom,
+    };
+  }
+
+  close(reason: string): void {
+    this.#events.closed(reason);
+  }
+
+  /** Gives the viewer's place back. Called by the connection. Idempotent. */
+  end(_reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#context.counters.count('rtmp_dropped_packets', this.viewer.dropped);
+    this.viewer.close();
+    this.#stream.addViewers(-1);
+    this.#context.viewerLeft(this.#fanOut);
+    this.#registration[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import type { AmfValue } from '@sluice/media';
+import type { MediaSession, Publisher, SessionDescription, Stream } from '../../core/index.ts';
+import { InBuffer } from './in-buffer.ts';
+import { MediaActivity } from './media-activity.ts';
+import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
+import type { RtmpContext } from './server.ts';
+import { RtmpToStream } from './to-stream.ts';
+
+/** What one RTMP connection publishes: its stream, the way there, and the checks on it. */
+export class RtmpPublication implements MediaSession, Publisher {
+  readonly mediaSessionId = randomUUID();
+  readonly sessionId: string;
+  readonly name: string;
+  readonly #peer: RtmpPeer;
+  readonly #request: NamedRequest;
+  readonly #context: RtmpContext;
+  readonly #onClose: (reason: string) => void;
+  readonly #createdAt = Date.now();
+  readonly #stream: Stream;
+  readonly #registration: Disposable;
+  readonly #buffer: InBuffer | undefined;
+  readonly #input: RtmpToStream;
+  readonly #activity: MediaActivity;
+  #timer: NodeJS.Timeout | undefined;
+  #bytesIn = 0;
+  #ended = false;
+
+  /**
+   * Takes the stream of that name. `onClose` is called when somebody else than its peer wants the publication gone.
+   * @throws MediaServerError when the name is taken or not allowed, or there are too many streams
+   */
+  constructor(peer: RtmpPeer, request: NamedRequest, context: RtmpContext, onClose: (reason: string) => void) {
+    const { options, counters } = context;
+    this.#peer = peer;
+    this.#request = request;
+    this.#context = context;
+    this.#onClose = onClose;
+    this.sessionId = peer.sessionId;
+    this.name = request.name;
+    this.#stream = context.streams.publish(request.name, this);
+    const stream = this.#stream;
+    this.#buffer = options.inBuffer && new InBuffer(options.inBuffer, (packet) => stream.publish(packet));
+    this.#input = new RtmpToStream(stream, {
+      counters,
+      media: options.publishMedia,
+      maxDecFrameBuffering: options.maxDecFrameBuffering,
+      emit: this.#buffer === undefined ? (packet) => stream.publish(packet) : (packet) => this.#hold(packet),
+    });
+    this.#activity = new MediaActivity(options.activity, request.name, performance.now());
+    this.#registration = context.sessions.add(this);
+  }
+
+  describe(): SessionDescription {
+    const { broken, notCarried, packets } = this.#input.counts;
+    return {
+      sessionId: this.sessionId,
+      mediaSessionId: this.mediaSessionId,
+      appKey: APP_KEY,
+      protocol: 'rtmp',
+      mediaProvider: 'Flash',
+      mediaType: 'publish',
+      streamName: this.name,
+      status: this.#ended ? 'STOPPED' : 'PUBLISHING',
+      createDate: this.#createdAt,
+      transport: 'TCP',
+      remoteAddress: this.#peer.remoteAddress,
+      bytesIn: this.#bytesIn,
+      bytesOut: 0,
+      packets: packets.audio + packets.video,
+      queuedBytes: this.#buffer?.queuedBytes ?? 0,
+      drops: { broken, not_carried: notCarried, overflow: this.#buffer?.dropped ?? 0 },
+      custom: this.#request.custom,
+    };
+  }
+
+  /** A video message's body. @throws like {@link RtmpToStream.video} */
+  video(body: Uint8Array, timestamp: number): void {
+    this.#bytesIn += body.length;
+    this.#input.video(body, timestamp);
+  }
+
+  /** An audio message's body. @throws like {@link RtmpToStream.audio} */
+  audio(body: Uint8Array, timestamp: number): void {
+    this.#bytesIn += body.length;
+    this.#input.audio(body, timestamp);
+  }
+
+  /** A data message. */
+  data(values: readonly AmfValue[]): void {
+    this.#input.data(values);
+  }
+
+  /** Called about once a second; tells why the publication should end, or undefined. */
+  check(nowMs: number): string | undefined {
+    return this.#activity.check(nowMs, this.#input.counts.packets);
+  }
+
+  close(reason: string): void {
+    this.#onClose(reason);
+  }
+
+  /** Gives the stream back; what is buffered goes out before. Called by the connection. Idempotent. */
+  end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#buffer?.flush();
+    this.#context.streams.unpublish(this.#stream, this, reason);
+    this.#registration[Symbol.dispose]();
+  }
+
+  #hold(packet: Parameters<InBuffer['push']>[0]): void {
+    this.#buffer?.push(packet, performance.now());
+    this.#arm();
+  }
+
+  /** Waits for the next packet that the buffer lets go. */
+  #arm(): void {
+    const dueMs = this.#buffer?.nextDueMs ?? Number.POSITIVE_INFINITY;
+    if (this.#timer !== undefined || !Number.isFinite(dueMs)) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#buffer?.release(performance.now());
+        this.#arm();
+      },
+      Math.max(1, dueMs - performance.now()),
+    );
+  }
+}
