@@ -10,8 +10,8 @@ import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
-import { parseHeaderList, type Settings } from './settings/index.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
+import { parseHeaderList, type Settings } from './settings/index.ts';
 import { tlsIdentity } from './tls-identity.ts';
 import { serverVersion } from './version.ts';
 

@@ -7,9 +7,9 @@ import {
   SETTING_NAMES,
   type SettingName,
   type Settings,
-  type SettingValue,
   settingEntry,
 } from './schema.ts';
+import type { SettingValue } from './setting-entry.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseValue, quote } from './value.ts';
 import { UNSUPPORTED_WCS_NAMES } from './wcs-names.ts';

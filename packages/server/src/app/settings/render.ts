@@ -1,12 +1,6 @@
 import type { LoadedSettings } from './load.ts';
 import { formatProperty } from './properties.ts';
-import {
-  ALIASES,
-  environmentName,
-  SETTING_NAMES,
-  type SettingName,
-  settingEntry,
-} from './schema.ts';
+import { ALIASES, environmentName, SETTING_NAMES, type SettingName, settingEntry } from './schema.ts';
 import type { SettingEntry, SettingValue } from './setting-entry.ts';
 import { describeAllowed, formatValue } from './value.ts';
 

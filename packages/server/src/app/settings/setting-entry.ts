@@ -22,5 +22,10 @@ export type SettingEntry = {
   | { readonly type: 'boolean'; readonly default: boolean }
   | { readonly type: 'string'; readonly default: string; readonly format?: StringFormat }
   | { readonly type: 'enum'; readonly default: string; readonly values: readonly string[] }
-  | { readonly type: 'list'; readonly default: readonly string[]; readonly values?: readonly string[]; readonly format?: 'address' }
+  | {
+      readonly type: 'list';
+      readonly default: readonly string[];
+      readonly values?: readonly string[];
+      readonly format?: 'address';
+    }
 );

@@ -129,7 +129,8 @@ export function describeAllowed(entry: SettingEntry): string {
     case 'enum':
       return `one of ${entry.values.join(', ')}`;
     case 'list':
-      if (entry.format === 'address') return 'addresses such as 192.0.2.1:1935 or [2001:db8::1]:1935, separated by commas';
+      if (entry.format === 'address')
+        return 'addresses such as 192.0.2.1:1935 or [2001:db8::1]:1935, separated by commas';
       return `a list separated by commas${entry.values === undefined ? '' : ` of ${entry.values.join(', ')}`}`;
     case 'string':
       return describeString(entry.format);

@@ -1,2 +1,3 @@
+export type { InBufferOptions } from './in-buffer.ts';
 export * from './options.ts';
 export { type RtmpDeps, RtmpServer } from './server.ts';

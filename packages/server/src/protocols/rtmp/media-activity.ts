@@ -28,7 +28,8 @@ export class MediaActivity {
     const audioSilent = this.#isSilent(this.#audio, packets.audio, nowMs);
     const videoSilent = this.#isSilent(this.#video, packets.video, nowMs);
     const nothing = packets.audio === 0 && packets.video === 0;
-    if (nothing && audioSilent && (this.#watchesAudio || this.#watchesVideo)) return `no media for ${this.#timeoutMs} ms`;
+    if (nothing && audioSilent && (this.#watchesAudio || this.#watchesVideo))
+      return `no media for ${this.#timeoutMs} ms`;
     if (this.#watchesAudio && packets.audio > 0 && audioSilent) return `no audio for ${this.#timeoutMs} ms`;
     if (this.#watchesVideo && packets.video > 0 && videoSilent) return `no video for ${this.#timeoutMs} ms`;
     return undefined;

@@ -1,5 +1,5 @@
 import type { AudioCodec, VideoCodec } from '@sluice/media';
-import { DEFAULT_IN_BUFFER_OPTIONS, type InBufferOptions } from './in-buffer.ts';
+import type { InBufferOptions } from './in-buffer.ts';
 
 /** An address to listen on. */
 export interface RtmpAddress {
@@ -109,5 +109,3 @@ export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
   reconnectGraceMs: 1000,
   reconnectUrl: '',
 };
-
-export { DEFAULT_IN_BUFFER_OPTIONS };

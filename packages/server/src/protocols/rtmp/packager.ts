@@ -6,10 +6,10 @@ import {
   flvConfigTag,
   flvFrameTag,
   type MediaPacket,
-  silentFrame,
   type Track,
 } from '@sluice/media';
 import type { FanOutFormat, StreamState } from '../../core/index.ts';
+import { silentFrame } from './pending.ts';
 import { CHUNK_STREAM, MESSAGE, writeMessage } from './wire/chunk-writer.ts';
 
 /** The message stream that all players play on: it is the first and only one that we give out. */
@@ -37,7 +37,11 @@ export class RtmpFormat implements FanOutFormat {
 
   packet(packet: MediaPacket, timeMs: number): Buffer {
     const { kind } = packet.track;
-    return this.#message(kind, timeMs, flvFrameTag(kind === 'audio' && this.#options.silent ? silenced(packet) : packet));
+    return this.#message(
+      kind,
+      timeMs,
+      flvFrameTag(kind === 'audio' && this.#options.silent ? silenced(packet) : packet),
+    );
   }
 
   change(state: StreamState, previous: StreamState | undefined, timeMs: number): Buffer {

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type FanOut, FanOutViewer, type MediaSession, type SessionDescription, type Stream } from '../../core/index.ts';
+import {
+  type FanOut,
+  FanOutViewer,
+  type MediaSession,
+  type SessionDescription,
+  type Stream,
+} from '../../core/index.ts';
 import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
 import type { RtmpContext } from './server.ts';
 

@@ -1,19 +1,11 @@
-import {
-  encodeAmf0,
-  writeAacConfigTag,
-  writeAacFrameTag,
-  writeAvcConfig,
-  writeAvcConfigTag,
-  writeAvcFrameTag,
-} from '@sluice/media';
+import { encodeAmf0, writeAacConfigTag, writeAacFrameTag, writeAvcFrameTag } from '@sluice/media';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { mutate, prng } from '../../../../media/src/testing/mutate.ts';
-import { testHub } from '../../core/testing/hub.ts';
 import { Ticker } from '../../io/index.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
 import { RtmpServer } from './server.ts';
 import { TestClient } from './testing/client.ts';
-import { avcFrame as frame, AVC_CONFIG as CONFIG, RtmpRig } from './testing/rig.ts';
+import { ASC, AVC_CONFIG as CONFIG, avcFrame as frame, RtmpRig } from './testing/rig.ts';
 import { MESSAGE, setChunkSize, userControl, writeMessage } from './wire/chunk-writer.ts';
 import { HANDSHAKE_SIZE } from './wire/handshake.ts';
 

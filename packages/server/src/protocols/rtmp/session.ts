@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type AmfObject, type AmfValue, codecTitle, ProtocolError, UnsupportedCodecError } from '@sluice/media';
-import { type ConnectionDescription, type CounterName, type Log, MediaServerError, type Stream } from '../../core/index.ts';
+import {
+  type ConnectionDescription,
+  type CounterName,
+  type Log,
+  MediaServerError,
+  type Stream,
+} from '../../core/index.ts';
 import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
 import { APP_KEY, type NamedRequest, plainAddress, type RtmpPeer } from './peer.ts';

@@ -1,5 +1,5 @@
 import type { SettingEntry } from '../setting-entry.ts';
-import { GIB, MINUTES_MS } from './units.ts';
+import { MINUTES_MS } from './units.ts';
 
 /** Settings of RTMP publishers and players. */
 export const RTMP_SETTINGS = {
@@ -148,7 +148,7 @@ export const RTMP_SETTINGS = {
     type: 'boolean',
     default: true,
     from: 'wcs',
-    doc: 'Frames larger than a socket\'s buffer are queued as a whole. This server always does; the setting is read so that files of WCS can stay as they are.',
+    doc: "Frames larger than a socket's buffer are queued as a whole. This server always does; the setting is read so that files of WCS can stay as they are.",
   },
   h264_sps_max_dec_frame_buffering: {
     type: 'integer',

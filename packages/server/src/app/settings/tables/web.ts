@@ -1,5 +1,4 @@
 import type { SettingEntry } from '../setting-entry.ts';
-import { GIB, MINUTES_MS } from './units.ts';
 
 /** Settings of the web port: console, REST API, statistics. */
 export const WEB_SETTINGS = {
