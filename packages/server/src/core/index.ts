@@ -1,3 +1,4 @@
+export * from './arrival-meter.ts';
 export * from './connection-registry.ts';
 export * from './errors.ts';
 export * from './fan-out.ts';

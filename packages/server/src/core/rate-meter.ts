@@ -1,28 +1,50 @@
-const WINDOW_MS = 4000;
+import type { MediaPacket } from '@sluice/media';
 
-/** Counts packets, bytes and key frames of a track, and tells rates over about the last four seconds. */
+const WINDOW_MS = 4000;
+/** Weight of one packet in the smoothed lag: about half a second of video. */
+const LAG_WEIGHT = 1 / 16;
+
+/** Counts packets, bytes and kinds of frames of a track, and tells rates over about the last four seconds. */
 export class RateMeter {
   packets = 0;
   bytes = 0;
   keyFrames = 0;
+  /**
+   * Frames that are shown before one that came earlier, whatever the codec calls them. Found by their times alone, so
+   * that no bitstream is parsed.
+   */
+  bFrames = 0;
   /** Packets between the last two key frames; 0 until two were seen. */
   gop = 0;
+  /** Time between the last two key frames on the stream's timeline, microseconds; 0 until two were seen. */
+  keyFrameIntervalUs = 0;
+  /** When the newest packet came, on the clock of `performance.now()`; 0 before the first. */
+  arrivedMs = 0;
+  #lagMs = 0;
   #sinceKey = 0;
+  #keyDtsUs = -1;
+  #lastDtsUs = 0;
+  #highestPtsUs = Number.NEGATIVE_INFINITY;
+  #bFramesBefore = 0;
   #markMs = 0;
   #markPackets = 0;
   #markBytes = 0;
   #perSecond = 0;
   #bitsPerSecond = 0;
 
-  /** Hot path: no clock is read here. */
-  count(bytes: number, key: boolean): void {
+  /** Hot path: additions and comparisons only; the clock was read by the caller. */
+  count(packet: MediaPacket, arrivedMs: number): void {
+    const { dtsUs, ptsUs } = packet;
     this.packets++;
-    this.bytes += bytes;
+    this.bytes += packet.byteLength;
+    const lagMs = arrivedMs - dtsUs / 1000;
+    this.#lagMs += (lagMs - this.#lagMs) * (this.arrivedMs === 0 ? 1 : LAG_WEIGHT);
+    this.arrivedMs = arrivedMs;
+    this.#lastDtsUs = dtsUs;
     this.#sinceKey++;
-    if (!key) return;
-    if (this.keyFrames > 0) this.gop = this.#sinceKey;
-    this.keyFrames++;
-    this.#sinceKey = 0;
+    if (packet.key) this.#countKeyFrame(dtsUs);
+    else if (ptsUs < this.#highestPtsUs) this.bFrames++;
+    if (ptsUs > this.#highestPtsUs) this.#highestPtsUs = ptsUs;
   }
 
   /** Called about once a second by the owner of the clock; `nowMs` is monotonic. */
@@ -41,6 +63,18 @@ export class RateMeter {
     this.#markBytes = this.bytes;
   }
 
+  /** Forgets what concerns one publication; the counts go on. Called when another one begins. */
+  restart(): void {
+    this.gop = 0;
+    this.keyFrameIntervalUs = 0;
+    this.arrivedMs = 0;
+    this.#lagMs = 0;
+    this.#sinceKey = 0;
+    this.#keyDtsUs = -1;
+    this.#highestPtsUs = Number.NEGATIVE_INFINITY;
+    this.#bFramesBefore = this.bFrames;
+  }
+
   /** Packets a second: frames a second for video. */
   get packetsPerSecond(): number {
     return this.#perSecond;
@@ -48,5 +82,33 @@ export class RateMeter {
 
   get bitsPerSecond(): number {
     return this.#bitsPerSecond;
+  }
+
+  /** True when this publication has frames that are shown before one that came earlier. */
+  get reordered(): boolean {
+    return this.bFrames > this.#bFramesBefore;
+  }
+
+  /** Time on the stream's timeline from the newest key frame to the newest packet, microseconds. */
+  get sinceKeyFrameUs(): number {
+    return this.#keyDtsUs < 0 ? 0 : Math.max(0, this.#lastDtsUs - this.#keyDtsUs);
+  }
+
+  /**
+   * Arrival time minus decoding time, smoothed, milliseconds. Of no meaning by itself, as the clocks begin anywhere;
+   * the difference between two tracks of a stream tells by how much one arrives behind the other.
+   */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  #countKeyFrame(dtsUs: number): void {
+    if (this.#keyDtsUs >= 0) {
+      this.gop = this.#sinceKey;
+      this.keyFrameIntervalUs = Math.max(0, dtsUs - this.#keyDtsUs);
+    }
+    this.keyFrames++;
+    this.#sinceKey = 0;
+    this.#keyDtsUs = dtsUs;
   }
 }

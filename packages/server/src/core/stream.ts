@@ -1,4 +1,5 @@
 import type { MediaPacket, Track } from '@sluice/media';
+import { ArrivalMeter } from './arrival-meter.ts';
 import { type LogEntry, PacketLog } from './packet-log.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Reader, type ReaderOptions } from './reader.ts';
@@ -54,6 +55,7 @@ export class Stream {
   readonly createdAt = Date.now();
   readonly videoRate = new RateMeter();
   readonly audioRate = new RateMeter();
+  readonly arrivals = new ArrivalMeter();
   readonly log: PacketLog<StreamEntry>;
   #state: StreamState = EMPTY_STATE;
   #publisher: Publisher | undefined;
@@ -112,6 +114,7 @@ export class Stream {
     if (this.#publications++ > 0) {
       this.#state = { ...EMPTY_STATE, epoch: this.#state.epoch + 1 };
       this.log.clear();
+      for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
     }
   }
 
@@ -135,7 +138,9 @@ export class Stream {
   publish(packet: MediaPacket): void {
     const video = packet.track.kind === 'video';
     if ((video ? this.#state.video : this.#state.audio) !== packet.track) this.setTrack(packet.track);
-    (video ? this.videoRate : this.audioRate).count(packet.byteLength, packet.key);
+    const nowMs = performance.now();
+    this.arrivals.count(nowMs);
+    (video ? this.videoRate : this.audioRate).count(packet, nowMs);
     if (packet.dtsUs > this.#lastDtsUs) this.#lastDtsUs = packet.dtsUs;
     this.log.append({
       packet,
