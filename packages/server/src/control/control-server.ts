@@ -10,7 +10,10 @@ import { type ControlOptions, corsHeaders } from './control-options.ts';
 import { errorBody, publicError } from './error-body.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { MountedProtocols } from './mounted-protocols.ts';
+import { Machine } from './process/machine-facts.ts';
+import { ProcessVitals } from './process/process-vitals.ts';
 import { restRoutes } from './rest/rest-routes.ts';
+import { statRoute } from './stat/stat-route.ts';
 import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -18,6 +21,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Mounted protocols have this long to end their connections before these are cut off. */
 const MOUNTS_GRACE_MS = 500;
+const SAMPLE_INTERVAL_MS = 1000;
 
 /** The HTTP server for people and programs that look after the media server: REST, health, metrics, console. */
 export class ControlServer {
@@ -26,8 +30,10 @@ export class ControlServer {
   readonly #cors: ReadonlyMap<string, string>;
   readonly #metrics: ServerMetrics;
   readonly #mounts: MountedProtocols;
+  readonly #vitals = new ProcessVitals();
   readonly #errorLog = new RateLimiter(5);
   #app: FastifyInstance | undefined;
+  #sampling: NodeJS.Timeout | undefined;
   #port: number;
   #closing: Promise<void> | undefined;
 
@@ -36,7 +42,7 @@ export class ControlServer {
     this.#deps = deps;
     this.#options = Object.freeze({ ...options });
     this.#cors = corsHeaders(options);
-    this.#metrics = new ServerMetrics(deps);
+    this.#metrics = new ServerMetrics({ ...deps, vitals: this.#vitals });
     this.#mounts = new MountedProtocols(deps.mounts ?? [], deps.log);
     this.#port = options.port;
   }
@@ -54,6 +60,8 @@ export class ControlServer {
     const app = this.#createApp();
     this.#app = app;
     this.#metrics.start();
+    this.#sampling = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
+    statRoute(app, { deps: this.#deps, vitals: this.#vitals, machine: new Machine() }, this.#cors);
     this.#infoRoutes(app);
     await app.register(
       (scope, _options, done) => {
@@ -79,8 +87,14 @@ export class ControlServer {
   }
 
   async #close(): Promise<void> {
+    clearInterval(this.#sampling);
     await this.#app?.close();
     this.#metrics.close();
+    this.#vitals.close();
+  }
+
+  #sample(): void {
+    this.#vitals.sample(performance.now());
   }
 
   #createApp(): FastifyInstance {
