@@ -2,7 +2,7 @@
 // Prints "ready" once every viewer gets media, then a line of total bytes for each line that it reads.
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { encodeAmf0 } from '../../packages/server/dist/protocols/rtmp/wire/amf0.js';
+import { encodeAmf0 } from '@sluice/media';
 import { MESSAGE, writeMessage } from '../../packages/server/dist/protocols/rtmp/wire/chunk-writer.js';
 
 const [port, stream, count] = [Number(process.argv[2]), process.argv[3], Number(process.argv[4])];

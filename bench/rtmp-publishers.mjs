@@ -1,0 +1,120 @@
+// CPU and memory of many RTMP publishers that nobody watches: Sluice against nginx-rtmp in one run.
+// node bench/rtmp-publishers.mjs [--publishers 1000] [--seconds 10] [--rounds 3] [--set gop_cache_duration=4000]
+// Needs: npm run build, ffmpeg, nginx with libnginx-mod-rtmp (Debian packages).
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startNginx, startSluice, usage } from './support/peers.mjs';
+
+const { values } = parseArgs({
+  options: {
+    publishers: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '3' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+});
+const SETTINGS = Object.fromEntries(values.set.map((set) => set.split('=')));
+const LOAD = fileURLToPath(new URL('./support/rtmp-publish-load.mjs', import.meta.url));
+const SETTLE_MS = 4000;
+
+/** 100 kbit/s: 25 pictures and 15.6 packets of sound a second, a key frame every two seconds. */
+function makeClip(folder) {
+  const file = join(folder, 'clip.flv');
+  const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25', '-f', 'lavfi', '-i', 'sine=440:r=16000'];
+  const rate = ['-b:v', '72k', '-maxrate', '72k', '-bufsize', '72k'];
+  const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '50', '-bf', '0', ...rate];
+  const audio = ['-c:a', 'aac', '-b:a', '24k'];
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, ...audio, '-t', '20', file]);
+  return file;
+}
+
+function startLoad(port, clip, count) {
+  const child = spawn(process.execPath, [LOAD, String(port), clip, String(count)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error('the load ended');
+    return value;
+  };
+  return {
+    ready: next,
+    ask: async () => {
+      child.stdin.write('\n');
+      return (await next()).split(' ').map(Number);
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', resolve);
+        child.stdin.end();
+      }),
+  };
+}
+
+async function measure(server, clip, publishers) {
+  const before = usage(server.pid);
+  const load = startLoad(server.port, clip, publishers);
+  await load.ready();
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  const [bytes0] = await load.ask();
+  const start = { ...usage(server.pid), at: performance.now() };
+  await new Promise((resolve) => setTimeout(resolve, Number(values.seconds) * 1000));
+  const end = { ...usage(server.pid), at: performance.now() };
+  const [bytes1, closed, lateMs] = await load.ask();
+  await load.stop();
+  const seconds = (end.at - start.at) / 1000;
+  return {
+    cpu: ((end.cpu - start.cpu) / seconds) * 100,
+    kib: (end.rssKib - before.rssKib) / publishers,
+    kbit: ((bytes1 - bytes0) * 8) / seconds / publishers / 1000,
+    closed,
+    lateMs,
+  };
+}
+
+function median(list) {
+  const sorted = [...list].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+}
+
+/** Median and spread of one figure over the rounds. */
+function summary(list, digits) {
+  const range = `${Math.min(...list).toFixed(digits)}–${Math.max(...list).toFixed(digits)}`;
+  return `${median(list).toFixed(digits)} (${range})`;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+try {
+  const clip = makeClip(folder);
+  const rounds = { 'nginx-rtmp': [], sluice: [] };
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const start of [startNginx, startSluice]) {
+      const server = await start(folder, SETTINGS);
+      const result = await measure(server, clip, Number(values.publishers));
+      await server.stop();
+      rounds[server.name].push(result);
+      process.stderr.write(`${server.name} ${JSON.stringify(result)}\n`);
+    }
+  }
+  const head = ['server', 'CPU % of a core', 'CPU µs / publisher and s', 'KiB / publisher', 'kbit/s each', 'lost'];
+  process.stdout.write(`| ${head.join(' | ')} |\n|${' --- |'.repeat(head.length)}\n`);
+  for (const [name, list] of Object.entries(rounds)) {
+    const cpu = list.map((r) => r.cpu);
+    const perPublisher = cpu.map((percent) => (percent * 10_000) / Number(values.publishers));
+    const kib = list.map((r) => r.kib);
+    const kbit = median(list.map((r) => r.kbit)).toFixed(0);
+    const lost = list.reduce((sum, r) => sum + r.closed, 0);
+    const cells = [name, summary(cpu, 1), summary(perPublisher, 0), summary(kib, 0), kbit, lost];
+    process.stdout.write(`| ${cells.join(' | ')} |\n`);
+  }
+  const ratios = rounds.sluice.map((r, i) => r.cpu / rounds['nginx-rtmp'][i].cpu);
+  process.stdout.write(`| **CPU ratio** | **${summary(ratios, 2)}** | | | | |\n`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
