@@ -2,7 +2,8 @@ import type { MediaPacket, Track } from '../packet.ts';
 import { BoxWriter } from './box-writer.ts';
 import { DELTA_SAMPLE_FLAGS, SYNC_SAMPLE_FLAGS } from './init-segment.ts';
 
-export { writeInitSegment } from './init-segment.ts';
+export { type InitSegmentOptions, writeInitSegment } from './init-segment.ts';
+export { isFmp4Carriable } from './sample-entry-writer.ts';
 
 /** A packet and the time until the next one of its track. */
 export interface FragmentSample {
@@ -94,8 +95,13 @@ function trafBytes(entry: FragmentTrack): number {
   return TRAF_BYTES + perSample * entry.samples.length;
 }
 
+/** Samples of these codecs are NAL units, each after its length (ISO 14496-15 §4.3.3.1); others are stored as they are. */
+function isLengthPrefixed({ codec }: Track): boolean {
+  return codec === 'h264' || codec === 'h265';
+}
+
 function sampleBytes(packet: MediaPacket): number {
-  return packet.byteLength + (packet.track.kind === 'video' ? NAL_LENGTH_BYTES * packet.units.length : 0);
+  return packet.byteLength + (isLengthPrefixed(packet.track) ? NAL_LENGTH_BYTES * packet.units.length : 0);
 }
 
 function trackDataBytes(entry: FragmentTrack): number {
@@ -130,7 +136,7 @@ function writeTrackFragment(writer: BoxWriter, entry: FragmentTrack, baseUs: num
 }
 
 function writeTrackData(writer: BoxWriter, entry: FragmentTrack): void {
-  const lengthPrefixed = entry.track.kind === 'video';
+  const lengthPrefixed = isLengthPrefixed(entry.track);
   for (const { packet } of entry.samples) {
     for (const unit of packet.units) {
       if (lengthPrefixed) writer.u32(unit.length);

@@ -1,6 +1,8 @@
 export {
   type FragmentSample,
   type FragmentTrack,
+  type InitSegmentOptions,
+  isFmp4Carriable,
   type MediaSegmentOptions,
   writeInitSegment,
   writeMediaSegment,

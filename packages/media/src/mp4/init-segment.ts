@@ -1,6 +1,6 @@
-import { parseAacConfig, parseSps, writeAvcConfig } from '../codec/index.ts';
-import { ProtocolError, type Track } from '../packet.ts';
+import type { Track } from '../packet.ts';
 import { BoxWriter } from './box-writer.ts';
+import { type PictureShape, pictureShape, writeSampleEntry } from './sample-entry-writer.ts';
 
 /** Sample flags (ISO 14496-12 §8.8.3.1) of a sample that depends on no other: every audio frame, every key picture. */
 export const SYNC_SAMPLE_FLAGS = 0x0200_0000;
@@ -13,17 +13,21 @@ const UNITY_MATRIX = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 const MOVIE_TIMESCALE = 1000;
 /** ISO 639-2 code 'und', packed as three 5-bit letters (§8.4.2.3). */
 const LANGUAGE_UNDETERMINED = 0x55c4;
-/** nal_unit_type of a sequence parameter set (H.264 table 7-1). */
-const NAL_SPS = 7;
+
+/** Choices for {@link writeInitSegment}. */
+export interface InitSegmentOptions {
+  /** Size in pixels of a picture whose track does not tell it, which is so for VP9. */
+  pictureSize?: { readonly width: number; readonly height: number };
+}
 
 /**
  * Writes the CMAF header (ISO 23000-19 §7.3.1): `ftyp` and a `moov` without samples, with one `trak` and one `trex`
  * per track. `track_ID` is `track.id + 1`, and the media timescale is `track.clockRate`.
  *
- * @throws ProtocolError `MP4_UNSUPPORTED_CODEC` when a track is neither h264 nor aac, and the codec parsers' own
- *   errors when `track.parameters` is malformed.
+ * @throws ProtocolError `MP4_UNSUPPORTED_CODEC` for a codec that {@link isFmp4Carriable} refuses or a track without
+ *   parameters or size, and the codec parsers' own errors when `track.parameters` is malformed.
  */
-export function writeInitSegment(tracks: readonly Track[]): Uint8Array {
+export function writeInitSegment(tracks: readonly Track[], options: InitSegmentOptions = {}): Uint8Array {
   const writer = new BoxWriter(1024 + 1024 * tracks.length);
   writer.box('ftyp', () => {
     writer.ascii('iso6');
@@ -32,7 +36,7 @@ export function writeInitSegment(tracks: readonly Track[]): Uint8Array {
   });
   writer.box('moov', () => {
     writeMovieHeader(writer, tracks);
-    for (const track of tracks) writeTrack(writer, track);
+    for (const track of tracks) writeTrack(writer, track, pictureShape(track, options.pictureSize));
     writer.box('mvex', () => {
       for (const track of tracks) writeTrackExtends(writer, track);
     });
@@ -64,8 +68,7 @@ function writeTrackExtends(writer: BoxWriter, track: Track): void {
   });
 }
 
-function writeTrack(writer: BoxWriter, track: Track): void {
-  const picture = pictureShape(track);
+function writeTrack(writer: BoxWriter, track: Track, picture: PictureShape): void {
   writer.box('trak', () => {
     // Flags: enabled, in movie, in preview.
     writer.fullBox('tkhd', 0, 7, () => {
@@ -122,9 +125,7 @@ function writeSampleTable(writer: BoxWriter, track: Track, picture: PictureShape
   writer.box('stbl', () => {
     writer.fullBox('stsd', 0, 0, () => {
       writer.u32(1);
-      if (track.codec === 'h264') writeAvcSampleEntry(writer, track, picture);
-      else if (track.codec === 'aac') writeAacSampleEntry(writer, track);
-      else throw new ProtocolError('MP4_UNSUPPORTED_CODEC', `cannot write ${track.codec} into MP4`);
+      writeSampleEntry(writer, track, picture);
     });
     // Mandatory tables, empty because every sample is in a fragment.
     writer.fullBox('stts', 0, 0, () => writer.u32(0));
@@ -132,81 +133,4 @@ function writeSampleTable(writer: BoxWriter, track: Track, picture: PictureShape
     writer.fullBox('stsz', 0, 0, () => writer.zeros(8));
     writer.fullBox('stco', 0, 0, () => writer.u32(0));
   });
-}
-
-/** AVCSampleEntry, ISO 14496-15 §5.4.2 and ISO 14496-12 §12.1.3. */
-function writeAvcSampleEntry(writer: BoxWriter, track: Track, picture: PictureShape): void {
-  writer.box('avc1', () => {
-    writer.zeros(6);
-    writer.u16(1); // data reference index
-    writer.zeros(16);
-    writer.u16(picture.width);
-    writer.u16(picture.height);
-    writer.u32(0x48_0000); // 72 dpi
-    writer.u32(0x48_0000);
-    writer.u32(0);
-    writer.u16(1); // frames per sample
-    writer.zeros(32); // compressor name
-    writer.u16(0x18); // depth
-    writer.u16(0xffff);
-    writer.box('avcC', () => writer.bytes(writeAvcConfig(track.parameters)));
-    if (picture.sarWidth !== picture.sarHeight) {
-      writer.box('pasp', () => {
-        writer.u32(picture.sarWidth);
-        writer.u32(picture.sarHeight);
-      });
-    }
-  });
-}
-
-/** MP4AudioSampleEntry, ISO 14496-14 §5.6, with the ES_Descriptor of ISO 14496-1 §7.2.6.5. */
-function writeAacSampleEntry(writer: BoxWriter, track: Track): void {
-  const asc = track.parameters[0];
-  if (asc === undefined) throw new ProtocolError('MP4_UNSUPPORTED_CODEC', 'aac track without AudioSpecificConfig');
-  const { channels } = parseAacConfig(asc);
-  writer.box('mp4a', () => {
-    writer.zeros(6);
-    writer.u16(1); // data reference index
-    writer.zeros(8);
-    writer.u16(channels);
-    writer.u16(16); // sample size
-    writer.zeros(4);
-    // 16.16 cannot hold 88.2 kHz and more; zero then, and readers take the rate from the AudioSpecificConfig.
-    writer.u32(track.clockRate <= 0xffff ? track.clockRate * 0x1_0000 : 0);
-    writer.fullBox('esds', 0, 0, () => {
-      const decoderConfigLength = 13 + 2 + asc.length;
-      descriptorHeader(writer, 0x03, 3 + 2 + decoderConfigLength + 3);
-      writer.zeros(3); // ES_ID 0 as files demand, and no flags
-      descriptorHeader(writer, 0x04, decoderConfigLength);
-      writer.u8(0x40); // object type: MPEG-4 audio
-      writer.u8(0x15); // audio stream
-      writer.zeros(3 + 4 + 4); // buffer size, maximum and average bit rate: unknown
-      descriptorHeader(writer, 0x05, asc.length);
-      writer.bytes(asc);
-      descriptorHeader(writer, 0x06, 1);
-      writer.u8(2); // SLConfig: predefined for MP4 files
-    });
-  });
-}
-
-/** Tag and one-byte length: an AudioSpecificConfig is far shorter than the 127 bytes that fit. */
-function descriptorHeader(writer: BoxWriter, tag: number, length: number): void {
-  if (length > 127) throw new ProtocolError('MP4_UNSUPPORTED_CODEC', 'AudioSpecificConfig is too long');
-  writer.u8(tag);
-  writer.u8(length);
-}
-
-/** Size in pixels and sample aspect ratio; zero for audio, as its track header wants. */
-interface PictureShape {
-  width: number;
-  height: number;
-  sarWidth: number;
-  sarHeight: number;
-}
-
-function pictureShape(track: Track): PictureShape {
-  if (track.codec !== 'h264') return { width: 0, height: 0, sarWidth: 1, sarHeight: 1 };
-  const sps = track.parameters.find((unit) => ((unit[0] ?? 0) & 31) === NAL_SPS);
-  if (sps === undefined) throw new ProtocolError('MP4_UNSUPPORTED_CODEC', 'h264 track without SPS');
-  return parseSps(sps);
 }

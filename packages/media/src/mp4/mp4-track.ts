@@ -12,7 +12,7 @@ const REORDER_DEPTH = 32;
 export interface Mp4Sample {
   /** Position in the file in bytes. */
   readonly offset: number;
-  /** Length in bytes, as stored: for h264 with a length before each NAL unit. */
+  /** Length in bytes, as stored: for h264 and h265 with a length before each NAL unit. */
   readonly size: number;
   /** Decoding time in integer microseconds; negative where the edit list starts later than the first sample. */
   readonly dtsUs: number;
@@ -40,7 +40,7 @@ export class Mp4Track {
   readonly sampleCount: number;
   /** Time from zero to the end of the last sample's presentation, in microseconds. */
   readonly durationUs: number;
-  /** Bytes of the length before each NAL unit; 0 for audio. */
+  /** Bytes of the length before each NAL unit; 0 for codecs without such units. */
   readonly lengthSize: 0 | 1 | 2 | 4;
   readonly #table: SampleTable;
   readonly #time: TimeMapping;

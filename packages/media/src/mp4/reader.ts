@@ -1,7 +1,7 @@
-import { canonicalUnits, h264Track, splitAvcc } from '../codec/index.ts';
-import { type MediaPacket, ProtocolError, type Track } from '../packet.ts';
+import { type MediaPacket, ProtocolError } from '../packet.ts';
 import { asBadFile, badFile, childBoxes, readBoxHeader, requireBox } from './box-reader.ts';
 import { type Mp4Sample, type Mp4Track, parseTimescale, parseTrack } from './mp4-track.ts';
+import { makePacket } from './sample-packet.ts';
 
 export type { Mp4Sample, Mp4Track } from './mp4-track.ts';
 
@@ -45,7 +45,7 @@ export class Mp4Reader {
   readonly tracks: readonly Mp4Track[];
   /** Time from zero to the end of the longest track, in microseconds. */
   readonly durationUs: number;
-  /** What was left out, by sample entry type such as `hvc1` or `mp4a.6b`. */
+  /** What was left out, by sample entry type such as `ac-3` or `mp4a.6b`. */
   readonly skipped: readonly string[];
   readonly #source: ByteSource;
 
@@ -204,38 +204,4 @@ async function readBatch(source: ByteSource, batch: readonly PlannedSample[]): P
     }
     first = next;
   }
-}
-
-function makePacket(track: Track, lengthSize: 0 | 1 | 2 | 4, sample: Mp4Sample, data: Uint8Array): MediaPacket {
-  const { dtsUs, ptsUs } = sample;
-  if (lengthSize === 0) {
-    // `slice` on a Node Buffer would be a view of the whole read, which the packet must not keep alive.
-    return { track, units: [ownCopy(data)], ptsUs, dtsUs, key: true, byteLength: data.length };
-  }
-  const canonical = canonicalUnits(splitAvcc(data, lengthSize));
-  const units = canonical.units.map(ownCopy);
-  const byteLength = units.reduce((sum, unit) => sum + unit.length, 0);
-  return { track: withParameters(track, canonical.parameters), units, ptsUs, dtsUs, key: canonical.key, byteLength };
-}
-
-function ownCopy(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
-}
-
-/** The same track, unless `inBand` holds a parameter set that it does not have. New sets replace those of their kind. */
-function withParameters(track: Track, inBand: readonly Uint8Array[]): Track {
-  const isKnown = (unit: Uint8Array): boolean => track.parameters.some((known) => sameBytes(known, unit));
-  if (inBand.every(isKnown)) return track;
-  const ofType = (units: readonly Uint8Array[], type: number): Uint8Array[] =>
-    units.filter((unit) => ((unit[0] ?? 0) & 31) === type);
-  // SPS, SPS extensions, PPS.
-  const replaced = [7, 13, 8].flatMap((type) => {
-    const fresh = ofType(inBand, type);
-    return fresh.length > 0 ? fresh.map(ownCopy) : ofType(track.parameters, type);
-  });
-  return h264Track(track.id, replaced);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -1,11 +1,27 @@
-import { aacTrack, h264Track, parseAvcConfig } from '../codec/index.ts';
+import {
+  aacTrack,
+  av1Track,
+  h264Track,
+  h265Track,
+  isCompleteH265,
+  opusTrack,
+  parseAv1Config,
+  parseAvcConfig,
+  parseHevcConfig,
+  parseOpusSpecificBox,
+  parseVpConfig,
+  vp9Track,
+  writeHevcConfig,
+  writeOpusHead,
+  writeVpConfig,
+} from '../codec/index.ts';
 import type { Track } from '../packet.ts';
 import { asBadFile, badFile, childBoxes, FieldReader, findBox, printable } from './box-reader.ts';
 
 /** What the sample description of one track tells. */
 export interface SampleDescription {
   readonly track: Track;
-  /** Bytes of the length before each NAL unit (ISO 14496-15 §5.3.3.1); 0 for audio. */
+  /** Bytes of the length before each NAL unit (ISO 14496-15 §5.3.3.1); 0 for codecs without such units. */
   readonly lengthSize: 0 | 1 | 2 | 4;
 }
 
@@ -25,7 +41,7 @@ const DECODER_SPECIFIC_INFO = 5;
  * Reads the content of an `stsd` box (ISO 14496-12 §8.5.2).
  *
  * @param id identifier for the new track.
- * @returns the description, or for what the hub does not carry a text that names it, such as `hvc1`.
+ * @returns the description, or for what the hub does not carry a text that names it, such as `ac-3`.
  * @throws ProtocolError `MP4_BAD_FILE` when the description of a known codec is malformed.
  */
 export function parseSampleDescription(stsd: Uint8Array, id: number): SampleDescription | string {
@@ -33,14 +49,68 @@ export function parseSampleDescription(stsd: Uint8Array, id: number): SampleDesc
   const [entry] = entries;
   if (entry === undefined) throw badFile('stsd is empty');
   const type = printable(entry.type);
-  if (entry.type !== 'avc1' && entry.type !== 'avc3' && entry.type !== 'mp4a') return type;
+  const parse = PARSERS.get(entry.type);
+  if (parse === undefined) return type;
   if (entries.length > 1) return `${type} (several sample descriptions)`;
-  return entry.type === 'mp4a' ? parseAac(entry.content, id) : parseAvc(entry.content, id, type);
+  return parse(entry.content, id, type);
+}
+
+/** What reads each type of sample entry that the hub carries. */
+const PARSERS: ReadonlyMap<string, (entry: Uint8Array, id: number, type: string) => SampleDescription | string> =
+  new Map([
+    ['avc1', parseAvc],
+    ['avc3', parseAvc],
+    ['hvc1', parseHevc],
+    ['hev1', parseHevc],
+    ['av01', parseAv1],
+    ['vp09', parseVp9],
+    ['mp4a', parseAac],
+    ['Opus', parseOpus],
+  ]);
+
+/** The content of a box that must be in a sample entry, after its `fixed` bytes. */
+function configBox(entry: Uint8Array, fixed: number, type: string): Uint8Array {
+  const content = childBoxes(entry, fixed).find((box) => box.type === type)?.content;
+  if (content === undefined) throw badFile(`box ${type} is missing`);
+  return content;
+}
+
+function parseHevc(entry: Uint8Array, id: number, type: string): SampleDescription | string {
+  const hvcC = configBox(entry, VISUAL_ENTRY_BYTES, 'hvcC');
+  return asBadFile(() => {
+    const { lengthSize, parameters } = parseHevcConfig(hvcC);
+    // hev1 may keep its parameter sets in the samples alone; a track without any cannot be announced to players.
+    if (!isCompleteH265(parameters)) return `${type} (no parameter sets)`;
+    writeHevcConfig(parameters);
+    return { track: h265Track(id, parameters), lengthSize };
+  });
+}
+
+function parseAv1(entry: Uint8Array, id: number, type: string): SampleDescription | string {
+  const av1C = configBox(entry, VISUAL_ENTRY_BYTES, 'av1C');
+  const sequence = asBadFile(() => parseAv1Config(av1C));
+  if (sequence === undefined) return `${type} (no sequence header)`;
+  return { track: av1Track(id, sequence), lengthSize: 0 };
+}
+
+function parseVp9(entry: Uint8Array, id: number): SampleDescription {
+  const vpcC = configBox(entry, VISUAL_ENTRY_BYTES, 'vpcC');
+  return {
+    track: vp9Track(
+      id,
+      asBadFile(() => writeVpConfig(parseVpConfig(vpcC))),
+    ),
+    lengthSize: 0,
+  };
+}
+
+function parseOpus(entry: Uint8Array, id: number): SampleDescription {
+  const dOps = configBox(entry, AUDIO_ENTRY_BYTES, 'dOps');
+  return { track: asBadFile(() => opusTrack(id, writeOpusHead(parseOpusSpecificBox(dOps)))), lengthSize: 0 };
 }
 
 function parseAvc(entry: Uint8Array, id: number, type: string): SampleDescription | string {
-  const avcC = childBoxes(entry, VISUAL_ENTRY_BYTES).find((box) => box.type === 'avcC')?.content;
-  if (avcC === undefined) throw badFile('box avcC is missing');
+  const avcC = configBox(entry, VISUAL_ENTRY_BYTES, 'avcC');
   // avc3 may keep its parameter sets in the samples alone; a track without any cannot be announced to players.
   if (type === 'avc3' && ((avcC[5] ?? 0) & 0x1f) === 0) return 'avc3 (no parameter sets)';
   const { lengthSize, sps, pps } = asBadFile(() => parseAvcConfig(avcC));
