@@ -172,9 +172,12 @@ export class RtmpSession implements RtmpPeer {
 
   #onInputError(error: unknown): void {
     if (error instanceof UnsupportedCodecError) {
-      this.#log.warn({ stream: this.#role?.name }, `publish refused: ${error.message}`);
+      const { publishMedia } = this.#context.options;
+      const instead = [...publishMedia[error.kind]].map(codecTitle).join(', ');
+      const text = `${error.message}; set the encoder to one of ${instead}`;
+      this.#log.warn({ stream: this.#role?.name }, `publish refused: ${text}`);
       this.#context.counters.count('rtmp_refused');
-      return this.terminate(error.message);
+      return this.terminate(text);
     }
     if (error instanceof ProtocolError) return this.#fail(`${error.code}: ${error.message}`, 'rtmp_protocol_errors');
     // A fault of ours that this peer's input brings out must cost this peer only.

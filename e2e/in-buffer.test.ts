@@ -1,0 +1,91 @@
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { TestClient } from '../packages/server/src/protocols/rtmp/testing/client.ts';
+import { MESSAGE } from '../packages/server/src/protocols/rtmp/wire/chunk-writer.ts';
+import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
+import { freePort, TestServer } from './support/server.ts';
+
+const PERIOD_MS = 2000;
+const STALL_MS = 400;
+
+let server: TestServer;
+let proxy: Server;
+
+afterEach(async () => {
+  proxy.close();
+  await server.stop();
+});
+
+/** A way to the server on which nothing moves for 400 ms of every 2 s; what was held then comes at once. */
+async function stallingWay(to: number): Promise<number> {
+  const port = await freePort();
+  const sockets = new Set<{ from: Socket; to: Socket }>();
+  const timer = setInterval(() => {
+    const stalled = performance.now() % PERIOD_MS < STALL_MS;
+    for (const pair of sockets) {
+      if (stalled) pair.from.pause();
+      else pair.from.resume();
+    }
+  }, 5);
+  proxy = createServer((from) => {
+    const pair = { from, to: connect({ port: to, host: '127.0.0.1' }) };
+    sockets.add(pair);
+    from.pipe(pair.to);
+    pair.to.pipe(from);
+    for (const socket of [from, pair.to]) {
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(pair));
+    }
+  });
+  proxy.on('close', () => clearInterval(timer));
+  await new Promise<void>((resolve) => proxy.listen(port, '127.0.0.1', resolve));
+  return port;
+}
+
+/** Publishes for ten seconds by the stalling way; tells the pauses between pictures at a player, but for the first 3 s. */
+async function pausesOfPlayer(settings: Record<string, string | number>): Promise<number[]> {
+  server = await TestServer.start({ settings: { publisher_reconnect_wait: 0, ...settings } });
+  const port = await stallingWay(server.rtmpPort);
+  const clip = join(server.folder, 'clip.flv');
+  makeClip(clip, { seconds: 10, gop: 25 });
+  const url = `rtmp://127.0.0.1:${port}/live/cam`;
+  const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
+  await server.untilLive('cam');
+  const player = await TestClient.connect(server.rtmpPort);
+  await player.play('cam');
+  const arrivals: { atMs: number; timestamp: number }[] = [];
+  for (;;) {
+    const message = await player.until((m) => m.type === MESSAGE.video).catch(() => undefined);
+    if (message === undefined) break;
+    arrivals.push({ atMs: performance.now(), timestamp: message.timestamp });
+  }
+  expect(await publisher.exited, publisher.stderr).toBe(0);
+  const settled = arrivals.filter((a) => a.timestamp > 3000 && a.timestamp < 9500);
+  expect(settled.length).toBeGreaterThan(140);
+  return settled.slice(1).map((a, i) => a.atMs - (settled[i]?.atMs ?? 0));
+}
+
+/** A machine that is busy with other tests may itself pause a process for this long. */
+const NOISE_MS = 200;
+
+describe('the in-buffer, with a publisher that stalls 400 ms every 2 s', () => {
+  it('keeps the stalls from players', async () => {
+    const pauses = await pausesOfPlayer({ rtmp_in_buffer_enabled: 'true', rtmp_in_buffer_start_size: 600 });
+    expect(pauses.filter((ms) => ms > NOISE_MS)).toEqual([]);
+    // In the middle of them, pictures come 40 ms apart as they were made.
+    const sorted = pauses.toSorted((a, b) => a - b);
+    expect(sorted[Math.floor(sorted.length * 0.95)]).toBeLessThan(60);
+  });
+
+  it('without it players get the stalls, which shows that there are any', async () => {
+    const pauses = await pausesOfPlayer({});
+    expect(pauses.filter((ms) => ms > 300).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('passes everything through once the stream lags by the threshold', async () => {
+    const lag = { rtmp_in_buffer_input_delay_threshold: 200, rtmp_in_buffer_start_size: 600 };
+    const pauses = await pausesOfPlayer({ rtmp_in_buffer_enabled: 'true', ...lag });
+    expect(pauses.filter((ms) => ms > 300).length).toBeGreaterThanOrEqual(2);
+  });
+});
