@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { connect as connectTls } from 'node:tls';
 import { encodeAmf0, writeAacFrameTag } from '@sluice/media';
 import { generate } from 'selfsigned';
@@ -20,6 +21,16 @@ afterEach(() => rig.close());
 
 function customOf(name: string): unknown {
   return [...rig.hub.sessions.all()].map((s) => s.describe()).find((d) => d.streamName === name)?.custom;
+}
+
+/** A port that was free a moment ago on every address. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
 }
 
 /** Sends a second of picture and sound. */
@@ -226,5 +237,22 @@ describe('metadata', () => {
     await player.play('cam');
     const data = await player.until((m) => Buffer.from(m.payload).includes('onMetaData'));
     expect(Buffer.from(data.payload).includes(Buffer.from(encodeAmf0(1)))).toBe(true);
+  });
+});
+
+describe('several listeners', () => {
+  it('accepts on each address of the loopback interface, IPv6 where there is one', async () => {
+    const loopback = Object.values(networkInterfaces()).flatMap(
+      (list) => list?.filter((entry) => entry.internal) ?? [],
+    );
+    const port = await freePort();
+    await start({ listen: loopback.map((entry) => ({ host: entry.address, port })) });
+    for (const { address } of loopback) {
+      const socket = connect({ port, host: address });
+      await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+      socket.destroy();
+    }
+    await vi.waitFor(() => expect(rig.hub.counters.of('rtmp_connections')).toBe(loopback.length));
+    await vi.waitFor(() => expect(rig.hub.connections.size).toBe(0));
   });
 });
