@@ -14,6 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   [`${SERVER}/io`]: ['node:'],
   [`${SERVER}/protocols/rtmp`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/protocols/hls`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
+  [`${SERVER}/protocols/flv`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'ws', 'node:'],
   [`${SERVER}/vod`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/control`]: [
     `${SERVER}/core`,

@@ -1,0 +1,221 @@
+import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import {
+  type ConnectionRegistry,
+  type Counters,
+  FanOut,
+  type Log,
+  MediaServerError,
+  type SessionRegistry,
+  type Stream,
+  type StreamRegistry,
+  type StreamResolver,
+} from '../../core/index.ts';
+import { type HttpMount, RateLimiter, type Ticker } from '../../io/index.ts';
+import { Answerer } from './answer.ts';
+import { HttpTransport } from './http-transport.ts';
+import { type FlvOptions, resolveFlvOptions } from './options.ts';
+import { FlvFormat } from './packager.ts';
+import { FLV_PREFIX, parseTarget, type Refusal, type WantedKinds } from './request.ts';
+import { FlvSession } from './session.ts';
+import type { Transport } from './transport.ts';
+import { FrameCache } from './web-socket-frame.ts';
+import { WebSocketTransport } from './web-socket-transport.ts';
+
+export interface FlvDeps {
+  readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly connections: ConnectionRegistry;
+  /** Asked in order for names that are not live. */
+  readonly resolvers: readonly StreamResolver[];
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly ticker: Ticker;
+}
+
+/** What a session asks of the server that owns it. */
+export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log'> {
+  readonly options: FlvOptions;
+  /** Limits the log lines about viewers that were refused or dropped. */
+  readonly faults: RateLimiter;
+  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
+  fanOutFor(stream: Stream, wants: WantedKinds): FanOut;
+  viewerLeft(fanOut: FanOut): void;
+  sessionWaits(session: FlvSession): void;
+  sessionGone(session: FlvSession): void;
+}
+
+type Variant = 'both' | 'video' | 'audio';
+
+const CHECK_INTERVAL_MS = 1000;
+const FAULT_LINES_PER_SECOND = 5;
+/** What viewers send by WebSocket is ignored, so nothing of size is taken. */
+const MAX_INCOMING_BYTES = 1024;
+
+/** Plays live streams as HTTP-FLV and WebSocket-FLV on the web port: `/flv/<stream>.flv`. */
+export class FlvServer implements HttpMount, FlvContext {
+  readonly prefix = FLV_PREFIX;
+  readonly options: FlvOptions;
+  readonly sessions: SessionRegistry;
+  readonly connections: ConnectionRegistry;
+  readonly log: Log;
+  readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
+  readonly #streams: StreamRegistry;
+  readonly #resolvers: readonly StreamResolver[];
+  readonly #answer: Answerer;
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_INCOMING_BYTES,
+  });
+  readonly #frames = new FrameCache();
+  readonly #open = new Set<FlvSession>();
+  readonly #waiting = new Set<FlvSession>();
+  readonly #fanOuts = new Map<Stream, Map<Variant, FanOut>>();
+  readonly #tick: Disposable;
+  #checkedMs = 0;
+  #closed = false;
+
+  /** @throws MediaServerError CONFIG_INVALID for a header that can't be sent */
+  constructor(deps: FlvDeps, options: Partial<FlvOptions> = {}) {
+    this.options = resolveFlvOptions(options);
+    checkHeaders(this.options.headers);
+    this.sessions = deps.sessions;
+    this.connections = deps.connections;
+    this.log = deps.log;
+    this.#streams = deps.streams;
+    this.#resolvers = deps.resolvers;
+    this.#answer = new Answerer(this.options);
+    this.#tick = deps.ticker.on((nowMs) => this.#check(nowMs));
+  }
+
+  /** Viewers of this moment, with those that wait for their stream. */
+  get viewerCount(): number {
+    return this.#open.size;
+  }
+
+  request(request: IncomingMessage, response: ServerResponse): void {
+    // A body is of no use to us, and unread it would keep us from noticing that the peer leaves.
+    request.resume();
+    if (request.method === 'OPTIONS') return this.#answer.preflight(response);
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return this.#answer.refuse(response, { status: 405, message: 'streams are read with GET' });
+    }
+    // Behind an answer without end nothing can ever be answered, so nothing must be kept for it.
+    if (response.socket === null) {
+      return this.#answer.refuse(response, { status: 400, message: 'send one request for a stream at a time' });
+    }
+    this.#accept(request, new HttpTransport(response, this.#answer));
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const parts = { server: this.#webSockets, frames: this.#frames, answer: this.#answer, options: this.options };
+    this.#accept(request, new WebSocketTransport({ request, socket, head }, parts));
+  }
+
+  /** Ends all viewers and packagers; resolves when their connections are released. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#tick[Symbol.dispose]();
+    const open = [...this.#open];
+    for (const session of open) session.close('server stops');
+    for (const variants of this.#fanOuts.values()) for (const fanOut of variants.values()) fanOut.close();
+    this.#fanOuts.clear();
+    await Promise.all(open.map((session) => session.closed));
+  }
+
+  async findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
+    const present = this.#streams.get(name);
+    if (present !== undefined) return present;
+    const resolver = this.#resolvers.find((r) => r.accepts(name));
+    if (resolver !== undefined) return resolver.resolve(name);
+    return this.#streams.waitFor(name, this.options.playWaitMs, signal);
+  }
+
+  fanOutFor(stream: Stream, wants: WantedKinds): FanOut {
+    const variants = this.#fanOuts.get(stream) ?? new Map<Variant, FanOut>();
+    this.#fanOuts.set(stream, variants);
+    const variant = variantOf(wants);
+    let fanOut = variants.get(variant);
+    if (fanOut === undefined) {
+      const { flushIntervalMs } = this.options;
+      fanOut = new FanOut(stream, new FlvFormat(wants), {
+        flushIntervalMs,
+        onEnd: () => this.#forget(stream, variant),
+      });
+      variants.set(variant, fanOut);
+    }
+    return fanOut;
+  }
+
+  /** Ends a fan-out with its last viewer. */
+  viewerLeft(fanOut: FanOut): void {
+    if (fanOut.viewerCount > 0) return;
+    fanOut.close();
+    const variants = this.#fanOuts.get(fanOut.stream) ?? [];
+    for (const [variant, kept] of variants) if (kept === fanOut) this.#forget(fanOut.stream, variant);
+  }
+
+  sessionWaits(session: FlvSession): void {
+    this.#waiting.add(session);
+  }
+
+  sessionGone(session: FlvSession): void {
+    this.#open.delete(session);
+    this.#waiting.delete(session);
+    if (this.#open.size === 0) this.#frames.clear();
+  }
+
+  #accept(request: IncomingMessage, transport: Transport): void {
+    const target = this.#admit(request);
+    if ('status' in target) return transport.refuse(target);
+    const session = new FlvSession(target, transport, this);
+    this.#open.add(session);
+    session.begin();
+  }
+
+  #admit(request: IncomingMessage): ReturnType<typeof parseTarget> {
+    if (this.#closed) return { status: 503, message: 'the server stops' };
+    const { maxViewers } = this.options;
+    if (this.#open.size < maxViewers) return parseTarget(request.url ?? '');
+    const refusal: Refusal = {
+      status: 503,
+      message: `the limit of ${maxViewers} viewers is reached (flv_max_viewers)`,
+    };
+    const suppressed = this.faults.take();
+    if (suppressed >= 0) this.log.warn({ suppressed }, refusal.message);
+    return refusal;
+  }
+
+  #forget(stream: Stream, variant: Variant): void {
+    const variants = this.#fanOuts.get(stream);
+    variants?.delete(variant);
+    if (variants?.size === 0) this.#fanOuts.delete(stream);
+  }
+
+  #check(nowMs: number): void {
+    for (const session of this.#waiting) if (!session.poll(nowMs)) this.#waiting.delete(session);
+    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
+    this.#checkedMs = nowMs;
+    for (const session of this.#open) session.check(nowMs);
+  }
+}
+
+function variantOf(wants: WantedKinds): Variant {
+  if (wants.video && wants.audio) return 'both';
+  return wants.video ? 'video' : 'audio';
+}
+
+/** Refuses at the door what would make every answer fail. */
+function checkHeaders(headers: FlvOptions['headers']): void {
+  for (const [name, value] of headers) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch (cause) {
+      throw new MediaServerError('CONFIG_INVALID', `"${name}: ${value}" is not a header`, { cause });
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { writeFlvHeader } from '@sluice/media';
+import {
+  type ClientConnection,
+  type ConnectionDescription,
+  type FanOut,
+  FanOutViewer,
+  type Log,
+  MediaServerError,
+  type MediaSession,
+  type SessionDescription,
+  type Stream,
+} from '../../core/index.ts';
+import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
+import type { FlvContext } from './server.ts';
+import { announcedTracks } from './start.ts';
+import type { Transport } from './transport.ts';
+
+/** WCS's application key of connections that name none. */
+const APP_KEY = 'defaultApp';
+const MAX_AGENT_CHARACTERS = 256;
+
+interface Playback {
+  readonly stream: Stream;
+  readonly fanOut: FanOut;
+  readonly viewer: FanOutViewer;
+  readonly leftOutBefore: number;
+  readonly headerBytes: number;
+  readonly registrations: readonly Disposable[];
+}
+
+/** One viewer of a stream as FLV, by HTTP or WebSocket: waits for the stream and its tracks, then plays. */
+export class FlvSession implements MediaSession {
+  readonly mediaSessionId = randomUUID();
+  readonly sessionId: string;
+  /** Resolves when the connection is released. */
+  readonly closed: Promise<void>;
+  readonly #target: FlvTarget;
+  readonly #transport: Transport;
+  readonly #context: FlvContext;
+  readonly #log: Log;
+  readonly #remoteAddress: string;
+  readonly #login = randomBytes(15).toString('base64url');
+  readonly #createdAt = Date.now();
+  readonly #search = new AbortController();
+  /** The stream that was found and since when; its tracks may not be known yet. */
+  #found: { readonly stream: Stream; readonly atMs: number; tracksAtMs: number | undefined } | undefined;
+  #playback: Playback | undefined;
+  #over = false;
+
+  constructor(target: FlvTarget, transport: Transport, context: FlvContext) {
+    this.#target = target;
+    this.#transport = transport;
+    this.#context = context;
+    const { socket } = transport.request;
+    this.#remoteAddress = plainAddress(socket.remoteAddress);
+    this.sessionId = `/${this.#remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
+    this.#log = context.log.child({ session: this.sessionId, stream: target.streamName });
+    this.closed = new Promise((resolve) => {
+      transport.onGone = (reason) => {
+        this.close(reason);
+        context.sessionGone(this);
+        resolve();
+      };
+    });
+  }
+
+  describe(): SessionDescription {
+    const playback = this.#playback;
+    return {
+      sessionId: this.sessionId,
+      mediaSessionId: this.mediaSessionId,
+      appKey: APP_KEY,
+      protocol: 'flv',
+      mediaProvider: this.#transport.mediaProvider,
+      mediaType: 'play',
+      streamName: this.#target.streamName,
+      status: this.#over ? 'STOPPED' : playback === undefined ? 'PENDING' : 'PLAYING',
+      createDate: this.#createdAt,
+      transport: 'TCP',
+      remoteAddress: this.#remoteAddress,
+      bytesIn: 0,
+      bytesOut: playback === undefined ? 0 : playback.headerBytes + playback.viewer.bytesSent,
+      packets: playback?.viewer.packetsSent ?? 0,
+      queuedBytes: this.#transport.request.socket.writableLength,
+      drops: this.#drops(),
+      custom: this.#target.custom,
+    };
+  }
+
+  /** Looks for the stream; the session goes on by itself from here. */
+  begin(): void {
+    void this.#context
+      .findStream(this.#target.streamName, this.#search.signal)
+      .then((stream) => {
+        if (this.#over) return;
+        if (stream === undefined) return this.#refuseNotFound();
+        this.#found = { stream, atMs: performance.now(), tracksAtMs: undefined };
+        if (this.poll(performance.now())) this.#context.sessionWaits(this);
+      })
+      .catch((error: unknown) => this.#onError(error));
+  }
+
+  /** Called on every tick while the stream's tracks are not known; false when that wait is over. */
+  poll(nowMs: number): boolean {
+    const found = this.#found;
+    if (this.#over || this.#playback !== undefined || found === undefined) return false;
+    const { stream } = found;
+    if (stream.ended) {
+      this.#refuseNotFound();
+      return false;
+    }
+    if (stream.state.video !== undefined || stream.state.audio !== undefined) found.tracksAtMs ??= nowMs;
+    const { trackWaitMs, mediaWaitMs } = this.#context.options;
+    const waitedMs = nowMs - (found.tracksAtMs ?? nowMs);
+    const announced = announcedTracks(stream, this.#target.wants, { waitedMs, trackWaitMs });
+    if (announced !== undefined) this.#startOrRefuse(stream, announced);
+    else if (found.tracksAtMs === undefined && nowMs - found.atMs > mediaWaitMs) {
+      const message = `stream "${stream.name}" is published but has sent no picture and no sound yet, try again`;
+      this.#refuse({ status: 503, message });
+    } else return true;
+    return false;
+  }
+
+  /** Called about once a second. */
+  check(nowMs: number): void {
+    if (this.#over || this.#playback === undefined) return;
+    const { viewer } = this.#playback;
+    const stalled = viewer.isStalled(nowMs)
+      ? `viewer has not read for ${this.#context.options.viewerStallTimeoutMs} ms`
+      : this.#transport.check(nowMs);
+    if (stalled === undefined) return;
+    this.#warn(stalled);
+    this.#leave(stalled);
+    this.#transport.destroy();
+  }
+
+  /** Ends the playback, or the wait for it. The connection is released a little later, see `closed`. Idempotent. */
+  close(reason: string): void {
+    if (this.#over) return;
+    if (this.#playback === undefined) return this.#refuse({ status: 503, message: reason });
+    this.#leave(reason);
+    this.#transport.end(reason);
+  }
+
+  #startOrRefuse(stream: Stream, announced: WantedKinds): void {
+    if (announced.video || announced.audio) return this.#start(stream, announced);
+    const { video, audio } = stream.state;
+    const has = [video?.codec, audio?.codec].filter((codec) => codec !== undefined).join(' and ');
+    const message = `stream "${stream.name}" has ${has}, of which nothing can be sent as asked: FLV does not carry it or video=0 or audio=0 leaves it out`;
+    this.#refuse({ status: 415, message });
+  }
+
+  #start(stream: Stream, announced: WantedKinds): void {
+    const sink = this.#transport.open();
+    if (sink === undefined) {
+      this.#over = true;
+      return;
+    }
+    const header = Buffer.from(writeFlvHeader(announced.video, announced.audio));
+    sink.write(header);
+    const fanOut = this.#context.fanOutFor(stream, this.#target.wants);
+    const { options, sessions, connections } = this.#context;
+    const viewer = new FanOutViewer(sink, fanOut, {
+      maxWriteBytes: options.viewerWriteBytes,
+      stallTimeoutMs: options.viewerStallTimeoutMs,
+      onEnded: (reason) => this.close(reason),
+    });
+    stream.addViewers(1);
+    const connection: ClientConnection = {
+      sessionId: this.sessionId,
+      describe: () => this.#describeConnection(),
+      close: (reason) => this.close(reason),
+    };
+    const registrations = [sessions.add(this), connections.add(connection)];
+    const leftOutBefore = fanOut.leftOut;
+    this.#playback = { stream, fanOut, viewer, leftOutBefore, headerBytes: header.length, registrations };
+    this.#log.info({ by: this.#transport.mediaProvider, mediaSessionId: this.mediaSessionId }, 'play started');
+    viewer.pump();
+  }
+
+  #leave(reason: string): void {
+    this.#over = true;
+    const playback = this.#playback;
+    if (playback === undefined) return;
+    playback.viewer.close();
+    for (const registration of playback.registrations) registration[Symbol.dispose]();
+    playback.stream.addViewers(-1);
+    this.#context.viewerLeft(playback.fanOut);
+    this.#log.info({ reason, bytesOut: playback.viewer.bytesSent }, 'play ended');
+  }
+
+  /** Tracks that the viewer itself did not want are no drops. */
+  #drops(): SessionDescription['drops'] {
+    const playback = this.#playback;
+    if (playback === undefined) return {};
+    const { wants } = this.#target;
+    const leftOut = wants.video && wants.audio ? playback.fanOut.leftOut - playback.leftOutBefore : 0;
+    return { slow_viewer: playback.viewer.dropped, not_carried: leftOut };
+  }
+
+  #describeConnection(): ConnectionDescription {
+    const { request, mediaProvider } = this.#transport;
+    return {
+      sessionId: this.sessionId,
+      appKey: APP_KEY,
+      protocol: 'flv',
+      mediaProvider,
+      status: 'ESTABLISHED',
+      login: this.#login,
+      clientVersion: (request.headers['user-agent'] ?? '').slice(0, MAX_AGENT_CHARACTERS),
+      remoteAddress: this.#remoteAddress,
+      createDate: this.#createdAt,
+      keepAlive: mediaProvider === 'WS-FLV' && this.#context.options.keepAlive,
+      bytesIn: request.socket.bytesRead,
+      bytesOut: request.socket.bytesWritten,
+      custom: this.#target.custom,
+    };
+  }
+
+  #refuseNotFound(): void {
+    const message = `no stream "${this.#target.streamName}" is live: publish it first, or look into /rest-api/stream/find_all for the names that are`;
+    this.#refuse({ status: 404, message });
+  }
+
+  #refuse(refusal: Refusal): void {
+    this.#over = true;
+    this.#search.abort();
+    this.#warn(refusal.message);
+    this.#transport.refuse(refusal);
+  }
+
+  #onError(error: unknown): void {
+    if (this.#over) return;
+    if (error instanceof MediaServerError) return this.#refuse({ status: error.status, message: error.message });
+    this.#log.error({ err: error }, 'unexpected error while starting an FLV viewer');
+    if (this.#playback === undefined) return this.#refuse({ status: 500, message: 'internal error' });
+    this.#leave('internal error');
+    this.#transport.destroy();
+  }
+
+  #warn(reason: string): void {
+    const held = this.#context.faults.take();
+    if (held >= 0) this.#log.warn({ reason, suppressed: held }, 'flv viewer refused or dropped');
+  }
+}
+
+/** An IPv4 peer of a dual-stack listener is shown as such. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/, '');
+}
