@@ -1,6 +1,14 @@
-import { type FlvTagType, type MediaPacket, type Track, writeFlvTag } from '@sluice/media';
+import {
+  type FlvTagType,
+  flvConfigTag,
+  flvFrameTag,
+  isFlvCarriable,
+  type MediaPacket,
+  ProtocolError,
+  type Track,
+  writeFlvTag,
+} from '@sluice/media';
 import type { FanOutFormat, StreamState } from '../../core/index.ts';
-import { flvConfigTag, flvFrameTag, isFlvCarriable } from './flv-bytes.ts';
 import { metadataTag } from './metadata.ts';
 import type { WantedKinds } from './request.ts';
 
@@ -37,7 +45,7 @@ export class FlvFormat implements FanOutFormat {
 
   #pushConfig(parts: Buffer[], track: Track | undefined, timeMs: number): void {
     if (track === undefined || !this.carries(track)) return;
-    const body = flvConfigTag(track);
+    const body = configOf(track);
     if (body !== undefined) parts.push(tag(track.kind, timeMs, body));
   }
 
@@ -51,4 +59,14 @@ export class FlvFormat implements FanOutFormat {
 function tag(kind: 'audio' | 'video' | 'data', timeMs: number, body: Uint8Array): Buffer {
   const bytes = writeFlvTag(TAG[kind], timeMs, body);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A broken configuration must not come back on its publisher by way of its viewers: players will tell. */
+function configOf(track: Track): Uint8Array | undefined {
+  try {
+    return flvConfigTag(track);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }

@@ -157,7 +157,7 @@ export class FlvSession implements MediaSession {
       this.#over = true;
       return;
     }
-    const header = Buffer.from(writeFlvHeader(announced.video, announced.audio));
+    const header = Buffer.from(writeFlvHeader({ hasVideo: announced.video, hasAudio: announced.audio }));
     sink.write(header);
     const fanOut = this.#context.fanOutFor(stream, this.#target.wants);
     const { options, sessions, connections } = this.#context;

@@ -1,5 +1,5 @@
+import { isFlvCarriable } from '@sluice/media';
 import type { Stream } from '../../core/index.ts';
-import { isFlvCarriable } from './flv-bytes.ts';
 import type { WantedKinds } from './request.ts';
 
 /**
