@@ -6,6 +6,7 @@ import { audioFormat, codecString, videoSize } from '@sluice/media';
 import { ControlServer, DEFAULT_CONTROL_OPTIONS, PrometheusCounters, type StreamDetails } from '../control/index.ts';
 import { ConnectionRegistry, type Log, SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
 import { Ticker } from '../io/index.ts';
+import { type FlvOptions, FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { VodResolver } from '../vod/index.ts';
@@ -58,10 +59,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const deps = { ...hub, resolvers: [vod] };
   const rtmp = await makeRtmp(options, deps, host);
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
-  const control = settings['http.port'] === 0 ? undefined : makeControl(options, { hub, host, rtmp, hls });
+  const flv = settings['http.port'] === 0 ? undefined : new FlvServer(deps, flvOptions(settings));
+  const control = settings['http.port'] === 0 ? undefined : makeControl(options, { hub, host, rtmp, hls, flv });
   const parts: Part[] = [];
   try {
-    for (const part of [rtmp, hls, control]) {
+    for (const part of [rtmp, hls, flv, control]) {
       if (part === undefined) continue;
       parts.push(part);
       await part.start();
@@ -109,6 +111,7 @@ function makeControl(
     host: string;
     rtmp: RtmpServer | undefined;
     hls: HlsServer | undefined;
+    flv: FlvServer | undefined;
   },
 ): ControlServer {
   const deps = {
@@ -118,6 +121,7 @@ function makeControl(
     describeTrack: describeStream,
     ports: () => ({ rtmp: parts.rtmp?.port ?? 0, hls: parts.hls?.port ?? 0 }),
     demoStreamName: demo ? DEMO_STREAM : undefined,
+    mounts: parts.flv === undefined ? [] : [parts.flv],
   };
   return new ControlServer(deps, {
     ...DEFAULT_CONTROL_OPTIONS,
@@ -147,6 +151,21 @@ async function makeRtmp(
       })
     : undefined;
   return new RtmpServer(deps, rtmpOptions(settings, { dataDir, listen, tls }));
+}
+
+/** FLV is played on the web port, so what that tells browsers of other origins holds for it too. */
+function flvOptions(settings: Settings): Partial<FlvOptions> {
+  const list = parseHeaderList(settings.rest_access_control_headers);
+  const headers: FlvOptions['headers'] = [
+    ['Access-Control-Allow-Origin', settings.rest_access_control_allow_origin],
+    ['Access-Control-Allow-Headers', settings.rest_access_control_allow_headers],
+  ];
+  return {
+    headers: list.length > 0 ? list : headers,
+    keepAlive: settings['keep_alive.enabled'].includes('websocket') && settings['keep_alive.algorithm'] !== 'NONE',
+    keepAliveIntervalMs: settings['keep_alive.server_interval'],
+    keepAliveProbes: settings['keep_alive.probes'],
+  };
 }
 
 function hlsOptions(settings: Settings, host: string) {
@@ -218,6 +237,8 @@ function urlsFor(
     urls.push({ what: 'Play by RTMP', url: `rtmp://${host}:${ports.rtmp}/live/${name}` });
   }
   if (ports.rtmps) urls.push({ what: 'Publish by RTMPS', url: `rtmps://${host}:${ports.rtmps}/live` });
+  if (ports.http !== undefined)
+    urls.push({ what: 'Play by HTTP-FLV', url: `http://${host}:${ports.http}/flv/${name}.flv` });
   if (ports.hls !== undefined)
     urls.push({ what: 'Play by HLS', url: `http://${host}:${ports.hls}/${name}/${name}.m3u8` });
   return urls;

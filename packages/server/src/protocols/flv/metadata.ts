@@ -1,9 +1,9 @@
 import {
   type AmfObject,
+  audioFormat,
   type Codec,
   encodeAmf0,
   encodeEcmaArray,
-  parseAacConfig,
   type Track,
   videoSize,
 } from '@sluice/media';
@@ -64,20 +64,11 @@ function describeVideo(track: Track): AmfObject {
 }
 
 function describeAudio(track: Track): AmfObject {
-  const { sampleRate, channels } = audioFormat(track);
-  return { audiocodecid: CODEC_IDS[track.codec], audiosamplerate: sampleRate, stereo: channels > 1 };
-}
-
-function audioFormat(track: Track): { sampleRate: number; channels: number } {
-  const config = track.codec === 'aac' ? track.parameters[0] : undefined;
-  if (config !== undefined) {
-    try {
-      return parseAacConfig(config);
-    } catch {
-      // A publisher's broken configuration is its own fault, told by players; here it is only not described.
-    }
-  }
-  return { sampleRate: track.clockRate, channels: track.codec === 'opus' ? 2 : 1 };
+  const format = audioFormat(track);
+  return {
+    audiocodecid: CODEC_IDS[track.codec],
+    ...(format !== undefined && { audiosamplerate: format.sampleRate, stereo: format.channels > 1 }),
+  };
 }
 
 function fourCc(name: string): number {

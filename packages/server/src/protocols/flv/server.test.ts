@@ -20,6 +20,7 @@ async function start(options: Partial<FlvOptions> = {}, more: { graceMs?: number
     { ...hub, resolvers: more.resolvers ?? [], ticker: new Ticker() },
     { playWaitMs: 50, trackWaitMs: 200, mediaWaitMs: 100, ...options },
   );
+  await flv.start();
   web = await MountServer.start(flv);
 }
 

@@ -74,7 +74,8 @@ export class FlvServer implements HttpMount, FlvContext {
   readonly #open = new Set<FlvSession>();
   readonly #waiting = new Set<FlvSession>();
   readonly #fanOuts = new Map<Stream, Map<Variant, FanOut>>();
-  readonly #tick: Disposable;
+  readonly #ticker: Ticker;
+  #tick: Disposable | undefined;
   #checkedMs = 0;
   #closed = false;
 
@@ -88,7 +89,12 @@ export class FlvServer implements HttpMount, FlvContext {
     this.#streams = deps.streams;
     this.#resolvers = deps.resolvers;
     this.#answer = new Answerer(this.options);
-    this.#tick = deps.ticker.on((nowMs) => this.#check(nowMs));
+    this.#ticker = deps.ticker;
+  }
+
+  /** Begins to look after viewers. Once, before the first request. */
+  async start(): Promise<void> {
+    this.#tick = this.#ticker.on((nowMs) => this.#check(nowMs));
   }
 
   /** Viewers of this moment, with those that wait for their stream. */
@@ -118,7 +124,7 @@ export class FlvServer implements HttpMount, FlvContext {
   /** Ends all viewers and packagers; resolves when their connections are released. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#tick[Symbol.dispose]();
+    this.#tick?.[Symbol.dispose]();
     const open = [...this.#open];
     for (const session of open) session.close('server stops');
     for (const variants of this.#fanOuts.values()) for (const fanOut of variants.values()) fanOut.close();

@@ -18,6 +18,7 @@ async function start(options: Partial<FlvOptions> = {}): Promise<void> {
     { ...hub, resolvers: [], ticker: new Ticker() },
     { playWaitMs: 50, trackWaitMs: 200, ...options },
   );
+  await flv.start();
   web = await MountServer.start(flv);
 }
 
