@@ -1,42 +1,22 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { testHub } from '../../core/testing/hub.ts';
-import { Ticker } from '../../io/index.ts';
-import { type FlvOptions, FlvServer } from './index.ts';
-import { AUDIO, exchange, feed, MountServer, PUBLISHER, packet, VIDEO, WebSocketViewer } from './testing/fixture.ts';
+import { FlvFixture } from './testing/flv-fixture.ts';
+import { AUDIO, feed, PUBLISHER, packet, VIDEO } from './testing/packets.ts';
+import { exchange } from './testing/viewers.ts';
 import { binaryFrame, FrameCache } from './web-socket-frame.ts';
 
-let hub: ReturnType<typeof testHub>;
-let flv: FlvServer;
-let web: MountServer;
-let viewers: WebSocketViewer[];
+let fixture: FlvFixture;
 
-async function start(options: Partial<FlvOptions> = {}): Promise<void> {
-  hub = testHub();
-  flv = new FlvServer(
-    { ...hub, resolvers: [], ticker: new Ticker() },
-    { playWaitMs: 50, trackWaitMs: 200, ...options },
-  );
-  await flv.start();
-  web = await MountServer.start(flv);
-}
+beforeEach(async () => {
+  fixture = await FlvFixture.start();
+});
 
-/** Ends what `start` made and checks that nothing is left. */
-async function stop(): Promise<void> {
-  for (const viewer of viewers) viewer.close();
-  await flv.close();
-  await web.close();
-  for (const stream of hub.streams.all()) expect(stream.viewers).toBe(0);
-  hub.streams.close();
-  expect([flv.viewerCount, hub.sessions.size, hub.connections.size]).toEqual([0, 0, 0]);
-  await vi.waitFor(() => expect(web.connections).toBe(0));
-}
+afterEach(() => fixture.close());
 
-async function view(path: string): Promise<WebSocketViewer> {
-  const viewer = await WebSocketViewer.open(web.port, path);
-  viewers.push(viewer);
-  return viewer;
+async function restart(...args: Parameters<typeof FlvFixture.start>): Promise<void> {
+  await fixture.close();
+  fixture = await FlvFixture.start(...args);
 }
 
 function handshake(changes: Record<string, string | undefined> = {}, path = '/flv/cam.flv'): string {
@@ -52,60 +32,56 @@ function handshake(changes: Record<string, string | undefined> = {}, path = '/fl
   return `GET ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 
-beforeEach(async () => {
-  viewers = [];
-  await start();
-});
-
-afterEach(stop);
-
 describe('a WebSocket viewer', () => {
   it('gets the same stream as by HTTP, in binary messages', async () => {
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 1080 });
-    const viewer = await view('/flv/cam.flv?token=abc');
+    const viewer = await fixture.viewByWebSocket('/flv/cam.flv?token=abc');
     await vi.waitFor(() => expect(viewer.summary).toBe('m0 vc0 ac0 V1000 a1000 v1040 a1040'));
     expect(viewer.header).toEqual({ video: true, audio: true });
     stream.publish(packet(VIDEO, 1080, { key: false, bytes: 100_000 }));
     await vi.waitFor(() => expect(viewer.summary).toMatch(/ v1080$/));
-    const [session] = [...hub.sessions.all()].map((s) => s.describe());
+    const [session] = [...fixture.hub.sessions.all()].map((s) => s.describe());
     expect(session).toMatchObject({ mediaProvider: 'WS-FLV', bytesOut: viewer.bytes, custom: { token: 'abc' } });
-    expect(hub.connections.get(session?.sessionId ?? '')?.describe()).toMatchObject({ keepAlive: true });
+    expect(fixture.hub.connections.get(session?.sessionId ?? '')?.describe()).toMatchObject({ keepAlive: true });
     expect(viewer.webSocket.extensions).toBe('');
   });
 
   it('is told by a close frame that the stream is over', async () => {
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
-    const viewer = await view('/flv/cam.flv');
+    const viewer = await fixture.viewByWebSocket('/flv/cam.flv');
     stream.publish(packet(VIDEO, 40, { key: false }));
-    hub.streams.unpublish(stream, PUBLISHER, 'publisher stopped');
+    fixture.hub.streams.unpublish(stream, PUBLISHER, 'publisher stopped');
     expect(await viewer.closed).toEqual({ code: 1000, reason: 'publisher stopped' });
     expect(viewer.summary).toMatch(/v40$/);
   });
 
   it('is given as much of a long reason as a close frame holds', async () => {
-    feed(hub.streams.publish('cam', PUBLISHER), { fromMs: 0, toMs: 40 });
-    const viewer = await view('/flv/cam.flv');
-    for (const session of [...hub.sessions.all()]) session.close(`a${'ü'.repeat(100)}`);
+    feed(fixture.hub.streams.publish('cam', PUBLISHER), { fromMs: 0, toMs: 40 });
+    const viewer = await fixture.viewByWebSocket('/flv/cam.flv');
+    for (const session of [...fixture.hub.sessions.all()]) session.close(`a${'ü'.repeat(100)}`);
     expect(await viewer.closed).toEqual({ code: 1000, reason: `a${'ü'.repeat(61)}` });
   });
 
   it('who leaves is forgotten, whether it says goodbye or not', async () => {
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
-    const [polite, rude] = [await view('/flv/cam.flv'), await view('/flv/cam.flv')];
+    const [polite, rude] = [
+      await fixture.viewByWebSocket('/flv/cam.flv'),
+      await fixture.viewByWebSocket('/flv/cam.flv'),
+    ];
     expect(stream.viewers).toBe(2);
     polite.webSocket.close();
     await vi.waitFor(() => expect(stream.viewers).toBe(1));
     rude.webSocket.terminate();
-    await vi.waitFor(() => expect([stream.viewers, stream.readerCount, flv.viewerCount]).toEqual([0, 0, 0]));
+    await vi.waitFor(() => expect([stream.viewers, stream.readerCount, fixture.flv.viewerCount]).toEqual([0, 0, 0]));
   });
 
   it('who says goodbye and stays gets nothing more and is cut off', async () => {
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
-    const socket = connect({ port: web.port, host: '127.0.0.1', allowHalfOpen: true });
+    const socket = connect({ port: fixture.port, host: '127.0.0.1', allowHalfOpen: true });
     const parts: Buffer[] = [];
     socket.on('data', (part) => parts.push(part));
     socket.write(handshake());
@@ -114,14 +90,14 @@ describe('a WebSocket viewer', () => {
     socket.write(Buffer.from('888200000000' + '03e8', 'hex'));
     await vi.waitFor(() => expect(Buffer.concat(parts).subarray(-4).toString('hex')).toBe('880203e8'));
     stream.publish(packet(VIDEO, 80));
-    await vi.waitFor(() => expect([stream.viewers, web.connections]).toEqual([0, 0]), 3000);
+    await vi.waitFor(() => expect([stream.viewers, fixture.connections]).toEqual([0, 0]), 3000);
     expect(Buffer.concat(parts).subarray(-4).toString('hex')).toBe('880203e8');
     socket.destroy();
   });
 
   it('is heard only as far as pings go', async () => {
-    feed(hub.streams.publish('cam', PUBLISHER), { fromMs: 0, toMs: 40 });
-    const viewer = await view('/flv/cam.flv');
+    feed(fixture.hub.streams.publish('cam', PUBLISHER), { fromMs: 0, toMs: 40 });
+    const viewer = await fixture.viewByWebSocket('/flv/cam.flv');
     viewer.webSocket.send('hello');
     const pong = once(viewer.webSocket, 'pong');
     viewer.webSocket.ping('x');
@@ -131,13 +107,11 @@ describe('a WebSocket viewer', () => {
   });
 
   it('who does not answer pings is dropped, who does is kept', async () => {
-    await stop();
-    await start({ keepAliveIntervalMs: 0, keepAliveProbes: 1 });
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    await restart({ keepAliveIntervalMs: 0, keepAliveProbes: 1 });
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
-    const alive = await view('/flv/cam.flv');
-    const dead = await WebSocketViewer.open(web.port, '/flv/cam.flv', { autoPong: false });
-    viewers.push(dead);
+    const alive = await fixture.viewByWebSocket('/flv/cam.flv');
+    const dead = await fixture.viewByWebSocket('/flv/cam.flv', { autoPong: false });
     expect(stream.viewers).toBe(2);
     expect((await dead.closed).code).toBe(1006);
     expect(stream.viewers).toBe(1);
@@ -145,11 +119,10 @@ describe('a WebSocket viewer', () => {
   });
 
   it('who does not read is dropped, and nothing is torn for one who pauses', async () => {
-    await stop();
-    await start({ viewerStallTimeoutMs: 400 });
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    await restart({ viewerStallTimeoutMs: 400 });
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
-    const [gone, slow] = [await view('/flv/cam.flv'), await view('/flv/cam.flv')];
+    const [gone, slow] = [await fixture.viewByWebSocket('/flv/cam.flv'), await fixture.viewByWebSocket('/flv/cam.flv')];
     gone.webSocket.pause();
     let ms = 1000;
     await vi.waitFor(() => {
@@ -166,9 +139,9 @@ describe('a WebSocket viewer', () => {
   }, 15_000);
 
   it('shares its messages with all others: the frame is built once', async () => {
-    const stream = hub.streams.publish('cam', PUBLISHER);
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
-    const all = await Promise.all(Array.from({ length: 30 }, () => view('/flv/cam.flv')));
+    const all = await Promise.all(Array.from({ length: 30 }, () => fixture.viewByWebSocket('/flv/cam.flv')));
     await vi.waitFor(() => expect(all.every((viewer) => viewer.tags.length === 5)).toBe(true));
     const before = all.map((viewer) => viewer.messages);
     for (let i = 1; i <= 10; i++) stream.publish(packet(AUDIO, i * 20));
@@ -180,41 +153,40 @@ describe('a WebSocket viewer', () => {
 
 describe('a WebSocket handshake that leads nowhere', () => {
   it('gets 404 with a body before the upgrade when there is no such stream', async () => {
-    const answer = await exchange(web.port, handshake({}, '/flv/nobody.flv'));
+    const answer = await exchange(fixture.port, handshake({}, '/flv/nobody.flv'));
     expect(answer).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
     expect(answer).toMatch(/access-control-allow-origin: \*/i);
     const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as object;
     expect(body).toMatchObject({ status: 404, error: 'Not Found', path: '/flv/nobody.flv' });
-    await expect(view('/flv/nobody.flv')).rejects.toThrow(/404/);
+    await expect(fixture.viewByWebSocket('/flv/nobody.flv')).rejects.toThrow(/404/);
   });
 
   it('gets 400 or 426-like answers when it is malformed, and the server goes on', async () => {
-    feed(hub.streams.publish('cam', PUBLISHER), { fromMs: 0, toMs: 40 });
+    feed(fixture.hub.streams.publish('cam', PUBLISHER), { fromMs: 0, toMs: 40 });
     for (const changes of [
       { 'Sec-WebSocket-Key': undefined },
       { 'Sec-WebSocket-Key': 'short' },
       { 'Sec-WebSocket-Version': '7' },
       { 'Sec-WebSocket-Protocol': ',' },
     ]) {
-      expect(await exchange(web.port, handshake(changes))).toMatch(/^HTTP\/1\.1 400 /);
+      expect(await exchange(fixture.port, handshake(changes))).toMatch(/^HTTP\/1\.1 400 /);
     }
-    expect((await view('/flv/cam.flv')).webSocket.readyState).toBe(1);
+    expect((await fixture.viewByWebSocket('/flv/cam.flv')).webSocket.readyState).toBe(1);
   });
 
   it('costs nothing when the peer leaves before the answer', async () => {
-    const socket = connect({ port: web.port, host: '127.0.0.1' });
+    const socket = connect({ port: fixture.port, host: '127.0.0.1' });
     socket.write(handshake({}, '/flv/nobody.flv'));
-    await vi.waitFor(() => expect(flv.viewerCount).toBe(1));
+    await vi.waitFor(() => expect(fixture.flv.viewerCount).toBe(1));
     socket.resetAndDestroy();
-    await vi.waitFor(() => expect([flv.viewerCount, web.connections]).toEqual([0, 0]));
+    await vi.waitFor(() => expect([fixture.flv.viewerCount, fixture.connections]).toEqual([0, 0]));
   });
 
   it('gets 503 when the server stops while it waits', async () => {
-    await stop();
-    await start({ playWaitMs: 60_000 });
-    const answer = exchange(web.port, handshake());
-    await vi.waitFor(() => expect(flv.viewerCount).toBe(1));
-    await flv.close();
+    await restart({ playWaitMs: 60_000 });
+    const answer = exchange(fixture.port, handshake());
+    await vi.waitFor(() => expect(fixture.flv.viewerCount).toBe(1));
+    await fixture.flv.close();
     expect(await answer).toMatch(/^HTTP\/1\.1 503 .*server stops/s);
   });
 });
