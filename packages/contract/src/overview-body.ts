@@ -57,7 +57,7 @@ export const OverviewStream = Type.Object({
   hasBFrames: Type.Optional(Type.Boolean()),
   /** By how much the sound arrives ahead of the picture of the same moment, milliseconds; negative when behind. */
   avOffsetMs: Type.Optional(Type.Integer()),
-  /** Packets that did not go through since the publication began, summed over publisher and viewers. */
+  /** Packets that did not go through since the publication began, summed over publisher and viewers, without tracks left out on purpose. */
   drops: Type.Optional(Type.Integer()),
   /** Longest pause between two packets in the last ten seconds, milliseconds. */
   longestGapMs: Type.Optional(Type.Integer()),

@@ -24,7 +24,7 @@ export const StreamHistoryBody = Type.Object({
   audioBitsPerSecond: Series,
   /** Pictures received in the sample's second. */
   framesPerSecond: Series,
-  /** Packets that did not go through in the sample's second, summed over publisher and viewers. */
+  /** Packets that did not go through in the sample's second, summed over publisher and viewers, without tracks left out on purpose. */
   drops: Series,
   /** Viewers at the sample's time. */
   viewers: Series,

@@ -4,7 +4,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { MediaServerError } from '../core/index.ts';
 import { RateLimiter } from '../io/index.ts';
 import { consoleFiles } from './console/console-files.ts';
+import { historyRoute } from './console/history-route.ts';
 import { overview } from './console/overview.ts';
+import { StreamHistories } from './console/stream-histories.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { type ControlOptions, corsHeaders } from './control-options.ts';
 import { errorBody, publicError } from './error-body.ts';
@@ -14,6 +16,7 @@ import { Machine } from './process/machine-facts.ts';
 import { ProcessVitals } from './process/process-vitals.ts';
 import { restRoutes } from './rest/rest-routes.ts';
 import { statRoute } from './stat/stat-route.ts';
+import { describeOnce } from './stream-details.ts';
 import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -21,6 +24,8 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Mounted protocols have this long to end their connections before these are cut off. */
 const MOUNTS_GRACE_MS = 500;
+/** Of a stream name of 1024 characters, each percent-encoded in up to nine. */
+const MAX_PARAM_LENGTH = 9 * 1024;
 const SAMPLE_INTERVAL_MS = 1000;
 
 /** The HTTP server for people and programs that look after the media server: REST, health, metrics, console. */
@@ -31,6 +36,7 @@ export class ControlServer {
   readonly #metrics: ServerMetrics;
   readonly #mounts: MountedProtocols;
   readonly #vitals = new ProcessVitals();
+  readonly #histories: StreamHistories;
   readonly #errorLog = new RateLimiter(5);
   #app: FastifyInstance | undefined;
   #sampling: NodeJS.Timeout | undefined;
@@ -39,10 +45,11 @@ export class ControlServer {
 
   /** @throws MediaServerError CONFIG_INVALID when a CORS header can't be sent */
   constructor(deps: ControlDeps, options: ControlOptions) {
-    this.#deps = deps;
+    this.#deps = { ...deps, describeTrack: describeOnce(deps.describeTrack) };
     this.#options = Object.freeze({ ...options });
     this.#cors = corsHeaders(options);
     this.#metrics = new ServerMetrics({ ...deps, vitals: this.#vitals });
+    this.#histories = new StreamHistories(deps.streams, deps.sessions);
     this.#mounts = new MountedProtocols(deps.mounts ?? [], deps.log);
     this.#port = options.port;
   }
@@ -60,6 +67,7 @@ export class ControlServer {
     const app = this.#createApp();
     this.#app = app;
     this.#metrics.start();
+    this.#histories.start();
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
     statRoute(app, { deps: this.#deps, vitals: this.#vitals, machine: new Machine() }, this.#cors);
     this.#infoRoutes(app);
@@ -90,11 +98,14 @@ export class ControlServer {
     clearInterval(this.#sampling);
     await this.#app?.close();
     this.#metrics.close();
+    this.#histories.close();
     this.#vitals.close();
   }
 
   #sample(): void {
-    this.#vitals.sample(performance.now());
+    const nowMs = performance.now();
+    this.#vitals.sample(nowMs);
+    this.#histories.sample(nowMs, Date.now());
   }
 
   #createApp(): FastifyInstance {
@@ -103,7 +114,7 @@ export class ControlServer {
       bodyLimit: BODY_LIMIT_BYTES,
       requestTimeout: REQUEST_TIMEOUT_MS,
       forceCloseConnections: true,
-      routerOptions: { ignoreTrailingSlash: true },
+      routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
       frameworkErrors: (error, request, reply) => {
         if (!this.#handOver(request, reply)) this.#answerError(error, request, reply);
       },
@@ -142,8 +153,9 @@ export class ControlServer {
     app.get('/api/overview', (_request, reply) =>
       reply
         .header('cache-control', 'no-store')
-        .send(overview(this.#deps, { host: this.#options.host, port: this.#port })),
+        .send(overview({ ...this.#deps, histories: this.#histories }, { host: this.#options.host, port: this.#port })),
     );
+    historyRoute(app, streams, this.#histories);
   }
 
   async #listen(app: FastifyInstance): Promise<void> {

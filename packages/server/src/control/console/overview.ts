@@ -3,9 +3,16 @@ import type { SessionDescription, Stream } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
 import { hostAddresses } from '../host-addresses.ts';
 import type { StreamDetails } from '../stream-details.ts';
+import { hintFacts } from './hint-facts.ts';
+import { streamHints } from './hints.ts';
+import type { StreamHistories } from './stream-histories.ts';
+
+export interface OverviewDeps extends ControlDeps {
+  readonly histories: StreamHistories;
+}
 
 /** The body of `/api/overview`: what is live right now, and how to reach this server. */
-export function overview(deps: ControlDeps, http: { readonly host: string; readonly port: number }): OverviewBody {
+export function overview(deps: OverviewDeps, http: { readonly host: string; readonly port: number }): OverviewBody {
   const publications = publicationsByName(deps);
   const nowMs = Date.now();
   const streams: OverviewStream[] = [];
@@ -30,21 +37,29 @@ function publicationsByName(deps: ControlDeps): ReadonlyMap<string, SessionDescr
 }
 
 function overviewStream(
-  deps: ControlDeps,
+  deps: OverviewDeps,
   stream: Stream,
   publication: SessionDescription | undefined,
   nowMs: number,
 ): OverviewStream {
   const details = deps.describeTrack(stream);
   const demo = stream.name === deps.demoStreamName && publication?.protocol === 'vod';
+  const ageMs = Math.max(0, nowMs - (publication?.createDate ?? stream.createdAt));
+  const facts = hintFacts(stream, deps.histories.of(stream), ageMs);
   return {
     name: stream.name,
     publisher: publication === undefined ? null : publisherOf(publication),
     video: videoOf(stream, details),
     audio: audioOf(stream, details),
     viewers: stream.viewers,
-    uptimeSeconds: Math.max(0, Math.floor((nowMs - (publication?.createDate ?? stream.createdAt)) / 1000)),
+    uptimeSeconds: Math.floor(ageMs / 1000),
     ...(demo ? { startedByDemo: true } : {}),
+    keyFrameIntervalMs: Math.round(facts.keyFrameIntervalMs),
+    hasBFrames: facts.hasBFrames,
+    avOffsetMs: facts.avOffsetMs,
+    drops: deps.histories.dropsOf(stream),
+    longestGapMs: Math.round(facts.longestGapMs),
+    hints: streamHints(facts),
   };
 }
 
