@@ -2,6 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ControlFixture, H264 } from '../testing/control-fixture.ts';
 import { parsePrometheusText, type Series } from '../testing/prometheus-text.ts';
 
+/** For what takes long on a busy machine only. */
+const PATIENT = { timeout: 4000 };
+
 let fixture: ControlFixture;
 
 beforeEach(() => {
@@ -79,9 +82,11 @@ describe('/metrics', () => {
 
   it('tells delays of the event loop without the period of the timer that measures them', async () => {
     const base = await fixture.start();
-    await expect.poll(async () => readValue(await scrape(base), 'nodejs_eventloop_lag_max_seconds')).toBeGreaterThan(0);
+    const read = async (suffix: string) => readValue(await scrape(base), `nodejs_eventloop_lag_${suffix}_seconds`);
+    await expect.poll(() => read('max'), PATIENT).toBeGreaterThan(0);
+    // The period is 20 ms: with it, no median is below.
+    await expect.poll(() => read('p50'), PATIENT).toBeLessThan(0.015);
     const series = await scrape(base);
-    expect(readValue(series, 'nodejs_eventloop_lag_p50_seconds')).toBeLessThan(0.009);
     expect(readValue(series, 'sluice_event_loop_utilization')).toBeLessThanOrEqual(1);
     expect(readValue(series, 'process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
   });
