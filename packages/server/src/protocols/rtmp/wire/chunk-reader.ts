@@ -1,6 +1,6 @@
 import { ProtocolError } from '@sluice/media';
 
-/** One RTMP message (Adobe RTMP 1.0 §6.1). `payload` owns its memory. */
+/** One RTMP message (Adobe RTMP 1.0 §6.1). `payload` is never written again; small ones share memory. */
 export interface RtmpMessage {
   readonly type: number;
   readonly streamId: number;
@@ -29,6 +29,11 @@ const EXTENDED = 0xffffff;
 /** Memory for a message is taken as its bytes arrive, beginning with at most this much, never on its word alone. */
 const FIRST_ALLOCATION = 64 * 1024;
 
+/** Small messages share a piece of memory of this size: they are kept and let go at about the same time. */
+const SLAB_BYTES = 16 * 1024;
+/** Larger messages get memory of their own, so that no more than this is wasted at a slab's end. */
+const MAX_SHARED_BYTES = 1024;
+
 interface ChunkStream {
   timestamp: number;
   delta: number;
@@ -51,9 +56,11 @@ export class ChunkReader {
   #chunkSize = 128;
   #pendingBytes = 0;
   /** The beginning of a chunk header that has not arrived in full; at most 18 bytes. */
-  #held: Uint8Array = new Uint8Array(0);
+  #held: Uint8Array = EMPTY;
   #current: ChunkStream | undefined;
   #chunkLeft = 0;
+  #slab: ArrayBuffer | undefined;
+  #slabUsed = 0;
 
   constructor(options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS) {
     this.#options = options;
@@ -82,7 +89,7 @@ export class ChunkReader {
     let data = chunk;
     if (this.#held.length > 0) {
       data = Buffer.concat([this.#held, chunk]);
-      this.#held = new Uint8Array(0);
+      this.#held = EMPTY;
     }
     let at = 0;
     for (;;) {
@@ -197,13 +204,22 @@ export class ChunkReader {
 
   #allocate(stream: ChunkStream): void {
     stream.received = 0;
-    stream.payload = new Uint8Array(0);
-    this.#reserve(stream, Math.min(stream.length, FIRST_ALLOCATION));
+    if (stream.length > MAX_SHARED_BYTES) {
+      stream.payload = EMPTY;
+      return this.#reserve(stream, Math.min(stream.length, FIRST_ALLOCATION));
+    }
+    if (this.#slab === undefined || this.#slabUsed + stream.length > SLAB_BYTES) {
+      this.#slab = new ArrayBuffer(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    stream.payload = new Uint8Array(this.#slab, this.#slabUsed, stream.length);
+    this.#slabUsed += stream.length;
+    this.#pendingBytes += stream.length;
   }
 
   /** Makes room for `bytes` in the message under way. */
   #reserve(stream: ChunkStream, bytes: number): void {
-    const old = stream.payload ?? new Uint8Array(0);
+    const old = stream.payload ?? EMPTY;
     if (bytes <= old.length) return;
     const size = Math.min(stream.length, Math.max(bytes, old.length * 4));
     this.#pendingBytes += size - old.length;
@@ -225,7 +241,7 @@ export class ChunkReader {
   }
 
   #complete(stream: ChunkStream, onMessage: (message: RtmpMessage) => void): void {
-    const payload = stream.payload ?? new Uint8Array(0);
+    const payload = stream.payload ?? EMPTY;
     this.#drop(stream);
     onMessage({ type: stream.type, streamId: stream.streamId, timestamp: stream.timestamp, payload });
   }
@@ -236,6 +252,8 @@ export class ChunkReader {
     stream.received = 0;
   }
 }
+
+const EMPTY = new Uint8Array(0);
 
 function u24(data: Uint8Array, at: number): number {
   return ((data[at] ?? 0) << 16) | ((data[at + 1] ?? 0) << 8) | (data[at + 2] ?? 0);
