@@ -8,5 +8,13 @@ export default defineConfig({
   base: './',
   plugins: [vue()],
   build: { target: 'es2022', chunkSizeWarningLimit: 700 },
-  server: { proxy: { '/api': SERVER, '/health': SERVER, '/metrics': SERVER, '/rest-api': SERVER } },
+  server: {
+    proxy: {
+      '/api': SERVER,
+      '/flv': { target: SERVER, ws: true },
+      '/health': SERVER,
+      '/metrics': SERVER,
+      '/rest-api': SERVER,
+    },
+  },
 });

@@ -1,4 +1,5 @@
 import type { OverviewPorts } from '@sluice/contract';
+import type { PlayProtocol } from './play-protocol.ts';
 
 /** Application name of RTMP addresses; the server takes any. */
 const APP = 'live';
@@ -8,6 +9,8 @@ export interface StreamAddresses {
   readonly rtmpServer: string;
   readonly rtmp: string;
   readonly hls: string;
+  readonly flv: string;
+  readonly webSocketFlv: string;
   readonly ffplay: string;
   readonly ffmpegFile: string;
   readonly ffmpegTestPicture: string;
@@ -24,10 +27,23 @@ export function streamAddresses(host: string, ports: OverviewPorts, name: string
     rtmpServer,
     rtmp,
     hls: `http://${hostInUrl(host)}:${ports.hls}/${encoded}/${encoded}.m3u8`,
+    flv: `http://${hostInUrl(host)}:${ports.http}/flv/${encoded}.flv`,
+    webSocketFlv: `ws://${hostInUrl(host)}:${ports.http}/flv/${encoded}.flv`,
     ffplay: `ffplay -fflags nobuffer ${quoted(rtmp)}`,
     ffmpegFile: `ffmpeg -re -stream_loop -1 -i input.mp4 ${output}`,
     ffmpegTestPicture: `ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 ${output}`,
   };
+}
+
+/**
+ * Address that this page's own player takes. HLS has a port of its own; FLV comes from where the page came from, so that
+ * it works behind a proxy and by https as well.
+ */
+export function playerAddress(protocol: PlayProtocol, name: string, ports: OverviewPorts): string {
+  if (protocol === 'hls') return streamAddresses(location.hostname.replace(/^\[|\]$/g, ''), ports, name).hls;
+  const address = new URL(`flv/${encodeURIComponent(name)}.flv`, document.baseURI);
+  if (protocol === 'ws-flv') address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+  return address.href;
 }
 
 /** The addresses to choose from, with the one that this page came from first. */

@@ -1,6 +1,7 @@
 import type { OverviewAudio, OverviewStream, OverviewVideo } from '@sluice/contract';
 
 const CODEC_NAMES: Readonly<Record<string, string>> = {
+  flv1: 'Sorenson H.263',
   h264: 'H.264',
   h265: 'H.265',
   av1: 'AV1',
@@ -34,6 +35,24 @@ export function totalBitrate(stream: OverviewStream): string {
   return formatBitrate((stream.video?.bitrate ?? 0) + (stream.audio?.bitrate ?? 0));
 }
 
+/** Without the port, which tells an operator nothing; empty when nobody publishes. */
+export function publisherAddress(stream: OverviewStream): string {
+  const address = stream.publisher?.remoteAddress ?? '';
+  return address.replace(/^\[?(.*?)\]?:\d+$/, '$1');
+}
+
+/** `every 2.0 s`, or a dash until two key frames were seen. */
+export function keyFrameSummary({ keyFrameIntervalMs = 0 }: OverviewStream): string {
+  return keyFrameIntervalMs > 0 ? `every ${(keyFrameIntervalMs / 1000).toFixed(1)} s` : '–';
+}
+
+/** `sound 40 ms ahead`, `in step`, or empty while it is not known. */
+export function offsetSummary({ avOffsetMs }: OverviewStream): string {
+  if (avOffsetMs === undefined) return '';
+  if (Math.abs(avOffsetMs) < 1) return 'in step';
+  return `sound ${Math.abs(avOffsetMs)} ms ${avOffsetMs > 0 ? 'ahead' : 'behind'}`;
+}
+
 /** `H.264 1280×720`, or a dash when there is no video. */
 export function videoSummary(video: OverviewVideo | null): string {
   if (video === null) return '–';
@@ -57,7 +76,8 @@ export function audioSummary(audio: OverviewAudio | null): string {
   return `${codecName(audio.codec)}${rate}${channelName(audio.channels)}`;
 }
 
-function codecName(codec: string): string {
+/** The name that people use for a codec. */
+export function codecName(codec: string): string {
   return CODEC_NAMES[codec] ?? codec;
 }
 

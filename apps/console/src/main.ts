@@ -2,6 +2,8 @@ import { createApp } from 'vue';
 import App from './App.vue';
 import './theme.css';
 import './style.css';
+import './details.css';
+import './charts.css';
 import './phone.css';
 
 createApp(App).mount('#app');

@@ -1,8 +1,8 @@
 import type { OverviewBody } from '@sluice/contract';
-import { onMounted, onUnmounted, type Ref, ref, shallowRef } from 'vue';
+import { type Ref, ref, shallowRef } from 'vue';
+import { TIMEOUT_MS, usePolling } from './use-polling.ts';
 
 const INTERVAL_MS = 2000;
-const TIMEOUT_MS = 5000;
 
 /** What the server tells, asked again every two seconds while the page is visible. */
 export interface OverviewFeed {
@@ -15,31 +15,15 @@ export interface OverviewFeed {
 export function useOverview(): OverviewFeed {
   const overview = shallowRef<OverviewBody>();
   const problem = ref('');
-  let timer = 0;
-  let stopped = false;
 
-  const poll = async (): Promise<void> => {
+  usePolling(async () => {
     try {
       overview.value = await fetchOverview();
       problem.value = '';
     } catch (error) {
       problem.value = describe(error);
     }
-    if (!stopped && !document.hidden) timer = window.setTimeout(() => void poll(), INTERVAL_MS);
-  };
-  const onVisibility = (): void => {
-    window.clearTimeout(timer);
-    if (!document.hidden) void poll();
-  };
-
-  onMounted(() => {
-    document.addEventListener('visibilitychange', onVisibility);
-    void poll();
-  });
-  onUnmounted(() => {
-    stopped = true;
-    window.clearTimeout(timer);
-    document.removeEventListener('visibilitychange', onVisibility);
+    return INTERVAL_MS;
   });
   return { overview, problem };
 }

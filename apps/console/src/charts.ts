@@ -1,0 +1,105 @@
+import { formatBitrate } from './format.ts';
+import type { HistoryColumn } from './history-samples.ts';
+
+/** How one column is drawn. */
+export interface ChartSeries {
+  readonly column: HistoryColumn;
+  readonly label: string;
+  /** Which of the theme's chart colours. */
+  readonly colour: 1 | 2;
+  /** `step` holds a value until the next sample, as counts do. */
+  readonly shape: 'line' | 'step' | 'bars';
+  /** Fill what is below the line. */
+  readonly filled: boolean;
+}
+
+/** One chart of the details view. */
+export interface ChartSpec {
+  readonly id: string;
+  readonly title: string;
+  /** What the chart tells, for those who do not know the word. */
+  readonly about: string;
+  readonly series: readonly ChartSeries[];
+  /** A value with its unit. */
+  readonly format: (value: number) => string;
+  /** A value as short as an axis needs it. */
+  readonly tick: (value: number) => string;
+  /** The axis reaches at least to this value, so that noise near zero stays small. */
+  readonly leastTop: number;
+}
+
+/** All charts, the most telling first. */
+export const CHARTS: readonly ChartSpec[] = [
+  {
+    id: 'bitrate',
+    title: 'Bit rate',
+    about: 'Bits received from the publisher in each second',
+    series: [
+      { column: 'videoBitsPerSecond', label: 'Video', colour: 1, shape: 'line', filled: true },
+      { column: 'audioBitsPerSecond', label: 'Audio', colour: 2, shape: 'line', filled: false },
+    ],
+    format: (value) => (value > 0 ? formatBitrate(value) : '0 kbit/s'),
+    tick: (value) => (value >= 1_000_000 ? `${value / 1_000_000} M` : value > 0 ? `${value / 1000} k` : '0'),
+    leastTop: 100_000,
+  },
+  {
+    id: 'fps',
+    title: 'Frames per second',
+    about: 'Pictures received from the publisher in each second',
+    series: [{ column: 'framesPerSecond', label: 'Video', colour: 1, shape: 'line', filled: true }],
+    format: (value) => `${round(value, 1)} fps`,
+    tick: String,
+    leastTop: 10,
+  },
+  {
+    id: 'key-frames',
+    title: 'Key frames',
+    about: 'Distance of the last two key frames, and what a new viewer is sent at once: the video since the newest one',
+    series: [
+      { column: 'keyFrameIntervalMs', label: 'Interval', colour: 2, shape: 'step', filled: false },
+      { column: 'gopMs', label: 'Since the newest', colour: 1, shape: 'line', filled: true },
+    ],
+    format: (value) => `${(value / 1000).toFixed(1)} s`,
+    tick: (value) => `${round(value / 1000, 2)} s`,
+    leastTop: 2000,
+  },
+  {
+    id: 'pauses',
+    title: 'Longest pause',
+    about: 'Longest time in each second in which nothing came from the publisher',
+    series: [{ column: 'longestGapMs', label: 'Between packets', colour: 1, shape: 'bars', filled: true }],
+    format: (value) => (value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`),
+    tick: (value) => (value >= 1000 ? `${round(value / 1000, 2)} s` : `${value} ms`),
+    leastTop: 100,
+  },
+  {
+    id: 'drops',
+    title: 'Drops',
+    about: 'Packets that did not go through in each second, of the publisher and all viewers',
+    series: [{ column: 'drops', label: 'Packets', colour: 2, shape: 'bars', filled: true }],
+    format: String,
+    tick: String,
+    leastTop: 4,
+  },
+  {
+    id: 'viewers',
+    title: 'Viewers',
+    about: 'How many watched at that time',
+    series: [{ column: 'viewers', label: 'Watching', colour: 1, shape: 'step', filled: true }],
+    format: String,
+    tick: String,
+    leastTop: 4,
+  },
+];
+
+/** Where an axis ends whose highest value is `max`: a round number that halves into a round number. */
+export function axisTop(max: number, leastTop: number): number {
+  const wanted = Math.max(max * 1.05, leastTop);
+  const magnitude = 10 ** Math.floor(Math.log10(wanted));
+  const step = [1, 2, 4, 6, 8, 10].find((candidate) => candidate * magnitude >= wanted) ?? 10;
+  return step * magnitude;
+}
+
+function round(value: number, digits: number): string {
+  return String(Number(value.toFixed(digits)));
+}
