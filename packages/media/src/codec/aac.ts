@@ -61,6 +61,19 @@ export function parseAacConfig(asc: Uint8Array): AacConfig {
   }
 }
 
+/**
+ * channelConfiguration of an AudioSpecificConfig (ISO/IEC 14496-3 table 1.19): 1 to 7 and more for usual layouts of
+ * speakers, 0 when a program config element describes them.
+ * @throws ProtocolError AAC_BAD_CONFIG
+ */
+export function aacChannelConfiguration(asc: Uint8Array): number {
+  parseAacConfig(asc);
+  const reader = new BitReader(asc);
+  readObjectType(reader);
+  readSampleRate(reader);
+  return reader.bits(4);
+}
+
 function readConfig(reader: BitReader): AacConfig {
   let coreType = readObjectType(reader);
   const sampleRate = readSampleRate(reader);

@@ -78,7 +78,7 @@ export class BitReader {
   }
 }
 
-/** Writes big-endian bit fields; meant for headers of a few bytes. */
+/** Writes big-endian bit fields; meant for headers and frames of a few bytes. */
 export class BitWriter {
   readonly #bytes: number[] = [];
   #bitCount = 0;
@@ -91,6 +91,26 @@ export class BitWriter {
       this.#bytes[index] = (this.#bytes[index] ?? 0) | (bit << (7 - (this.#bitCount & 7)));
       this.#bitCount += 1;
     }
+  }
+
+  /** Appends an unsigned Exp-Golomb code, ue(v) of ITU-T H.264 §9.1, for 0 to 2^31 - 2. */
+  ue(value: number): void {
+    const bitCount = 32 - Math.clz32(value + 1);
+    this.bits(0, bitCount - 1);
+    this.bits(value + 1, bitCount);
+  }
+
+  /** Appends `count` bits, any number, out of another bitstream. */
+  copy(reader: BitReader, count: number): void {
+    for (let left = count; left > 0; left -= 8) {
+      const taken = Math.min(8, left);
+      this.bits(reader.bits(taken), taken);
+    }
+  }
+
+  /** Number of bits written so far. */
+  get bitCount(): number {
+    return this.#bitCount;
   }
 
   /** Everything written so far; the last byte is padded with zero bits. */
@@ -117,4 +137,19 @@ export function unescapeRbsp(nal: Uint8Array): Uint8Array {
     length += 1;
   }
   return rbsp.subarray(0, length);
+}
+
+/** Inserts emulation prevention bytes, a 03 wherever 00 00 would be followed by 00 to 03 (ITU-T H.264 §7.4.1). */
+export function escapeRbsp(rbsp: Uint8Array): Uint8Array {
+  const nal: number[] = [];
+  let zeros = 0;
+  for (const byte of rbsp) {
+    if (zeros === 2 && byte <= 3) {
+      nal.push(3);
+      zeros = 0;
+    }
+    nal.push(byte);
+    zeros = byte === 0 ? zeros + 1 : 0;
+  }
+  return Uint8Array.from(nal);
 }

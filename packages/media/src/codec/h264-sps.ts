@@ -48,10 +48,9 @@ interface Vui {
   sarHeight: number;
 }
 
-/** Chroma format, bit depths and colour planes; only the high profiles write them. */
+/** Chroma format and bit depths; only the high profiles write them. */
 interface ChromaFields {
   chromaFormat: number;
-  separatePlanes: boolean;
   bitDepthLuma: number;
   bitDepthChroma: number;
 }
@@ -86,49 +85,63 @@ export function parseSps(nal: Uint8Array): H264Sps {
   }
 }
 
+/** What comes before the VUI. */
+export interface SpsHead extends Omit<H264Sps, 'fps' | 'maxReorderFrames' | 'sarWidth' | 'sarHeight'> {
+  /** max_num_ref_frames, 0 to 16. */
+  maxRefFrames: number;
+}
+
 function readSps(reader: BitReader): H264Sps {
+  const { maxRefFrames: _, ...head } = readSpsHead(reader);
+  const vui = reader.flag() ? readVuiLeniently(reader) : emptyVui();
+  const isIntra = INTRA_PROFILES.has(head.profile) && (head.constraints & 0x10) !== 0;
+  const neverReordered = head.pocType === 2 || isIntra;
+  return { ...head, ...vui, maxReorderFrames: vui.maxReorderFrames ?? (neverReordered ? 0 : undefined) };
+}
+
+/**
+ * Reads from the header byte up to vui_parameters_present_flag, which is the next bit then.
+ * @throws ProtocolError H264_BAD_SPS, or of the {@link BitReader} at the end of the data.
+ */
+export function readSpsHead(reader: BitReader): SpsHead {
   reader.skip(8);
   const profile = reader.bits(8);
   const constraints = reader.bits(8);
   const level = reader.bits(8);
   atMost(reader.ue(), 31, 'seq_parameter_set_id');
-  const chroma = readChromaFields(reader, profile);
+  const { chromaFormat, bitDepthLuma, bitDepthChroma } = readChromaFields(reader, profile);
   const log2MaxFrameNum = atMost(reader.ue(), 12, 'log2_max_frame_num_minus4') + 4;
   const { pocType, log2MaxPocLsb } = readPictureOrder(reader);
-  atMost(reader.ue(), 16, 'max_num_ref_frames');
+  const maxRefFrames = atMost(reader.ue(), 16, 'max_num_ref_frames');
   reader.skip(1);
-  const { width, height, frameMbsOnly } = readPictureSize(reader, chroma);
-  const vui = reader.flag() ? readVuiLeniently(reader) : emptyVui();
-  const neverReordered = pocType === 2 || (INTRA_PROFILES.has(profile) && (constraints & 0x10) !== 0);
+  const { width, height, frameMbsOnly } = readPictureSize(reader, chromaFormat);
   return {
     profile,
     constraints,
     level,
+    chromaFormat,
+    bitDepthLuma,
+    bitDepthChroma,
+    log2MaxFrameNum,
+    pocType,
+    log2MaxPocLsb,
+    maxRefFrames,
     width,
     height,
-    fps: vui.fps,
-    maxReorderFrames: vui.maxReorderFrames ?? (neverReordered ? 0 : undefined),
-    pocType,
     frameMbsOnly,
-    log2MaxFrameNum,
-    log2MaxPocLsb,
-    sarWidth: vui.sarWidth,
-    sarHeight: vui.sarHeight,
-    chromaFormat: chroma.chromaFormat,
-    bitDepthLuma: chroma.bitDepthLuma,
-    bitDepthChroma: chroma.bitDepthChroma,
   };
 }
 
 function readChromaFields(reader: BitReader, profile: number): ChromaFields {
-  if (!hasChromaFields(profile)) return { chromaFormat: 1, separatePlanes: false, bitDepthLuma: 8, bitDepthChroma: 8 };
+  if (!hasChromaFields(profile)) return { chromaFormat: 1, bitDepthLuma: 8, bitDepthChroma: 8 };
   const chromaFormat = atMost(reader.ue(), 3, 'chroma_format_idc');
-  const separatePlanes = chromaFormat === 3 && reader.flag();
+  // separate_colour_plane_flag
+  if (chromaFormat === 3) reader.skip(1);
   const bitDepthLuma = atMost(reader.ue(), 6, 'bit_depth_luma_minus8') + 8;
   const bitDepthChroma = atMost(reader.ue(), 6, 'bit_depth_chroma_minus8') + 8;
   reader.skip(1);
   if (reader.flag()) skipScalingLists(reader, chromaFormat === 3 ? 12 : 8);
-  return { chromaFormat, separatePlanes, bitDepthLuma, bitDepthChroma };
+  return { chromaFormat, bitDepthLuma, bitDepthChroma };
 }
 
 /** Passes over the scaling matrix, §7.3.2.1.1.1: six 4x4 lists, then 8x8 lists. */
@@ -162,7 +175,7 @@ function readPictureOrder(reader: BitReader): { pocType: number; log2MaxPocLsb: 
 }
 
 /** Reads the size in macroblocks and the cropping rectangle, and turns them into pixels (§7.4.2.1.1). */
-function readPictureSize(reader: BitReader, chroma: ChromaFields) {
+function readPictureSize(reader: BitReader, chromaFormat: number) {
   const columns = atMost(reader.ue(), MAX_MACROBLOCKS_PER_SIDE - 1, 'pic_width_in_mbs_minus1') + 1;
   const rows = atMost(reader.ue(), MAX_MACROBLOCKS_PER_SIDE - 1, 'pic_height_in_map_units_minus1') + 1;
   const frameMbsOnly = reader.flag();
@@ -172,8 +185,8 @@ function readPictureSize(reader: BitReader, chroma: ChromaFields) {
   let width = columns * 16;
   let height = rows * 16 * fieldFactor;
   if (reader.flag()) {
-    const subsampledX = chroma.chromaFormat === 1 || chroma.chromaFormat === 2;
-    const subsampledY = chroma.chromaFormat === 1;
+    const subsampledX = chromaFormat === 1 || chromaFormat === 2;
+    const subsampledY = chromaFormat === 1;
     width -= (reader.ue() + reader.ue()) * (subsampledX ? 2 : 1);
     height -= (reader.ue() + reader.ue()) * (subsampledY ? 2 : 1) * fieldFactor;
   }
@@ -198,6 +211,23 @@ function readVuiLeniently(reader: BitReader): Vui {
 
 /** Video usability information, §E.1.1. */
 function readVui(reader: BitReader, vui: Vui): void {
+  readVuiHead(reader, vui);
+  if (!reader.flag()) return;
+  const { maxReorderFrames } = readRestriction(reader);
+  // The decoded picture buffer holds at most 16 frames; a larger value is garbage.
+  if (maxReorderFrames <= 16) vui.maxReorderFrames = maxReorderFrames;
+}
+
+/** Reads the bitstream restriction up to max_num_reorder_frames; max_dec_frame_buffering is next then. */
+export function readRestriction(reader: BitReader): { maxReorderFrames: number } {
+  reader.skip(1);
+  // max_bytes_per_pic_denom, max_bits_per_mb_denom, log2_max_mv_length_horizontal and _vertical
+  for (let field = 0; field < 4; field += 1) reader.ue();
+  return { maxReorderFrames: reader.ue() };
+}
+
+/** Reads the VUI up to bitstream_restriction_flag, which is the next bit then. */
+export function readVuiHead(reader: BitReader, vui: Vui = emptyVui()): void {
   if (reader.flag()) {
     const ratio = readAspectRatio(reader);
     if (ratio !== undefined) [vui.sarWidth, vui.sarHeight] = ratio;
@@ -227,13 +257,6 @@ function readVui(reader: BitReader, vui: Vui): void {
   if (vclHrd) skipHrd(reader);
   if (nalHrd || vclHrd) reader.skip(1);
   reader.skip(1);
-  if (!reader.flag()) return;
-  reader.skip(1);
-  // max_bytes_per_pic_denom, max_bits_per_mb_denom, log2_max_mv_length_horizontal and _vertical
-  for (let field = 0; field < 4; field += 1) reader.ue();
-  const reorder = reader.ue();
-  // The decoded picture buffer holds at most 16 frames; a larger value is garbage.
-  if (reorder <= 16) vui.maxReorderFrames = reorder;
 }
 
 /** Hypothetical reference decoder parameters, §E.1.2; nothing in them is needed. */

@@ -14,7 +14,9 @@ import {
 export { type AvcConfig, parseAvcConfig, writeAvcConfig } from './h264-config.ts';
 export { DtsExtractor } from './h264-dts.ts';
 export { joinAnnexB, joinAvcc, splitAnnexB, splitAvcc } from './h264-nal.ts';
+export { type SliceType, sliceType } from './h264-slice.ts';
 export { type H264Sps, parseSps } from './h264-sps.ts';
+export { withMaxDecFrameBuffering } from './h264-sps-rewrite.ts';
 
 /** An access unit in the form that `MediaPacket` asks for. */
 export interface CanonicalUnits {

@@ -5,6 +5,8 @@ export * from './describe.ts';
 export * from './h264.ts';
 export * from './h265.ts';
 export * from './opus.ts';
+export * from './silence.ts';
+export * from './speex.ts';
 export * from './telephony.ts';
 export * from './vp8.ts';
 export * from './vp9.ts';
