@@ -59,7 +59,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const deps = { ...hub, resolvers: [vod] };
   const rtmp = await makeRtmp(options, deps, host);
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
-  const flv = settings['http.port'] === 0 ? undefined : new FlvServer(deps, flvOptions(settings));
+  const withFlv = settings.flv_enabled && settings['http.port'] !== 0;
+  const flv = withFlv ? new FlvServer(deps, flvOptions(settings)) : undefined;
   const control = settings['http.port'] === 0 ? undefined : makeControl(options, { hub, host, rtmp, hls, flv });
   const parts: Part[] = [];
   try {
@@ -161,6 +162,11 @@ function flvOptions(settings: Settings): Partial<FlvOptions> {
     ['Access-Control-Allow-Headers', settings.rest_access_control_allow_headers],
   ];
   return {
+    maxViewers: settings.flv_max_viewers,
+    playWaitMs: settings.flv_play_wait,
+    viewerStallTimeoutMs: settings.flv_viewer_stall_timeout,
+    viewerWriteBytes: settings.flv_viewer_buffer,
+    flushIntervalMs: settings.flv_flush_interval,
     headers: list.length > 0 ? list : headers,
     keepAlive: settings['keep_alive.enabled'].includes('websocket') && settings['keep_alive.algorithm'] !== 'NONE',
     keepAliveIntervalMs: settings['keep_alive.server_interval'],

@@ -1,4 +1,5 @@
 import type { SettingEntry } from './setting-entry.ts';
+import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
 import { HLS_SETTINGS } from './tables/hls.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
@@ -12,6 +13,7 @@ export const SCHEMA = {
   ...GENERAL_SETTINGS,
   ...WEB_SETTINGS,
   ...RTMP_SETTINGS,
+  ...FLV_SETTINGS,
   ...HLS_SETTINGS,
 } as const satisfies Record<string, SettingEntry>;
 
