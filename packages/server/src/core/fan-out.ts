@@ -14,8 +14,8 @@ const RIPE = 0.95;
 export interface FanOutFormat {
   /** False for tracks that are left out: their packets and configuration are never asked for. */
   carries(track: Track): boolean;
-  /** Hot path: one packet as it goes over the wire, at `timeMs` on the stream's timeline. */
-  packet(packet: MediaPacket, timeMs: number): Buffer;
+  /** Hot path: one packet as it goes over the wire, at `timeMs` on the stream's timeline; undefined leaves it out. */
+  packet(packet: MediaPacket, timeMs: number): Buffer | undefined;
   /**
    * What a viewer that knows `previous` needs before packets of `state`; all it needs when there is no previous one.
    * Tracks that are not carried are to be left out. May be empty.
@@ -127,16 +127,16 @@ export class FanOut {
     let withVideo = false;
     for (let entry = this.#reader.read(); entry !== undefined; entry = this.#reader.read()) {
       const { packet, state } = entry;
-      if (!this.#format.carries(packet.track)) {
+      const timeMs = Math.round(packet.dtsUs / 1000);
+      const data = this.#format.carries(packet.track) ? this.#format.packet(packet, timeMs) : undefined;
+      if (data === undefined) {
         this.#leftOut++;
         continue;
       }
       const isVideo = packet.track.kind === 'video';
       if (isVideo) withVideo = true;
-      const timeMs = Math.round(packet.dtsUs / 1000);
       const change = state === this.#state ? undefined : this.#format.change(state, this.#state, timeMs);
       this.#state = state;
-      const data = this.#format.packet(packet, timeMs);
       this.log.append({
         data,
         change,

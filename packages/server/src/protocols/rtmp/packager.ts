@@ -6,10 +6,10 @@ import {
   flvConfigTag,
   flvFrameTag,
   type MediaPacket,
+  silentFrame,
   type Track,
 } from '@sluice/media';
 import type { FanOutFormat, StreamState } from '../../core/index.ts';
-import { silentFrame } from './pending.ts';
 import { CHUNK_STREAM, MESSAGE, writeMessage } from './wire/chunk-writer.ts';
 
 /** The message stream that all players play on: it is the first and only one that we give out. */
@@ -35,13 +35,10 @@ export class RtmpFormat implements FanOutFormat {
     return !this.#options.without.has(track.codec);
   }
 
-  packet(packet: MediaPacket, timeMs: number): Buffer {
+  packet(packet: MediaPacket, timeMs: number): Buffer | undefined {
     const { kind } = packet.track;
-    return this.#message(
-      kind,
-      timeMs,
-      flvFrameTag(kind === 'audio' && this.#options.silent ? silenced(packet) : packet),
-    );
+    const sent = kind === 'audio' && this.#options.silent ? silenced(packet) : packet;
+    return sent && this.#message(kind, timeMs, flvFrameTag(sent));
   }
 
   change(state: StreamState, previous: StreamState | undefined, timeMs: number): Buffer {
@@ -70,8 +67,8 @@ export class RtmpFormat implements FanOutFormat {
   }
 }
 
-/** The packet with silence in place of its sound; for what can't be silenced, a frame without content. */
-function silenced(packet: MediaPacket): MediaPacket {
-  const frame = silentFrame(packet) ?? new Uint8Array(0);
-  return { ...packet, units: [frame], byteLength: frame.length };
+/** The packet with silence in place of its sound; undefined for what can't be silenced, which is then left out. */
+function silenced(packet: MediaPacket): MediaPacket | undefined {
+  const frame = silentFrame(packet);
+  return frame && { ...packet, units: [frame], byteLength: frame.length };
 }

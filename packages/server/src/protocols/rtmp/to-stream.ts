@@ -8,10 +8,10 @@ import {
   ProtocolError,
   type Track,
   UnsupportedCodecError,
+  withMaxDecFrameBuffering,
 } from '@sluice/media';
 import { type Counters, type Stream, type StreamMetadata, Timeline, Unwrapper32 } from '../../core/index.ts';
 import type { PublishMedia } from './options.ts';
-import { withMaxDecFrameBuffering } from './pending.ts';
 
 const VIDEO_TRACK_ID = 0;
 const AUDIO_TRACK_ID = 1;
