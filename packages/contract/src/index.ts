@@ -1,3 +1,4 @@
+export * from './connection-object.ts';
 export * from './error-body.ts';
 export * from './health-body.ts';
 export * from './overview-body.ts';

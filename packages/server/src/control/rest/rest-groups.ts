@@ -1,6 +1,5 @@
 /** Groups of the WCS REST API (rest-api.md §2 to §20) that this server does not have yet. */
 const GROUPS: ReadonlySet<string> = new Set([
-  'connection',
   'recorder',
   'multipleRecorder',
   'push',
@@ -24,8 +23,7 @@ const GROUPS: ReadonlySet<string> = new Set([
 
 /** Methods of groups that exist in part. */
 const METHODS: ReadonlySet<string> = new Set([
-  'stream/find',
-  'stream/terminate',
+  'connection/set_log_level',
   'stream/startRecording',
   'stream/stopRecording',
   'stream/snapshot',

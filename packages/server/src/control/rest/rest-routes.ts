@@ -1,14 +1,23 @@
-import type { StreamObject } from '@sluice/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Stream } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
 import { errorBody } from '../error-body.ts';
-import type { StreamDetails } from '../stream-details.ts';
+import { findAllConnections, findConnections, terminateConnection } from './connection-methods.ts';
 import { parseRestBody } from './rest-body.ts';
+import { RestError } from './rest-error.ts';
 import { isKnownToWcs } from './rest-groups.ts';
-import { streamObject } from './stream-object.ts';
+import { findAllStreams, findStreams, terminateStreams } from './stream-methods.ts';
 
-const NO_DETAILS: StreamDetails = {};
+/** A method of the API: gives what is answered with 200, nothing for an empty body. @throws RestError */
+type RestMethod = (deps: ControlDeps, body: object) => unknown;
+
+const METHODS: Readonly<Record<string, RestMethod>> = {
+  '/connection/find_all': findAllConnections,
+  '/connection/find': findConnections,
+  '/connection/terminate': terminateConnection,
+  '/stream/find_all': findAllStreams,
+  '/stream/find': findStreams,
+  '/stream/terminate': terminateStreams,
+};
 
 /** Adds the WCS REST API under `/rest-api`, with `cors` on every answer and `OPTIONS` answered with 200 (§1.2). */
 export function restRoutes(app: FastifyInstance, deps: ControlDeps, cors: ReadonlyMap<string, string>): void {
@@ -20,34 +29,29 @@ export function restRoutes(app: FastifyInstance, deps: ControlDeps, cors: Readon
   app.addContentTypeParser('*', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
     parseRestBody(body),
   );
-  app.route({
-    method: ['GET', 'POST'],
-    url: '/stream/find_all',
-    handler: (request, reply) => {
-      const found = findAll(deps);
-      if (found.length > 0) return reply.send(found);
-      return reply.code(404).send(errorBody(404, 'no streams', request.url));
-    },
-  });
+  for (const [url, method] of Object.entries(METHODS)) {
+    // Clients use GET where they have no parameters (§1.1).
+    app.route({
+      method: ['GET', 'POST'],
+      url,
+      handler: (request, reply) => answer(request, reply, () => method(deps, bodyOf(request))),
+    });
+  }
   app.all('/', notAvailable);
   app.all<{ Params: { '*': string } }>('/*', notAvailable);
 }
 
-/** All publications and playbacks; a stream's tracks are described once, whatever the number of its viewers. */
-function findAll(deps: ControlDeps): StreamObject[] {
-  const described = new Map<Stream, StreamDetails>();
-  const detailsOf = (stream: Stream): StreamDetails => {
-    const details = described.get(stream) ?? deps.describeTrack(stream);
-    described.set(stream, details);
-    return details;
-  };
-  const objects: StreamObject[] = [];
-  for (const session of deps.sessions.all()) {
-    const description = session.describe();
-    const stream = deps.streams.get(description.streamName);
-    objects.push(streamObject(description, stream, stream === undefined ? NO_DETAILS : detailsOf(stream)));
+function bodyOf(request: FastifyRequest): object {
+  return typeof request.body === 'object' && request.body !== null ? request.body : {};
+}
+
+function answer(request: FastifyRequest, reply: FastifyReply, run: () => unknown): FastifyReply {
+  try {
+    return reply.code(200).send(run());
+  } catch (error) {
+    if (!(error instanceof RestError)) throw error;
+    return reply.code(error.status).send(errorBody(error.status, error.message, request.url));
   }
-  return objects;
 }
 
 function notAvailable(request: FastifyRequest, reply: FastifyReply): FastifyReply {
