@@ -5,6 +5,7 @@ export * from './describe.ts';
 export * from './h264.ts';
 export * from './h265.ts';
 export * from './opus.ts';
+export * from './picture-size.ts';
 export * from './silence.ts';
 export * from './speex.ts';
 export * from './telephony.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { audioFormat, codecString, videoSize } from '@sluice/media';
+import { audioFormat, codecString, pictureSize, videoSize } from '@sluice/media';
 import { ControlServer, DEFAULT_CONTROL_OPTIONS, PrometheusCounters, type StreamDetails } from '../control/index.ts';
 import { ConnectionRegistry, type Log, SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
 import { Ticker } from '../io/index.ts';
@@ -222,12 +222,18 @@ function sampleRates(streams: StreamRegistry, ticker: Ticker): Disposable {
 /** Reads what only a bitstream parser can tell; what can't be parsed is left out. */
 function describeStream(stream: Stream): StreamDetails {
   const { video, audio } = stream.state;
-  const size = video && videoSize(video);
+  const size = video && (videoSize(video) ?? sizeOfNewestKeyFrame(stream));
   const format = audio && audioFormat(audio);
   return {
     video: size && { width: size.width, height: size.height, codecString: video && codecString(video) },
     audio: format && { ...format, codecString: audio && codecString(audio) },
   };
+}
+
+/** For codecs that say the size in their key frames only. */
+function sizeOfNewestKeyFrame({ log }: Stream): { width: number; height: number } | undefined {
+  const packet = log.at(log.lastStartPoint)?.packet;
+  return packet && pictureSize(packet);
 }
 
 function urlsFor(
