@@ -4,7 +4,7 @@ import { joinedBytes, writeAvcc } from '../codec/h264-nal.ts';
 import { writeHevcConfig } from '../codec/h265.ts';
 import type { Codec, MediaPacket, Track } from '../packet.ts';
 import { EX_CODED_FRAMES, EX_SEQUENCE_START } from './enhanced.ts';
-import { writeAacConfigTag, writeAvcConfigTag } from './tags.ts';
+import { writeAacConfigTag, writeAacFrameTag, writeAvcConfigTag, writeAvcFrameTag } from './legacy-tags.ts';
 
 /** First byte of an enhanced video tag of a key frame, without the packet type; the same for other frames. */
 const EX_VIDEO_KEY = 0x90;
@@ -16,8 +16,6 @@ const EX_CODED_FRAMES_X = 3;
 
 /** Bytes before the data of an enhanced tag: type and packet type, FourCC. */
 const EX_HEADER_BYTES = 5;
-/** Bytes before the data of a legacy AVC tag: frame type and codec, packet type, composition time. */
-const AVC_HEADER_BYTES = 5;
 const COMPOSITION_BYTES = 3;
 
 /** How the tags of a codec begin; a FourCC as the 32-bit number that it is on the wire. */
@@ -35,6 +33,8 @@ const FORMS = {
   pcmu: { fourCc: 0, first: 0x82 },
   opus: { fourCc: 0x4f707573, first: 0 },
 } as const satisfies Record<Codec, { fourCc: number; first: number }>;
+
+const EMPTY = new Uint8Array(0);
 
 /** VPCodecConfigurationRecord of every VP8 stream: profile 0, no level, 8 bits, 4:2:0, colours unspecified. */
 const VP8_CONFIG = Uint8Array.of(0, 0, 0x82, 2, 2, 2, 0, 0);
@@ -101,7 +101,7 @@ export function flvFrameTag(packet: MediaPacket): Uint8Array {
   const { track, units } = packet;
   switch (track.codec) {
     case 'h264':
-      return avcFrame(packet);
+      return writeAvcFrameTag(units, packet.key, compositionMs(packet));
     case 'h265':
       return hevcFrame(packet);
     case 'av1':
@@ -120,13 +120,8 @@ export function flvFrameTag(packet: MediaPacket): Uint8Array {
       copyUnits(body, EX_HEADER_BYTES, units);
       return body;
     }
-    case 'aac': {
-      const body = new Uint8Array(2 + totalBytes(units));
-      body[0] = FORMS.aac.first;
-      body[1] = EX_CODED_FRAMES;
-      copyUnits(body, 2, units);
-      return body;
-    }
+    case 'aac':
+      return writeAacFrameTag(units[0] ?? EMPTY);
     case 'flv1':
     case 'pcma':
     case 'pcmu':
@@ -138,15 +133,6 @@ export function flvFrameTag(packet: MediaPacket): Uint8Array {
       return body;
     }
   }
-}
-
-function avcFrame(packet: MediaPacket): Uint8Array {
-  const body = new Uint8Array(AVC_HEADER_BYTES + joinedBytes(packet.units));
-  body[0] = legacyFrameType(packet.key) | FORMS.h264.first;
-  body[1] = EX_CODED_FRAMES;
-  writeComposition(body, 2, compositionMs(packet));
-  writeAvcc(body, AVC_HEADER_BYTES, packet.units);
-  return body;
 }
 
 function hevcFrame(packet: MediaPacket): Uint8Array {
