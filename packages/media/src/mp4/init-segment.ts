@@ -17,7 +17,7 @@ const LANGUAGE_UNDETERMINED = 0x55c4;
 /** Choices for {@link writeInitSegment}. */
 export interface InitSegmentOptions {
   /** Size in pixels of a picture whose track does not tell it, which is so for VP9. */
-  pictureSize?: { readonly width: number; readonly height: number };
+  pictureSize?: { readonly width: number; readonly height: number } | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type FragmentSample, type MediaPacket, sameParameters, type Track } from '@sluice/media';
+import { type FragmentSample, type MediaPacket, opusPacketTicks, sameParameters, type Track } from '@sluice/media';
 
 /** The tracks that one run of segments is made of; at least one is there. */
 export interface CutTracks {
@@ -23,11 +23,6 @@ export interface Cut {
   readonly discontinuity: boolean;
   /** True when a decoder can start with this segment. */
   readonly independent: boolean;
-}
-
-/** True for a track that HLS players take (H.264 and AAC) and whose decoder configuration is known. */
-export function isCarriable(track: Track | undefined): track is Track {
-  return track !== undefined && (track.codec === 'h264' || track.codec === 'aac') && track.parameters.length > 0;
 }
 
 /** True when both need the same decoder configuration, also when a source has declared it anew. */
@@ -64,6 +59,8 @@ function meanDurationUs(packets: readonly MediaPacket[]): number {
   if (packets.length > 1 && last.dtsUs > first.dtsUs) {
     return Math.round((last.dtsUs - first.dtsUs) / (packets.length - 1));
   }
-  const { track } = last;
-  return track.kind === 'video' ? SINGLE_PICTURE_US : Math.round((AAC_FRAME_SAMPLES * 1e6) / track.clockRate);
+  const { track, units } = last;
+  if (track.kind === 'video') return SINGLE_PICTURE_US;
+  const opusTicks = track.codec === 'opus' && units[0] !== undefined ? opusPacketTicks(units[0]) : undefined;
+  return Math.round(((opusTicks ?? AAC_FRAME_SAMPLES) * 1e6) / track.clockRate);
 }

@@ -1,8 +1,12 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import type { StreamEntry, StreamState } from '../../core/index.ts';
-import { type Cut, type CutTracks, isCarriable, isSameTrack, withDurations } from './cut.ts';
+import { isCarriable } from './carriage.ts';
+import { type Cut, type CutTracks, isSameTrack, withDurations } from './cut.ts';
+import type { HlsOptions } from './options.ts';
 
 export interface SegmentCutterOptions {
+  /** Tracks that it can not carry are left out. */
+  readonly container: HlsOptions['container'];
   readonly segmentMinMs: number;
   readonly maxSegmentMs: number;
   /** A segment with more bytes than this is cut wherever it is. */
@@ -44,7 +48,7 @@ export class SegmentCutter {
   push(entry: StreamEntry): void {
     const { packet, state } = entry;
     if (state.epoch !== this.#epoch) this.#restart(state.epoch);
-    if (!isCarriable(packet.track)) return;
+    if (!this.#isCarriable(packet.track)) return;
     if (this.#held !== undefined) {
       this.#hold(packet, state, this.#held);
       return;
@@ -56,6 +60,10 @@ export class SegmentCutter {
   end(): void {
     if (this.#held !== undefined && this.#held.length > 0) this.#begin(this.#held);
     this.#cut(undefined);
+  }
+
+  #isCarriable(track: Track | undefined): track is Track {
+    return isCarriable(track, this.#options.container);
   }
 
   #restart(epoch: number): void {
@@ -70,8 +78,8 @@ export class SegmentCutter {
   #hold(packet: MediaPacket, state: StreamState, held: MediaPacket[]): void {
     const isVideo = packet.track.kind === 'video';
     // Audio that was held before video got known can't be the start any more.
-    if (isCarriable(state.video) && held[0]?.track.kind === 'audio') held.length = 0;
-    if (held.length === 0 && !(isVideo ? packet.key : !isCarriable(state.video))) return;
+    if (this.#isCarriable(state.video) && held[0]?.track.kind === 'audio') held.length = 0;
+    if (held.length === 0 && !(isVideo ? packet.key : !this.#isCarriable(state.video))) return;
     held.push(packet);
     const waitedUs = packet.dtsUs - (held[0] as MediaPacket).dtsUs;
     const complete = state.video !== undefined && state.audio !== undefined;
@@ -81,7 +89,7 @@ export class SegmentCutter {
   #begin(held: readonly MediaPacket[], state?: StreamState): void {
     const find = (kind: Track['kind']): Track | undefined => {
       const declared = kind === 'video' ? state?.video : state?.audio;
-      return held.find((p) => p.track.kind === kind)?.track ?? (isCarriable(declared) ? declared : undefined);
+      return held.find((p) => p.track.kind === kind)?.track ?? (this.#isCarriable(declared) ? declared : undefined);
     };
     this.#held = undefined;
     this.#tracks = { video: find('video'), audio: find('audio') };

@@ -20,7 +20,7 @@ function setUp(options: Partial<HlsPackagerOptions> = {}, window?: SegmentWindow
   const cuts: Cut[] = [];
   const log = fakeLog();
   const counters = fakeCounters();
-  const createMuxer: typeof realCreateMuxer = (_container, tracks) => ({
+  const createMuxer: typeof realCreateMuxer = (_container, { tracks }) => ({
     init: Uint8Array.of(1),
     accepts: (next) => isSameTrack(next.video, tracks.video) && isSameTrack(next.audio, tracks.audio),
     segment: (_sequence, cut) => {
@@ -117,12 +117,54 @@ describe('cutting', () => {
     expect(cuts[0]?.startUs).toBe(200_000);
   });
 
-  test('tracks that players can not take are left out', () => {
-    const { stream, packager, cuts } = setUp();
+  test('tracks that the container can not hold are left out, which is said once', () => {
+    const pcma: Track = { ...AUDIO, codec: 'pcma', parameters: [] };
+    const { stream, packager, cuts, log } = setUp();
     packager.start();
-    feed(stream, { fromMs: 0, toMs: 3000, audio: { ...AUDIO, codec: 'opus' } });
-    expect(cuts).toHaveLength(1);
+    feed(stream, { fromMs: 0, toMs: 3000, audio: pcma });
+    feed(stream, { fromMs: 3000, toMs: 6000, audio: { ...pcma } });
+    expect(cuts.length).toBeGreaterThan(0);
+    expect(cuts.every((cut) => cut.tracks.video === VIDEO && cut.tracks.audio === undefined)).toBe(true);
+    expect(log.problems).toEqual(['sound is G.711 A-law, HLS carries AAC and Opus: it is left out {}']);
+    expect(packager.refusal).toBeUndefined();
+  });
+
+  test('a transport stream holds H.264 and AAC only', () => {
+    const opus: Track = { ...AUDIO, codec: 'opus' };
+    const { stream, packager, cuts, log } = setUp({ container: 'ts' });
+    packager.start();
+    feed(stream, { fromMs: 0, toMs: 3000, audio: opus });
     expect(cuts[0]?.tracks.audio).toBeUndefined();
+    expect(log.problems).toEqual([
+      'sound is Opus, HLS carries AAC: it is left out (hls_container=fmp4 would carry it) {}',
+    ]);
+    const fmp4 = setUp();
+    fmp4.packager.start();
+    feed(fmp4.stream, { fromMs: 0, toMs: 3000, audio: opus });
+    expect(fmp4.cuts[0]?.tracks.audio).toBe(opus);
+    expect(fmp4.log.problems).toEqual([]);
+  });
+
+  test('a stream of which nothing can be played is refused as soon as that is sure, and played once it can be', () => {
+    const vp8: Track = { ...VIDEO, codec: 'vp8', parameters: [] };
+    const speex: Track = { ...AUDIO, codec: 'speex', parameters: [] };
+    const { stream, packager, cuts } = setUp();
+    const woken: (string | undefined)[] = [];
+    packager.onceReady(() => woken.push(packager.refusal));
+    packager.start();
+    // The picture may be declared a little later.
+    feed(stream, { fromMs: 0, toMs: 480, video: undefined, audio: speex });
+    expect([packager.refusal, woken]).toEqual([undefined, []]);
+    feed(stream, { fromMs: 480, toMs: 560, video: undefined, audio: speex });
+    const refusal = 'its sound is Speex, HLS carries H.264, H.265, AV1 and VP9, and AAC and Opus';
+    expect([packager.refusal, woken]).toEqual([refusal, [refusal]]);
+    // Both are known: there is nothing to wait for.
+    feed(stream, { fromMs: 560, toMs: 600, video: vp8, audio: speex });
+    expect(packager.refusal).toContain('its picture is VP8 and its sound is Speex');
+    stream.detachPublisher(PUBLISHER);
+    stream.attachPublisher(PUBLISHER);
+    feed(stream, { fromMs: 5000, toMs: 8000 });
+    expect([packager.refusal, cuts.length]).toEqual([undefined, 1]);
   });
 
   test('a packager that starts late begins with all that is cached, so that players find several segments', () => {

@@ -1,5 +1,6 @@
-import { aacCodecString, avcCodecString, type Track, videoSize } from '@sluice/media';
+import { codecString, videoSize } from '@sluice/media';
 import type { Counters, Log, Reader, Stream } from '../../core/index.ts';
+import { Carriage } from './carriage.ts';
 import type { Cut, CutTracks } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
 import type { HlsOptions } from './options.ts';
@@ -38,6 +39,7 @@ export class HlsPackager {
   readonly #wallMs: () => number;
   readonly #createMuxer: typeof createMuxer;
   readonly #cutter: SegmentCutter;
+  readonly #carriage: Carriage;
   readonly #waiters = new Set<() => void>();
   #reader: Reader | undefined;
   #muxer: SegmentMuxer | undefined;
@@ -62,7 +64,12 @@ export class HlsPackager {
     const firstSequence = Math.floor(this.#wallMs() / 1000);
     this.window = window ?? new SegmentWindow({ ...options, firstSequence });
     window?.restart();
+    this.#carriage = new Carriage({
+      container: options.container,
+      onLeftOut: (message) => this.#log.warn({}, message),
+    });
     this.#cutter = new SegmentCutter({
+      container: options.container,
       segmentMinMs: options.segmentMinMs,
       maxSegmentMs: options.maxSegmentMs,
       maxSegmentBytes: options.maxBytes * SEGMENT_SHARE,
@@ -78,6 +85,11 @@ export class HlsPackager {
   /** True when no segment will follow. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Why there is nothing to play for as long as the stream stays as it is; undefined when there is or may be. */
+  get refusal(): string | undefined {
+    return this.#carriage.refusal;
   }
 
   /** True when the present configuration has no picture. */
@@ -102,7 +114,7 @@ export class HlsPackager {
     this.#drain();
   }
 
-  /** Calls `callback` once, when there is a segment or there will never be one. Dispose of the result to forget it. */
+  /** Calls `callback` once, when there is a segment or there will be none (the stream ends, or see `refusal`). Dispose of the result to forget it. */
   onceReady(callback: () => void): Disposable {
     this.#waiters.add(callback);
     return { [Symbol.dispose]: () => void this.#waiters.delete(callback) };
@@ -127,7 +139,7 @@ export class HlsPackager {
     const { peakBandwidth, averageBandwidth } = bandwidths(segments);
     return renderMasterPlaylist({
       streamName: this.stream.name,
-      codecs: [codecString(video), codecString(this.#tracks?.audio)].filter((c) => c !== undefined),
+      codecs: [video, this.#tracks?.audio].map((track) => track && codecString(track)).filter((c) => c !== undefined),
       peakBandwidth,
       averageBandwidth,
       size: video && videoSize(video),
@@ -147,8 +159,10 @@ export class HlsPackager {
     for (let entry = this.#reader?.read(); entry !== undefined; entry = this.#reader?.read()) {
       // Before the new anchor is set: the first packet of an epoch ends the last segment of the one before.
       this.#cutter.push(entry);
+      this.#carriage.observe(entry);
       if (entry.state.epoch !== this.#anchor?.epoch) this.#setAnchor(entry.state.epoch, entry.packet.ptsUs);
     }
+    if (this.refusal !== undefined) this.#wake();
   }
 
   /** A packet from the cache arrived as long ago as the stream has gone on since. */
@@ -176,7 +190,7 @@ export class HlsPackager {
       const firstUs = Math.min(...[cut.video[0], cut.audio[0]].map((s) => s?.packet.dtsUs ?? 0));
       // Times in a file can't be negative; the second is room for the other track (see MediaSegmentOptions.baseUs).
       this.#baseUs ??= firstUs < 0 ? firstUs - 1_000_000 : 0;
-      this.#muxer = this.#createMuxer(this.#options.container, cut.tracks, this.#baseUs);
+      this.#muxer = this.#createMuxer(this.#options.container, cut, this.#baseUs);
       this.#initNumber = this.#muxer.init && this.window.addInit(this.#muxer.init);
     }
     this.#tracks = cut.tracks;
@@ -205,13 +219,6 @@ export class HlsPackager {
     this.#waiters.clear();
     for (const waiter of waiters) waiter();
   }
-}
-
-function codecString(track: Track | undefined): string | undefined {
-  if (track === undefined) return undefined;
-  const asc = track.parameters[0];
-  if (track.kind === 'video') return avcCodecString(track.parameters);
-  return asc && aacCodecString(asc);
 }
 
 function bandwidths(segments: readonly Segment[]): { peakBandwidth: number; averageBandwidth: number } {

@@ -1,4 +1,12 @@
-import { type Track, TsMuxer, writeInitSegment, writeMediaSegment } from '@sluice/media';
+import {
+  type InitSegmentOptions,
+  isVp9Key,
+  parseVp9KeyFrame,
+  type Track,
+  TsMuxer,
+  writeInitSegment,
+  writeMediaSegment,
+} from '@sluice/media';
 import { type Cut, type CutTracks, isSameTrack } from './cut.ts';
 import type { HlsOptions } from './options.ts';
 
@@ -15,15 +23,19 @@ export interface SegmentMuxer {
   segment(sequence: number, cut: Cut): Uint8Array;
 }
 
-/** Makes the muxer of a container. `baseUs` is the stream time that becomes zero; not after the first packet. */
-export function createMuxer(container: HlsOptions['container'], tracks: CutTracks, baseUs: number): SegmentMuxer {
-  return container === 'ts' ? createTsMuxer(tracks) : createFmp4Muxer(tracks, baseUs);
+/**
+ * Makes the muxer of a container for the tracks of `cut`, which is the first segment that it will write. `baseUs` is
+ * the stream time that becomes zero; not after the first packet.
+ */
+export function createMuxer(container: HlsOptions['container'], cut: Cut, baseUs: number): SegmentMuxer {
+  return container === 'ts' ? createTsMuxer(cut.tracks) : createFmp4Muxer(cut, baseUs);
 }
 
-function createFmp4Muxer(tracks: CutTracks, baseUs: number): SegmentMuxer {
+function createFmp4Muxer(first: Cut, baseUs: number): SegmentMuxer {
+  const { tracks } = first;
   const list = listOf(tracks);
   return {
-    init: writeInitSegment(list),
+    init: writeInitSegment(list, { pictureSize: pictureSizeOf(first) }),
     accepts: (next) => isSameTrack(next.video, tracks.video) && isSameTrack(next.audio, tracks.audio),
     segment: (sequence, cut) =>
       writeMediaSegment(
@@ -32,6 +44,13 @@ function createFmp4Muxer(tracks: CutTracks, baseUs: number): SegmentMuxer {
         { styp: true, baseUs },
       ),
   };
+}
+
+/** The size that only a key frame tells, which is so for VP9. */
+function pictureSizeOf({ tracks, video }: Cut): InitSegmentOptions['pictureSize'] {
+  if (tracks.video?.codec !== 'vp9') return undefined;
+  const frame = video.map(({ packet }) => packet.units[0]).find((unit) => unit !== undefined && isVp9Key(unit));
+  return frame && parseVp9KeyFrame(frame);
 }
 
 function createTsMuxer(tracks: CutTracks): SegmentMuxer {

@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type MediaPacket, Mp4Reader } from '@sluice/media';
+import { type MediaPacket, Mp4Reader, type Track } from '@sluice/media';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Publisher, SessionRegistry, type Stream, StreamRegistry, type StreamResolver } from '../../core/index.ts';
 import type { HlsOptions } from './options.ts';
 import { HlsServer } from './server.ts';
-import { fakeCounters, fakeLog, ManualTicker, PUBLISHER } from './testing/fakes.ts';
+import { fakeCounters, fakeLog, feed, ManualTicker, PUBLISHER } from './testing/fakes.ts';
 
 let packets: MediaPacket[] = [];
 let audioPackets: MediaPacket[] = [];
@@ -265,6 +265,28 @@ describe('life', () => {
     abort.abort();
     expect(await left).toBe('AbortError');
     await expect.poll(() => strict.server.heldRequests).toBe(0);
+  });
+
+  test('a stream of codecs that HLS does not carry is refused at once, in words', async () => {
+    const rig = await makeRig({ startWaitMs: 60_000 });
+    const vp8: Track = { id: 0, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
+    const stream = rig.streams.publish('test', PUBLISHER);
+    const held = get(`${rig.base}/test/test.m3u8`);
+    await expect.poll(() => rig.server.heldRequests).toBe(1);
+    feed(stream, { fromMs: 0, toMs: 600, video: vp8, audio: undefined });
+    for (const answer of [await held, await get(`${rig.base}/test/index.m3u8`)]) {
+      expect([answer.status, JSON.parse(answer.text)]).toEqual([
+        415,
+        {
+          code: 'HLS_REQUEST',
+          message:
+            'stream "test" can not be played by HLS: its picture is VP8, HLS carries H.264, H.265, AV1 and VP9, and AAC and Opus',
+        },
+      ]);
+    }
+    expect(rig.log.problems.splice(0)).toEqual([
+      'picture is VP8, HLS carries H.264, H.265, AV1 and VP9: it is left out {}',
+    ]);
   });
 
   test('a held request ends with the stream and with the server', async () => {

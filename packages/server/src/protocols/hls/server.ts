@@ -187,11 +187,11 @@ export class HlsServer {
       return;
     }
     if (!packager.ready) {
-      if (packager.ended) this.#notFound(response, `stream "${streamName}" ended before it could be played`);
-      else {
-        const message = `stream "${streamName}" has no segment yet; it needs H.264 or AAC and a key frame, try again`;
-        this.#fail(response, 503, message);
-      }
+      const named = `stream "${streamName}"`;
+      if (packager.ended) this.#notFound(response, `${named} ended before it could be played`);
+      else if (packager.refusal !== undefined) {
+        this.#fail(response, 415, `${named} can not be played by HLS: ${packager.refusal}`);
+      } else this.#fail(response, 503, `${named} has no segment yet; it needs a key frame, try again`);
       return;
     }
     const { stream, window } = packager;
@@ -208,6 +208,7 @@ export class HlsServer {
     try {
       const packager = await this.#channels.open(streamName);
       if (packager === undefined || packager.ready || packager.ended || response.destroyed) return packager;
+      if (packager.refusal !== undefined) return packager;
       await this.#firstSegment(packager, response);
       return packager;
     } finally {
