@@ -52,17 +52,17 @@ export const OverviewStream = Type.Object({
   /** True for the stream that the server plays by itself for trying things out. */
   startedByDemo: Type.Optional(Type.Boolean()),
   /** Distance of the last two key frames, milliseconds of media; 0 until two were seen. */
-  keyFrameIntervalMs: Type.Optional(Type.Integer()),
+  keyFrameIntervalMs: Type.Integer(),
   /** True when pictures came in another order than they are shown in. */
-  hasBFrames: Type.Optional(Type.Boolean()),
+  hasBFrames: Type.Boolean(),
   /** By how much the sound arrives ahead of the picture of the same moment, milliseconds; negative when behind. */
-  avOffsetMs: Type.Optional(Type.Integer()),
+  avOffsetMs: Type.Integer(),
   /** Packets that did not go through since the publication began, summed over publisher and viewers, without tracks left out on purpose. */
-  drops: Type.Optional(Type.Integer()),
+  drops: Type.Integer(),
   /** Longest pause between two packets in the last ten seconds, milliseconds. */
-  longestGapMs: Type.Optional(Type.Integer()),
+  longestGapMs: Type.Integer(),
   /** What the publisher could do better, the most severe first; empty when all is well. */
-  hints: Type.Optional(Type.Array(StreamHint)),
+  hints: Type.Array(StreamHint),
 });
 
 export type OverviewStream = Static<typeof OverviewStream>;

@@ -22,8 +22,17 @@ describe('stream hints', () => {
   });
 
   it('are part of a stream in the overview', () => {
-    const stream = { name: 'a', publisher: null, video: null, audio: null, viewers: 0, uptimeSeconds: 0 };
+    const media = {
+      publisher: null,
+      video: null,
+      audio: null,
+      keyFrameIntervalMs: 0,
+      hasBFrames: false,
+      avOffsetMs: 0,
+    };
+    const stream = { name: 'a', viewers: 0, uptimeSeconds: 0, drops: 0, longestGapMs: 0, ...media };
     expect(Value.Check(OverviewStream, { ...stream, hints: [] })).toBe(true);
     expect(Value.Check(OverviewStream, { ...stream, hints: [{}] })).toBe(false);
+    expect(Value.Check(OverviewStream, stream)).toBe(false);
   });
 });

@@ -164,7 +164,7 @@ describe('the overview of a stream', () => {
     const body = (await (await fetch(`${base}/api/overview`)).json()) as OverviewBody;
     expect(Value.Check(OverviewBody, body)).toBe(true);
     expect(body.streams[0]).toMatchObject({ keyFrameIntervalMs: 8000, hasBFrames: true, drops: 0, longestGapMs: 0 });
-    expect(body.streams[0]?.hints?.map((hint) => hint.code)).toEqual(['KEY_FRAME_INTERVAL_LONG', 'B_FRAMES']);
+    expect(body.streams[0]?.hints.map((hint) => hint.code)).toEqual(['KEY_FRAME_INTERVAL_LONG', 'B_FRAMES']);
   });
 
   it('has no hint for a stream that has only begun', async () => {
