@@ -1,3 +1,5 @@
+import { StatBody } from '@sluice/contract';
+import Value from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ControlFixture } from '../testing/control-fixture.ts';
 import { parsePrometheusText } from '../testing/prometheus-text.ts';
@@ -10,8 +12,6 @@ beforeEach(() => {
 });
 
 afterEach(() => fixture.close());
-
-type Groups = Record<string, Record<string, unknown>>;
 
 /** Reads the text form as WCS's own Web SDK does: a group's name is the word behind the dashes, in lower case. */
 function readLikeSdk(text: string): Record<string, Record<string, string>> {
@@ -39,8 +39,10 @@ async function stat(base: string, query = ''): Promise<string> {
   return response.text();
 }
 
-async function json(base: string, query = ''): Promise<Groups> {
-  return JSON.parse(await stat(base, `&format=json${query}`)) as Groups;
+async function json(base: string, query = ''): Promise<StatBody> {
+  const body = JSON.parse(await stat(base, `&format=json${query}`)) as StatBody;
+  expect(Value.Check(StatBody, body)).toBe(true);
+  return body;
 }
 
 describe('/?action=stat', () => {
