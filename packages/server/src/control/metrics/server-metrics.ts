@@ -5,7 +5,7 @@ import { gauge } from './metric.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 import type { PrometheusCounters } from './prometheus-counters.ts';
 import { SessionMetrics } from './session-metrics.ts';
-import { StreamMetrics } from './stream-metrics.ts';
+import { streamMetrics } from './stream-metrics.ts';
 
 /** Of prom-client's own metrics, those that are measured otherwise: see ProcessMetrics. */
 const REPLACED = ['', '_min', '_max', '_mean', '_stddev', '_p50', '_p90', '_p99'].map(
@@ -26,13 +26,11 @@ export class ServerMetrics {
   readonly #deps: ServerMetricsDeps;
   readonly #registry = new Registry();
   readonly #sessions: SessionMetrics;
-  readonly #streams: StreamMetrics;
   #process: ProcessMetrics | undefined;
 
   constructor(deps: ServerMetricsDeps) {
     this.#deps = deps;
     this.#sessions = new SessionMetrics(deps, this.#registry);
-    this.#streams = new StreamMetrics(deps.streams, this.#registry);
   }
 
   get contentType(): string {
@@ -52,11 +50,10 @@ export class ServerMetrics {
   }
 
   /** The text that Prometheus scrapes. */
-  render(): Promise<string> {
+  async render(): Promise<string> {
     this.#process?.refresh();
     this.#sessions.refresh();
-    this.#streams.refresh();
-    return this.#registry.metrics();
+    return `${await this.#registry.metrics()}\n${streamMetrics(this.#deps.streams)}`;
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import { escapeLabel } from '../metrics/escape-label.ts';
 import { STAT_GROUPS, type StatGroup, type StatSources } from './stat-groups.ts';
 import { isStatList, type StatValue, type StatValues } from './stat-value.ts';
 
@@ -98,8 +99,4 @@ function prometheusPage(groups: readonly GroupValues[]): StatPage {
     }
   }
   return { contentType: 'text/plain; version=0.0.4; charset=utf-8', body: `${lines.join('\n')}\n` };
-}
-
-function escapeLabel(text: string): string {
-  return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 }
