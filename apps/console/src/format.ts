@@ -42,13 +42,13 @@ export function publisherAddress(stream: OverviewStream): string {
 }
 
 /** `every 2.0 s`, or a dash until two key frames were seen. */
-export function keyFrameSummary({ keyFrameIntervalMs = 0 }: OverviewStream): string {
+export function keyFrameSummary({ keyFrameIntervalMs }: OverviewStream): string {
   return keyFrameIntervalMs > 0 ? `every ${(keyFrameIntervalMs / 1000).toFixed(1)} s` : '–';
 }
 
-/** `sound 40 ms ahead`, `in step`, or empty while it is not known. */
-export function offsetSummary({ avOffsetMs }: OverviewStream): string {
-  if (avOffsetMs === undefined) return '';
+/** `sound 40 ms ahead`, `in step`, or empty when there is only one of both. */
+export function offsetSummary({ avOffsetMs, video, audio }: OverviewStream): string {
+  if (video === null || audio === null) return '';
   if (Math.abs(avOffsetMs) < 1) return 'in step';
   return `sound ${Math.abs(avOffsetMs)} ms ${avOffsetMs > 0 ? 'ahead' : 'behind'}`;
 }

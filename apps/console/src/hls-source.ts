@@ -56,7 +56,9 @@ class HlsSource implements PlayerSource {
 
   #onFatal(data: ErrorData): void {
     if (data.type !== Hls.ErrorTypes.MEDIA_ERROR) {
-      this.#events.failed(networkMessage(data.response?.code ?? 0));
+      const status = data.response?.code ?? 0;
+      if (status === 415) this.#events.impossible(`${serverMessage(data)}. Choose FLV, or use VLC.`);
+      else this.#events.failed(networkMessage(status));
       return;
     }
     if (this.#mediaErrors++ < MAX_MEDIA_ERRORS) this.#hls.recoverMediaError();
@@ -99,8 +101,20 @@ class NativeHlsSource implements PlayerSource {
   }
 }
 
+/** Why the server refuses, in its own words. */
+function serverMessage({ networkDetails }: ErrorData): string {
+  try {
+    const body = JSON.parse((networkDetails as XMLHttpRequest).responseText) as { message?: unknown };
+    if (typeof body.message === 'string') return body.message.charAt(0).toUpperCase() + body.message.slice(1);
+  } catch {
+    // Not an answer of ours; a proxy may have written it.
+  }
+  return 'The server can not play this stream by HLS';
+}
+
 function networkMessage(status: number): string {
   if (status === 404) return 'The server does not have this stream as HLS yet. Trying again…';
+  if (status === 503) return 'The server has no picture of this stream yet: it waits for a key frame. Trying again…';
   if (status >= 400) return `The HLS server answered ${status}. Trying again…`;
   if (status > 0) return 'The HLS server did not answer with a playlist. Trying again…';
   return 'The HLS port can not be reached from this browser; a firewall may block it. Trying again…';

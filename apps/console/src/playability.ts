@@ -21,9 +21,9 @@ interface TrackFacts {
   readonly codecString?: string | undefined;
 }
 
-/** What goes through: for HLS what the server packs, for FLV what mpegts.js reads. */
+/** What goes through: for HLS what the server packs into fMP4, for FLV what mpegts.js reads. */
 const CARRIED = {
-  HLS: ['h264', 'aac'],
+  HLS: ['h264', 'h265', 'av1', 'vp9', 'aac', 'opus'],
   FLV: ['h264', 'h265', 'av1', 'aac', 'opus'],
 } as const satisfies Record<string, readonly string[]>;
 
