@@ -93,6 +93,18 @@ export class StreamRegistry {
     );
   }
 
+  /**
+   * Ends a stream for good, now: its readers are told and do not wait for the publisher to come back. The publisher
+   * itself is to be closed by the caller; the name is free at once.
+   */
+  end(stream: Stream, reason: string): void {
+    if (stream.publisher !== undefined) {
+      stream.detachPublisher(stream.publisher);
+      this.events.emit('unpublished', stream, reason);
+    }
+    if (this.#streams.get(stream.name) === stream) this.#end(stream, reason);
+  }
+
   /** Resolves with the stream as soon as it is live, or with undefined after `timeoutMs` or an abort. */
   waitFor(name: string, timeoutMs: number, signal?: AbortSignal): Promise<Stream | undefined> {
     const present = this.#streams.get(name);

@@ -46,6 +46,7 @@ export class VodLive implements Publisher, MediaSession {
   readonly #tick: Disposable;
   readonly #done: Promise<void>;
   #bytes = 0;
+  #packets = 0;
   #closed = false;
   #dueMs = 0;
   #wake: (() => void) | undefined;
@@ -105,7 +106,7 @@ export class VodLive implements Publisher, MediaSession {
       remoteAddress: '',
       bytesIn: this.#bytes,
       bytesOut: 0,
-      packets: 0,
+      packets: this.#packets,
       queuedBytes: 0,
       drops: {},
       custom: {},
@@ -160,6 +161,7 @@ export class VodLive implements Publisher, MediaSession {
   }
 
   #publish(packet: MediaPacket, dtsUs: number): void {
+    this.#packets++;
     this.#bytes += packet.byteLength;
     const { track, units, key, byteLength } = packet;
     this.#stream.publish({ track, units, ptsUs: dtsUs + packet.ptsUs - packet.dtsUs, dtsUs, key, byteLength });

@@ -74,8 +74,8 @@ export function terminateStreams(deps: Deps, body: object): void {
 /** Ends a session; a publication's stream ends at once, for players too. */
 export function endSession(streams: StreamRegistry, session: MediaSession, reason: string): void {
   const { mediaType, streamName, status } = session.describe();
-  // Without readers that would wait for another publisher, the stream is gone as soon as this one has left.
-  if (mediaType === 'publish' && status === 'PUBLISHING') streams.get(streamName)?.end(reason);
+  const stream = mediaType === 'publish' && status === 'PUBLISHING' ? streams.get(streamName) : undefined;
+  if (stream !== undefined) streams.end(stream, reason);
   session.close(reason);
 }
 
