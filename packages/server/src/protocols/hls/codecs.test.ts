@@ -105,6 +105,7 @@ describe('streams of other codecs', () => {
     const source = join(directory, `${name}.mp4`);
     const { path, master, segments } = packageInto(join(directory, name), await makePackets(source, of.args));
     expect(/CODECS="([^"]+)"/.exec(master)?.[1]).toMatch(new RegExp(`^${of.codecs.source}$`));
+    expect(master).toContain('RESOLUTION=160x120');
     expect(segments.map((segment) => Math.round(segment.durationUs / 1e5))).toEqual([20, 20, 20, 5]);
 
     const args = [

@@ -5,7 +5,7 @@ import type { Cut, CutTracks } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
 import type { HlsOptions } from './options.ts';
 import { renderMasterPlaylist, renderMediaPlaylist } from './playlist.ts';
-import { createMuxer, type SegmentMuxer } from './segment-muxer.ts';
+import { createMuxer, pictureSizeOf, type SegmentMuxer } from './segment-muxer.ts';
 import { type Segment, SegmentWindow } from './segment-window.ts';
 
 export interface HlsPackagerDeps {
@@ -45,6 +45,8 @@ export class HlsPackager {
   #muxer: SegmentMuxer | undefined;
   #initNumber: number | undefined;
   #tracks: CutTracks | undefined;
+  /** Of the present configuration, for codecs whose parameters do not tell it. */
+  #pictureSize: { readonly width: number; readonly height: number } | undefined;
   /** Wall time of media time zero in the present epoch; undefined before its first packet. */
   #anchor: { readonly epoch: number; readonly zeroMs: number } | undefined;
   #baseUs: number | undefined;
@@ -142,7 +144,7 @@ export class HlsPackager {
       codecs: [video, this.#tracks?.audio].map((track) => track && codecString(track)).filter((c) => c !== undefined),
       peakBandwidth,
       averageBandwidth,
-      size: video && videoSize(video),
+      size: (video && videoSize(video)) ?? this.#pictureSize,
       query,
     });
   }
@@ -191,6 +193,7 @@ export class HlsPackager {
       // Times in a file can't be negative; the second is room for the other track (see MediaSegmentOptions.baseUs).
       this.#baseUs ??= firstUs < 0 ? firstUs - 1_000_000 : 0;
       this.#muxer = this.#createMuxer(this.#options.container, cut, this.#baseUs);
+      this.#pictureSize = pictureSizeOf(cut);
       this.#initNumber = this.#muxer.init && this.window.addInit(this.#muxer.init);
     }
     this.#tracks = cut.tracks;

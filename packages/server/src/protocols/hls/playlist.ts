@@ -19,7 +19,7 @@ export interface MasterPlaylist {
   readonly peakBandwidth: number;
   /** Bits a second over all segments. */
   readonly averageBandwidth: number;
-  readonly size: { readonly width: number; readonly height: number; readonly fps: number | undefined } | undefined;
+  readonly size: { readonly width: number; readonly height: number; readonly fps?: number | undefined } | undefined;
   readonly query: string;
 }
 

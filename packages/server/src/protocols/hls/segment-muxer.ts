@@ -1,12 +1,4 @@
-import {
-  type InitSegmentOptions,
-  isVp9Key,
-  parseVp9KeyFrame,
-  type Track,
-  TsMuxer,
-  writeInitSegment,
-  writeMediaSegment,
-} from '@sluice/media';
+import { pictureSize, type Track, TsMuxer, writeInitSegment, writeMediaSegment } from '@sluice/media';
 import { type Cut, type CutTracks, isSameTrack } from './cut.ts';
 import type { HlsOptions } from './options.ts';
 
@@ -46,11 +38,10 @@ function createFmp4Muxer(first: Cut, baseUs: number): SegmentMuxer {
   };
 }
 
-/** The size that only a key frame tells, which is so for VP9. */
-function pictureSizeOf({ tracks, video }: Cut): InitSegmentOptions['pictureSize'] {
-  if (tracks.video?.codec !== 'vp9') return undefined;
-  const frame = video.map(({ packet }) => packet.units[0]).find((unit) => unit !== undefined && isVp9Key(unit));
-  return frame && parseVp9KeyFrame(frame);
+/** Size in pixels of a segment's pictures, from its first key frame; undefined when it has none that tells it. */
+export function pictureSizeOf({ video }: Cut): { width: number; height: number } | undefined {
+  const first = video.find(({ packet }) => packet.key);
+  return first && pictureSize(first.packet);
 }
 
 function createTsMuxer(tracks: CutTracks): SegmentMuxer {
