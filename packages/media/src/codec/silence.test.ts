@@ -11,6 +11,7 @@ import { aacTrack, writeAacConfig } from './aac.ts';
 import { opusPacketTicks, writeOpusHead } from './opus.ts';
 import { silentFrame } from './silence.ts';
 import { speexFrameCount } from './speex.ts';
+import { speexTrack } from './telephony.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-silence-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -178,6 +179,19 @@ describe('silence', () => {
 });
 
 describe('Speex frames', () => {
+  test('of silence have as many layers as their sampling rate asks for', () => {
+    // A frame of mode 0, which is as short as it can be.
+    const units = [Uint8Array.of(0b00000111)];
+    const lengths = [8000, 16_000, 32_000].map((rate) => {
+      const packet = { track: speexTrack(0, rate), units, ptsUs: 0, dtsUs: 0, key: true, byteLength: 1 };
+      return silentFrame(packet)?.length;
+    });
+    // 43 bits, and 4 for each layer.
+    expect(lengths).toEqual([6, 6, 7]);
+    const wide = silentFrame({ track: speexTrack(0), units, ptsUs: 0, dtsUs: 0, key: true, byteLength: 1 });
+    expect((wide?.at(-1) ?? 0) & 0b11111).toBe(0b10000);
+  });
+
   test.each(['1', '2', '5', '8'])('are counted: %s', async (count) => {
     for (const quality of ['0', '3', '8', '10']) {
       const args = [
