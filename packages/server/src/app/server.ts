@@ -249,7 +249,7 @@ function urlsFor(
     urls.push({ what: 'Play by RTMP', url: `rtmp://${host}:${ports.rtmp}/live/${name}` });
   }
   if (ports.rtmps) urls.push({ what: 'Publish by RTMPS', url: `rtmps://${host}:${ports.rtmps}/live` });
-  if (ports.http !== undefined)
+  if (ports.http !== undefined && settings.flv_enabled)
     urls.push({ what: 'Play by HTTP-FLV', url: `http://${host}:${ports.http}/flv/${name}.flv` });
   if (ports.hls !== undefined)
     urls.push({ what: 'Play by HLS', url: `http://${host}:${ports.hls}/${name}/${name}.m3u8` });

@@ -78,20 +78,23 @@ describe('a WebSocket viewer', () => {
     await vi.waitFor(() => expect([stream.viewers, stream.readerCount, fixture.flv.viewerCount]).toEqual([0, 0, 0]));
   });
 
-  it('who says goodbye and stays gets nothing more and is cut off', async () => {
+  it.each([
+    ['says goodbye', '88820000000003e8', '880203e8'],
+    ['sends too much', '82fe040100000000', '880203f1'],
+  ])('who %s and stays gets nothing after the close frame and is cut off', async (_, sent, answer) => {
     const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 40 });
     const socket = connect({ port: fixture.port, host: '127.0.0.1', allowHalfOpen: true });
     const parts: Buffer[] = [];
+    const end = (): string => Buffer.concat(parts).subarray(-4).toString('hex');
     socket.on('data', (part) => parts.push(part));
     socket.write(handshake());
     await vi.waitFor(() => expect(stream.viewers).toBe(1));
-    // A masked close frame with code 1000.
-    socket.write(Buffer.from('888200000000' + '03e8', 'hex'));
-    await vi.waitFor(() => expect(Buffer.concat(parts).subarray(-4).toString('hex')).toBe('880203e8'));
+    socket.write(Buffer.from(sent, 'hex'));
+    await vi.waitFor(() => expect(end()).toBe(answer));
     stream.publish(packet(VIDEO, 80));
     await vi.waitFor(() => expect([stream.viewers, fixture.connections]).toEqual([0, 0]), 3000);
-    expect(Buffer.concat(parts).subarray(-4).toString('hex')).toBe('880203e8');
+    expect(end()).toBe(answer);
     socket.destroy();
   });
 
