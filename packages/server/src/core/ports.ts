@@ -32,6 +32,8 @@ export const COUNTERS = {
   rtmp_refused: 'RTMP publishers and players refused',
   hls_requests: 'HLS requests answered',
   hls_not_found: 'HLS requests answered with 404',
+  hls_left_out_tracks: 'tracks left out of HLS because its container can not hold their codec',
+  hls_refused: 'HLS requests answered with 415: nothing of the stream can be played by HLS',
   hls_segments: 'HLS segments cut',
   media_errors: 'packets dropped because their bitstream is broken',
   source_clock_breaks: 'jumps of a source clock that were re-based',

@@ -61,7 +61,10 @@ export class VodLive implements Publisher, MediaSession {
     try {
       const reader = await Mp4Reader.open(source);
       if (reader.tracks.length === 0) {
-        throw new MediaServerError('FILE_INVALID', `${options.path} has no track in H.264 or AAC`);
+        throw new MediaServerError(
+          'FILE_INVALID',
+          `${options.path} has no track that can be played (H.264, H.265, AV1, VP9, AAC or Opus)`,
+        );
       }
       for (const { track } of reader.tracks) if (track.codec === 'h264') writeAvcConfig(track.parameters);
       return new VodLive(deps, options, { source, reader });

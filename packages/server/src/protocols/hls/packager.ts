@@ -68,7 +68,10 @@ export class HlsPackager {
     window?.restart();
     this.#carriage = new Carriage({
       container: options.container,
-      onLeftOut: (message) => this.#log.warn({}, message),
+      onLeftOut: (message) => {
+        this.#counters.count('hls_left_out_tracks');
+        this.#log.warn({}, message);
+      },
     });
     this.#cutter = new SegmentCutter({
       container: options.container,

@@ -190,6 +190,7 @@ export class HlsServer {
       const named = `stream "${streamName}"`;
       if (packager.ended) this.#notFound(response, `${named} ended before it could be played`);
       else if (packager.refusal !== undefined) {
+        this.#deps.counters.count('hls_refused');
         this.#fail(response, 415, `${named} can not be played by HLS: ${packager.refusal}`);
       } else this.#fail(response, 503, `${named} has no segment yet; it needs a key frame, try again`);
       return;
