@@ -30,6 +30,8 @@ export const COUNTERS = {
   rtmp_dropped_packets: 'packets that RTMP viewers were too slow for',
   rtmp_silent_peers: 'RTMP connections closed because nothing came from them or nothing could be sent',
   rtmp_refused: 'RTMP publishers and players refused',
+  flv_refused: 'FLV viewers refused',
+  flv_slow_viewers: 'FLV viewers dropped because they did not read or answer pings',
   hls_requests: 'HLS requests answered',
   hls_not_found: 'HLS requests answered with 404',
   hls_left_out_tracks: 'tracks left out of HLS because its container can not hold their codec',

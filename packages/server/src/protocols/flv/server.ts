@@ -4,13 +4,14 @@ import { WebSocketServer } from 'ws';
 import {
   type ConnectionRegistry,
   type Counters,
-  FanOut,
+  type FanOut,
+  FanOuts,
+  findStream,
   type Log,
   MediaServerError,
+  type ProtocolDeps,
   type SessionRegistry,
   type Stream,
-  type StreamRegistry,
-  type StreamResolver,
 } from '../../core/index.ts';
 import { type HttpMount, RateLimiter, type Ticker } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
@@ -23,19 +24,12 @@ import type { Transport } from './transport.ts';
 import { FrameCache } from './web-socket-frame.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
-export interface FlvDeps {
-  readonly streams: StreamRegistry;
-  readonly sessions: SessionRegistry;
-  readonly connections: ConnectionRegistry;
-  /** Asked in order for names that are not live. */
-  readonly resolvers: readonly StreamResolver[];
-  readonly log: Log;
-  readonly counters: Counters;
+export interface FlvDeps extends ProtocolDeps {
   readonly ticker: Ticker;
 }
 
 /** What a session asks of the server that owns it. */
-export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log'> {
+export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log' | 'counters'> {
   readonly options: FlvOptions;
   /** Limits the log lines about viewers that were refused or dropped. */
   readonly faults: RateLimiter;
@@ -45,8 +39,6 @@ export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | '
   sessionWaits(session: FlvSession): void;
   sessionGone(session: FlvSession): void;
 }
-
-type Variant = 'both' | 'video' | 'audio';
 
 const CHECK_INTERVAL_MS = 1000;
 const FAULT_LINES_PER_SECOND = 5;
@@ -60,9 +52,9 @@ export class FlvServer implements HttpMount, FlvContext {
   readonly sessions: SessionRegistry;
   readonly connections: ConnectionRegistry;
   readonly log: Log;
+  readonly counters: Counters;
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
-  readonly #streams: StreamRegistry;
-  readonly #resolvers: readonly StreamResolver[];
+  readonly #deps: FlvDeps;
   readonly #answer: Answerer;
   readonly #webSockets = new WebSocketServer({
     noServer: true,
@@ -73,8 +65,7 @@ export class FlvServer implements HttpMount, FlvContext {
   readonly #frames = new FrameCache();
   readonly #open = new Set<FlvSession>();
   readonly #waiting = new Set<FlvSession>();
-  readonly #fanOuts = new Map<Stream, Map<Variant, FanOut>>();
-  readonly #ticker: Ticker;
+  readonly #fanOuts: FanOuts;
   #tick: Disposable | undefined;
   #checkedMs = 0;
   #closed = false;
@@ -86,15 +77,15 @@ export class FlvServer implements HttpMount, FlvContext {
     this.sessions = deps.sessions;
     this.connections = deps.connections;
     this.log = deps.log;
-    this.#streams = deps.streams;
-    this.#resolvers = deps.resolvers;
+    this.counters = deps.counters;
+    this.#deps = deps;
+    this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs });
     this.#answer = new Answerer(this.options);
-    this.#ticker = deps.ticker;
   }
 
   /** Begins to look after viewers. Once, before the first request. */
   async start(): Promise<void> {
-    this.#tick = this.#ticker.on((nowMs) => this.#check(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs));
   }
 
   /** Viewers of this moment, with those that wait for their stream. */
@@ -127,41 +118,20 @@ export class FlvServer implements HttpMount, FlvContext {
     this.#tick?.[Symbol.dispose]();
     const open = [...this.#open];
     for (const session of open) session.close('server stops');
-    for (const variants of this.#fanOuts.values()) for (const fanOut of variants.values()) fanOut.close();
-    this.#fanOuts.clear();
+    this.#fanOuts.close();
     await Promise.all(open.map((session) => session.closed));
   }
 
-  async findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
-    const present = this.#streams.get(name);
-    if (present !== undefined) return present;
-    const resolver = this.#resolvers.find((r) => r.accepts(name));
-    if (resolver !== undefined) return resolver.resolve(name);
-    return this.#streams.waitFor(name, this.options.playWaitMs, signal);
+  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
+    return findStream(this.#deps, name, { waitMs: this.options.playWaitMs, signal });
   }
 
   fanOutFor(stream: Stream, wants: WantedKinds): FanOut {
-    const variants = this.#fanOuts.get(stream) ?? new Map<Variant, FanOut>();
-    this.#fanOuts.set(stream, variants);
-    const variant = variantOf(wants);
-    let fanOut = variants.get(variant);
-    if (fanOut === undefined) {
-      const { flushIntervalMs } = this.options;
-      fanOut = new FanOut(stream, new FlvFormat(wants), {
-        flushIntervalMs,
-        onEnd: () => this.#forget(stream, variant),
-      });
-      variants.set(variant, fanOut);
-    }
-    return fanOut;
+    return this.#fanOuts.get(stream, `${wants.video} ${wants.audio}`, () => new FlvFormat(wants));
   }
 
-  /** Ends a fan-out with its last viewer. */
   viewerLeft(fanOut: FanOut): void {
-    if (fanOut.viewerCount > 0) return;
-    fanOut.close();
-    const variants = this.#fanOuts.get(fanOut.stream) ?? [];
-    for (const [variant, kept] of variants) if (kept === fanOut) this.#forget(fanOut.stream, variant);
+    this.#fanOuts.viewerLeft(fanOut);
   }
 
   sessionWaits(session: FlvSession): void {
@@ -195,23 +165,12 @@ export class FlvServer implements HttpMount, FlvContext {
     return refusal;
   }
 
-  #forget(stream: Stream, variant: Variant): void {
-    const variants = this.#fanOuts.get(stream);
-    variants?.delete(variant);
-    if (variants?.size === 0) this.#fanOuts.delete(stream);
-  }
-
   #check(nowMs: number): void {
     for (const session of this.#waiting) if (!session.poll(nowMs)) this.#waiting.delete(session);
     if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
     this.#checkedMs = nowMs;
     for (const session of this.#open) session.check(nowMs);
   }
-}
-
-function variantOf(wants: WantedKinds): Variant {
-  if (wants.video && wants.audio) return 'both';
-  return wants.video ? 'video' : 'audio';
 }
 
 /** Refuses at the door what would make every answer fail. */

@@ -130,6 +130,7 @@ export class FlvSession implements MediaSession {
       ? `viewer has not read for ${this.#context.options.viewerStallTimeoutMs} ms`
       : this.#transport.check(nowMs);
     if (stalled === undefined) return;
+    this.#context.counters.count('flv_slow_viewers');
     this.#warn(stalled);
     this.#leave(stalled);
     this.#transport.destroy();
@@ -226,6 +227,7 @@ export class FlvSession implements MediaSession {
   #refuse(refusal: Refusal): void {
     this.#over = true;
     this.#search.abort();
+    this.#context.counters.count('flv_refused');
     this.#warn(refusal.message);
     this.#transport.refuse(refusal);
   }

@@ -7,15 +7,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import {
-  type Counters,
-  isValidStreamName,
-  type Log,
-  MediaServerError,
-  type SessionRegistry,
-  type StreamRegistry,
-  type StreamResolver,
-} from '../../core/index.ts';
+import { isValidStreamName, MediaServerError, type ProtocolDeps } from '../../core/index.ts';
 import type { Ticker } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
 import { HlsChannels } from './channels.ts';
@@ -25,13 +17,7 @@ import { safeQuery } from './playlist.ts';
 import { type HlsTarget, parseTarget } from './request.ts';
 import { HlsViewers } from './viewers.ts';
 
-export interface HlsServerDeps {
-  readonly streams: StreamRegistry;
-  readonly sessions: SessionRegistry;
-  /** Asked in order for names that are not live. */
-  readonly resolvers: readonly StreamResolver[];
-  readonly log: Log;
-  readonly counters: Counters;
+export interface HlsServerDeps extends Omit<ProtocolDeps, 'connections'> {
   readonly ticker: Ticker;
 }
 

@@ -3,8 +3,11 @@ import type { Codec } from '@sluice/media';
 import {
   type ConnectionRegistry,
   type Counters,
-  FanOut,
+  type FanOut,
+  FanOuts,
+  findStream,
   type Log,
+  type ProtocolDeps,
   type SessionRegistry,
   type Stream,
   type StreamRegistry,
@@ -16,13 +19,7 @@ import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
 import { RtmpFormat } from './packager.ts';
 import { RtmpSession } from './session.ts';
 
-export interface RtmpDeps {
-  readonly streams: StreamRegistry;
-  readonly sessions: SessionRegistry;
-  readonly connections: ConnectionRegistry;
-  readonly resolvers: readonly StreamResolver[];
-  readonly log: Log;
-  readonly counters: Counters;
+export interface RtmpDeps extends ProtocolDeps {
   readonly ticker: Ticker;
 }
 
@@ -58,7 +55,7 @@ export class RtmpServer implements RtmpContext {
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #listeners: readonly RtmpListener[];
   readonly #open = new Set<RtmpSession>();
-  readonly #fanOuts = new Map<Stream, Map<string, FanOut>>();
+  readonly #fanOuts: FanOuts;
   #tick: Disposable | undefined;
   #lastCheckMs = 0;
   /** Called when the last session is gone, while the server closes. */
@@ -74,6 +71,7 @@ export class RtmpServer implements RtmpContext {
     this.log = deps.log;
     this.counters = deps.counters;
     this.ticker = deps.ticker;
+    this.#fanOuts = new FanOuts({ flushIntervalMs: options.flushIntervalMs, videoFirst: options.sendVideoFirst });
     this.#listeners = options.listen.map(
       (address) =>
         new RtmpListener({
@@ -124,8 +122,7 @@ export class RtmpServer implements RtmpContext {
     await this.#letReconnect();
     this.#tick?.[Symbol.dispose]();
     for (const session of [...this.#open]) session.close('server stops');
-    for (const variants of this.#fanOuts.values()) for (const fanOut of variants.values()) fanOut.close();
-    this.#fanOuts.clear();
+    this.#fanOuts.close();
     await closed;
   }
 
@@ -145,38 +142,17 @@ export class RtmpServer implements RtmpContext {
     });
   }
 
-  async findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
-    const present = this.streams.get(name);
-    if (present !== undefined) return present;
-    const resolver = this.resolvers.find((r) => r.accepts(name));
-    if (resolver !== undefined) return resolver.resolve(name);
-    return this.streams.waitFor(name, this.options.playWaitMs, signal);
+  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
+    return findStream(this, name, { waitMs: this.options.playWaitMs, signal });
   }
 
   fanOutFor(stream: Stream, variant: RtmpVariant): FanOut {
     const key = `${variant.silent} ${[...variant.without].sort().join()}`;
-    const variants = this.#fanOuts.get(stream) ?? new Map<string, FanOut>();
-    this.#fanOuts.set(stream, variants);
-    let fanOut = variants.get(key);
-    if (fanOut === undefined) {
-      const { chunkSize, flushIntervalMs, sendVideoFirst } = this.options;
-      fanOut = new FanOut(stream, new RtmpFormat({ chunkSize, ...variant }), {
-        flushIntervalMs,
-        videoFirst: sendVideoFirst,
-        onEnd: () => this.#fanOuts.delete(stream),
-      });
-      variants.set(key, fanOut);
-    }
-    return fanOut;
+    return this.#fanOuts.get(stream, key, () => new RtmpFormat({ chunkSize: this.options.chunkSize, ...variant }));
   }
 
-  /** Ends a fan-out with its last viewer. */
   viewerLeft(fanOut: FanOut): void {
-    if (fanOut.viewerCount > 0) return;
-    fanOut.close();
-    const variants = this.#fanOuts.get(fanOut.stream);
-    for (const [key, known] of variants ?? []) if (known === fanOut) variants?.delete(key);
-    if (variants?.size === 0) this.#fanOuts.delete(fanOut.stream);
+    this.#fanOuts.viewerLeft(fanOut);
   }
 
   sessionClosed(session: RtmpSession): void {

@@ -1,0 +1,32 @@
+import type { ConnectionRegistry } from './connection-registry.ts';
+import type { Counters, Log, StreamResolver } from './ports.ts';
+import type { SessionRegistry } from './session-registry.ts';
+import type { Stream } from './stream.ts';
+import type { StreamRegistry } from './stream-registry.ts';
+
+/** What the server of any protocol is given. */
+export interface ProtocolDeps {
+  readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly connections: ConnectionRegistry;
+  /** Asked in order for names that are not live. */
+  readonly resolvers: readonly StreamResolver[];
+  readonly log: Log;
+  readonly counters: Counters;
+}
+
+/**
+ * The stream of a name: the one that is live, or one that a resolver makes, or one that a publisher brings within
+ * `waitMs`. Undefined when there is none, or after an abort.
+ */
+export async function findStream(
+  deps: Pick<ProtocolDeps, 'streams' | 'resolvers'>,
+  name: string,
+  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<Stream | undefined> {
+  const present = deps.streams.get(name);
+  if (present !== undefined) return present;
+  const resolver = deps.resolvers.find((r) => r.accepts(name));
+  if (resolver !== undefined) return resolver.resolve(name);
+  return deps.streams.waitFor(name, wait.waitMs, wait.signal);
+}
