@@ -3,7 +3,7 @@ import type { OverviewBody, OverviewStream, StreamHistoryBody } from '@sluice/co
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { axisTop } from '../apps/console/src/charts.ts';
-import { type HistorySamples, joinSamples, NO_SAMPLES } from '../apps/console/src/history-samples.ts';
+import { type HistorySamples, joinSamples, movingMean, NO_SAMPLES } from '../apps/console/src/history-samples.ts';
 import { planPlayback } from '../apps/console/src/playability.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
@@ -180,6 +180,31 @@ describe("the console's details of a stream", () => {
   });
 });
 
+describe("the console's views", () => {
+  it('leave nothing behind when they change', async () => {
+    const { page, errors } = await openPage('/', 'flv');
+    const devTools = await page.context().newCDPSession(page);
+    const visit = async (): Promise<void> => {
+      await page.evaluate(() => location.assign('#/streams/cam'));
+      await page.locator('[data-testid=player-state][data-state=playing]').waitFor();
+      await page.getByTestId('chart-viewers').waitFor();
+      await page.getByTestId('back-to-list').click();
+      await page.getByTestId('stream-row').first().waitFor();
+    };
+    const count = async (): Promise<{ nodes: number; jsEventListeners: number }> => {
+      await devTools.send('HeapProfiler.collectGarbage');
+      return await devTools.send('Memory.getDOMCounters');
+    };
+    // The first visits load the parts of the page; what is left after later ones would grow for ever.
+    for (let round = 0; round < 2; round++) await visit();
+    const before = await count();
+    for (let round = 0; round < 5; round++) await visit();
+    await expect.poll(async () => (await count()).nodes, PATIENT).toBeLessThan(before.nodes + 200);
+    expect((await count()).jsEventListeners).toBeLessThan(before.jsEventListeners + 40);
+    expect(errors).toEqual([]);
+  });
+});
+
 describe("the console's player", () => {
   it.each(['flv', 'ws-flv'])('plays with little delay and no error (%s)', async (protocol) => {
     const { page, errors } = await openPage('/#/streams/cam', protocol);
@@ -270,6 +295,15 @@ describe("the console's samples", () => {
     expect(timesMs).toEqual([1000, 2000, 20_999, 21_000, 22_000]);
     expect(columns.framesPerSecond).toEqual([1, 1, null, 1, 1]);
     expect(columns.keyFrameIntervalMs).toEqual([null, null, null, null, null]);
+  });
+});
+
+describe("the console's bit rate", () => {
+  it('is a mean over one GOP, so that key frames do not make it swing', () => {
+    const values = [200, 800, 200, 800, null, 600, 200];
+    expect(movingMean(values, 2)).toEqual([500, 500, 500, 500, null, 400, 400]);
+    expect(movingMean(values, 1)).toEqual(values);
+    expect(movingMean([100, 200], 8)).toEqual([150, 150]);
   });
 });
 

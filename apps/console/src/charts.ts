@@ -1,5 +1,5 @@
 import { formatBitrate } from './format.ts';
-import type { HistoryColumn } from './history-samples.ts';
+import { type ColumnValues, type HistoryColumn, type HistorySamples, movingMean } from './history-samples.ts';
 
 /** How one column is drawn. */
 export interface ChartSeries {
@@ -7,10 +7,12 @@ export interface ChartSeries {
   readonly label: string;
   /** Which of the theme's chart colours. */
   readonly colour: 1 | 2;
-  /** `step` holds a value until the next sample, as counts do. */
-  readonly shape: 'line' | 'step' | 'bars';
+  /** `step` holds a value until the next sample, as counts do; `area` has no line, for values that swing all the time. */
+  readonly shape: 'line' | 'step' | 'bars' | 'area';
   /** Fill what is below the line. */
   readonly filled: boolean;
+  /** Show the mean over one GOP: the second with the key frame in it has far more bits than the others. */
+  readonly smoothed?: boolean;
 }
 
 /** One chart of the details view. */
@@ -33,10 +35,10 @@ export const CHARTS: readonly ChartSpec[] = [
   {
     id: 'bitrate',
     title: 'Bit rate',
-    about: 'Bits received from the publisher in each second',
+    about: 'Bits received from the publisher per second, as mean over one key frame interval',
     series: [
-      { column: 'videoBitsPerSecond', label: 'Video', colour: 1, shape: 'line', filled: true },
-      { column: 'audioBitsPerSecond', label: 'Audio', colour: 2, shape: 'line', filled: false },
+      { column: 'videoBitsPerSecond', label: 'Video', colour: 1, shape: 'line', filled: true, smoothed: true },
+      { column: 'audioBitsPerSecond', label: 'Audio', colour: 2, shape: 'line', filled: false, smoothed: true },
     ],
     format: (value) => (value > 0 ? formatBitrate(value) : '0 kbit/s'),
     tick: (value) => (value >= 1_000_000 ? `${value / 1_000_000} M` : value > 0 ? `${value / 1000} k` : '0'),
@@ -57,7 +59,7 @@ export const CHARTS: readonly ChartSpec[] = [
     about: 'Distance of the last two key frames, and what a new viewer is sent at once: the video since the newest one',
     series: [
       { column: 'keyFrameIntervalMs', label: 'Interval', colour: 2, shape: 'step', filled: false },
-      { column: 'gopMs', label: 'Since the newest', colour: 1, shape: 'line', filled: true },
+      { column: 'gopMs', label: 'Since the newest', colour: 1, shape: 'area', filled: true },
     ],
     format: (value) => `${(value / 1000).toFixed(1)} s`,
     tick: (value) => `${round(value / 1000, 2)} s`,
@@ -91,6 +93,19 @@ export const CHARTS: readonly ChartSpec[] = [
     leastTop: 4,
   },
 ];
+
+/** Longest time that a mean is taken over; what changes must show up soon. */
+const MAX_MEAN_SAMPLES = 10;
+/** Until two key frames were seen. */
+const USUAL_GOP_MS = 2000;
+
+/** What a series shows of the samples, in their order. */
+export function seriesValues({ column, smoothed }: ChartSeries, samples: HistorySamples): ColumnValues {
+  const values = samples.columns[column];
+  if (smoothed !== true) return values;
+  const gopMs = samples.columns.keyFrameIntervalMs.at(-1) ?? USUAL_GOP_MS;
+  return movingMean(values, Math.min(MAX_MEAN_SAMPLES, Math.max(1, Math.round(gopMs / 1000))));
+}
 
 /** Where an axis ends whose highest value is `max`: a round number that halves into a round number. */
 export function axisTop(max: number, leastTop: number): number {

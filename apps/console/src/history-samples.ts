@@ -71,6 +71,29 @@ export function extent(values: ColumnValues): { readonly min: number; readonly m
   return min <= max ? { min, max } : undefined;
 }
 
+/**
+ * Each value's mean with the `count - 1` before it, not reaching across a gap. The first ones of a run have the mean of
+ * its first `count` values, for few values would swing.
+ */
+export function movingMean(values: ColumnValues, count: number): ColumnValues {
+  const means: (number | null)[] = [];
+  let [start, end] = [0, -1];
+  values.forEach((value, index) => {
+    if (value === null) {
+      means.push(null);
+      return;
+    }
+    if (index > end) {
+      const gap = values.indexOf(null, index);
+      [start, end] = [index, (gap < 0 ? values.length : gap) - 1];
+    }
+    const from = Math.max(start, index - count + 1);
+    const window = values.slice(from, Math.min(end + 1, from + count)) as number[];
+    means.push(window.reduce((sum, one) => sum + one, 0) / window.length);
+  });
+  return means;
+}
+
 function valuesOf(body: StreamHistoryBody, column: HistoryColumn, from: number): ColumnValues {
   const values = body[column].slice(from);
   // A key frame's distance of 0 says that no two were seen yet; it would pass for the least of all.

@@ -1,11 +1,13 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { axisTop, type ChartSeries, type ChartSpec } from './charts.ts';
-import { extent, type HistorySamples, WINDOW_MS } from './history-samples.ts';
+import { type ColumnValues, extent, WINDOW_MS } from './history-samples.ts';
 
 const HEIGHT = 104;
 const MINUTE_MS = 60_000;
 const AXIS_FONT = '11px system-ui, sans-serif';
+/** Two digits of alpha, to be put behind the theme's six of colour. */
+const FILL_ALPHA = { line: '26', step: '26', bars: 'cc', area: '73' } as const;
 /** Charts of the same key show their cursors at the same time. */
 const CURSOR_GROUP = 'history';
 
@@ -35,12 +37,11 @@ export class LiveChart {
     this.#dark.addEventListener('change', this.#onScheme);
   }
 
-  /** Draws other samples. */
-  show(samples: HistorySamples): void {
-    this.#newestMs = samples.timesMs.at(-1) ?? 0;
+  /** Draws other values: a column for each series, in the order of `timesMs`. */
+  show(timesMs: readonly number[], columns: readonly ColumnValues[]): void {
+    this.#newestMs = timesMs.at(-1) ?? 0;
     // uPlot only reads the arrays, its types do not say so.
-    const columns = this.#spec.series.map(({ column }) => samples.columns[column] as (number | null)[]);
-    this.#plot.setData([samples.timesMs as number[], ...columns]);
+    this.#plot.setData([timesMs as number[], ...(columns as (number | null)[][])]);
   }
 
   /** Lets go of the canvas and of all listeners. */
@@ -111,10 +112,9 @@ export class LiveChart {
     return {
       label,
       stroke,
-      width: shape === 'bars' ? 0 : 1.5,
+      width: shape === 'bars' || shape === 'area' ? 0 : 1.5,
       points: { show: false },
-      // Two digits of alpha behind the theme's six of colour.
-      ...(filled ? { fill: () => `${stroke()}${shape === 'bars' ? 'cc' : '26'}` } : {}),
+      ...(filled ? { fill: () => `${stroke()}${FILL_ALPHA[shape]}` } : {}),
       ...(shape === 'step' && uPlot.paths.stepped !== undefined ? { paths: uPlot.paths.stepped({ align: -1 }) } : {}),
       ...(shape === 'bars' && uPlot.paths.bars !== undefined ? { paths: uPlot.paths.bars({ size: [0.8, 8, 2] }) } : {}),
     };
