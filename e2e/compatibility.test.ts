@@ -36,16 +36,28 @@ afterAll(async () => {
 });
 
 function urlOf(column: Column, name: string): string {
-  return column.output === 'hls' ? server.hls(name) : server.rtmp(name);
+  switch (column.output) {
+    case 'rtmp':
+      return server.rtmp(name);
+    case 'httpFlv':
+      return server.flv(name);
+    case 'wsFlv':
+      return server.flv(name, 'ws');
+    case 'hls':
+      return server.hls(name);
+  }
 }
 
 function watch(row: Row, column: Column, name: string): Promise<Watched> {
   const sends = { video: row.video !== undefined, audio: row.audio !== undefined };
   const url = urlOf(column, name);
-  if (typeof column.play === 'string') return browser.watch(column.play, url, sends);
+  const { shows } = expected(row, column);
+  // One that is expected to show nothing gets less time, yet more than those need that show something.
+  const until = { video: shows !== 'A', audio: shows !== 'V', timeoutMs: shows === 'nothing' ? 10_000 : 20_000 };
+  if (typeof column.play === 'string') return browser.watch(column.play, { url, sends, until });
   const own = join(folder, `${name} ${column.id}`.replaceAll(' ', '-'));
   mkdirSync(own);
-  return column.play({ url, folder: own, sends });
+  return column.play({ url, folder: own, sends, until });
 }
 
 function describeCell(row: Row, column: Column): string {
@@ -54,7 +66,10 @@ function describeCell(row: Row, column: Column): string {
   return `${PLAYS[shows]} in ${column.name} by ${OUTPUTS[column.output]}${why}`;
 }
 
-describe.each(ROWS.map((row, i) => [describeRow(row), row, `row${i}`] as const))('%s', (_, row, name) => {
+const ACCEPTED = ROWS.filter(({ refusal }) => refusal === undefined);
+const REFUSED = ROWS.filter(({ refusal }) => refusal !== undefined);
+
+describe.each(ACCEPTED.map((row, i) => [describeRow(row), row, `row${i}`] as const))('%s', (_, row, name) => {
   const views = new Map<Column, Promise<Watched>>();
   let publisher: Program;
 
@@ -79,6 +94,14 @@ describe.each(ROWS.map((row, i) => [describeRow(row), row, `row${i}`] as const))
     const watched = await (views.get(column) as Promise<Watched>);
     const { shows } = expected(row, column);
     expect(shown(watched), `${describeWatched(watched)}\n${watched.log.slice(-2000)}`).toBe(shows);
+  });
+});
+
+describe.each(REFUSED.map((row) => [describeRow(row), row] as const))('%s', (_, row) => {
+  it('is refused, and the publisher is told why', async () => {
+    const publisher = row.publish(server.rtmp('refused'), folder);
+    expect(await publisher.exited).not.toBe(0);
+    expect(publisher.stderr).toContain(row.refusal);
   });
 });
 

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { WATCH_SECONDS } from './players.ts';
+import { type Until, type Viewing, WATCH_SECONDS } from './players.ts';
 import { pause } from './program.ts';
 import { PICTURE_RATE, TONE_HZ, type Watched } from './watched.ts';
 
@@ -20,7 +20,6 @@ export const CHROMIUM_ARGS = [
 ];
 
 const require = createRequire(import.meta.url);
-const TIMEOUT_MS = 15_000;
 const LIBRARIES = {
   'hls.js': join(dirname(require.resolve('hls.js/package.json')), 'dist/hls.min.js'),
   'mpegts.js': join(dirname(require.resolve('mpegts.js/package.json')), 'dist/mpegts.js'),
@@ -68,28 +67,27 @@ export class BrowserPlayers {
   }
 
   /** Plays the URL until enough is seen and tells what the browser decoded. */
-  async watch(library: Library, url: string, sends: { video: boolean; audio: boolean }): Promise<Watched> {
+  async watch(library: Library, { url, sends, until }: Omit<Viewing, 'folder'>): Promise<Watched> {
     const page = await this.#browser.newPage();
     try {
       await page.goto(this.#origin);
       await page.addScriptTag({ url: `${this.#origin}/${library}` });
       await page.evaluate(play, { library, url, sends, toneHz: TONE_HZ });
-      const report = await this.#untilEnough(page, sends);
-      const log = `${report.frames} frames decoded; ${report.errors.join('; ')}`;
+      const report = await this.#untilEnough(page, until);
       // A picture's hash is its time: the page sees no pixels, and a browser shows each decoded frame but once.
       const pictures = report.pictureTimes.map((time) => ({ timeMs: time * 1000, hash: String(time) }));
-      return { pictures, toneMs: report.toneMs, log };
+      return { pictures, decoded: report.frames, toneMs: report.toneMs, log: report.errors.join('; ') };
     } finally {
       await page.close();
     }
   }
 
-  async #untilEnough(page: Page, sends: { video: boolean; audio: boolean }): Promise<PageReport> {
-    const deadline = Date.now() + TIMEOUT_MS;
+  async #untilEnough(page: Page, until: Until): Promise<PageReport> {
+    const deadline = Date.now() + until.timeoutMs;
     for (;;) {
       const report = await page.evaluate(() => (window as unknown as { report: PageReport }).report);
-      const enoughPictures = !sends.video || report.pictureTimes.length >= WATCH_SECONDS * PICTURE_RATE;
-      const enoughSound = !sends.audio || report.toneMs >= WATCH_SECONDS * 1000;
+      const enoughPictures = !until.video || report.frames >= WATCH_SECONDS * PICTURE_RATE;
+      const enoughSound = !until.audio || report.toneMs >= WATCH_SECONDS * 1000;
       if ((enoughPictures && enoughSound) || Date.now() > deadline) return report;
       await pause(200);
     }

@@ -7,6 +7,7 @@ import { Codec, CodecContext, FormatContext, Frame, Log, Packet, SoftwareResampl
 
 const [url, durationMs, pcmFile] = process.argv.slice(2);
 const MONO = { order: 1, nbChannels: 1, mask: 4n };
+const STEREO = { order: 1, nbChannels: 2, mask: 3n };
 
 Log.setLevel(AV_LOG_ERROR);
 const input = new FormatContext();
@@ -25,7 +26,9 @@ function check(code, what) {
   return code;
 }
 
+/** None for captions and data: FFmpeg aborts the process when it is asked to decode those as frames. */
 function openDecoder(stream) {
+  if (![AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO].includes(stream.codecpar.codecType)) return undefined;
   const codec = Codec.findDecoder(stream.codecpar.codecId);
   if (codec === null) throw new Error(`no decoder for codec ${stream.codecpar.codecId}`);
   const context = new CodecContext();
@@ -61,13 +64,12 @@ function showPicture(frame, timeMs) {
 }
 
 function keepSound(frame, mono) {
+  // A decoder that leaves the channels' order open confuses the resampler.
+  if (frame.channelLayout.order === 0) frame.channelLayout = frame.channels === 1 ? MONO : STEREO;
   if (resampler === undefined) {
     resampler = new SoftwareResampleContext();
-    const layout = frame.channelLayout.order === 0 ? { ...MONO, nbChannels: frame.channels } : frame.channelLayout;
-    check(
-      resampler.allocSetOpts2(MONO, AV_SAMPLE_FMT_S16, 48_000, layout, frame.format, frame.sampleRate),
-      'resampler',
-    );
+    const from = [frame.channelLayout, frame.format, frame.sampleRate];
+    check(resampler.allocSetOpts2(MONO, AV_SAMPLE_FMT_S16, 48_000, ...from), 'resampler');
   }
   Object.assign(mono, { format: AV_SAMPLE_FMT_S16, sampleRate: 48_000, channelLayout: MONO });
   check(resampler.convertFrame(mono, frame), 'resampling');

@@ -6,6 +6,8 @@ import type { Shown } from './watched.ts';
 /** How streams leave the server. */
 export const OUTPUTS = {
   rtmp: 'RTMP',
+  httpFlv: 'HTTP-FLV',
+  wsFlv: 'WebSocket-FLV',
   hls: 'HLS',
 } as const;
 
@@ -31,6 +33,13 @@ export const COLUMNS: readonly Column[] = [
   column('rtmp', 'mpv 0.35', mpv),
   column('rtmp', 'rtmpdump 2.4', rtmpdump),
   column('rtmp', 'GStreamer 1.22', gstreamer),
+  column('httpFlv', 'ffmpeg 5.1', ffmpeg5),
+  column('httpFlv', 'FFmpeg 8', ffmpeg8),
+  column('httpFlv', 'VLC 3', vlc),
+  column('httpFlv', 'mpv 0.35', mpv),
+  column('httpFlv', 'GStreamer 1.22', gstreamer),
+  column('httpFlv', 'mpegts.js in Chromium', 'mpegts.js'),
+  column('wsFlv', 'mpegts.js in Chromium', 'mpegts.js'),
   column('hls', 'ffmpeg 5.1', ffmpeg5),
   column('hls', 'FFmpeg 8', ffmpeg8),
   column('hls', 'VLC 3', vlc),
@@ -54,6 +63,8 @@ export interface Row {
   readonly audio?: string | undefined;
   readonly publish: Publish;
   readonly exceptions?: readonly Exception[];
+  /** Set when the server does not take what is sent; this is part of what the publisher is told. */
+  readonly refusal?: string;
 }
 
 type Ffmpeg5 = Parameters<typeof ffmpeg5Publisher>[0];
@@ -67,6 +78,29 @@ function fromFfmpeg8(video: Ffmpeg8, audio: Ffmpeg8, exceptions: readonly Except
   return { publisher: 'FFmpeg 8', video, audio, publish: ffmpeg8Publisher(video, audio), exceptions };
 }
 
+const REFUSED = 'The publisher is refused with a message that names the codec.';
+const NO_ENHANCED =
+  'FFmpeg before 6.1, what is built on it (VLC 3, mpv of Debian 12) and GStreamer 1.22 cannot read Enhanced RTMP.';
+const NOT_IN_MPEGTS_JS = 'mpegts.js does not know this codec and gives up the stream.';
+const AV1_IN_MPEGTS_JS =
+  'mpegts.js 1.8.2 cannot parse these AV1 pictures; a file that FFmpeg 8 wrote fails in it as well.';
+const H265_IN_CHROMIUM = 'Chromium decodes H.265 only where the hardware does; the sound plays.';
+const SOUND_NOT_IN_HLS = 'HLS has no form for this sound: it carries the picture alone.';
+const PICTURE_NOT_IN_HLS = 'HLS has no form for this picture and this sound.';
+const NOT_YET_IN_HLS = 'HLS does not carry this codec yet.';
+
+const isFlv = ({ output }: Column): boolean => output !== 'hls';
+const isHls = ({ output }: Column): boolean => output === 'hls';
+const isMpegtsJs = ({ play }: Column): boolean => play === 'mpegts.js';
+/** Players of RTMP and FLV that know nothing of Enhanced RTMP. */
+const isOldFlv = (one: Column): boolean =>
+  isFlv(one) && [ffmpeg5, vlc, mpv, gstreamer].some((play) => play === one.play);
+
+const noEnhanced: Exception = { columns: isOldFlv, shows: 'nothing', note: NO_ENHANCED };
+const notInMpegtsJs: Exception = { columns: isMpegtsJs, shows: 'nothing', note: NOT_IN_MPEGTS_JS };
+/** Old codecs of sound beside H.264. */
+const oldSound = [notInMpegtsJs, { columns: isHls, shows: 'V', note: SOUND_NOT_IN_HLS }] as const;
+
 /** All publishers, in the order of the page. */
 export const ROWS: readonly Row[] = [
   fromFfmpeg5('H.264', 'AAC'),
@@ -75,10 +109,31 @@ export const ROWS: readonly Row[] = [
   { publisher: 'GStreamer 1.22', video: 'H.264', audio: 'AAC', publish: gstreamerPublisher },
   fromFfmpeg5('H.264', undefined),
   fromFfmpeg5(undefined, 'AAC'),
+  fromFfmpeg5('H.264', 'Speex', oldSound),
+  fromFfmpeg5('H.264', 'G.711 A-law', oldSound),
+  fromFfmpeg5('H.264', 'G.711 µ-law', oldSound),
+  fromFfmpeg5('Sorenson H.263', 'Speex', [
+    notInMpegtsJs,
+    { columns: isHls, shows: 'nothing', note: PICTURE_NOT_IN_HLS },
+  ]),
+  fromFfmpeg8('H.264', 'Opus', [noEnhanced, { columns: isHls, shows: 'V', note: NOT_YET_IN_HLS }]),
+  fromFfmpeg8('H.265', 'AAC', [
+    noEnhanced,
+    { columns: isMpegtsJs, shows: 'A', note: H265_IN_CHROMIUM },
+    { columns: isHls, shows: 'A', note: NOT_YET_IN_HLS },
+  ]),
+  fromFfmpeg8('AV1', 'Opus', [
+    noEnhanced,
+    { columns: isMpegtsJs, shows: 'nothing', note: AV1_IN_MPEGTS_JS },
+    { columns: isHls, shows: 'nothing', note: NOT_YET_IN_HLS },
+  ]),
+  fromFfmpeg8('VP9', 'Opus', [noEnhanced, notInMpegtsJs, { columns: isHls, shows: 'nothing', note: NOT_YET_IN_HLS }]),
+  { ...fromFfmpeg5('H.264', 'MP3'), refusal: 'audio codec MP3 is not supported' },
 ];
 
 /** What a row's cell must show, and why it is less than what is sent. */
 export function expected(row: Row, column: Column): { shows: Shown; note?: string } {
+  if (row.refusal !== undefined) return { shows: 'nothing', note: REFUSED };
   const exception = row.exceptions?.find((one) => one.columns(column));
   if (exception !== undefined) return { shows: exception.shows, note: exception.note };
   if (row.video === undefined) return { shows: 'A' };

@@ -7,8 +7,6 @@ import { PICTURE_RATE, type Watched } from './watched.ts';
 
 /** How long players watch a stream. */
 export const WATCH_SECONDS = 4;
-/** A player that has not seen enough after this is ended; what it has seen by then counts. */
-const TIMEOUT_MS = 15_000;
 const FFMPEG8_PLAY = fileURLToPath(new URL('./ffmpeg8-play.mjs', import.meta.url));
 const NOBODY = '65534';
 /** A decoded picture of the publishers of the matrix: 320x180 in 4:2:0. */
@@ -20,30 +18,38 @@ export interface Viewing {
   readonly folder: string;
   /** What the publisher sends. */
   readonly sends: { readonly video: boolean; readonly audio: boolean };
+  readonly until: Until;
 }
 
-/** Plays a URL for some seconds and tells what was decoded. Never rejects because of what the server sends. */
+/** When a player has seen enough: after {@link WATCH_SECONDS} of each of these, or after the timeout. */
+export interface Until {
+  readonly video: boolean;
+  readonly audio: boolean;
+  readonly timeoutMs: number;
+}
+
+/** Plays a URL for some seconds and tells what was decoded. Never rejects because of what the server until. */
 export type Player = (viewing: Viewing) => Promise<Watched>;
 
 /** Debian's ffmpeg. */
-export const ffmpeg5: Player = async ({ url, folder }) => {
+export const ffmpeg5: Player = async ({ url, folder, until }) => {
   const file = join(folder, 'decoded.nut');
   const raw = ['-c:v', 'rawvideo', '-c:a', 'pcm_s16le', '-t', String(WATCH_SECONDS), '-f', 'nut', file];
   const program = new Program('ffmpeg', ['-hide_banner', '-nostdin', '-v', 'warning', '-i', url, ...raw]);
-  await finish(program);
+  await finish(program, until);
   return { ...readRecording(file), log: program.stderr };
 };
 
 /** FFmpeg 8, by the binding of node-av. */
-export const ffmpeg8: Player = async ({ url, folder }) => {
+export const ffmpeg8: Player = async ({ url, folder, until }) => {
   const pcm = join(folder, 'sound.pcm');
   const program = new Program(process.execPath, [FFMPEG8_PLAY, url, String(WATCH_SECONDS * 1000), pcm]);
-  await finish(program);
+  await finish(program, until);
   return { pictures: picturesOf(program.stdout), toneMs: tonePcmMs(pcm), log: program.stderr };
 };
 
 /** VLC with its own clock; pictures and sound go to files as they are shown. */
-export const vlc: Player = async ({ url, folder, sends }) => {
+export const vlc: Player = async ({ url, folder, until }) => {
   const [y4m, wav] = [join(folder, 'pictures.y4m'), join(folder, 'sound.wav')];
   const picture = ['--vout=yuv', `--yuv-file=${y4m}`, '--yuv-yuv4mpeg2', '--yuv-chroma=I420'];
   const sound = ['--aout=afile', `--audiofile-file=${wav}`, '--audiofile-format=s16'];
@@ -56,20 +62,20 @@ export const vlc: Player = async ({ url, folder, sends }) => {
   const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder };
   const program = new Program(isRoot ? 'setpriv' : 'vlc', isRoot ? asNobody : args, { env, cwd: folder });
   const enough = (): boolean =>
-    (!sends.video || sizeOf(y4m) > WATCH_SECONDS * PICTURE_RATE * PICTURE_BYTES) &&
-    (!sends.audio || sizeOf(wav) > WATCH_SECONDS * 48_000 * 2);
-  await finish(program, enough);
+    (!until.video || sizeOf(y4m) > WATCH_SECONDS * PICTURE_RATE * PICTURE_BYTES) &&
+    (!until.audio || sizeOf(wav) > WATCH_SECONDS * 48_000 * 2);
+  await finish(program, until, enough);
   return { pictures: readY4mPictures(y4m), toneMs: toneWavMs(wav), log: program.stderr };
 };
 
 /** mpv with its own clock; a filter tells each decoded picture, sound goes to a file. */
-export const mpv: Player = async ({ url, folder }) => {
+export const mpv: Player = async ({ url, folder, until }) => {
   const wav = join(folder, 'sound.wav');
   const picture = ['--vo=null', '--vf=lavfi=[showinfo]'];
   const sound = ['--ao=pcm', `--ao-pcm-file=${wav}`, '--audio-format=s16', '--audio-samplerate=48000'];
   const rest = ['--no-config', '--msg-level=all=warn,ffmpeg=v', '--msg-color=no', `--length=${WATCH_SECONDS}`];
   const program = new Program('mpv', [...picture, ...sound, ...rest, url]);
-  await finish(program);
+  await finish(program, until);
   const log = program.stdout + program.stderr;
   const lines = log.matchAll(/showinfo\S* n: *\d+ pts:.*?pts_time:(\S+).* checksum:(\S+)/g);
   const pictures = [...lines].map(([, time, hash]) => ({ timeMs: Number(time) * 1000, hash: hash ?? '' }));
@@ -85,14 +91,14 @@ export const rtmpdump: Player = async (viewing) => {
     if (sizeOf(file) > 0) startedAt ??= Date.now();
     return startedAt !== undefined && Date.now() - startedAt > WATCH_SECONDS * 1000 + 500;
   };
-  await finish(program, enough);
+  await finish(program, viewing.until, enough);
   if (sizeOf(file) === 0) return { pictures: [], toneMs: 0, log: program.stderr };
   const watched = await ffmpeg8({ ...viewing, url: file });
   return { ...watched, log: program.stderr + watched.log };
 };
 
 /** GStreamer, with the elements that it chooses by itself. */
-export const gstreamer: Player = async ({ url, folder, sends }) => {
+export const gstreamer: Player = async ({ url, folder, sends, until }) => {
   const pcm = join(folder, 'sound.pcm');
   const source = url.startsWith('rtmp')
     ? ['rtmp2src', `location=${url}`, '!', 'decodebin']
@@ -109,9 +115,9 @@ export const gstreamer: Player = async ({ url, folder, sends }) => {
       hash: hash ?? '',
     }));
   const enough = (): boolean =>
-    (!sends.video || pictures().length >= WATCH_SECONDS * PICTURE_RATE) &&
-    (!sends.audio || (existsSync(pcm) && statSync(pcm).size >= WATCH_SECONDS * 48_000 * 2));
-  await finish(program, enough);
+    (!until.video || pictures().length >= WATCH_SECONDS * PICTURE_RATE) &&
+    (!until.audio || (existsSync(pcm) && statSync(pcm).size >= WATCH_SECONDS * 48_000 * 2));
+  await finish(program, until, enough);
   return { pictures: pictures(), toneMs: tonePcmMs(pcm), log: program.stderr };
 };
 
@@ -119,8 +125,8 @@ function sizeOf(file: string): number {
   return existsSync(file) ? statSync(file).size : 0;
 }
 
-async function finish(program: Program, enough: () => boolean = () => false): Promise<void> {
-  await program.runUntil(enough, TIMEOUT_MS);
+async function finish(program: Program, until: Until, enough: () => boolean = () => false): Promise<void> {
+  await program.runUntil(enough, until.timeoutMs);
   await program.stop('SIGTERM');
 }
 

@@ -54,16 +54,25 @@ export function ffmpeg8Publisher(video: Ffmpeg8Codec | undefined, audio: Ffmpeg8
   return (url) => new Program(process.execPath, [FFMPEG8_PUBLISH, url, ...encoders]);
 }
 
-/** GStreamer, which encodes H.264 and AAC. */
-export const gstreamerPublisher: Publish = (url) => {
-  const picture = `videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=${PICTURE_RATE}/1`;
-  const video = `${picture} ! x264enc tune=zerolatency speed-preset=veryfast key-int-max=${PICTURE_RATE} ! mux.`;
-  const tone = `audiotestsrc is-live=true freq=${TONE_HZ} volume=0.2 ! audio/x-raw,rate=48000,channels=2`;
-  const audio = `${tone} ! audioconvert ! avenc_aac ! mux.`;
-  // With less latency the muxer gives late pictures the time of the sound before them.
-  const output = `flvmux name=mux streamable=true latency=1000000000 ! rtmp2sink location=${url}`;
-  return new Program('gst-launch-1.0', ['-q', ...`${output} ${video} ${audio}`.split(' ')]);
+/** GStreamer, which sends a clip that it has encoded itself. */
+export const gstreamerPublisher: Publish = (url, folder) => {
+  const clip = join(folder, 'gstreamer.flv');
+  if (!existsSync(clip)) encodeGstreamerClip(clip);
+  const output = `flvmux name=mux streamable=true ! rtmp2sink sync=true location=${url}`;
+  const source = `filesrc location=${clip} ! flvdemux name=demux`;
+  const tracks = 'demux.video ! queue ! h264parse ! mux. demux.audio ! queue ! aacparse ! mux.';
+  return new Program('gst-launch-1.0', ['-q', ...`${output} ${source} ${tracks}`.split(' ')]);
 };
+
+function encodeGstreamerClip(clip: string): void {
+  const picture = `videotestsrc num-buffers=${CLIP_SECONDS * PICTURE_RATE}`;
+  const format = `video/x-raw,width=320,height=180,framerate=${PICTURE_RATE}/1`;
+  const video = `${picture} ! ${format} ! x264enc speed-preset=veryfast bframes=0 key-int-max=${PICTURE_RATE} ! mux.`;
+  const tone = `audiotestsrc num-buffers=${Math.round((CLIP_SECONDS * 48_000) / 1024)} freq=${TONE_HZ} volume=0.2`;
+  const audio = `${tone} ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! avenc_aac ! mux.`;
+  const pipeline = `flvmux name=mux ! filesink location=${clip} ${video} ${audio}`;
+  execFileSync('gst-launch-1.0', ['-q', ...pipeline.split(' ')]);
+}
 
 function encodeClip(clip: string, video: Ffmpeg5Codec | undefined, audio: Ffmpeg5Codec | undefined): void {
   const sources = [video === undefined ? [] : [PICTURE], audio === undefined ? [] : [`sine=${TONE_HZ}:r=48000`]].flat();

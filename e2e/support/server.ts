@@ -78,6 +78,11 @@ export class TestServer {
     return `http://127.0.0.1:${this.hlsPort}/${part}/${part}.m3u8`;
   }
 
+  /** Address of HTTP-FLV; with `ws` for the scheme, of WebSocket-FLV. */
+  flv(name: string, scheme: 'http' | 'ws' = 'http'): string {
+    return `${scheme}://127.0.0.1:${this.httpPort}/flv/${encodeURIComponent(name)}.flv`;
+  }
+
   http(path: string): string {
     return `http://127.0.0.1:${this.httpPort}${path}`;
   }
