@@ -51,9 +51,8 @@ function urlOf(column: Column, name: string): string {
 function watch(row: Row, column: Column, name: string): Promise<Watched> {
   const sends = { video: row.video !== undefined, audio: row.audio !== undefined };
   const url = urlOf(column, name);
-  const { shows } = expected(row, column);
-  // One that is expected to show nothing gets less time, yet more than those need that show something.
-  const until = { video: shows !== 'A', audio: shows !== 'V', timeoutMs: shows === 'nothing' ? 10_000 : 20_000 };
+  // One that is expected to show less than is sent gets less time, yet enough to show that it can.
+  const until = { ...sends, timeoutMs: expected(row, column).note === undefined ? 20_000 : 10_000 };
   if (typeof column.play === 'string') return browser.watch(column.play, { url, sends, until });
   const own = join(folder, `${name} ${column.id}`.replaceAll(' ', '-'));
   mkdirSync(own);

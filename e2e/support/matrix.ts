@@ -80,14 +80,13 @@ function fromFfmpeg8(video: Ffmpeg8, audio: Ffmpeg8, exceptions: readonly Except
 
 const REFUSED = 'The publisher is refused with a message that names the codec.';
 const NO_ENHANCED =
-  'FFmpeg before 6.1, what is built on it (VLC 3, mpv of Debian 12) and GStreamer 1.22 cannot read Enhanced RTMP.';
+  'ffmpeg 5.1, what is built on its libraries (VLC 3 and mpv of Debian 12) and GStreamer 1.22 cannot read Enhanced RTMP.';
 const NOT_IN_MPEGTS_JS = 'mpegts.js does not know this codec and gives up the stream.';
 const AV1_IN_MPEGTS_JS =
   'mpegts.js 1.8.2 cannot parse these AV1 pictures; a file that FFmpeg 8 wrote fails in it as well.';
-const H265_IN_CHROMIUM = 'Chromium decodes H.265 only where the hardware does; the sound plays.';
+const H265_IN_CHROMIUM = 'Chromium decodes H.265 only where the hardware does.';
 const SOUND_NOT_IN_HLS = 'HLS has no form for this sound: it carries the picture alone.';
 const PICTURE_NOT_IN_HLS = 'HLS has no form for this picture and this sound.';
-const NOT_YET_IN_HLS = 'HLS does not carry this codec yet.';
 
 const isFlv = ({ output }: Column): boolean => output !== 'hls';
 const isHls = ({ output }: Column): boolean => output === 'hls';
@@ -116,18 +115,14 @@ export const ROWS: readonly Row[] = [
     notInMpegtsJs,
     { columns: isHls, shows: 'nothing', note: PICTURE_NOT_IN_HLS },
   ]),
-  fromFfmpeg8('H.264', 'Opus', [noEnhanced, { columns: isHls, shows: 'V', note: NOT_YET_IN_HLS }]),
+  fromFfmpeg8('H.264', 'Opus', [noEnhanced]),
   fromFfmpeg8('H.265', 'AAC', [
     noEnhanced,
     { columns: isMpegtsJs, shows: 'A', note: H265_IN_CHROMIUM },
-    { columns: isHls, shows: 'A', note: NOT_YET_IN_HLS },
+    { columns: ({ play }) => play === 'hls.js', shows: 'nothing', note: H265_IN_CHROMIUM },
   ]),
-  fromFfmpeg8('AV1', 'Opus', [
-    noEnhanced,
-    { columns: isMpegtsJs, shows: 'nothing', note: AV1_IN_MPEGTS_JS },
-    { columns: isHls, shows: 'nothing', note: NOT_YET_IN_HLS },
-  ]),
-  fromFfmpeg8('VP9', 'Opus', [noEnhanced, notInMpegtsJs, { columns: isHls, shows: 'nothing', note: NOT_YET_IN_HLS }]),
+  fromFfmpeg8('AV1', 'Opus', [noEnhanced, { columns: isMpegtsJs, shows: 'nothing', note: AV1_IN_MPEGTS_JS }]),
+  fromFfmpeg8('VP9', 'Opus', [noEnhanced, notInMpegtsJs]),
   { ...fromFfmpeg5('H.264', 'MP3'), refusal: 'audio codec MP3 is not supported' },
 ];
 
