@@ -224,4 +224,11 @@ describe('Speex frames', () => {
       if (packet !== undefined) silentFrame({ ...packet, units: [damaged] });
     }
   });
+
+  test('in numbers that no encoder packs are not silenced, so that one packet can not cost seconds', () => {
+    const unit = new Uint8Array(60_000);
+    const track = speexTrack(1);
+    const packet = { track, units: [unit], ptsUs: 0, dtsUs: 0, key: true, byteLength: unit.length };
+    expect(silentFrame(packet)).toBeUndefined();
+  });
 });

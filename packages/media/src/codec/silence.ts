@@ -8,6 +8,9 @@ import { speexFrameCount } from './speex.ts';
 const PCMA_SILENCE = 0xd5;
 const PCMU_SILENCE = 0xff;
 
+/** Two seconds of them; real encoders put at most ten into a packet. */
+const MAX_SPEEX_FRAMES = 100;
+
 /**
  * A frame of silence that takes the place of an audio packet's: the same codec and configuration, the same duration
  * and channels. A decoder goes over to silence within its usual overlap. Undefined for video, for packets whose
@@ -150,7 +153,7 @@ const SPEEX_SILENT_LAYER = 0b1000;
 
 function silentSpeex(track: Track, data: Uint8Array): Uint8Array | undefined {
   const count = speexFrameCount(data);
-  if (count === 0) return undefined;
+  if (count === 0 || count > MAX_SPEEX_FRAMES) return undefined;
   const layers = track.clockRate >= 32_000 ? 2 : track.clockRate >= 16_000 ? 1 : 0;
   const writer = new BitWriter();
   for (let frame = 0; frame < count; frame += 1) {

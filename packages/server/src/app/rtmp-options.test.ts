@@ -34,6 +34,8 @@ describe('RTMP options from settings', () => {
       { host: '::', port: 443, secure: true },
     ]);
     expect(rtmpAddresses(settingsOf('rtmp.port=0'), '::')).toEqual([]);
+    const twice = settingsOf('rtmp_listen=192.0.2.1:1935');
+    expect(() => rtmpAddresses(twice, '192.0.2.1')).toThrow(/192\.0\.2\.1 port 1935 twice/);
   });
 
   test.each([

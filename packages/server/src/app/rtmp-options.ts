@@ -18,13 +18,22 @@ const MAX_SDP_BYTES = 65_536;
 /** A pattern that matches every name. */
 const EVERY_NAME = /^/;
 
-/** Where RTMP and RTMPS are listened for; empty when both are off. */
+/**
+ * Where RTMP and RTMPS are listened for; empty when both are off.
+ * @throws MediaServerError CONFIG_INVALID when an address stands there twice
+ */
 export function rtmpAddresses(settings: Settings, host: string): readonly RtmpAddress[] {
   const addresses: RtmpAddress[] = [];
   if (settings['rtmp.port'] !== 0) addresses.push({ host, port: settings['rtmp.port'] });
   for (const text of settings.rtmp_listen) addresses.push({ ...addressOf(text) });
   if (settings['rtmps.port'] !== 0) addresses.push({ host, port: settings['rtmps.port'], secure: true });
   for (const text of settings.rtmps_listen) addresses.push({ ...addressOf(text), secure: true });
+  const known = new Set<string>();
+  for (const { host: listened, port } of addresses) {
+    const text = `${listened} port ${port}`;
+    if (known.has(text)) throw new MediaServerError('CONFIG_INVALID', `RTMP would listen on ${text} twice`);
+    known.add(text);
+  }
   return addresses;
 }
 

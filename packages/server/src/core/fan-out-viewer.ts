@@ -67,6 +67,8 @@ export class FanOutViewer {
   readonly pump = (): void => {
     const log = this.#fanOut.log;
     if (!this.#sink.writableNeedDrain) this.#blockedAtMs = 0;
+    // Answers to the peer's own messages may have filled the sink before anything of ours did.
+    else if (this.#blockedAtMs === 0) this.#blockedAtMs = performance.now();
     while (!this.#paused && !this.#sink.writableNeedDrain && !this.#sink.destroyed) {
       if (this.#next < log.start) this.#skip();
       if (!this.#started && !this.#begin()) return;
@@ -108,7 +110,7 @@ export class FanOutViewer {
     while (this.#next < log.end && log.at(this.#next)?.startPoint !== true) this.#next++;
     const entry = log.at(this.#next);
     if (entry === undefined) return false;
-    this.#write(this.#fanOut.headersOf(entry.state));
+    this.#write(this.#fanOut.headersOf(entry));
     this.#started = true;
     this.#fresh = true;
     return true;

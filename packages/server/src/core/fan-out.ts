@@ -50,7 +50,7 @@ export class FanOut {
   readonly #reader: Reader;
   readonly #onEnd: (reason: string) => void;
   readonly #viewers = new Set<FanOutViewer>();
-  readonly #headers = new WeakMap<StreamState, Buffer>();
+  readonly #headers = new WeakMap<FanOutEntry, Buffer>();
   #state: StreamState | undefined;
   #flushed = 0;
   #flushedAtMs = 0;
@@ -96,12 +96,12 @@ export class FanOut {
     this.#viewers.delete(viewer);
   }
 
-  /** All that a viewer needs before an entry of that state; encoded once per state. */
-  headersOf(state: StreamState): Buffer {
-    let bytes = this.#headers.get(state);
+  /** All that a viewer needs before it begins with that entry; encoded once for all that begin there. */
+  headersOf(entry: FanOutEntry): Buffer {
+    let bytes = this.#headers.get(entry);
     if (bytes === undefined) {
-      bytes = this.#format.change(state, undefined, 0);
-      this.#headers.set(state, bytes);
+      bytes = this.#format.change(entry.state, undefined, Math.round(entry.dtsUs / 1000));
+      this.#headers.set(entry, bytes);
     }
     return bytes;
   }
@@ -142,7 +142,7 @@ export class FanOut {
         change,
         state,
         dtsUs: packet.dtsUs,
-        byteLength: data.length,
+        byteLength: data.length + (change?.length ?? 0),
         startPoint: packet.key && (isVideo || !this.#expectsVideo(state)),
       });
     }

@@ -16,6 +16,8 @@ export interface PacketLogOptions {
 }
 
 const INITIAL_CAPACITY = 64;
+/** What an entry costs beside its bytes: the objects that make it up. Counts for floods of tiny packets. */
+const ENTRY_OVERHEAD_BYTES = 512;
 /** A bound on the count as well: a flood of empty packets must not grow the ring without end. */
 const MAX_ENTRIES = 1 << 16;
 
@@ -47,7 +49,7 @@ export class PacketLog<T extends LogEntry> {
     return this.#end;
   }
 
-  /** Sum of `byteLength` of the entries kept. */
+  /** What keeping the entries costs: their `byteLength` and an allowance for each. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -69,7 +71,7 @@ export class PacketLog<T extends LogEntry> {
     this.#ring[this.#end % this.#ring.length] = entry;
     if (entry.startPoint) this.#lastStart = this.#end;
     this.#end++;
-    this.#bytes += entry.byteLength;
+    this.#bytes += entry.byteLength + ENTRY_OVERHEAD_BYTES;
     this.#trim(entry.dtsUs);
   }
 
@@ -97,7 +99,7 @@ export class PacketLog<T extends LogEntry> {
         this.#end - this.#start > MAX_ENTRIES;
       if (!over) return;
       this.#ring[this.#start % this.#ring.length] = undefined;
-      this.#bytes -= oldest.byteLength;
+      this.#bytes -= oldest.byteLength + ENTRY_OVERHEAD_BYTES;
       this.#start++;
     }
   }

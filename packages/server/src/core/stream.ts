@@ -42,6 +42,9 @@ export interface StreamOptions {
 
 export const DEFAULT_STREAM_OPTIONS: StreamOptions = { gopCacheMaxMs: 20_000, gopCacheMaxBytes: 32 * 1024 * 1024 };
 
+/** Names and values as objects take about this many times what they take on the wire. */
+const METADATA_COST = 4;
+
 const EMPTY_STATE: StreamState = { video: undefined, audio: undefined, metadata: undefined, epoch: 0 };
 
 /**
@@ -58,6 +61,8 @@ export class Stream {
   readonly arrivals = new ArrivalMeter();
   readonly log: PacketLog<StreamEntry>;
   #state: StreamState = EMPTY_STATE;
+  /** Cost of what `#state` holds that no entry of the log has been charged with yet. */
+  #stateBytes = 0;
   #publisher: Publisher | undefined;
   #readers: Reader[] = [];
   #viewers = 0;
@@ -124,10 +129,13 @@ export class Stream {
 
   /** Declares or replaces a track before its first packet, so that viewers know what will come. */
   setTrack(track: Track): void {
+    for (const unit of track.parameters) this.#stateBytes += unit.length;
     this.#state = track.kind === 'video' ? { ...this.#state, video: track } : { ...this.#state, audio: track };
   }
 
-  setMetadata(metadata: StreamMetadata | undefined): void {
+  /** Replaces the metadata. `byteLength` is what it takes on the wire. */
+  setMetadata(metadata: StreamMetadata, byteLength: number): void {
+    this.#stateBytes += byteLength * METADATA_COST;
     this.#state = { ...this.#state, metadata };
   }
 
@@ -146,9 +154,10 @@ export class Stream {
       packet,
       state: this.#state,
       dtsUs: packet.dtsUs,
-      byteLength: packet.byteLength,
+      byteLength: packet.byteLength + this.#stateBytes,
       startPoint: packet.key && (video || this.#state.video === undefined),
     });
+    this.#stateBytes = 0;
     const readers = this.#readers;
     for (let i = 0; i < readers.length; i++) readers[i]?.wake();
   }

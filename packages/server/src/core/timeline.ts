@@ -1,24 +1,33 @@
-/** A gap or jump larger than this is a break in the source's clock, not a pause in its content. */
+/** A step forward of one track larger than this is a break in the source's clock, not a pause in its content. */
 const MAX_FORWARD_JUMP_US = 10_000_000;
-/** Sources may interleave tracks this far out of order before it counts as a restart of their clock. */
-const MAX_BACKWARD_JUMP_US = 3_000_000;
+/** Tracks' decoding times do not run backwards; a larger step than this is a break. */
+const MAX_BACKWARD_JUMP_US = 500_000;
+/** Tracks whose times are at most this far apart are on the same clock: so far they may be interleaved. */
+const SAME_CLOCK_US = 10_000_000;
 /** Distance kept between the last packet before a break and the first after it. */
 const BREAK_GAP_US = 20_000;
 
+/** What one track of the source has said last, and how its times become those of the stream. */
+interface Lane {
+  sourceUs: number;
+  offsetUs: number;
+}
+
 /**
- * Turns one source's wire timestamps into the stream's own timeline: unwraps counters of 32 bits, keeps tracks
- * of one source aligned, and re-bases a clock that jumps so that stream time never runs backwards by much.
+ * Turns one source's wire timestamps into the stream's own timeline: keeps its tracks aligned, and re-bases a clock
+ * that jumps so that stream time goes on. Breaks are judged within a track, because tracks may be interleaved seconds
+ * apart; a track that jumps after another one takes over that one's new offset, so that they stay aligned.
  */
 export class Timeline {
-  #offsetUs: number;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #resumed: boolean;
   #lastUs: number;
-  #started = false;
   #breaks = 0;
 
   /** `baseUs` is where the stream's time stands: 0 for a new stream, after its last packet for a restart. */
   constructor(baseUs = 0) {
-    this.#offsetUs = 0;
     this.#lastUs = baseUs;
+    this.#resumed = baseUs > 0;
   }
 
   /** How often the source's clock jumped. */
@@ -26,26 +35,44 @@ export class Timeline {
     return this.#breaks;
   }
 
-  /** Maps a decoding time in microseconds on the source's unwrapped clock to stream time. */
-  map(sourceUs: number): number {
-    let time = sourceUs + this.#offsetUs;
-    if (!this.#started) {
-      this.#started = true;
-      // A new stream keeps its source's times; a restarted one goes on after its last packet.
-      if (this.#lastUs > 0 || time < 0)
-        this.#offsetUs = this.#lastUs + (this.#lastUs > 0 ? BREAK_GAP_US : 0) - sourceUs;
-      time = sourceUs + this.#offsetUs;
-      this.#lastUs = time;
-      return time;
+  /**
+   * Maps a decoding time in microseconds on the source's unwrapped clock to stream time.
+   * @param trackId The track whose time it is; few are expected.
+   */
+  map(sourceUs: number, trackId = 0): number {
+    let lane = this.#lanes.get(trackId);
+    if (lane === undefined) {
+      lane = { sourceUs, offsetUs: this.#offsetOfNewTrack(sourceUs) };
+      this.#lanes.set(trackId, lane);
+    } else {
+      const stepUs = sourceUs - lane.sourceUs;
+      if (stepUs > MAX_FORWARD_JUMP_US || stepUs < -MAX_BACKWARD_JUMP_US) {
+        this.#breaks++;
+        lane.offsetUs = this.#offsetAfterBreak(sourceUs, lane);
+      }
+      lane.sourceUs = sourceUs;
     }
-    const delta = time - this.#lastUs;
-    if (delta > MAX_FORWARD_JUMP_US || delta < -MAX_BACKWARD_JUMP_US) {
-      this.#breaks++;
-      this.#offsetUs = this.#lastUs + BREAK_GAP_US - sourceUs;
-      time = sourceUs + this.#offsetUs;
-    }
+    const time = sourceUs + lane.offsetUs;
     if (time > this.#lastUs) this.#lastUs = time;
     return time;
+  }
+
+  #offsetOfNewTrack(sourceUs: number): number {
+    for (const known of this.#lanes.values())
+      if (Math.abs(sourceUs - known.sourceUs) <= SAME_CLOCK_US) return known.offsetUs;
+    // A track on a clock of its own begins where the others are; the first one keeps its source's times.
+    if (this.#lanes.size > 0) return this.#lastUs - sourceUs;
+    if (this.#resumed) return this.#lastUs + BREAK_GAP_US - sourceUs;
+    return sourceUs < 0 ? -sourceUs : 0;
+  }
+
+  #offsetAfterBreak(sourceUs: number, lane: Lane): number {
+    for (const other of this.#lanes.values()) {
+      // Only one that has jumped itself: before that, all tracks of a clock have the same offset.
+      if (other.offsetUs !== lane.offsetUs && Math.abs(sourceUs - other.sourceUs) <= SAME_CLOCK_US)
+        return other.offsetUs;
+    }
+    return this.#lastUs + BREAK_GAP_US - sourceUs;
   }
 }
 

@@ -156,7 +156,7 @@ export class VodLive implements Publisher, MediaSession {
         if (this.#closed) return;
         const lateMs = performance.now() - dueMs;
         if (lateMs > MAX_LATE_MS) startMs += lateMs;
-        this.#publish(packet, timeline.map(packet.dtsUs + offsetUs));
+        this.#publish(packet, timeline.map(packet.dtsUs + offsetUs, packet.track.id));
       }
       // A round without a sample would be followed by the next one at once, for ever.
       if (this.#bytes === bytesBefore) throw new MediaServerError('FILE_INVALID', 'the file has no samples');

@@ -155,7 +155,7 @@ describe('GET /api/streams/<name>/history', () => {
 describe('the overview of a stream', () => {
   it('tells what an operator must know of it, with hints', async () => {
     const stream = fixture.publish('room', { mediaSessionId: 'p', createDate: Date.now() - 60_000 });
-    stream.setMetadata({ framerate: 25 });
+    stream.setMetadata({ framerate: 25 }, 100);
     for (let i = 1; i <= 300; i++) {
       send(stream, i * 40, { ptsMs: i * 40 + (i % 3 === 0 ? 0 : 80), key: i === 200 });
       send(stream, i * 40, { track: AAC });

@@ -19,6 +19,8 @@ export interface SegmentCutterOptions {
 const TRACK_WAIT_US = 500_000;
 /** A bound for sources whose time stands still. */
 const MAX_HELD_PACKETS = 1000;
+/** What a packet costs beside its bytes, in memory and in the segment's tables; counts for floods of tiny ones. */
+const PACKET_OVERHEAD_BYTES = 256;
 /** Timestamps of RTMP are rounded to milliseconds, so a key frame every 2 s may come after 1.999 s. */
 const TOLERANCE_US = 20_000;
 
@@ -108,7 +110,7 @@ export class SegmentCutter {
     } else if (!isSameTrack(this.#tracks[kind], packet.track)) return;
     else if (this.#isBoundary(packet, startable)) this.#cut(packet);
     this.#packets.push(packet);
-    this.#bytes += packet.byteLength;
+    this.#bytes += packet.byteLength + PACKET_OVERHEAD_BYTES;
   }
 
   #change(track: Track): void {

@@ -91,6 +91,15 @@ describe('cutting', () => {
     expect(packager.window.bytes).toBeLessThanOrEqual(40_000);
   });
 
+  test('a flood of tiny packets without advance of time is cut as well', () => {
+    const { stream, packager, cuts } = setUp({ maxBytes: 1 << 20 });
+    packager.start();
+    feed(stream, { fromMs: 0, toMs: 1000, video: undefined });
+    for (let i = 0; i < 5000; i++) stream.publish(packet(AUDIO, 1000, true, 1));
+    expect(Math.max(...cuts.map((c) => c.packets.length))).toBeLessThan(1100);
+    expect(cuts.length).toBeGreaterThan(3);
+  });
+
   test('audio alone is cut by time', () => {
     const { stream, packager, cuts } = setUp();
     packager.start();

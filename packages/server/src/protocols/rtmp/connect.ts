@@ -1,4 +1,5 @@
-import type { AmfObject, AmfValue, Codec } from '@sluice/media';
+import { type AmfObject, type AmfValue, type Codec, codecTitle } from '@sluice/media';
+import type { StreamState } from '../../core/index.ts';
 
 /** Bits of `capsEx` (Enhanced RTMP v2, "Enhancing NetConnection connect Command"). */
 export const CAPABILITY = { reconnect: 1, multitrack: 2, modEx: 4, timestampNanoOffset: 8 } as const;
@@ -49,6 +50,20 @@ export function readConnect(properties: AmfObject): ConnectFacts {
 function notIn(known: ReadonlySet<string> | undefined, codecs: readonly (readonly [Codec, string])[]): Codec[] {
   if (known === undefined || known.has('*')) return [];
   return codecs.filter(([, fourCc]) => !known.has(fourCc)).map(([codec]) => codec);
+}
+
+/** What a player does not take of a stream whose tracks are known, otherwise of all that may come. */
+export function notTaken({ video, audio }: StreamState, { without }: ConnectFacts): ReadonlySet<Codec> {
+  if (video === undefined || audio === undefined) return without;
+  // Players that announce different lists share everything unless the difference matters to this stream.
+  return new Set([video.codec, audio.codec].filter((codec) => without.has(codec)));
+}
+
+/** A sentence for each track that is left out for a player. */
+export function leftOut({ video, audio }: StreamState, { without }: ConnectFacts): readonly string[] {
+  return [video, audio]
+    .filter((track) => track !== undefined && without.has(track.codec))
+    .map((track) => `${track?.kind} is left out: the player does not take ${track && codecTitle(track.codec)}`);
 }
 
 /** What our answer to `connect` tells an enhanced peer: the codecs that we take and give, and our capabilities. */

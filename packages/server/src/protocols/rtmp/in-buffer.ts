@@ -37,8 +37,9 @@ export const DEFAULT_IN_BUFFER_OPTIONS: InBufferOptions = {
 const GROWTH = 1.5;
 /** A packet this much behind its time, with none held, means that the buffer ran empty. */
 const LATE_MS = 20;
-/** A bound for publishers whose time stands still. */
+/** Bounds for publishers whose time stands still. */
 const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_PACKETS = 20_000;
 /** A step of the source's time beyond this is a gap in the content: play-out is anchored anew. */
 const GAP_MS = 3000;
 
@@ -116,7 +117,9 @@ export class InBuffer {
     this.#queue.push(packet);
     this.#bytes += packet.byteLength;
     if (this.#lags(mediaMs, nowMs)) return this.#passThrough();
-    if (this.#fillMs(nowMs) >= this.#options.clearThresholdMs || this.#bytes > MAX_BYTES) this.#clear(nowMs);
+    const full = this.#bytes > MAX_BYTES || this.#queue.length > MAX_PACKETS;
+    if (full || this.#fillMs(nowMs) >= this.#options.clearThresholdMs)
+      this.#clear(nowMs, full ? this.#queue.length >> 1 : 0);
     this.release(nowMs);
   }
 
@@ -227,12 +230,15 @@ export class InBuffer {
     }
   }
 
-  /** Drops the oldest packets, up to a place where a decoder can start, so that the maximum size is left. */
-  #clear(nowMs: number): void {
+  /**
+   * Drops the oldest packets, `least` of them or more, up to a place where a decoder can start, so that the maximum
+   * size is left.
+   */
+  #clear(nowMs: number, least: number): void {
     const hasVideo = this.#queue.some((packet) => packet.track.kind === 'video');
     const isStart = (packet: MediaPacket): boolean => packet.key && (!hasVideo || packet.track.kind === 'video');
     const fits = (packet: MediaPacket): boolean => this.#newestMs - packet.dtsUs / 1000 <= this.#options.maxSizeMs;
-    let from = this.#queue.findIndex((packet) => isStart(packet) && fits(packet));
+    let from = this.#queue.findIndex((packet, i) => i >= least && isStart(packet) && fits(packet));
     if (from < 0) {
       from = this.#queue.length;
       this.#needsKey = hasVideo;

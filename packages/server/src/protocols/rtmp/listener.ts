@@ -1,14 +1,15 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createSecureServer } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { MediaServerError } from '../../core/index.ts';
 import type { RtmpAddress, TlsIdentity } from './options.ts';
 
 export interface RtmpListenerOptions {
   readonly address: RtmpAddress;
+  /** Needed when the address is secure. */
   readonly tls: TlsIdentity | undefined;
-  readonly handshakeTimeoutMs: number;
+  /** Takes over a connection, for RTMPS before its TLS handshake: that goes on when the socket is read. */
   onSocket(socket: Socket): void;
-  /** A failed accept or TLS handshake: the listener lives on. */
+  /** A failed accept: the listener lives on. */
   onError(error: Error): void;
 }
 
@@ -19,16 +20,11 @@ export class RtmpListener {
 
   constructor(options: RtmpListenerOptions) {
     this.#options = options;
-    const { address, tls, handshakeTimeoutMs } = options;
-    if (address.secure !== true) {
-      this.#server = createServer({ noDelay: true }, (socket) => options.onSocket(socket));
-      return;
-    }
-    const secure = createSecureServer({ ...tls, handshakeTimeout: handshakeTimeoutMs, noDelay: true }, (socket) =>
-      options.onSocket(socket),
+    const { address, tls } = options;
+    const secureContext = address.secure === true ? createSecureContext({ ...tls }) : undefined;
+    this.#server = createServer({ noDelay: true }, (socket) =>
+      options.onSocket(secureContext === undefined ? socket : new TLSSocket(socket, { isServer: true, secureContext })),
     );
-    secure.on('tlsClientError', (error) => options.onError(error));
-    this.#server = secure;
   }
 
   get secure(): boolean {
@@ -61,7 +57,7 @@ export class RtmpListener {
     });
   }
 
-  /** Accepts no more; resolves when the sockets are gone too. Idempotent. */
+  /** Accepts no more; resolves when the sockets are gone too, which their owner closes. Idempotent. */
   close(): Promise<void> {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import {
   type FanOut,
@@ -19,7 +18,8 @@ export interface RtmpPlaybackEvents {
 
 /** What one RTMP connection plays. */
 export class RtmpPlayback implements MediaSession {
-  readonly mediaSessionId = randomUUID();
+  /** `<stream>/<client>:<port>/<server>:<port>` (functions-1 §1.1). */
+  readonly mediaSessionId: string;
   readonly name: string;
   readonly viewer: FanOutViewer;
   readonly #peer: RtmpPeer;
@@ -47,6 +47,7 @@ export class RtmpPlayback implements MediaSession {
     this.#context = env.context;
     this.#events = env.events;
     this.name = request.name;
+    this.mediaSessionId = `${request.name}${place.peer.sessionId}`;
     const { viewerWriteBytes, viewerStallTimeoutMs } = env.context.options;
     this.#leftOutBefore = place.fanOut.leftOut;
     this.viewer = new FanOutViewer(place.socket, place.fanOut, {

@@ -45,6 +45,7 @@ export class RtmpPublication implements MediaSession, Publisher {
       counters,
       media: options.publishMedia,
       maxDecFrameBuffering: options.maxDecFrameBuffering,
+      delayed: this.#buffer !== undefined,
       emit: this.#buffer === undefined ? (packet) => stream.publish(packet) : (packet) => this.#hold(packet),
     });
     this.#activity = new MediaActivity(options.activity, request.name, performance.now());

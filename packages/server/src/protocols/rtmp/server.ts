@@ -77,7 +77,6 @@ export class RtmpServer implements RtmpContext {
         new RtmpListener({
           address,
           tls: options.tls,
-          handshakeTimeoutMs: options.handshakeTimeoutMs,
           onSocket: (socket) => this.#accept(socket),
           onError: (error) => {
             this.counters.count('rtmp_refused');
@@ -162,7 +161,7 @@ export class RtmpServer implements RtmpContext {
 
   #accept(socket: Socket): void {
     this.counters.count('rtmp_connections');
-    if (this.#open.size >= this.options.maxConnections) {
+    if (this.#open.size >= this.options.maxConnections || this.#closing !== undefined) {
       this.counters.count('rtmp_refused');
       socket.destroy();
       return;

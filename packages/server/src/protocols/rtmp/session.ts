@@ -8,7 +8,7 @@ import {
   MediaServerError,
   type Stream,
 } from '../../core/index.ts';
-import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
+import { CAPABILITY, type ConnectFacts, leftOut, notTaken, readConnect } from './connect.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
 import { APP_KEY, type NamedRequest, plainAddress, type RtmpPeer } from './peer.ts';
 import { RtmpPlayback } from './playback.ts';
@@ -26,6 +26,8 @@ const IGNORED = new Set(['FCSubscribe', 'FCPublish', 'FCUnpublish', 'onStatus', 
 const MAX_COMMANDS_A_SECOND = 200;
 /** Bytes beyond a viewer's own write that may wait for a peer that does not read: answers, pings, status. */
 const MAX_WAITING_BYTES = 1024 * 1024;
+/** What a peer that has not connected yet may have the server hold: handshake and one command. */
+const MAX_STRANGER_BYTES = 64 * 1024;
 /** How long a closed session's last messages may take to leave. */
 const CLOSE_LINGER_MS = 2000;
 /** Connection parameter that asks for silence in place of the sound (functions-1 §1.2). */
@@ -51,6 +53,8 @@ export class RtmpSession implements RtmpPeer {
   #role: RtmpPublication | RtmpPlayback | undefined;
   /** Set while a player waits for its stream. */
   #wait: AbortController | undefined;
+  /** Of playbacks that are over: their last write may still be waiting. */
+  #largestWrite = 0;
   #commands = 0;
   #closed = false;
 
@@ -61,7 +65,6 @@ export class RtmpSession implements RtmpPeer {
     this.sessionId = `/${this.remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
     this.#log = context.log.child({ session: this.sessionId });
     this.#supervision = new Supervision(context.options.supervision, this.#openedMs);
-    const { maxMessageBytes } = context.options;
     this.#connection = new RtmpConnection(
       {
         send: (bytes) => this.#send(bytes),
@@ -71,7 +74,7 @@ export class RtmpSession implements RtmpPeer {
         video: (body, timestamp) => this.#publication?.video(body, timestamp),
         pong: () => {},
       },
-      { maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 },
+      { maxMessageBytes: MAX_STRANGER_BYTES, maxPendingBytes: MAX_STRANGER_BYTES },
     );
     this.#registration = context.connections.add({
       sessionId: this.sessionId,
@@ -79,7 +82,7 @@ export class RtmpSession implements RtmpPeer {
       close: (reason) => this.terminate(reason),
     });
     socket.on('data', (bytes) => this.#onData(bytes));
-    socket.on('error', (error) => this.close(`connection broke: ${error.message}`));
+    socket.on('error', (error) => this.#onSocketError(error));
     socket.on('close', () => this.close('peer left'));
     socket.on('end', () => this.close('peer left'));
   }
@@ -170,6 +173,13 @@ export class RtmpSession implements RtmpPeer {
     }
   }
 
+  #onSocketError(error: Error): void {
+    const reason = `connection broke: ${error.message}`;
+    // Before `connect` it may be the TLS handshake that failed.
+    if (this.#facts === undefined) this.#fail(reason, 'rtmp_refused');
+    else this.close(reason);
+  }
+
   #onInputError(error: unknown): void {
     if (error instanceof UnsupportedCodecError) {
       const { publishMedia } = this.#context.options;
@@ -233,6 +243,8 @@ export class RtmpSession implements RtmpPeer {
     this.#app = app.name;
     this.#connectParameters = app.parameters;
     this.#facts = readConnect(properties);
+    const { maxMessageBytes } = this.#context.options;
+    this.#connection.setLimits({ maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 });
     this.#send(connectReply(this.#context.options.chunkSize, id, this.#facts.objectEncoding));
   }
 
@@ -269,8 +281,8 @@ export class RtmpSession implements RtmpPeer {
         if (this.#wait === wait) this.#startPlayback(request, stream, facts);
       })
       .catch((error: unknown) => {
-        if (this.#wait !== wait) return;
-        this.#refuse('NetStream.Play.Failed', error instanceof Error ? error.message : 'failed', request);
+        if (!(error instanceof MediaServerError)) return this.#onInputError(error);
+        if (this.#wait === wait) this.#refuse('NetStream.Play.Failed', error.message, request);
       });
   }
 
@@ -283,8 +295,10 @@ export class RtmpSession implements RtmpPeer {
     this.#status('status', 'NetStream.Play.Reset', `playing and resetting ${name}.`);
     this.#status('status', 'NetStream.Play.Start', `started playing ${name}.`);
     this.#send(sampleAccessMessage(this.#context.options.chunkSize));
+    // A peer that does not read is closed by one of these.
+    if (this.#closed) return;
     const silent = this.#connectParameters[SUPPRESS_SOUND] === 'true';
-    const fanOut = this.#context.fanOutFor(stream, { silent, without: facts.without });
+    const fanOut = this.#context.fanOutFor(stream, { silent, without: notTaken(stream.state, facts) });
     const place = { peer: this, socket: this.#socket, fanOut };
     const events = {
       ended: (reason: string) => this.#onStreamEnded(reason),
@@ -292,16 +306,8 @@ export class RtmpSession implements RtmpPeer {
     };
     const playback = new RtmpPlayback(place, request, { context: this.#context, events });
     this.#begin(playback);
-    this.#tellWhatIsLeftOut(stream, facts);
+    for (const text of leftOut(stream.state, facts)) this.#log.warn({}, text);
     playback.viewer.pump();
-  }
-
-  #tellWhatIsLeftOut(stream: Stream, facts: ConnectFacts): void {
-    for (const track of [stream.state.video, stream.state.audio]) {
-      if (track === undefined || !facts.without.has(track.codec)) continue;
-      const text = `${track.kind} is left out: the player does not take ${codecTitle(track.codec)}`;
-      this.#log.warn({ codec: track.codec }, text);
-    }
   }
 
   #onStreamEnded(reason: string): void {
@@ -324,6 +330,7 @@ export class RtmpSession implements RtmpPeer {
     const role = this.#role;
     if (role === undefined) return;
     this.#role = undefined;
+    if (role instanceof RtmpPlayback) this.#largestWrite = Math.max(this.#largestWrite, role.viewer.largestWrite);
     role.end('publisher stopped');
     if (role instanceof RtmpPublication)
       this.#status('status', 'NetStream.Unpublish.Success', `${role.name} is now unpublished.`);
@@ -381,7 +388,7 @@ export class RtmpSession implements RtmpPeer {
   #send(bytes: Uint8Array): void {
     if (this.#socket.destroyed || !this.#socket.writable) return;
     this.#socket.write(bytes);
-    const ownWrite = this.#playback?.viewer.largestWrite ?? 0;
+    const ownWrite = Math.max(this.#largestWrite, this.#playback?.viewer.largestWrite ?? 0);
     if (this.#socket.writableLength > MAX_WAITING_BYTES + ownWrite)
       this.#fail('peer does not read what it asked for', 'rtmp_slow_viewers');
   }

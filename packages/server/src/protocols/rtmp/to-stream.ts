@@ -6,6 +6,7 @@ import {
   FlvVideoReader,
   type MediaPacket,
   ProtocolError,
+  sameParameters,
   type Track,
   UnsupportedCodecError,
   withMaxDecFrameBuffering,
@@ -17,6 +18,8 @@ const VIDEO_TRACK_ID = 0;
 const AUDIO_TRACK_ID = 1;
 /** A broken frame is dropped; this many in a row mean that the source is broken. */
 const MAX_ERRORS_IN_A_ROW = 100;
+/** No codec makes more of one packet of sound. */
+const MAX_AUDIO_BYTES = 64 * 1024;
 /** NAL unit type of an SPS, H.264 §7.4.1. */
 const NAL_SPS = 7;
 
@@ -25,6 +28,11 @@ export interface RtmpToStreamOptions {
   readonly media: PublishMedia;
   /** See {@link withMaxDecFrameBuffering}; -1 leaves the SPS as it is. */
   readonly maxDecFrameBuffering: number;
+  /**
+   * Packets reach the stream later than they come (in-buffer): a track that replaces another one is then declared by
+   * its first packet only, not while packets of the earlier one are on their way.
+   */
+  readonly delayed: boolean;
   /** Takes each packet on its way to the stream. */
   emit(packet: MediaPacket): void;
 }
@@ -43,6 +51,8 @@ export class RtmpToStream {
   #audio: Track | undefined;
   #lastVideoDtsUs = -1;
   #lastAudioDtsUs = -1;
+  /** The metadata as players get it, to see when it changes. */
+  #metadata: Uint8Array | undefined;
   #errors = 0;
 
   constructor(stream: Stream, options: RtmpToStreamOptions) {
@@ -59,7 +69,7 @@ export class RtmpToStream {
       const unit = this.#videoReader.read(body);
       const track = this.#videoTrack();
       if (unit === undefined || track === undefined || unit.units.length === 0) return;
-      const dtsUs = Math.max(this.#time(timestamp), this.#lastVideoDtsUs);
+      const dtsUs = Math.max(this.#time(timestamp, VIDEO_TRACK_ID), this.#lastVideoDtsUs);
       this.#lastVideoDtsUs = dtsUs;
       this.counts.packets.video++;
       this.#emit(track, unit.units, { dtsUs, ptsUs: dtsUs + unit.compositionUs, key: unit.key });
@@ -71,10 +81,12 @@ export class RtmpToStream {
     if (body.length === 0) return;
     if (this.#options.media.audio.size === 0) return void this.counts.notCarried++;
     this.#guard(() => {
+      if (body.length > MAX_AUDIO_BYTES)
+        throw new ProtocolError('RTMP_AUDIO_TOO_LONG', `${body.length} bytes in one audio message`);
       const unit = this.#audioReader.read(body);
       const track = this.#audioTrack();
       if (unit === undefined || track === undefined) return;
-      const dtsUs = Math.max(this.#time(timestamp), this.#lastAudioDtsUs);
+      const dtsUs = Math.max(this.#time(timestamp, AUDIO_TRACK_ID), this.#lastAudioDtsUs);
       this.#lastAudioDtsUs = dtsUs;
       this.counts.packets.audio++;
       this.#emit(track, unit.units, { dtsUs, ptsUs: dtsUs, key: true });
@@ -89,8 +101,10 @@ export class RtmpToStream {
       return;
     this.#guard(() => {
       // What can't be written to players is refused here, where it hurts only its publisher.
-      encodeEcmaArray(metadata);
-      this.#stream.setMetadata(metadata as StreamMetadata);
+      const encoded = encodeEcmaArray(metadata);
+      if (this.#metadata !== undefined && sameParameters([this.#metadata], [encoded])) return;
+      this.#metadata = encoded;
+      this.#stream.setMetadata(metadata as StreamMetadata, encoded.length);
     });
   }
 
@@ -100,7 +114,7 @@ export class RtmpToStream {
     if (read === undefined || read === this.#video?.read) return this.#video?.sent;
     if (read.kind === 'video') this.#refuseUnlessAllowed(read);
     this.#video = { read, sent: this.#rewritten(read) };
-    this.#stream.setTrack(this.#video.sent);
+    this.#declare(this.#video.sent);
     return this.#video.sent;
   }
 
@@ -109,8 +123,13 @@ export class RtmpToStream {
     if (read === undefined || read === this.#audio) return this.#audio;
     this.#refuseUnlessAllowed(read);
     this.#audio = read;
-    this.#stream.setTrack(read);
+    this.#declare(read);
     return read;
+  }
+
+  #declare(track: Track): void {
+    if (this.#options.delayed && this.#stream.state[track.kind] !== undefined) return;
+    this.#stream.setTrack(track);
   }
 
   #refuseUnlessAllowed(track: Track): void {
@@ -128,9 +147,9 @@ export class RtmpToStream {
     return { ...track, parameters };
   }
 
-  #time(timestamp: number): number {
+  #time(timestamp: number, trackId: number): number {
     const breaks = this.#timeline.breaks;
-    const time = this.#timeline.map(this.#clock.unwrap(timestamp) * 1000);
+    const time = this.#timeline.map(this.#clock.unwrap(timestamp) * 1000, trackId);
     if (this.#timeline.breaks > breaks) this.#options.counters.count('source_clock_breaks');
     return time;
   }

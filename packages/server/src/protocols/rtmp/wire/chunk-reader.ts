@@ -31,6 +31,8 @@ const FIRST_ALLOCATION = 64 * 1024;
 
 /** Small messages share a piece of memory of this size: they are kept and let go at about the same time. */
 const SLAB_BYTES = 16 * 1024;
+/** Message types that are kept for long: audio and video. The rest is read and let go, and must not hold a slab. */
+const KEPT_TYPES: ReadonlySet<number> = new Set([8, 9]);
 /** Larger messages get memory of their own, so that no more than this is wasted at a slab's end. */
 const MAX_SHARED_BYTES = 1024;
 
@@ -51,7 +53,7 @@ interface ChunkStream {
  * Input is parsed where it lies; payloads are copied once.
  */
 export class ChunkReader {
-  readonly #options: ChunkReaderOptions;
+  #options: ChunkReaderOptions;
   readonly #streams = new Map<number, ChunkStream>();
   #chunkSize = 128;
   #pendingBytes = 0;
@@ -63,6 +65,11 @@ export class ChunkReader {
   #slabUsed = 0;
 
   constructor(options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS) {
+    this.#options = options;
+  }
+
+  /** Replaces the limits, for messages that begin from now on. */
+  setLimits(options: ChunkReaderOptions): void {
     this.#options = options;
   }
 
@@ -204,7 +211,7 @@ export class ChunkReader {
 
   #allocate(stream: ChunkStream): void {
     stream.received = 0;
-    if (stream.length > MAX_SHARED_BYTES) {
+    if (stream.length > MAX_SHARED_BYTES || !KEPT_TYPES.has(stream.type)) {
       stream.payload = EMPTY;
       return this.#reserve(stream, Math.min(stream.length, FIRST_ALLOCATION));
     }

@@ -53,6 +53,11 @@ export class RtmpConnection {
     return this.#handshake === undefined;
   }
 
+  /** Replaces the limits on messages, for those that begin from now on. */
+  setLimits(options: ChunkReaderOptions): void {
+    this.#chunks.setLimits(options);
+  }
+
   /** Feeds received bytes. @throws ProtocolError for anything that breaks the protocol; the connection is then dead. */
   push(bytes: Uint8Array): void {
     this.#bytesIn += bytes.length;
