@@ -1,6 +1,7 @@
 import { ProtocolError } from '../packet.ts';
 import { type AmfObject, type AmfValue, ByteCursor, MAX_DEPTH, ValueBudget } from './amf-value.ts';
 import { readAmf3 } from './amf3.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { encodeUtf8 } from './utf8.ts';
 
 const MARKER = {
@@ -111,51 +112,9 @@ function readStrictArray(cursor: ByteCursor, context: Context): AmfValue[] {
 
 /** Writes values as AMF0. Objects become anonymous objects; `undefined` properties are left out. */
 export function encodeAmf0(...values: readonly AmfValue[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const value of values) writeValue(parts, value);
-  return join(parts);
-}
-
-function writeValue(parts: Uint8Array[], value: AmfValue): void {
-  if (value === null) return void parts.push(Uint8Array.of(MARKER.null));
-  if (value === undefined) return void parts.push(Uint8Array.of(MARKER.undefined));
-  switch (typeof value) {
-    case 'number': {
-      const out = new DataView(new ArrayBuffer(9));
-      out.setFloat64(1, value);
-      return void parts.push(new Uint8Array(out.buffer));
-    }
-    case 'boolean':
-      return void parts.push(Uint8Array.of(MARKER.boolean, value ? 1 : 0));
-    case 'string':
-      return writeString(parts, value);
-    default:
-      return Array.isArray(value) ? writeArray(parts, value) : writeObject(parts, value, MARKER.object);
-  }
-}
-
-function writeString(parts: Uint8Array[], value: string): void {
-  const bytes = encodeUtf8(value);
-  const long = bytes.length > 0xffff;
-  const marker = long ? MARKER.longString : MARKER.string;
-  parts.push(Uint8Array.of(marker), long ? uint32(bytes.length) : uint16(bytes.length), bytes);
-}
-
-function writeArray(parts: Uint8Array[], array: readonly AmfValue[]): void {
-  parts.push(Uint8Array.of(MARKER.strictArray), uint32(array.length));
-  for (const item of array) writeValue(parts, item);
-}
-
-function writeObject(parts: Uint8Array[], object: AmfObject, marker: number): void {
-  parts.push(Uint8Array.of(marker));
-  if (marker === MARKER.ecmaArray) parts.push(uint32(Object.keys(object).length));
-  for (const [name, value] of Object.entries(object)) {
-    if (value === undefined) continue;
-    const bytes = encodeUtf8(name).subarray(0, 0xffff);
-    parts.push(uint16(bytes.length), bytes);
-    writeValue(parts, value);
-  }
-  parts.push(Uint8Array.of(0, 0, MARKER.objectEnd));
+  const writer = new ByteWriter();
+  for (const value of values) writeValue(writer, value);
+  return writer.bytes();
 }
 
 /** Strings may be repeated by reference in AMF3 at no cost to the sender; what we write out of them is bounded. */
@@ -166,27 +125,53 @@ const MAX_ENCODED_BYTES = 256 * 1024;
  * @throws ProtocolError AMF_BAD_VALUE when it takes more than 256 KiB
  */
 export function encodeEcmaArray(object: AmfObject): Uint8Array {
-  const parts: Uint8Array[] = [];
-  writeObject(parts, object, MARKER.ecmaArray);
-  const size = parts.reduce((sum, part) => sum + part.length, 0);
-  if (size > MAX_ENCODED_BYTES) throw new ProtocolError('AMF_BAD_VALUE', `metadata of ${size} bytes`);
-  return join(parts);
+  const writer = new ByteWriter(MAX_ENCODED_BYTES);
+  writeObject(writer, object, MARKER.ecmaArray);
+  return writer.bytes();
 }
 
-function uint16(value: number): Uint8Array {
-  return Uint8Array.of(value >> 8, value);
-}
-
-function uint32(value: number): Uint8Array {
-  return Uint8Array.of(value >> 24, value >> 16, value >> 8, value);
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
+function writeValue(writer: ByteWriter, value: AmfValue): void {
+  if (value === null) return writer.u8(MARKER.null);
+  if (value === undefined) return writer.u8(MARKER.undefined);
+  switch (typeof value) {
+    case 'number':
+      writer.u8(MARKER.number);
+      return writer.f64(value);
+    case 'boolean':
+      writer.u8(MARKER.boolean);
+      return writer.u8(value ? 1 : 0);
+    case 'string':
+      return writeString(writer, value);
+    default:
+      return Array.isArray(value) ? writeArray(writer, value) : writeObject(writer, value, MARKER.object);
   }
-  return out;
+}
+
+function writeString(writer: ByteWriter, value: string): void {
+  const bytes = encodeUtf8(value);
+  const long = bytes.length > 0xffff;
+  writer.u8(long ? MARKER.longString : MARKER.string);
+  if (long) writer.u32(bytes.length);
+  else writer.u16(bytes.length);
+  writer.raw(bytes);
+}
+
+function writeArray(writer: ByteWriter, array: readonly AmfValue[]): void {
+  writer.u8(MARKER.strictArray);
+  writer.u32(array.length);
+  for (const item of array) writeValue(writer, item);
+}
+
+function writeObject(writer: ByteWriter, object: AmfObject, marker: number): void {
+  writer.u8(marker);
+  if (marker === MARKER.ecmaArray) writer.u32(Object.keys(object).length);
+  for (const [name, value] of Object.entries(object)) {
+    if (value === undefined) continue;
+    const bytes = encodeUtf8(name).subarray(0, 0xffff);
+    writer.u16(bytes.length);
+    writer.raw(bytes);
+    writeValue(writer, value);
+  }
+  writer.u16(0);
+  writer.u8(MARKER.objectEnd);
 }

@@ -38,6 +38,13 @@ export interface FanOutEntry extends LogEntry {
   readonly state: StreamState;
 }
 
+/** Entries joined for one write. */
+export interface Batch {
+  readonly bytes: Buffer;
+  /** Sequence number of the entry that follows. */
+  readonly next: number;
+}
+
 /**
  * Turns a stream's packets into bytes once, for all viewers of one format. Encoded packets lie in a shared log;
  * viewers that keep up get the same collected buffer in one write each, the others read the log at their pace.
@@ -51,6 +58,8 @@ export class FanOut {
   readonly #onEnd: (reason: string) => void;
   readonly #viewers = new Set<FanOutViewer>();
   readonly #headers = new WeakMap<FanOutEntry, Buffer>();
+  /** What viewers that begin at the newest start point get first; many may come within one group of pictures. */
+  #beginning: { readonly first: FanOutEntry; readonly batch: Batch } | undefined;
   #state: StreamState | undefined;
   #flushed = 0;
   #flushedAtMs = 0;
@@ -183,15 +192,27 @@ export class FanOut {
     const to = this.log.end;
     this.#flushed = to;
     if (from === to) return;
-    const batch = this.gather(from, Number.POSITIVE_INFINITY, true).bytes;
+    const batch = this.#join(from, Number.POSITIVE_INFINITY, true).bytes;
     for (const viewer of this.#viewers) viewer.deliver(from, to, batch);
   }
 
   /**
    * Joins entries, beginning with `from`, into one buffer, up to the log's end or until it holds `maxBytes`; an
    * entry is never divided. `withChange` tells whether the first entry's own change of configuration is wanted.
+   * Viewers that begin at the same place share the buffer of that place: it may end before the log does.
    */
-  gather(from: number, maxBytes: number, withChange: boolean): { bytes: Buffer; next: number } {
+  gather(from: number, maxBytes: number, withChange: boolean): Batch {
+    const first = this.log.at(from);
+    if (first === undefined || withChange || !first.startPoint) return this.#join(from, maxBytes, withChange);
+    const shared = this.#beginning;
+    if (shared?.first === first && this.#bytesFrom(shared.batch.next) <= shared.batch.bytes.length / 2)
+      return shared.batch;
+    const batch = this.#join(from, maxBytes, false);
+    this.#beginning = { first, batch };
+    return batch;
+  }
+
+  #join(from: number, maxBytes: number, withChange: boolean): Batch {
     const parts: Buffer[] = [];
     let size = 0;
     let next = from;
@@ -202,6 +223,12 @@ export class FanOut {
       size += push(parts, entry.data);
     }
     return { bytes: parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size), next };
+  }
+
+  #bytesFrom(start: number): number {
+    let sum = 0;
+    for (let i = start; i < this.log.end; i++) sum += this.log.at(i)?.data.length ?? 0;
+    return sum;
   }
 }
 

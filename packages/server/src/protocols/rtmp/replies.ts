@@ -14,10 +14,17 @@ import {
 
 const WINDOW_BYTES = 2_500_000;
 
+/** What the server says of itself, the same for everybody. */
+const SERVER_PROPERTIES = encodeAmf0({ fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1, ...enhancedProperties() });
+
 /** A command or an answer to one, on the connection (Adobe RTMP 1.0 §7.2.1). */
 export function commandMessage(chunkSize: number, name: string, ...values: readonly AmfValue[]): Buffer {
+  return commandOf(chunkSize, [encodeAmf0(name, ...values)]);
+}
+
+function commandOf(chunkSize: number, encoded: readonly Uint8Array[]): Buffer {
   const header = { chunkStreamId: CHUNK_STREAM.command, type: MESSAGE.command, streamId: 0, timestamp: 0 };
-  return writeMessage(header, encodeAmf0(name, ...values), chunkSize);
+  return writeMessage(header, Buffer.concat(encoded), chunkSize);
 }
 
 /** An onStatus on the stream that is being published or played (§7.2.2). */
@@ -35,7 +42,6 @@ export function sampleAccessMessage(chunkSize: number): Buffer {
 
 /** All that answers a connect: limits, our chunk size, which holds from the next message on, and the result. */
 export function connectReply(chunkSize: number, transactionId: number, objectEncoding: 0 | 3): Buffer {
-  const server = { fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1, ...enhancedProperties() };
   const info = {
     level: 'status',
     code: 'NetConnection.Connect.Success',
@@ -47,7 +53,7 @@ export function connectReply(chunkSize: number, transactionId: number, objectEnc
     setPeerBandwidth(WINDOW_BYTES),
     setChunkSize(chunkSize),
     userControl(USER_CONTROL.streamBegin, 0),
-    commandMessage(chunkSize, '_result', transactionId, server, info),
+    commandOf(chunkSize, [encodeAmf0('_result', transactionId), SERVER_PROPERTIES, encodeAmf0(info)]),
     commandMessage(chunkSize, 'onBWDone', 0, null),
   ]);
 }
