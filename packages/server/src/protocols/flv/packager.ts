@@ -36,7 +36,8 @@ export class FlvFormat implements FanOutFormat {
     const newTracks = video !== previous?.video || audio !== previous?.audio;
     if (previous === undefined || metadata !== previous.metadata || (metadata === undefined && newTracks)) {
       const body = metadataTag(state, (kind) => this.#mayCarry(kind, state));
-      if (body !== undefined) parts.push(tag('data', timeMs, body));
+      // FFmpeg and VLC take metadata with a time for a track of subtitles, and wait for those.
+      if (body !== undefined) parts.push(tag('data', 0, body));
     }
     if (video !== previous?.video) this.#pushConfig(parts, video, timeMs);
     if (audio !== previous?.audio) this.#pushConfig(parts, audio, timeMs);

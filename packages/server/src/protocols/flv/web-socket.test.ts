@@ -37,7 +37,7 @@ describe('a WebSocket viewer', () => {
     const stream = fixture.hub.streams.publish('cam', PUBLISHER);
     feed(stream, { fromMs: 0, toMs: 1080 });
     const viewer = await fixture.viewByWebSocket('/flv/cam.flv?token=abc');
-    await vi.waitFor(() => expect(viewer.summary).toBe('m1000 vc1000 ac1000 V1000 a1000 v1040 a1040'));
+    await vi.waitFor(() => expect(viewer.summary).toBe('m0 vc1000 ac1000 V1000 a1000 v1040 a1040'));
     expect(viewer.header).toEqual({ video: true, audio: true });
     stream.publish(packet(VIDEO, 1080, { key: false, bytes: 100_000 }));
     await vi.waitFor(() => expect(viewer.summary).toMatch(/ v1080$/));

@@ -45,7 +45,8 @@ export class RtmpFormat implements FanOutFormat {
     const parts: Buffer[] = [];
     if (state.metadata !== undefined && state.metadata !== previous?.metadata) {
       const body = Buffer.concat([encodeAmf0('onMetaData'), encodeEcmaArray(state.metadata as AmfObject)]);
-      parts.push(this.#message('data', timeMs, body));
+      // FFmpeg and VLC take metadata with a time for a track of subtitles, and wait for those.
+      parts.push(this.#message('data', 0, body));
     }
     for (const kind of ['video', 'audio'] as const) {
       const track = state[kind];
