@@ -9,6 +9,7 @@ import type { Program } from './support/program.ts';
 import { ROOT, TestServer } from './support/server.ts';
 import { describeWatched, shown, type Watched } from './support/watched.ts';
 
+const WATCH_SECONDS = 4;
 const PLAYS = {
   AV: 'shows the picture and plays the sound',
   V: 'shows the picture',
@@ -52,7 +53,11 @@ function watch(row: Row, column: Column, name: string): Promise<Watched> {
   const sends = { video: row.video !== undefined, audio: row.audio !== undefined };
   const url = urlOf(column, name);
   // One that is expected to show less than is sent gets less time, yet enough to show that it can.
-  const until = { ...sends, timeoutMs: expected(row, column).note === undefined ? 20_000 : 10_000 };
+  const until = {
+    ...sends,
+    seconds: WATCH_SECONDS,
+    timeoutMs: expected(row, column).note === undefined ? 20_000 : 10_000,
+  };
   if (typeof column.play === 'string') return browser.watch(column.play, { url, sends, until });
   const own = join(folder, `${name} ${column.id}`.replaceAll(' ', '-'));
   mkdirSync(own);

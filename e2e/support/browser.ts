@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { type Until, type Viewing, WATCH_SECONDS } from './players.ts';
+import type { Until, Viewing } from './players.ts';
 import { pause } from './program.ts';
 import { PICTURE_RATE, TONE_HZ, type Watched } from './watched.ts';
 
@@ -86,8 +86,8 @@ export class BrowserPlayers {
     const deadline = Date.now() + until.timeoutMs;
     for (;;) {
       const report = await page.evaluate(() => (window as unknown as { report: PageReport }).report);
-      const enoughPictures = !until.video || report.frames >= WATCH_SECONDS * PICTURE_RATE;
-      const enoughSound = !until.audio || report.toneMs >= WATCH_SECONDS * 1000;
+      const enoughPictures = !until.video || report.frames >= until.seconds * PICTURE_RATE;
+      const enoughSound = !until.audio || report.toneMs >= until.seconds * 1000;
       if ((enoughPictures && enoughSound) || Date.now() > deadline) return report;
       await pause(200);
     }

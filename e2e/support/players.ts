@@ -5,8 +5,6 @@ import { Program } from './program.ts';
 import { readRecording, readY4mPictures, tonePcmMs, toneWavMs } from './recording.ts';
 import { PICTURE_RATE, type Watched } from './watched.ts';
 
-/** How long players watch a stream. */
-export const WATCH_SECONDS = 4;
 const FFMPEG8_PLAY = fileURLToPath(new URL('./ffmpeg8-play.mjs', import.meta.url));
 const NOBODY = '65534';
 /** A decoded picture of the publishers of the matrix: 320x180 in 4:2:0. */
@@ -21,8 +19,9 @@ export interface Viewing {
   readonly until: Until;
 }
 
-/** When a player has seen enough: after {@link WATCH_SECONDS} of each of these, or after the timeout. */
+/** When a player has seen enough: after so many seconds of each of these, or after the timeout. */
 export interface Until {
+  readonly seconds: number;
   readonly video: boolean;
   readonly audio: boolean;
   readonly timeoutMs: number;
@@ -34,7 +33,7 @@ export type Player = (viewing: Viewing) => Promise<Watched>;
 /** Debian's ffmpeg. */
 export const ffmpeg5: Player = async ({ url, folder, until }) => {
   const file = join(folder, 'decoded.nut');
-  const raw = ['-c:v', 'rawvideo', '-c:a', 'pcm_s16le', '-t', String(WATCH_SECONDS), '-f', 'nut', file];
+  const raw = ['-c:v', 'rawvideo', '-c:a', 'pcm_s16le', '-t', String(until.seconds), '-f', 'nut', file];
   const program = new Program('ffmpeg', ['-hide_banner', '-nostdin', '-v', 'warning', '-i', url, ...raw]);
   await finish(program, until);
   return { ...readRecording(file), log: program.stderr };
@@ -43,7 +42,7 @@ export const ffmpeg5: Player = async ({ url, folder, until }) => {
 /** FFmpeg 8, by the binding of node-av. */
 export const ffmpeg8: Player = async ({ url, folder, until }) => {
   const pcm = join(folder, 'sound.pcm');
-  const program = new Program(process.execPath, [FFMPEG8_PLAY, url, String(WATCH_SECONDS * 1000), pcm]);
+  const program = new Program(process.execPath, [FFMPEG8_PLAY, url, String(until.seconds * 1000), pcm]);
   await finish(program, until);
   return { pictures: picturesOf(program.stdout), toneMs: tonePcmMs(pcm), log: program.stderr };
 };
@@ -62,8 +61,8 @@ export const vlc: Player = async ({ url, folder, until }) => {
   const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder };
   const program = new Program(isRoot ? 'setpriv' : 'vlc', isRoot ? asNobody : args, { env, cwd: folder });
   const enough = (): boolean =>
-    (!until.video || sizeOf(y4m) > WATCH_SECONDS * PICTURE_RATE * PICTURE_BYTES) &&
-    (!until.audio || sizeOf(wav) > WATCH_SECONDS * 48_000 * 2);
+    (!until.video || sizeOf(y4m) > until.seconds * PICTURE_RATE * PICTURE_BYTES) &&
+    (!until.audio || sizeOf(wav) > until.seconds * 48_000 * 2);
   await finish(program, until, enough);
   return { pictures: readY4mPictures(y4m), toneMs: toneWavMs(wav), log: program.stderr };
 };
@@ -73,7 +72,7 @@ export const mpv: Player = async ({ url, folder, until }) => {
   const wav = join(folder, 'sound.wav');
   const picture = ['--vo=null', '--vf=lavfi=[showinfo]'];
   const sound = ['--ao=pcm', `--ao-pcm-file=${wav}`, '--audio-format=s16', '--audio-samplerate=48000'];
-  const rest = ['--no-config', '--msg-level=all=warn,ffmpeg=v', '--msg-color=no', `--length=${WATCH_SECONDS}`];
+  const rest = ['--no-config', '--msg-level=all=warn,ffmpeg=v', '--msg-color=no', `--length=${until.seconds}`];
   const program = new Program('mpv', [...picture, ...sound, ...rest, url]);
   await finish(program, until);
   const log = program.stdout + program.stderr;
@@ -89,7 +88,7 @@ export const rtmpdump: Player = async (viewing) => {
   let startedAt: number | undefined;
   const enough = (): boolean => {
     if (sizeOf(file) > 0) startedAt ??= Date.now();
-    return startedAt !== undefined && Date.now() - startedAt > WATCH_SECONDS * 1000 + 500;
+    return startedAt !== undefined && Date.now() - startedAt > viewing.until.seconds * 1000 + 500;
   };
   await finish(program, viewing.until, enough);
   if (sizeOf(file) === 0) return { pictures: [], toneMs: 0, log: program.stderr };
@@ -115,8 +114,8 @@ export const gstreamer: Player = async ({ url, folder, sends, until }) => {
       hash: hash ?? '',
     }));
   const enough = (): boolean =>
-    (!until.video || pictures().length >= WATCH_SECONDS * PICTURE_RATE) &&
-    (!until.audio || (existsSync(pcm) && statSync(pcm).size >= WATCH_SECONDS * 48_000 * 2));
+    (!until.video || pictures().length >= until.seconds * PICTURE_RATE) &&
+    (!until.audio || (existsSync(pcm) && statSync(pcm).size >= until.seconds * 48_000 * 2));
   await finish(program, until, enough);
   return { pictures: pictures(), toneMs: tonePcmMs(pcm), log: program.stderr };
 };

@@ -1,0 +1,122 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BrowserPlayers } from './support/browser.ts';
+import { type CopiedPacket, Copier, ofKind, stepsMs } from './support/copied.ts';
+import { makeClip } from './support/ffmpeg.ts';
+import { mpv } from './support/players.ts';
+import { isVideo, readTags, ScriptedPublisher, type TimedTag } from './support/scripted-publisher.ts';
+import { TestServer } from './support/server.ts';
+import { describeWatched, shown, type Watched } from './support/watched.ts';
+
+const HOUR_MS = 3_600_000;
+const CLIP_SECONDS = 14;
+/** When, after the start, the clock wraps or jumps. */
+const BREAK_MS = 7000;
+/** Longer than a picture, a sound and the 20 ms that the server puts at a break; a lost frame would be 80 ms. */
+const LONGEST_STEP_MS = 75;
+const PLAYERS = ['RTMP', 'HTTP-FLV', 'HLS'] as const;
+
+/** What the publisher's clock does: wire time for the time since the start. */
+const CLOCKS: Record<string, (ms: number) => number> = {
+  'wraps at 2³² ms': (ms) => 2 ** 32 - BREAK_MS + ms,
+  'passes 2²⁴ ms, where RTMP and FLV change their form': (ms) => 2 ** 24 - BREAK_MS + ms,
+  'jumps an hour ahead': (ms) => ms + (ms > BREAK_MS ? HOUR_MS : 0),
+  'jumps an hour back': (ms) => ms + 2 * HOUR_MS - (ms > BREAK_MS ? HOUR_MS : 0),
+};
+
+interface Outcome {
+  readonly played: ReadonlyMap<(typeof PLAYERS)[number], readonly CopiedPacket[]>;
+  readonly watched: readonly Watched[];
+}
+
+let server: TestServer;
+let browser: BrowserPlayers;
+let source: readonly TimedTag[];
+let outcomes: ReadonlyMap<string, Promise<Outcome>>;
+
+beforeAll(async () => {
+  const settings = { publisher_reconnect_wait: 100, hls_time_min: 1000, hls_auto_start: 'true' };
+  server = await TestServer.start({ settings });
+  browser = await BrowserPlayers.start();
+  const clip = join(server.folder, 'clip.flv');
+  makeClip(clip, { seconds: CLIP_SECONDS, gop: 25, args: ['-s', '320x180'] });
+  source = readTags(clip);
+  const names = Object.keys(CLOCKS);
+  outcomes = new Map(names.map((clock, i) => [clock, play(`clock${i}`, CLOCKS[clock] as (ms: number) => number)]));
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+async function play(name: string, clock: (ms: number) => number): Promise<Outcome> {
+  const publisher = await ScriptedPublisher.start(server.rtmpPort, name);
+  const sent = publisher.send(source.map((tag) => ({ ...tag, timestampMs: clock(tag.timestampMs) })));
+  await server.untilLive(name);
+  const urls = { RTMP: server.rtmp(name), 'HTTP-FLV': server.flv(name), HLS: server.hls(name) };
+  const copiers = PLAYERS.map((player) => new Copier(urls[player], join(server.folder, `${name}-${player}.md5`)));
+  const watched = await watch(name);
+  await sent;
+  await publisher.stop();
+  const played = await Promise.all(copiers.map((copier) => copier.finish(5000)));
+  return { played: new Map(PLAYERS.map((player, i) => [player, played[i] ?? []])), watched };
+}
+
+/** Players with clocks of their own, which watch across the break. */
+function watch(name: string): Promise<Watched[]> {
+  const both = { video: true, audio: true };
+  const until = { ...both, seconds: BREAK_MS / 1000 + 2, timeoutMs: (CLIP_SECONDS - 1) * 1000 };
+  const folder = join(server.folder, name);
+  mkdirSync(folder);
+  return Promise.all([
+    browser.watch('mpegts.js', { url: server.flv(name), sends: both, until }),
+    browser.watch('hls.js', { url: server.hls(name), sends: both, until }),
+    mpv({ url: server.rtmp(name), folder, sends: both, until }),
+  ]);
+}
+
+async function outcomeOf(clock: string): Promise<Outcome> {
+  return (await outcomes.get(clock)) as Outcome;
+}
+
+/** How far the last of a kind has moved from its time at the source; the players get everything up to the end. */
+function shiftAtEndMs(packets: readonly CopiedPacket[], kind: CopiedPacket['kind']): number {
+  const last = source.filter((tag) => isVideo(tag) === (kind === 'video')).at(-1);
+  return (ofKind(packets, kind).at(-1)?.dtsMs ?? Number.NaN) - (last?.timestampMs ?? 0);
+}
+
+describe.each(Object.keys(CLOCKS))("a stream whose publisher's clock %s", (clock) => {
+  it.each(PLAYERS)('goes on for players by %s without a gap, in order', async (player) => {
+    const packets = (await outcomeOf(clock)).played.get(player) ?? [];
+    for (const kind of ['video', 'audio'] as const) {
+      const own = ofKind(packets, kind);
+      expect(own.length).toBeGreaterThan((kind === 'video' ? 25 : 46) * (BREAK_MS / 1000 + 4));
+      for (const step of stepsMs(own)) expect(step).toBeGreaterThan(0);
+      expect(Math.max(...stepsMs(own))).toBeLessThan(LONGEST_STEP_MS);
+    }
+  });
+
+  it.each(PLAYERS)('keeps picture and sound together for players by %s', async (player) => {
+    const packets = (await outcomeOf(clock)).played.get(player) ?? [];
+    const [video, audio] = [shiftAtEndMs(packets, 'video'), shiftAtEndMs(packets, 'audio')];
+    expect(Math.abs(video - audio)).toBeLessThan(2);
+  });
+
+  it.each(['mpegts.js', 'hls.js', 'mpv'])('is seen and heard in %s beyond that moment', async (player) => {
+    const { watched } = await outcomeOf(clock);
+    const own = watched[['mpegts.js', 'hls.js', 'mpv'].indexOf(player)] as Watched;
+    const text = `${describeWatched(own)}\n${own.log.slice(-500)}`;
+    expect(shown(own), text).toBe('AV');
+    expect(own.toneMs, text).toBeGreaterThan(BREAK_MS + 1000);
+    expect(own.pictures.length, text).toBeGreaterThan((BREAK_MS / 1000 + 1) * 20);
+  });
+});
+
+describe('the server after all these clocks', () => {
+  it('is healthy and has logged no error', async () => {
+    expect((await fetch(server.http('/health'))).status).toBe(200);
+    expect(server.output).not.toMatch(/"level":[56]0|fatal/i);
+  });
+});
