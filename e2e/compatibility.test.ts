@@ -58,7 +58,7 @@ function watch(row: Row, column: Column, name: string): Promise<Watched> {
     seconds: WATCH_SECONDS,
     timeoutMs: expected(row, column).note === undefined ? 20_000 : 10_000,
   };
-  if (typeof column.play === 'string') return browser.watch(column.play, { url, sends, until });
+  if (typeof column.play === 'string') return browser.watch(column.play, { url, until });
   const own = join(folder, `${name} ${column.id}`.replaceAll(' ', '-'));
   mkdirSync(own);
   return column.play({ url, folder: own, sends, until });

@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrowserPlayers } from './support/browser.ts';
-import { type CopiedPacket, Copier, ofKind, stepsMs } from './support/copied.ts';
+import { type CopiedPacket, Copier, ofKind, shiftAtEndMs, stepsMs } from './support/copied.ts';
 import { makeClip } from './support/ffmpeg.ts';
 import { mpv } from './support/players.ts';
-import { isVideo, readTags, ScriptedPublisher, type TimedTag } from './support/scripted-publisher.ts';
+import { readTags, ScriptedPublisher, type TimedTag } from './support/scripted-publisher.ts';
 import { TestServer } from './support/server.ts';
 import { describeWatched, shown, type Watched } from './support/watched.ts';
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
   server = await TestServer.start({ settings });
   browser = await BrowserPlayers.start();
   const clip = join(server.folder, 'clip.flv');
-  makeClip(clip, { seconds: CLIP_SECONDS, gop: 25, args: ['-s', '320x180'] });
+  makeClip(clip, { seconds: CLIP_SECONDS, gop: 25, size: '320x180' });
   source = readTags(clip);
   const names = Object.keys(CLOCKS);
   outcomes = new Map(names.map((clock, i) => [clock, play(`clock${i}`, CLOCKS[clock] as (ms: number) => number)]));
@@ -73,20 +73,14 @@ function watch(name: string): Promise<Watched[]> {
   const folder = join(server.folder, name);
   mkdirSync(folder);
   return Promise.all([
-    browser.watch('mpegts.js', { url: server.flv(name), sends: both, until }),
-    browser.watch('hls.js', { url: server.hls(name), sends: both, until }),
+    browser.watch('mpegts.js', { url: server.flv(name), until }),
+    browser.watch('hls.js', { url: server.hls(name), until }),
     mpv({ url: server.rtmp(name), folder, sends: both, until }),
   ]);
 }
 
 async function outcomeOf(clock: string): Promise<Outcome> {
   return (await outcomes.get(clock)) as Outcome;
-}
-
-/** How far the last of a kind has moved from its time at the source; the players get everything up to the end. */
-function shiftAtEndMs(packets: readonly CopiedPacket[], kind: CopiedPacket['kind']): number {
-  const last = source.filter((tag) => isVideo(tag) === (kind === 'video')).at(-1);
-  return (ofKind(packets, kind).at(-1)?.dtsMs ?? Number.NaN) - (last?.timestampMs ?? 0);
 }
 
 describe.each(Object.keys(CLOCKS))("a stream whose publisher's clock %s", (clock) => {
@@ -102,7 +96,7 @@ describe.each(Object.keys(CLOCKS))("a stream whose publisher's clock %s", (clock
 
   it.each(PLAYERS)('keeps picture and sound together for players by %s', async (player) => {
     const packets = (await outcomeOf(clock)).played.get(player) ?? [];
-    const [video, audio] = [shiftAtEndMs(packets, 'video'), shiftAtEndMs(packets, 'audio')];
+    const [video, audio] = [shiftAtEndMs(packets, source, 'video'), shiftAtEndMs(packets, source, 'audio')];
     expect(Math.abs(video - audio)).toBeLessThan(2);
   });
 

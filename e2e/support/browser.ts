@@ -67,12 +67,12 @@ export class BrowserPlayers {
   }
 
   /** Plays the URL until enough is seen and tells what the browser decoded. */
-  async watch(library: Library, { url, sends, until }: Omit<Viewing, 'folder'>): Promise<Watched> {
+  async watch(library: Library, { url, until }: Pick<Viewing, 'url' | 'until'>): Promise<Watched> {
     const page = await this.#browser.newPage();
     try {
       await page.goto(this.#origin);
       await page.addScriptTag({ url: `${this.#origin}/${library}` });
-      await page.evaluate(play, { library, url, sends, toneHz: TONE_HZ });
+      await page.evaluate(play, { library, url, toneHz: TONE_HZ });
       const report = await this.#untilEnough(page, until);
       // A picture's hash is its time: the page sees no pixels, and a browser shows each decoded frame but once.
       const pictures = report.pictureTimes.map((time) => ({ timeMs: time * 1000, hash: String(time) }));
@@ -97,7 +97,6 @@ export class BrowserPlayers {
 interface PlayOptions {
   readonly library: Library;
   readonly url: string;
-  readonly sends: { readonly video: boolean; readonly audio: boolean };
   readonly toneHz: number;
 }
 
@@ -107,39 +106,73 @@ interface LibraryPlayer {
   attachMedia(video: HTMLVideoElement): void;
   loadSource(url: string): void;
   load(): void;
+  destroy(): void;
 }
 
 /** Runs in the page: starts the library and keeps `window.report` up to date. */
-function play({ library, url, sends, toneHz }: PlayOptions): void {
+function play({ library, url, toneHz }: PlayOptions): void {
+  const MOST_RESTARTS = 3;
+  const RESTART_MS = 1500;
   const video = document.querySelector('video') as HTMLVideoElement;
   const report = { pictureTimes: [] as number[], toneMs: 0, frames: 0, errors: [] as string[] };
   const globals = window as unknown as Record<string, unknown>;
   globals['report'] = report;
+  let restarts = 0;
   const onPicture = (_: number, { mediaTime }: { mediaTime: number }): void => {
     report.pictureTimes.push(mediaTime);
     video.requestVideoFrameCallback(onPicture);
   };
   video.requestVideoFrameCallback(onPicture);
+  // After a restart all is counted anew; a last picture of before may come until then.
+  video.addEventListener('loadeddata', () => {
+    report.pictureTimes.length = 0;
+    report.toneMs = 0;
+  });
   listen();
-  if (library === 'hls.js') {
+  start();
+
+  function start(): void {
+    if (library === 'hls.js') startHls();
+    else startFlv();
+    video.play().catch((error: Error) => report.errors.push(error.message));
+  }
+
+  function startHls(): void {
     const Hls = globals['Hls'] as new (config: object) => LibraryPlayer;
     const hls = new Hls({ enableWorker: false });
-    hls.on('hlsError', (_, data) => report.errors.push(JSON.stringify((data as { details: string }).details)));
+    hls.on('hlsError', (_, data) => {
+      const { details, fatal, type } = data as { details: string; fatal: boolean; type: string };
+      report.errors.push(details);
+      if (fatal && type === 'mediaError') restart(hls);
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
-  } else {
+  }
+
+  function startFlv(): void {
     const { createPlayer, LoggingControl } = globals['mpegts'] as {
       createPlayer: (source: object, config: object) => LibraryPlayer;
       LoggingControl: { enableAll: boolean };
     };
     LoggingControl.enableAll = false;
-    const source = { type: 'flv', isLive: true, url, hasVideo: sends.video, hasAudio: sends.audio };
-    const player = createPlayer(source, { enableStashBuffer: false });
-    player.on('error', (...details) => report.errors.push(JSON.stringify(details)));
+    const player = createPlayer({ type: 'flv', isLive: true, url }, { enableStashBuffer: false });
+    player.on('error', (...details) => {
+      report.errors.push(JSON.stringify(details));
+      if (details[1] === 'MediaMSEError') restart(player);
+    });
     player.attachMediaElement(video);
     player.load();
   }
-  video.play().catch((error: Error) => report.errors.push(error.message));
+
+  /** What pages do when the browser cannot go on, such as at a track that comes late. */
+  function restart(player: LibraryPlayer): void {
+    if (restarts++ >= MOST_RESTARTS) return;
+    // Later, or an HLS player would begin before the same moment again.
+    setTimeout(() => {
+      player.destroy();
+      start();
+    }, RESTART_MS);
+  }
 
   /** Every 50 ms, asks whether the tone is the loudest that plays. */
   function listen(): void {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Ffmpeg, parsePacketSums } from './ffmpeg.ts';
+import { isVideo, type TimedTag } from './scripted-publisher.ts';
 
 /** A packet as a player of ffmpeg got it, not decoded; times are the wire's, in ms. */
 export interface CopiedPacket {
@@ -47,6 +48,19 @@ export function stepsMs(packets: readonly CopiedPacket[]): number[] {
   return packets.slice(1).map(({ dtsMs }, i) => dtsMs - (packets[i]?.dtsMs ?? 0));
 }
 
+/**
+ * How far the last packet of a kind has moved from its time at the source. Players get everything up to the end, so
+ * this is the same for picture and sound as long as the two keep together.
+ */
+export function shiftAtEndMs(
+  packets: readonly CopiedPacket[],
+  source: readonly TimedTag[],
+  kind: CopiedPacket['kind'],
+): number {
+  const last = source.findLast((tag) => isVideo(tag) === (kind === 'video'));
+  return (ofKind(packets, kind).at(-1)?.dtsMs ?? Number.NaN) - (last?.sendAtMs ?? Number.NaN);
+}
+
 function parseCopied(text: string): CopiedPacket[] {
   const bases = new Map<number, number>();
   const kinds = new Map<number, CopiedPacket['kind']>();
@@ -54,10 +68,11 @@ function parseCopied(text: string): CopiedPacket[] {
     bases.set(Number(stream), (Number(num) * 1000) / Number(den));
   }
   for (const [, stream, kind] of text.matchAll(/^#media_type (\d+): (\w+)/gm)) {
-    kinds.set(Number(stream), kind === 'video' ? 'video' : 'audio');
+    if (kind === 'video' || kind === 'audio') kinds.set(Number(stream), kind);
   }
-  return parsePacketSums(text).map(({ stream, dts, pts, size, hash }) => {
-    const base = bases.get(stream) ?? 1;
-    return { kind: kinds.get(stream) ?? 'audio', dtsMs: dts * base, ptsMs: pts * base, size, hash };
+  return parsePacketSums(text).flatMap(({ stream, dts, pts, size, hash }) => {
+    const [base, kind] = [bases.get(stream) ?? 1, kinds.get(stream)];
+    // ffmpeg makes a track of data from metadata that changes.
+    return kind === undefined ? [] : [{ kind, dtsMs: dts * base, ptsMs: pts * base, size, hash }];
   });
 }

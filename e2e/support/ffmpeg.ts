@@ -5,9 +5,10 @@ import { Program } from './program.ts';
 /** Makes a clip of a test picture with a tone. */
 export function makeClip(
   file: string,
-  options: { seconds: number; bframes?: number; gop?: number; args?: string[] },
+  options: { seconds: number; bframes?: number; gop?: number; size?: string; sampleRate?: number; args?: string[] },
 ): void {
-  const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=640x360:r=25', '-f', 'lavfi', '-i', 'sine=440:r=48000'];
+  const { size = '640x360', sampleRate = 48_000 } = options;
+  const inputs = ['-f', 'lavfi', '-i', `testsrc2=s=${size}:r=25`, '-f', 'lavfi', '-i', `sine=440:r=${sampleRate}`];
   const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', String(options.gop ?? 50)];
   const rest = ['-bf', String(options.bframes ?? 0), '-c:a', 'aac', '-b:a', '96k', '-t', String(options.seconds)];
   execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, ...rest, ...(options.args ?? []), file]);

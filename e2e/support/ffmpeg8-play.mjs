@@ -13,9 +13,11 @@ Log.setLevel(AV_LOG_ERROR);
 const input = new FormatContext();
 check(await input.openInput(url), url);
 check(await input.findStreamInfo(null), 'stream information');
-const decoders = input.streams.map(openDecoder);
+/** By stream; a track that appears later gets its decoder then. */
+const decoders = new Map();
 const pcm = openSync(pcmFile, 'w');
 let resampler;
+let resampledRate = 0;
 let startMs;
 await play();
 closeSync(pcm);
@@ -43,8 +45,10 @@ async function play() {
   const [packet, frame, mono] = [new Packet(), new Frame(), new Frame()];
   for (const object of [packet, frame, mono]) object.alloc();
   while ((await input.readFrame(packet)) >= 0) {
-    const decoder = decoders[packet.streamIndex];
-    const { num, den } = input.streams[packet.streamIndex].timeBase;
+    const stream = input.streams[packet.streamIndex];
+    if (!decoders.has(packet.streamIndex)) decoders.set(packet.streamIndex, openDecoder(stream));
+    const decoder = decoders.get(packet.streamIndex);
+    const { num, den } = stream.timeBase;
     decoder?.sendPacketSync(packet);
     packet.unref();
     while (decoder !== undefined && decoder.receiveFrameSync(frame) >= 0) {
@@ -66,7 +70,8 @@ function showPicture(frame, timeMs) {
 function keepSound(frame, mono) {
   // A decoder that leaves the channels' order open confuses the resampler.
   if (frame.channelLayout.order === 0) frame.channelLayout = frame.channels === 1 ? MONO : STEREO;
-  if (resampler === undefined) {
+  if (resampler === undefined || resampledRate !== frame.sampleRate) {
+    resampledRate = frame.sampleRate;
     resampler = new SoftwareResampleContext();
     const from = [frame.channelLayout, frame.format, frame.sampleRate];
     check(resampler.allocSetOpts2(MONO, AV_SAMPLE_FMT_S16, 48_000, ...from), 'resampler');
