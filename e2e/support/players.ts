@@ -99,15 +99,16 @@ export const rtmpdump: Player = async (viewing) => {
 /** GStreamer, with the elements that it chooses by itself. */
 export const gstreamer: Player = async ({ url, folder, sends, until }) => {
   const pcm = join(folder, 'sound.pcm');
-  const source = url.startsWith('rtmp')
-    ? ['rtmp2src', `location=${url}`, '!', 'decodebin']
-    : ['uridecodebin', `uri=${url}`];
+  // Not uridecodebin: it has gst-launch pause the pipeline at times to fill a buffer, and a branch may stay paused.
+  const element = url.startsWith('rtmp') ? 'rtmp2src' : 'souphttpsrc';
+  const source = [element, `location=${url}`, '!', 'decodebin'];
   const picture = 'd. ! queue ! videoconvert ! video/x-raw,format=I420 ! checksumsink hash=md5 sync=false async=false';
   const format = 'audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved';
   const sound = `d. ! queue ! audioconvert ! audioresample ! ${format} ! filesink async=false sync=false buffer-mode=2`;
   const branches = [sends.video ? picture : '', sends.audio ? `${sound} location=${pcm}` : ''];
   const pipeline = [...source, 'name=d', ...branches.join(' ').split(' ').filter(Boolean)];
-  const program = new Program('gst-launch-1.0', ['-q', ...pipeline]);
+  const env = { ...process.env, GST_DEBUG: '1', GST_DEBUG_NO_COLOR: '1' };
+  const program = new Program('gst-launch-1.0', ['-q', ...pipeline], { env });
   const pictures = (): Watched['pictures'] =>
     [...program.stdout.matchAll(/^(\d+):(\d+):(\S+) ([0-9a-f]{32})$/gm)].map(([, hours, minutes, seconds, hash]) => ({
       timeMs: (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000,
