@@ -10,11 +10,11 @@ import { TestServer } from './support/server.ts';
 import { describeWatched, shown, type Watched } from './support/watched.ts';
 
 const HOUR_MS = 3_600_000;
-const CLIP_SECONDS = 17;
+const CLIP_SECONDS = 21;
 /** When, after the start, the clock wraps or jumps. */
 const BREAK_MS = 8500;
-/** Who has seen more than this has seen the time before the break as well. */
-const AFTER_SECONDS = CLIP_SECONDS - BREAK_MS / 1000;
+/** Who has seen this much from the start has seen what came after the break; on a busy machine some start late. */
+const SEEN_SECONDS = BREAK_MS / 1000 + 0.5;
 /** Longer than a picture, a sound and the 20 ms that the server puts at a break; a lost frame would be 80 ms. */
 const LONGEST_STEP_MS = 75;
 const PLAYERS = ['RTMP', 'HTTP-FLV', 'HLS'] as const;
@@ -69,7 +69,7 @@ async function play(name: string, clock: (ms: number) => number): Promise<Outcom
 /** Players with clocks of their own, which watch across the break. */
 function watch(name: string): Promise<Watched[]> {
   const both = { video: true, audio: true };
-  const until = { ...both, seconds: AFTER_SECONDS + 2, timeoutMs: CLIP_SECONDS * 1000 };
+  const until = { ...both, seconds: SEEN_SECONDS + 2, timeoutMs: CLIP_SECONDS * 1000 };
   const folder = join(server.folder, name);
   mkdirSync(folder);
   return Promise.all([
@@ -88,7 +88,7 @@ describe.each(Object.keys(CLOCKS))("a stream whose publisher's clock %s", (clock
     const packets = (await outcomeOf(clock)).played.get(player) ?? [];
     for (const kind of ['video', 'audio'] as const) {
       const own = ofKind(packets, kind);
-      expect(own.length).toBeGreaterThan((kind === 'video' ? 25 : 46) * (AFTER_SECONDS + 1));
+      expect(own.length).toBeGreaterThan((kind === 'video' ? 25 : 46) * SEEN_SECONDS);
       for (const step of stepsMs(own)) expect(step).toBeGreaterThan(0);
       expect(Math.max(...stepsMs(own))).toBeLessThan(LONGEST_STEP_MS);
     }
@@ -105,8 +105,8 @@ describe.each(Object.keys(CLOCKS))("a stream whose publisher's clock %s", (clock
     const own = watched[['mpegts.js', 'hls.js', 'mpv'].indexOf(player)] as Watched;
     const text = `${describeWatched(own)}\n${own.log.slice(-500)}`;
     expect(shown(own), text).toBe('AV');
-    expect(own.toneMs, text).toBeGreaterThan(AFTER_SECONDS * 1000);
-    expect(own.decoded ?? own.pictures.length, text).toBeGreaterThan(AFTER_SECONDS * 25);
+    expect(own.toneMs, text).toBeGreaterThan(SEEN_SECONDS * 1000);
+    expect(own.decoded ?? own.pictures.length, text).toBeGreaterThan(SEEN_SECONDS * 25);
   });
 });
 
