@@ -14,7 +14,7 @@ export function openHls(video: HTMLVideoElement, url: string, events: SourceEven
 }
 
 class HlsSource implements PlayerSource {
-  readonly #hls = new Hls({ lowLatencyMode: true, backBufferLength: 30, maxLiveSyncPlaybackRate: 1.1 });
+  #hls: Hls;
   readonly #video: HTMLVideoElement;
   readonly #url: string;
   readonly #events: SourceEvents;
@@ -24,17 +24,13 @@ class HlsSource implements PlayerSource {
     this.#video = video;
     this.#url = url;
     this.#events = events;
-    this.#hls.on(Hls.Events.MANIFEST_PARSED, events.ready);
-    this.#hls.on(Hls.Events.ERROR, (_event, data) => {
-      if (data.fatal) this.#onFatal(data);
-    });
-    this.#hls.attachMedia(video);
-    this.#hls.loadSource(url);
+    this.#hls = this.#open();
   }
 
+  /** Begins anew: a stream that got another track in the meantime does not fit what was set up for the old ones. */
   reload(): void {
-    this.#hls.stopLoad();
-    this.#hls.loadSource(this.#url);
+    this.#hls.destroy();
+    this.#hls = this.#open();
   }
 
   /** Goes on loading: the playlist alone, once the buffer is full. */
@@ -54,6 +50,17 @@ class HlsSource implements PlayerSource {
     this.#hls.destroy();
   }
 
+  #open(): Hls {
+    const hls = new Hls({ lowLatencyMode: true, backBufferLength: 30, maxLiveSyncPlaybackRate: 1.1 });
+    hls.on(Hls.Events.MANIFEST_PARSED, this.#events.ready);
+    hls.on(Hls.Events.ERROR, (_event, data) => {
+      if (data.fatal) this.#onFatal(data);
+    });
+    hls.attachMedia(this.#video);
+    hls.loadSource(this.#url);
+    return hls;
+  }
+
   #onFatal(data: ErrorData): void {
     if (data.type !== Hls.ErrorTypes.MEDIA_ERROR) {
       const status = data.response?.code ?? 0;
@@ -61,7 +68,9 @@ class HlsSource implements PlayerSource {
       else this.#events.failed(networkMessage(status));
       return;
     }
-    if (this.#mediaErrors++ < MAX_MEDIA_ERRORS) this.#hls.recoverMediaError();
+    const errors = this.#mediaErrors++;
+    if (errors === 0) this.#hls.recoverMediaError();
+    else if (errors < MAX_MEDIA_ERRORS) this.#events.failed('The stream has changed. Beginning anew…');
     else this.#events.impossible(`This browser can not play this stream as HLS (${data.details}).`);
   }
 }
