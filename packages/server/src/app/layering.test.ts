@@ -15,6 +15,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   [`${SERVER}/protocols/rtmp`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/protocols/hls`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/protocols/flv`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'ws', 'node:'],
+  [`${SERVER}/protocols/webrtc`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
+  [`${SERVER}/engine`]: [`${SERVER}/core`, '@sluice/media', 'node-av', 'node:'],
   [`${SERVER}/vod`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/control`]: [
     `${SERVER}/core`,
@@ -25,6 +27,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@fastify/static',
     'prom-client',
     'typebox',
+    'ws',
     'node:',
   ],
 };

@@ -10,6 +10,14 @@ export const ERRORS = {
   FILE_NOT_FOUND: { status: 404, meaning: 'a media file is not in the media folder' },
   FILE_INVALID: { status: 400, meaning: 'a media file can not be read as what its name says' },
   SESSION_NOT_FOUND: { status: 404, meaning: 'no session has that id' },
+  MEDIA_SESSION_BUSY: { status: 409, meaning: 'another publication or playback already has that id' },
+  SDP_INVALID: { status: 400, meaning: 'a session description can not be read, or lacks what WebRTC needs' },
+  NO_COMMON_CODECS: { status: 406, meaning: 'none of the codecs that the client offers can be used' },
+  TRANSCODING_DISABLED: {
+    status: 406,
+    meaning: 'the client can not take the stream as it is, and the settings forbid to convert it',
+  },
+  PEER_LIMIT: { status: 503, meaning: 'the server carries as many WebRTC peers as its settings allow' },
   PORT_IN_USE: { status: 500, meaning: 'a listening port is taken by another program' },
   CONFIG_INVALID: { status: 500, meaning: 'a setting has a value that is not allowed' },
 } as const satisfies Record<string, { status: number; meaning: string }>;

@@ -1,5 +1,5 @@
 /** Protocols that sessions speak. */
-export type SessionProtocol = 'rtmp' | 'flv' | 'hls' | 'vod';
+export type SessionProtocol = 'rtmp' | 'flv' | 'hls' | 'vod' | 'webrtc';
 
 /**
  * Why packets of a session did not go through. `slow_viewer`: the viewer did not read in time. `broken`: the
@@ -16,7 +16,7 @@ export interface SessionDescription {
   readonly mediaSessionId: string;
   readonly appKey: string;
   readonly protocol: SessionProtocol;
-  /** WCS's name of the provider: `Flash` for RTMP, `HLS`, `VOD`. */
+  /** WCS's name of the provider: `Flash` for RTMP, `HLS`, `VOD`, `WebRTC`. */
   readonly mediaProvider: string;
   readonly mediaType: 'publish' | 'play';
   readonly streamName: string;

@@ -3,6 +3,8 @@ import { ArrivalMeter } from './arrival-meter.ts';
 import { type LogEntry, PacketLog } from './packet-log.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Reader, type ReaderOptions } from './reader.ts';
+import { AUDIO_LANE, RtpLane, type RtpLanes, VIDEO_LANE } from './rtp-lane.ts';
+import { StreamSignals } from './stream-signals.ts';
 
 /** Free-form facts that an encoder sends about its stream (RTMP's onMetaData); passed on as they are. */
 export type StreamMetadata = Readonly<Record<string, unknown>>;
@@ -60,6 +62,10 @@ export class Stream {
   readonly audioRate = new RateMeter();
   readonly arrivals = new ArrivalMeter();
   readonly log: PacketLog<StreamEntry>;
+  /** RTP packets of publishers that speak it, for viewers that do: see RtpLane. */
+  readonly rtp: RtpLanes = { video: new RtpLane(VIDEO_LANE), audio: new RtpLane(AUDIO_LANE) };
+  /** Words of the publisher to the viewers. */
+  readonly signals = new StreamSignals();
   #state: StreamState = EMPTY_STATE;
   /** Cost of what `#state` holds that no entry of the log has been charged with yet. */
   #stateBytes = 0;
@@ -119,6 +125,9 @@ export class Stream {
     if (this.#publications++ > 0) {
       this.#state = { ...EMPTY_STATE, epoch: this.#state.epoch + 1 };
       this.log.clear();
+      this.rtp.video.reset();
+      this.rtp.audio.reset();
+      this.signals.reset();
       for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
     }
   }
@@ -179,5 +188,7 @@ export class Stream {
     for (const reader of this.#readers) reader.end(reason);
     this.#readers = [];
     this.log.clear();
+    this.rtp.video.reset();
+    this.rtp.audio.reset();
   }
 }

@@ -1,0 +1,38 @@
+import type { Codec, MediaPacket, Track } from '@sluice/media';
+
+/** What a track is to be turned into. */
+export interface ConversionTarget {
+  readonly codec: 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'h264';
+  /** Bits a second; the converter chooses when it is absent. */
+  readonly bitrateBps?: number;
+  /** Seconds between key frames of video, about. */
+  readonly keyFrameIntervalS?: number;
+}
+
+export interface ConversionEvents {
+  /**
+   * A converted packet, in order of decoding. Its track is new whenever the decoder configuration changed and keeps the
+   * id of the source's track. Times are those of the content on the source's timeline: the delay of the codecs is
+   * taken out, so that picture and sound stay in sync. Video never has reordered pictures.
+   */
+  onPacket(packet: MediaPacket): void;
+  /** It can't go on and will not be tried again: the source can't be decoded, or the workers keep dying. Called once. */
+  onFailed(reason: string): void;
+}
+
+/** A running conversion of one track. All calls are synchronous and none throws. */
+export interface Conversion {
+  /** Takes a packet of the source; one whose track differs from the last one's reopens the decoder. */
+  push(packet: MediaPacket): void;
+  /** The next picture becomes a key frame. */
+  requestKeyFrame(): void;
+  /** Ends it; no event follows. Idempotent. */
+  close(): void;
+}
+
+/** The part of the server that decodes and encodes; it works in other processes, which may die without harm here. */
+export interface Converter {
+  canConvert(from: Codec, to: ConversionTarget['codec']): boolean;
+  /** Begins; `source` may be replaced by later packets' tracks. */
+  open(source: Track, target: ConversionTarget, events: ConversionEvents): Conversion;
+}
