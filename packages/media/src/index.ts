@@ -4,3 +4,4 @@ export * from './flv/index.ts';
 export * from './mp4/index.ts';
 export * from './mpegts/index.ts';
 export * from './packet.ts';
+export * from './rtp/index.ts';

@@ -1,0 +1,10 @@
+export {
+  absoluteSendTime,
+  extension,
+  type RtpExtension,
+  type RtpExtensions,
+  textExtension,
+  transportSequence,
+} from './extensions.ts';
+export * from './rtcp/index.ts';
+export * from './rtp-packet.ts';
