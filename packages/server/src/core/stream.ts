@@ -95,6 +95,16 @@ export class Stream {
     return this.#publisher !== undefined;
   }
 
+  /** True when the source can be asked for a key frame. */
+  get canRequestKeyFrame(): boolean {
+    return this.#publisher?.requestKeyFrame !== undefined;
+  }
+
+  /** Asks the source for a key frame, if it has a means for it; it throttles requests itself. */
+  requestKeyFrame(): void {
+    this.#publisher?.requestKeyFrame?.();
+  }
+
   /** True after `end`: no more packets will ever come and readers have been told. */
   get ended(): boolean {
     return this.#ended;
