@@ -9,6 +9,8 @@ const GSTREAMER = `${LIBRARIES}/gstreamer-1.0`;
 export const DEBIAN_PACKAGES = [
   { name: 'ffmpeg', programs: ['ffmpeg', 'ffprobe'], for: ['unit', 'e2e'] },
   { name: 'python3-pylibsrtp', programs: ['../lib/python3/dist-packages/pylibsrtp/__init__.py'], for: ['unit'] },
+  { name: 'openssl', programs: ['openssl'], for: ['unit'] },
+  { name: 'gnutls-bin', programs: ['gnutls-cli', 'gnutls-serv'], for: ['unit'] },
   { name: 'curl', programs: ['curl'], for: ['e2e'] },
   { name: 'rtmpdump', programs: ['rtmpdump'], for: ['e2e'] },
   { name: 'chromium', programs: ['chromium'], for: ['e2e'] },
