@@ -6,5 +6,6 @@ export {
   textExtension,
   transportSequence,
 } from './extensions.ts';
+export * from './payload/index.ts';
 export * from './rtcp/index.ts';
 export * from './rtp-packet.ts';
