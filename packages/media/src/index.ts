@@ -5,3 +5,4 @@ export * from './mp4/index.ts';
 export * from './mpegts/index.ts';
 export * from './packet.ts';
 export * from './rtp/index.ts';
+export * from './sdp/index.ts';

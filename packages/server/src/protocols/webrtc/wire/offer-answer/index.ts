@@ -1,0 +1,5 @@
+export { codecsFromNames } from './codec-names.ts';
+export { negotiate, parseOffer } from './negotiate.ts';
+export type * from './negotiated.ts';
+export type * from './policy.ts';
+export { type LocalDescription, type LocalSource, type LocalSources, writeAnswer } from './write-answer.ts';

@@ -1,0 +1,58 @@
+import type { RtpPayloadFormat, RtpSection } from '@sluice/media';
+import type { NegotiatedExtensions, NegotiatedFeedback, OfferedSources } from './negotiated.ts';
+import type { OfferPolicy } from './policy.ts';
+
+/** URIs of the RTP header extensions that we use. */
+export const EXTENSION_URIS: Readonly<Record<keyof NegotiatedExtensions, string>> = {
+  audioLevel: 'urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+  absSendTime: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  transportCc: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  mid: 'urn:ietf:params:rtp-hdrext:sdes:mid',
+  videoOrientation: 'urn:3gpp:video-orientation',
+};
+
+/** Header extensions of the offer that we use, with the ids of the offer. */
+export function chooseExtensions(
+  { extensions }: RtpSection,
+  kind: 'video' | 'audio',
+  policy: OfferPolicy,
+): NegotiatedExtensions {
+  // In `a=extmap:4/sendonly` the direction is the client's; the other half is of no use.
+  const useless = policy.direction === 'receive' ? ['recvonly', 'inactive'] : ['sendonly', 'inactive'];
+  const idOf = (name: keyof NegotiatedExtensions): number | undefined =>
+    extensions.find(({ uri, direction }) => uri === EXTENSION_URIS[name] && !useless.includes(direction ?? ''))?.id;
+  return {
+    transportCc: policy.transportCc ? idOf('transportCc') : undefined,
+    absSendTime: idOf('absSendTime'),
+    mid: idOf('mid'),
+    audioLevel: kind === 'audio' ? idOf('audioLevel') : undefined,
+    videoOrientation: kind === 'video' && policy.videoOrientation ? idOf('videoOrientation') : undefined,
+  };
+}
+
+/** RTCP feedback of the offer that we use too. */
+export function chooseFeedback(
+  { feedback }: RtpPayloadFormat,
+  kind: 'video' | 'audio',
+  extensions: NegotiatedExtensions,
+): NegotiatedFeedback {
+  const isVideo = kind === 'video';
+  const transportCc = feedback.includes('transport-cc') && extensions.transportCc !== undefined;
+  return {
+    nack: feedback.includes('nack'),
+    pli: isVideo && feedback.includes('nack pli'),
+    fir: isVideo && feedback.includes('ccm fir'),
+    transportCc,
+    remb: !transportCc && feedback.includes('goog-remb'),
+  };
+}
+
+/** Sources that the client announces for a section. */
+export function offeredSources({ sources, sourceGroups }: RtpSection): OfferedSources {
+  const all = sources.map(({ ssrc }) => ssrc);
+  const simulcast = sourceGroups.find(({ semantics }) => semantics === 'SIM')?.ssrcs[0];
+  const pairs = sourceGroups.filter(({ semantics }) => semantics === 'FID').map(({ ssrcs }) => ssrcs);
+  const ssrc = simulcast ?? pairs[0]?.[0] ?? all[0];
+  const rtxSsrc = pairs.find(([media]) => media === ssrc)?.[1];
+  return { ssrc, rtxSsrc, cname: sources.find((source) => source.ssrc === ssrc)?.cname, all };
+}

@@ -1,0 +1,173 @@
+import {
+  type IceCandidate,
+  type MediaDescription,
+  type SdpAttribute,
+  type SdpFingerprint,
+  writeIceCandidate,
+  writeSessionDescription,
+} from '@sluice/media';
+import type { NegotiatedMedia, NegotiatedTrack, RejectedSection } from './negotiated.ts';
+import { EXTENSION_URIS } from './rtp-features.ts';
+
+/** What the server adds to what was negotiated. */
+export interface LocalDescription {
+  /** Number of the session, digits; any that is new. */
+  readonly sessionId: string;
+  readonly ice: { readonly ufrag: string; readonly pwd: string };
+  readonly fingerprint: SdpFingerprint;
+  /** Where the server is reached, the best one first: clients such as FFmpeg read no more than that. */
+  readonly candidates: readonly IceCandidate[];
+  /** Needed for what is sent; sound and picture are one MediaStream, because the Web SDK shows only one. */
+  readonly sending?: LocalSources | undefined;
+}
+
+export interface LocalSources {
+  /** Id of the MediaStream, a token. */
+  readonly streamId: string;
+  readonly cname: string;
+  readonly video?: LocalSource | undefined;
+  readonly audio?: LocalSource | undefined;
+}
+
+export interface LocalSource {
+  /** Id of the MediaStreamTrack, a token. */
+  readonly trackId: string;
+  readonly ssrc: number;
+  /** Used when retransmissions were negotiated. */
+  readonly rtxSsrc?: number | undefined;
+}
+
+const DISCARD_PORT = 9;
+
+/** Writes the answer to an offer. All candidates are in the first section that is used, and no others will come. */
+export function writeAnswer(negotiated: NegotiatedMedia, local: LocalDescription): string {
+  const tagged = negotiated.sections.find((section) => section.accepted);
+  const media = negotiated.sections.map((section) =>
+    section.accepted
+      ? acceptedSection(section, { negotiated, local, isTagged: section === tagged })
+      : rejectedSection(section),
+  );
+  const origin = { username: '-', sessionId: local.sessionId, sessionVersion: '2', ...hostOf(local) } as const;
+  return writeSessionDescription({ origin, name: 'Sluice', attributes: sessionAttributes(negotiated, local), media });
+}
+
+function sessionAttributes({ sections, bundled, extmapAllowMixed }: NegotiatedMedia, local: LocalDescription) {
+  const mids = sections.filter(({ accepted }) => accepted).map(({ mid }) => mid);
+  const attributes: SdpAttribute[] = [];
+  if (bundled) attributes.push({ name: 'group', value: `BUNDLE ${mids.join(' ')}` });
+  if (extmapAllowMixed) attributes.push({ name: 'extmap-allow-mixed' });
+  attributes.push({ name: 'msid-semantic', value: ` WMS ${local.sending?.streamId ?? ''}`.trimEnd() });
+  attributes.push({ name: 'ice-lite' });
+  return attributes;
+}
+
+/** Every section that is used has all of the transport, since not all clients look into the first one. */
+function acceptedSection(
+  track: NegotiatedTrack,
+  whole: { readonly negotiated: NegotiatedMedia; readonly local: LocalDescription; readonly isTagged: boolean },
+): MediaDescription {
+  const { negotiated, local } = whole;
+  const { addressType, address } = hostOf(local);
+  const attributes: SdpAttribute[] = [
+    { name: 'rtcp', value: `${DISCARD_PORT} IN IP4 0.0.0.0` },
+    ...(whole.isTagged ? candidateAttributes(local) : []),
+    { name: 'ice-ufrag', value: local.ice.ufrag },
+    { name: 'ice-pwd', value: local.ice.pwd },
+    { name: 'fingerprint', value: `${local.fingerprint.algorithm} ${local.fingerprint.value}` },
+    { name: 'setup', value: negotiated.setup },
+    ...(track.mid === undefined ? [] : [{ name: 'mid', value: track.mid }]),
+    ...extensionAttributes(track),
+    { name: track.direction },
+    ...msidAttributes(track, local),
+    { name: 'rtcp-mux' },
+    ...(track.reducedSizeRtcp ? [{ name: 'rtcp-rsize' }] : []),
+    ...formatAttributes(track),
+    ...sourceAttributes(track, local),
+  ];
+  return {
+    kind: track.kind,
+    port: local.candidates[0]?.port ?? DISCARD_PORT,
+    protocol: track.protocol,
+    formats: payloadTypes(track).map(String),
+    connection: `IN ${addressType} ${address}`,
+    attributes,
+  };
+}
+
+/** Port 0 and no transport; the mid stays, outside of the bundle (RFC 9143 §7.3.3). */
+function rejectedSection({ kind, mid, protocol, formats }: RejectedSection): MediaDescription {
+  const attributes = [...(mid === undefined ? [] : [{ name: 'mid', value: mid }]), { name: 'inactive' }];
+  return { kind, port: 0, protocol, formats, connection: 'IN IP4 0.0.0.0', attributes };
+}
+
+function hostOf({ candidates }: LocalDescription): { addressType: 'IP4' | 'IP6'; address: string } {
+  const address = candidates[0]?.address ?? '0.0.0.0';
+  return { addressType: address.includes(':') ? 'IP6' : 'IP4', address };
+}
+
+function candidateAttributes({ candidates }: LocalDescription): SdpAttribute[] {
+  const lines = candidates.map((candidate) => ({ name: 'candidate', value: writeIceCandidate(candidate) }));
+  return [...lines, { name: 'end-of-candidates' }];
+}
+
+function extensionAttributes({ extensions }: NegotiatedTrack): SdpAttribute[] {
+  const names = Object.keys(EXTENSION_URIS) as (keyof typeof EXTENSION_URIS)[];
+  return names.flatMap((name) => {
+    const id = extensions[name];
+    return id === undefined ? [] : [{ name: 'extmap', value: `${id} ${EXTENSION_URIS[name]}` }];
+  });
+}
+
+function payloadTypes({ payloadType, rtxPayloadType }: NegotiatedTrack): number[] {
+  return rtxPayloadType === undefined ? [payloadType] : [payloadType, rtxPayloadType];
+}
+
+/**
+ * For each payload type `rtpmap`, `rtcp-fb`, `fmtp`: the Web SDK damages an `fmtp` that is right behind its `rtpmap`
+ * when it sets bitrates (websdk-signalling.md §5.4).
+ */
+function formatAttributes(track: NegotiatedTrack): SdpAttribute[] {
+  const { payloadType, encodingName, clockRate, channels, feedback, formatParameters, rtxPayloadType } = track;
+  const suffix = channels > 1 ? `/${channels}` : '';
+  const attributes: SdpAttribute[] = [
+    { name: 'rtpmap', value: `${payloadType} ${encodingName}/${clockRate}${suffix}` },
+    ...feedbackValues(feedback).map((value) => ({ name: 'rtcp-fb', value: `${payloadType} ${value}` })),
+  ];
+  if (formatParameters !== '') attributes.push({ name: 'fmtp', value: `${payloadType} ${formatParameters}` });
+  if (rtxPayloadType !== undefined) {
+    attributes.push({ name: 'rtpmap', value: `${rtxPayloadType} rtx/${clockRate}` });
+    attributes.push({ name: 'fmtp', value: `${rtxPayloadType} apt=${payloadType}` });
+  }
+  return attributes;
+}
+
+function feedbackValues({ nack, pli, fir, transportCc, remb }: NegotiatedTrack['feedback']): string[] {
+  const values = [
+    [transportCc, 'transport-cc'],
+    [remb, 'goog-remb'],
+    [fir, 'ccm fir'],
+    [nack, 'nack'],
+    [pli, 'nack pli'],
+  ] as const;
+  return values.filter(([used]) => used).map(([, value]) => value);
+}
+
+function msidAttributes(track: NegotiatedTrack, { sending }: LocalDescription): SdpAttribute[] {
+  const source = sending?.[track.kind];
+  if (track.direction !== 'sendonly' || sending === undefined || source === undefined) return [];
+  return [{ name: 'msid', value: `${sending.streamId} ${source.trackId}` }];
+}
+
+function sourceAttributes(track: NegotiatedTrack, { sending }: LocalDescription): SdpAttribute[] {
+  const source = sending?.[track.kind];
+  if (track.direction !== 'sendonly' || sending === undefined || source === undefined) return [];
+  const rtxSsrc = track.rtxPayloadType === undefined ? undefined : source.rtxSsrc;
+  const ssrcs = rtxSsrc === undefined ? [source.ssrc] : [source.ssrc, rtxSsrc];
+  const group = ssrcs.length > 1 ? [{ name: 'ssrc-group', value: `FID ${ssrcs.join(' ')}` }] : [];
+  // Chromium refuses a group whose members are not all declared themselves.
+  const declared = ssrcs.flatMap((ssrc) => [
+    { name: 'ssrc', value: `${ssrc} cname:${sending.cname}` },
+    { name: 'ssrc', value: `${ssrc} msid:${sending.streamId} ${source.trackId}` },
+  ]);
+  return [...group, ...declared];
+}
