@@ -4,7 +4,14 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { audioFormat, codecString, pictureSize, videoSize } from '@sluice/media';
 import { ControlServer, DEFAULT_CONTROL_OPTIONS, PrometheusCounters, type StreamDetails } from '../control/index.ts';
-import { ConnectionRegistry, type Log, SessionRegistry, type Stream, StreamRegistry } from '../core/index.ts';
+import {
+  Adaptations,
+  ConnectionRegistry,
+  type Log,
+  SessionRegistry,
+  type Stream,
+  StreamRegistry,
+} from '../core/index.ts';
 import { Ticker } from '../io/index.ts';
 import { type FlvOptions, FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
@@ -82,6 +89,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       closing ??= (async () => {
         sampling[Symbol.dispose]();
         await closeAll([vod, ...parts]);
+        hub.adaptations.close();
         hub.streams.close();
       })();
       return closing;
@@ -95,12 +103,14 @@ function makeHub({ settings, log }: StartOptions) {
     maxStreams: settings.max_streams,
     stream: { gopCacheMaxMs: settings.gop_cache_duration, gopCacheMaxBytes: settings.gop_cache_bytes },
   });
+  const counters = new PrometheusCounters();
   return {
     streams,
     sessions: new SessionRegistry(),
     connections: new ConnectionRegistry(),
+    adaptations: new Adaptations({ converter: undefined, log, counters }),
     log,
-    counters: new PrometheusCounters(),
+    counters,
     ticker: new Ticker(),
   };
 }

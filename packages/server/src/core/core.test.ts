@@ -54,6 +54,62 @@ describe('packet log', () => {
 });
 
 describe('stream and readers', () => {
+  it('does not wake a reader that another one has closed at the same packet', () => {
+    const stream = new Stream('s');
+    const onReadable = vi.fn(() => second.close());
+    stream.attach({ startAt: 'live', onReadable, onEnd: () => {} });
+    const second = stream.attach({ startAt: 'live', onReadable, onEnd: () => {} });
+    stream.publish(packet(0, true));
+    expect(onReadable).toHaveBeenCalledOnce();
+  });
+
+  it('lets a reader go on from where another one stands, or from the next start point if that is gone', () => {
+    const stream = new Stream('s', { gopCacheMaxMs: 100, gopCacheMaxBytes: 1e9 });
+    for (let ms = 0; ms < 80; ms += 20) stream.publish(packet(ms, ms === 0));
+    const first = stream.attach({ startAt: 'gop', ...idle });
+    first.read();
+    expect(readAll(stream.attach({ startAt: first.position, ...idle }))).toEqual([20, 40, 60]);
+    for (let ms = 80; ms < 240; ms += 20) stream.publish(packet(ms, ms === 200));
+    expect(readAll(stream.attach({ startAt: 1, ...idle }))).toEqual([200, 220]);
+  });
+
+  it('notices pictures that are shown before one that came earlier, until the codec or the publisher changes', () => {
+    const stream = new Stream('s');
+    stream.attachPublisher(fakePublisher);
+    const show = (ms: number, ptsMs: number, track = VIDEO): void =>
+      stream.publish({ ...packet(ms, false, track), ptsUs: ptsMs * 1000 });
+    show(0, 80);
+    show(40, 160);
+    expect(stream.reordersVideo).toBe(false);
+    show(80, 120);
+    expect(stream.reordersVideo).toBe(true);
+    show(120, 200, { ...VIDEO, parameters: [Uint8Array.of(1)] });
+    expect(stream.reordersVideo).toBe(true);
+    show(160, 160, { ...VIDEO, codec: 'vp8' });
+    expect(stream.reordersVideo).toBe(false);
+    show(200, 170, { ...VIDEO, codec: 'vp8' });
+    show(240, 165, { ...VIDEO, codec: 'vp8' });
+    expect(stream.reordersVideo).toBe(true);
+    stream.detachPublisher(fakePublisher);
+    stream.attachPublisher(fakePublisher);
+    expect(stream.reordersVideo).toBe(false);
+  });
+
+  it('joins requests for a key frame that come in quick succession', () => {
+    vi.useFakeTimers();
+    const stream = new Stream('s');
+    const requestKeyFrame = vi.fn();
+    stream.attachPublisher({ ...fakePublisher, requestKeyFrame });
+    for (let i = 0; i < 5; i++) stream.requestKeyFrame();
+    expect(requestKeyFrame).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(300);
+    expect(requestKeyFrame).toHaveBeenCalledTimes(2);
+    vi.advanceTimersByTime(1000);
+    expect(requestKeyFrame).toHaveBeenCalledTimes(2);
+    stream.end('over');
+    vi.useRealTimers();
+  });
+
   it('gives a reader the pictures since the last key frame, or what comes from the next one', () => {
     const stream = new Stream('s');
     stream.publish(packet(0, true));

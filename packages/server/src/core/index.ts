@@ -1,3 +1,4 @@
+export * from './adaptations/index.ts';
 export * from './arrival-meter.ts';
 export * from './connection-registry.ts';
 export * from './converter.ts';

@@ -37,6 +37,8 @@ export const COUNTERS = {
   hls_left_out_tracks: 'tracks left out of HLS because its container can not hold their codec',
   hls_refused: 'HLS requests answered with 415: nothing of the stream can be played by HLS',
   hls_segments: 'HLS segments cut',
+  conversions: 'conversions of a track into another codec begun',
+  conversions_failed: 'conversions of a track given up: it is left out for those who needed it',
   media_errors: 'packets dropped because their bitstream is broken',
   source_clock_breaks: 'jumps of a source clock that were re-based',
 } as const;

@@ -1,3 +1,4 @@
+import type { Adaptations } from './adaptations/adaptations.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
 import type { Counters, Log, StreamResolver } from './ports.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -11,6 +12,8 @@ export interface ProtocolDeps {
   readonly connections: ConnectionRegistry;
   /** Asked in order for names that are not live. */
   readonly resolvers: readonly StreamResolver[];
+  /** Forms of streams for viewers that can't take them as they are. */
+  readonly adaptations: Adaptations;
   readonly log: Log;
   readonly counters: Counters;
 }

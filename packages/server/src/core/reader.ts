@@ -4,9 +4,10 @@ import type { Stream, StreamEntry } from './stream.ts';
 export interface ReaderOptions {
   /**
    * `gop`: begin at the newest key frame that is cached, so that a picture is there at once. `live`: at the next one.
-   * `oldest`: with all that is cached, for readers that want a stock of it (HLS).
+   * `oldest`: with all that is cached, for readers that want a stock of it (HLS). A number: at that entry of the log,
+   * whatever it is, for readers that go on from where another one stands.
    */
-  readonly startAt: 'gop' | 'live' | 'oldest';
+  readonly startAt: 'gop' | 'live' | 'oldest' | number;
   /** Called synchronously after each packet; must be cheap and must not throw. */
   onReadable(): void;
   /** The stream is over; no more packets will come. */
@@ -31,8 +32,15 @@ export class Reader {
     this.#stream = stream;
     this.#options = options;
     this.#detach = detach;
-    const start = startPoint(stream.log, options.startAt);
+    const { startAt } = options;
+    const start = typeof startAt === 'number' ? startAt : startPoint(stream.log, startAt);
+    if (typeof startAt === 'number') this.#needsStart = false;
     this.#next = start >= 0 ? start : stream.log.end;
+  }
+
+  /** Sequence number in the stream's log of the entry after the one that was read last. */
+  get position(): number {
+    return this.#next;
   }
 
   /** The next entry, or undefined when there is none yet. The first one is always a start point. */
@@ -52,7 +60,8 @@ export class Reader {
 
   /** Called by the stream. */
   wake(): void {
-    this.#options.onReadable();
+    // Another reader of the same packet may have closed this one.
+    if (!this.#closed) this.#options.onReadable();
   }
 
   /** Called by the stream. */
@@ -77,7 +86,7 @@ export class Reader {
   }
 }
 
-function startPoint(log: PacketLog<StreamEntry>, startAt: ReaderOptions['startAt']): number {
+function startPoint(log: PacketLog<StreamEntry>, startAt: 'gop' | 'live' | 'oldest'): number {
   switch (startAt) {
     case 'gop':
       return log.lastStartPoint;

@@ -44,6 +44,9 @@ export interface StreamOptions {
 
 export const DEFAULT_STREAM_OPTIONS: StreamOptions = { gopCacheMaxMs: 20_000, gopCacheMaxBytes: 32 * 1024 * 1024 };
 
+/** Requests for key frames that come faster are joined: each one costs the encoder much more than another picture. */
+const KEY_FRAME_REQUEST_INTERVAL_MS = 300;
+
 /** Names and values as objects take about this many times what they take on the wire. */
 const METADATA_COST = 4;
 
@@ -65,7 +68,7 @@ export class Stream {
   /** RTP packets of publishers that speak it, for viewers that do: see RtpLane. */
   readonly rtp: RtpLanes = { video: new RtpLane(VIDEO_LANE), audio: new RtpLane(AUDIO_LANE) };
   /** Words of the publisher to the viewers. */
-  readonly signals = new StreamSignals();
+  readonly signals: StreamSignals;
   #state: StreamState = EMPTY_STATE;
   /** Cost of what `#state` holds that no entry of the log has been charged with yet. */
   #stateBytes = 0;
@@ -74,11 +77,17 @@ export class Stream {
   #viewers = 0;
   #publications = 0;
   #lastDtsUs = 0;
+  #highestPtsUs = Number.NEGATIVE_INFINITY;
+  #reordersVideo = false;
+  #keyFrameAskedMs = Number.NEGATIVE_INFINITY;
+  #keyFrameTimer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  constructor(name: string, options: StreamOptions = DEFAULT_STREAM_OPTIONS) {
+  /** `signals` are those of another stream that this one is made from. */
+  constructor(name: string, options: StreamOptions = DEFAULT_STREAM_OPTIONS, signals = new StreamSignals()) {
     this.name = name;
     this.options = options;
+    this.signals = signals;
     this.log = new PacketLog({ maxDurationMs: options.gopCacheMaxMs, maxBytes: options.gopCacheMaxBytes });
   }
 
@@ -110,6 +119,14 @@ export class Stream {
     return this.#ended;
   }
 
+  /**
+   * True once a picture came that is shown before one that came earlier (B-frames), until the codec or the publisher
+   * changes. A source that reorders is known by its second or third picture.
+   */
+  get reordersVideo(): boolean {
+    return this.#reordersVideo;
+  }
+
   /** Time of the newest packet, microseconds on the stream's timeline. */
   get lastDtsUs(): number {
     return this.#lastDtsUs;
@@ -133,13 +150,34 @@ export class Stream {
     this.#publisher = publisher;
     // What an earlier publisher declared says nothing about this one.
     if (this.#publications++ > 0) {
-      this.#state = { ...EMPTY_STATE, epoch: this.#state.epoch + 1 };
-      this.log.clear();
-      this.rtp.video.reset();
-      this.rtp.audio.reset();
+      this.restart(this.#state.epoch + 1);
       this.signals.reset();
-      for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
     }
+  }
+
+  /** Forgets all tracks and packets, for another source. */
+  protected restart(epoch: number): void {
+    this.#state = { ...EMPTY_STATE, epoch };
+    this.log.clear();
+    this.rtp.video.reset();
+    this.rtp.audio.reset();
+    this.#forgetOrder();
+    for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
+  }
+
+  /** Asks the source for a key frame, where its protocol has means for it. Requests in quick succession are joined. */
+  requestKeyFrame(): void {
+    if (this.#keyFrameTimer !== undefined || this.#ended) return;
+    const waitMs = this.#keyFrameAskedMs + KEY_FRAME_REQUEST_INTERVAL_MS - performance.now();
+    if (waitMs <= 0) return this.#askForKeyFrame();
+    this.#keyFrameTimer = setTimeout(() => this.#askForKeyFrame(), waitMs);
+    this.#keyFrameTimer.unref();
+  }
+
+  #askForKeyFrame(): void {
+    this.#keyFrameTimer = undefined;
+    this.#keyFrameAskedMs = performance.now();
+    this.publisher?.requestKeyFrame?.();
   }
 
   detachPublisher(publisher: Publisher): void {
@@ -149,7 +187,13 @@ export class Stream {
   /** Declares or replaces a track before its first packet, so that viewers know what will come. */
   setTrack(track: Track): void {
     for (const unit of track.parameters) this.#stateBytes += unit.length;
+    if (track.kind === 'video' && track.codec !== this.#state.video?.codec) this.#forgetOrder();
     this.#state = track.kind === 'video' ? { ...this.#state, video: track } : { ...this.#state, audio: track };
+  }
+
+  /** Takes a track back: no packet of it will come for now. */
+  protected removeTrack(kind: Track['kind']): void {
+    this.#state = { ...this.#state, [kind]: undefined };
   }
 
   /** Replaces the metadata. `byteLength` is what it takes on the wire. */
@@ -165,6 +209,10 @@ export class Stream {
   publish(packet: MediaPacket): void {
     const video = packet.track.kind === 'video';
     if ((video ? this.#state.video : this.#state.audio) !== packet.track) this.setTrack(packet.track);
+    if (video) {
+      if (packet.ptsUs > this.#highestPtsUs) this.#highestPtsUs = packet.ptsUs;
+      else if (packet.ptsUs < this.#highestPtsUs) this.#reordersVideo = true;
+    }
     const nowMs = performance.now();
     this.arrivals.count(nowMs);
     (video ? this.videoRate : this.audioRate).count(packet, nowMs);
@@ -181,6 +229,11 @@ export class Stream {
     for (let i = 0; i < readers.length; i++) readers[i]?.wake();
   }
 
+  #forgetOrder(): void {
+    this.#highestPtsUs = Number.NEGATIVE_INFINITY;
+    this.#reordersVideo = false;
+  }
+
   /** Attaches a reader; it is woken after each packet from now on and pulls at its own pace. */
   attach(options: ReaderOptions): Reader {
     const reader = new Reader(this, options, () => {
@@ -195,6 +248,7 @@ export class Stream {
   end(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    clearTimeout(this.#keyFrameTimer);
     for (const reader of this.#readers) reader.end(reason);
     this.#readers = [];
     this.log.clear();

@@ -1,4 +1,6 @@
+import { Adaptations } from '../adaptations/adaptations.ts';
 import { ConnectionRegistry } from '../connection-registry.ts';
+import type { Converter } from '../converter.ts';
 import type { CounterName, Counters, Log } from '../ports.ts';
 import { SessionRegistry } from '../session-registry.ts';
 import { StreamRegistry } from '../stream-registry.ts';
@@ -42,19 +44,26 @@ export class TestCounters implements Counters {
 }
 
 /** The parts of a hub that every protocol server is given, fresh for one test. */
-export function testHub(reconnectWaitMs = 0): {
+export function testHub(
+  reconnectWaitMs = 0,
+  converter?: Converter,
+): {
   streams: StreamRegistry;
   sessions: SessionRegistry;
   connections: ConnectionRegistry;
+  adaptations: Adaptations;
   log: TestLog;
   counters: TestCounters;
 } {
   const streams = new StreamRegistry({ reconnectWaitMs, maxStreams: 1000 });
+  const log = new TestLog();
+  const counters = new TestCounters();
   return {
     streams,
     sessions: new SessionRegistry(),
     connections: new ConnectionRegistry(),
-    log: new TestLog(),
-    counters: new TestCounters(),
+    adaptations: new Adaptations({ converter, log, counters }),
+    log,
+    counters,
   };
 }

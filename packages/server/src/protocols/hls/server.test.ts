@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MediaPacket, Mp4Reader, type Track } from '@sluice/media';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Publisher, SessionRegistry, type Stream, StreamRegistry, type StreamResolver } from '../../core/index.ts';
+import {
+  Adaptations,
+  type Publisher,
+  SessionRegistry,
+  type Stream,
+  StreamRegistry,
+  type StreamResolver,
+} from '../../core/index.ts';
 import type { HlsOptions } from './options.ts';
 import { HlsServer } from './server.ts';
 import { fakeCounters, fakeLog, feed, ManualTicker, PUBLISHER } from './testing/fakes.ts';
@@ -53,7 +60,8 @@ async function makeRig(options: Partial<HlsOptions> = {}, resolvers: StreamResol
   const ticker = new ManualTicker();
   const log = fakeLog();
   const counters = fakeCounters();
-  const deps = { streams, sessions, resolvers, log, counters, ticker };
+  const adaptations = new Adaptations({ converter: undefined, log, counters });
+  const deps = { streams, sessions, resolvers, adaptations, log, counters, ticker };
   const server = new HlsServer(deps, { host: '127.0.0.1', port: 0, startWaitMs: 5000, autoStart: true, ...options });
   await server.start();
   const rig = { ...deps, server, base: `http://127.0.0.1:${server.port}` };

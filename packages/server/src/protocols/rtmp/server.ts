@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Codec } from '@sluice/media';
 import {
+  type Adaptations,
   type ConnectionRegistry,
   type Counters,
   type FanOut,
@@ -49,6 +50,7 @@ export class RtmpServer implements RtmpContext {
   readonly sessions: SessionRegistry;
   readonly connections: ConnectionRegistry;
   readonly resolvers: readonly StreamResolver[];
+  readonly adaptations: Adaptations;
   readonly log: Log;
   readonly counters: Counters;
   readonly ticker: Ticker;
@@ -68,6 +70,7 @@ export class RtmpServer implements RtmpContext {
     this.sessions = deps.sessions;
     this.connections = deps.connections;
     this.resolvers = deps.resolvers;
+    this.adaptations = deps.adaptations;
     this.log = deps.log;
     this.counters = deps.counters;
     this.ticker = deps.ticker;

@@ -1,0 +1,75 @@
+import type { AudioCodec, Track, VideoCodec } from '@sluice/media';
+import type { ConversionTarget } from '../converter.ts';
+import type { Stream } from '../stream.ts';
+
+/** Codecs of sound that a conversion can make. */
+export type AudioTarget = Exclude<ConversionTarget['codec'], 'h264'>;
+
+/** What a kind of viewer can take of a stream. Immutable. */
+export interface Acceptance {
+  /** The same for all viewers that take the same: they share everything. */
+  readonly key: string;
+  /** Empty, and without target: picture is not wanted at all. */
+  readonly video: ReadonlySet<VideoCodec>;
+  /** Empty, and without target: sound is not wanted at all. */
+  readonly audio: ReadonlySet<AudioCodec>;
+  /** False: pictures that are not shown in the order of their decoding (B-frames) are not taken. */
+  readonly reorderedVideo: boolean;
+  /** What other pictures are turned into; undefined: they are left out. */
+  readonly videoTarget: 'h264' | undefined;
+  /** What other sound is turned into; undefined: it is left out. */
+  readonly audioTarget: AudioTarget | undefined;
+  /**
+   * Where a derived stream begins: with the newest key frame that the source keeps (`gop`, the default), or with the
+   * oldest one, for viewers that want a stock of it. Pictures that must be converted always begin with the newest.
+   */
+  readonly startAt?: 'gop' | 'oldest';
+}
+
+const VIDEO_CODECS: Readonly<Record<VideoCodec, true>> = {
+  h264: true,
+  h265: true,
+  av1: true,
+  vp8: true,
+  vp9: true,
+  flv1: true,
+};
+
+const AUDIO_CODECS: Readonly<Record<AudioCodec, true>> = { aac: true, opus: true, pcma: true, pcmu: true, speex: true };
+
+/** All codecs that a stream may have. */
+export const ALL_VIDEO_CODECS: ReadonlySet<VideoCodec> = new Set(Object.keys(VIDEO_CODECS) as VideoCodec[]);
+export const ALL_AUDIO_CODECS: ReadonlySet<AudioCodec> = new Set(Object.keys(AUDIO_CODECS) as AudioCodec[]);
+
+/** True when whatever a stream may have is taken as it is. */
+export function takesEverything({ video, audio, reorderedVideo }: Acceptance): boolean {
+  return (
+    reorderedVideo &&
+    [...ALL_VIDEO_CODECS].every((codec) => video.has(codec)) &&
+    [...ALL_AUDIO_CODECS].every((codec) => audio.has(codec))
+  );
+}
+
+/** True when a track is taken as it is; `reorders` tells whether its pictures are reordered. */
+export function accepts(acceptance: Acceptance, track: Track, reorders: boolean): boolean {
+  if (track.kind === 'audio') return acceptance.audio.has(track.codec as AudioCodec);
+  return acceptance.video.has(track.codec as VideoCodec) && (acceptance.reorderedVideo || !reorders);
+}
+
+/** What tracks of that kind are turned into when they are not taken as they are. */
+export function targetOf(acceptance: Acceptance, kind: Track['kind']): ConversionTarget['codec'] | undefined {
+  return kind === 'video' ? acceptance.videoTarget : acceptance.audioTarget;
+}
+
+/** True for a kind of track that the viewer wants, in whatever form. */
+export function wants(acceptance: Acceptance, kind: Track['kind']): boolean {
+  return acceptance[kind].size > 0 || targetOf(acceptance, kind) !== undefined;
+}
+
+/** True when there is something in the stream at this moment that is wanted and can't be taken as it is. */
+export function hasUnfit({ state, reordersVideo }: Stream, acceptance: Acceptance): boolean {
+  return (['video', 'audio'] as const).some((kind) => {
+    const track = state[kind];
+    return track !== undefined && wants(acceptance, kind) && !accepts(acceptance, track, reordersVideo);
+  });
+}

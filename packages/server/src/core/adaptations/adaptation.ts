@@ -1,0 +1,272 @@
+import { codecTitle, type MediaPacket, type Track } from '@sluice/media';
+import type { ConversionTarget, Converter } from '../converter.ts';
+import type { Reader } from '../reader.ts';
+import type { Stream, StreamEntry, StreamState } from '../stream.ts';
+import { type Acceptance, accepts, targetOf, wants } from './acceptance.ts';
+import { withoutCodecFacts } from './codec-facts.ts';
+import { DerivedStream } from './derived-stream.ts';
+import { Interleaver } from './interleaver.ts';
+import type { ConversionListener, TrackConversion } from './track-conversion.ts';
+
+type Kind = Track['kind'];
+
+/** Tracks of the source that are missing for a viewer, each with a sentence that says why. */
+export type LeftOut = Readonly<Partial<Record<Kind, string>>>;
+
+export interface AdaptationEnv {
+  readonly converter: Converter;
+  /** The conversion of the source's tracks of that kind, shared by all who want it. */
+  conversionOf(kind: Kind, target: ConversionTarget['codec']): TrackConversion;
+  /** The source is over, and the derived stream with it. */
+  onEnded(): void;
+}
+
+/** Nothing waits longer than this for a conversion without progress; starting its process takes a part of it. */
+const PATIENCE_MS = 2000;
+const KEY_FRAME_RETRY_MS = 500;
+
+/** What becomes of the source's packets of one kind. */
+type Way = 'pass' | 'convert' | 'leave out';
+
+/** One kind of track on its way from the source to the derived stream. */
+class Lane implements ConversionListener {
+  way: Way | undefined;
+  /** The source's track that the way was chosen for. */
+  track: Track | undefined;
+  conversion: TrackConversion | undefined;
+  leftOut: string | undefined;
+  /** Of what was handed on; decoding times of a track never decrease. */
+  lastDtsUs = Number.NEGATIVE_INFINITY;
+  needsKey = true;
+  askedMs = Number.NEGATIVE_INFINITY;
+  readonly onConverted: ConversionListener['onConverted'];
+  readonly onConversionFailed: ConversionListener['onConversionFailed'];
+
+  constructor(events: ConversionListener) {
+    this.onConverted = events.onConverted;
+    this.onConversionFailed = events.onConversionFailed;
+  }
+}
+
+/**
+ * Makes the derived stream of one source for one acceptance: what can be taken goes through as it is, the rest by way
+ * of a conversion. Decides for each packet, so that whatever the source becomes is answered at once.
+ */
+export class Adaptation {
+  readonly stream: DerivedStream;
+  readonly #source: Stream;
+  readonly #acceptance: Acceptance;
+  readonly #env: AdaptationEnv;
+  readonly #interleaver: Interleaver;
+  readonly #lanes: Readonly<Record<Kind, Lane>>;
+  readonly #reader: Reader;
+  #state: StreamState | undefined;
+  #reorders = false;
+  /** Number of the entry in the source's log that is being handled, and of the newest key frame up to it. */
+  #at = 0;
+  #keyAt = 0;
+  #closed = false;
+
+  constructor(source: Stream, acceptance: Acceptance, env: AdaptationEnv) {
+    this.#source = source;
+    this.#acceptance = acceptance;
+    this.#env = env;
+    this.stream = new DerivedStream(source, () => this.#askForKeyFrame());
+    this.#interleaver = new Interleaver({
+      onPacket: (packet) => this.stream.publish(packet),
+      patienceMs: PATIENCE_MS,
+      maxBytes: source.options.gopCacheMaxBytes,
+    });
+    this.#lanes = { video: this.#lane('video'), audio: this.#lane('audio') };
+    this.#reader = source.attach({
+      startAt: this.#startAt(),
+      onReadable: () => this.#drain(),
+      onEnd: (reason) => this.#end(reason),
+    });
+    // What it declares before its first packet; a log that is not empty has all of that in its entries.
+    if (source.log.lastStartPoint < 0) this.#become(source.state);
+    this.#drain();
+  }
+
+  /** Tracks that are missing at this moment. */
+  get leftOut(): LeftOut {
+    const { video, audio } = this.#lanes;
+    return {
+      ...(video.leftOut !== undefined && { video: video.leftOut }),
+      ...(audio.leftOut !== undefined && { audio: audio.leftOut }),
+    };
+  }
+
+  /** Ends the derived stream and gives its conversions back. Idempotent. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reader.close();
+    for (const lane of [this.#lanes.video, this.#lanes.audio]) this.#detach(lane);
+    this.#interleaver.flush();
+    this.#interleaver.clear();
+    this.stream.end(reason);
+  }
+
+  #lane(kind: Kind): Lane {
+    return new Lane({
+      onConverted: (packet, epoch) => this.#onConverted(packet, epoch),
+      onConversionFailed: (reason) => this.#onFailed(kind, reason),
+    });
+  }
+
+  #startAt(): 'gop' | 'oldest' {
+    const { video } = this.#source.state;
+    const passes = video === undefined || accepts(this.#acceptance, video, this.#source.reordersVideo);
+    return passes && this.#acceptance.startAt === 'oldest' ? 'oldest' : 'gop';
+  }
+
+  #end(reason: string): void {
+    this.close(reason);
+    this.#env.onEnded();
+  }
+
+  // Hot path: once per packet of the source.
+  #drain(): void {
+    this.#interleaver.shut();
+    for (let entry = this.#reader.read(); entry !== undefined; entry = this.#reader.read()) {
+      this.#at = this.#reader.position - 1;
+      this.#take(entry);
+    }
+    this.#interleaver.open();
+  }
+
+  #take({ packet, state }: StreamEntry): void {
+    const { kind } = packet.track;
+    if (kind === 'video' && packet.key) this.#keyAt = this.#at;
+    if (state !== this.#state || this.#source.reordersVideo !== this.#reorders) this.#become(state);
+    const lane = this.#lanes[kind];
+    if (lane.way === 'convert') this.#interleaver.expect(kind, packet.dtsUs);
+    else if (lane.way === 'pass') this.#handOn(lane, packet);
+  }
+
+  #become(state: StreamState): void {
+    if (this.#state !== undefined && state.epoch !== this.#state.epoch) this.#restart();
+    if (state.epoch !== this.stream.state.epoch) this.stream.begin(state.epoch);
+    this.#state = state;
+    this.#reorders = this.#source.reordersVideo;
+    // In the past of a stream a track may not have been known yet that is known by now.
+    const now = this.#source.state.epoch === state.epoch ? this.#source.state : state;
+    for (const kind of ['video', 'audio'] as const) this.#choose(kind, state[kind] ?? now[kind]);
+    this.#describe(state);
+  }
+
+  /** Another publisher: nothing of the one before matters any more. */
+  #restart(): void {
+    this.#interleaver.clear();
+    for (const lane of [this.#lanes.video, this.#lanes.audio]) {
+      lane.way = undefined;
+      lane.track = undefined;
+      lane.leftOut = undefined;
+      lane.lastDtsUs = Number.NEGATIVE_INFINITY;
+      lane.needsKey = true;
+    }
+  }
+
+  #choose(kind: Kind, track: Track | undefined): void {
+    if (track === undefined) return;
+    const lane = this.#lanes[kind];
+    const before = lane.track;
+    lane.track = track;
+    const target = targetOf(this.#acceptance, kind);
+    if (accepts(this.#acceptance, track, this.#reorders)) this.#pass(lane, track);
+    else if (target !== undefined && this.#env.converter.canConvert(track.codec, target)) {
+      // A failure holds for what was tried.
+      const failed = lane.way === 'leave out' && before?.codec === track.codec;
+      if (lane.way !== 'convert' && !failed) this.#convert(lane, track, target);
+    } else {
+      this.#detach(lane);
+      this.#leaveOut(lane, track, `${codecTitle(track.codec)} can not be converted here`);
+    }
+  }
+
+  #pass(lane: Lane, track: Track): void {
+    if (lane.way !== 'pass') {
+      this.#detach(lane);
+      lane.way = 'pass';
+      lane.leftOut = undefined;
+      lane.needsKey = true;
+      this.#interleaver.expectNothing(track.kind);
+    }
+    if (this.stream.state[track.kind] === undefined) this.stream.setTrack(track);
+  }
+
+  #convert(lane: Lane, { kind }: Track, target: ConversionTarget['codec']): void {
+    lane.way = 'convert';
+    lane.leftOut = undefined;
+    lane.needsKey = true;
+    // Before a first packet: what comes of the other kind waits, so that viewers begin with both.
+    this.#interleaver.expect(kind, this.#source.log.at(this.#at)?.dtsUs ?? 0);
+    if (lane.conversion !== undefined) return;
+    lane.conversion = this.#env.conversionOf(kind, target);
+    // Pictures are decoded from a key frame on, even where the need for it shows later (B-frames).
+    lane.conversion.add(lane, kind === 'video' ? this.#keyAt : this.#at);
+  }
+
+  #leaveOut(lane: Lane, { kind }: Track, reason: string): void {
+    lane.way = 'leave out';
+    lane.leftOut = wants(this.#acceptance, kind) ? reason : undefined;
+    this.#interleaver.discard(kind);
+    this.stream.leaveOut(kind);
+  }
+
+  #describe(state: StreamState): void {
+    if (state.metadata === undefined) return;
+    const converted = (['video', 'audio'] as const).filter((kind) => {
+      const { way } = this.#lanes[kind];
+      return way === 'convert' || way === 'leave out';
+    });
+    const metadata = withoutCodecFacts(state.metadata, converted);
+    // The source's log has been charged for it.
+    if (metadata !== this.stream.state.metadata) this.stream.setMetadata(metadata, 0);
+  }
+
+  #onConverted(packet: MediaPacket, epoch: number): void {
+    // Its own reader may see a publisher's first packet before ours does.
+    if (this.#state !== undefined && epoch > this.#state.epoch) this.#drain();
+    const lane = this.#lanes[packet.track.kind];
+    if (epoch === this.#state?.epoch && lane.way === 'convert') this.#handOn(lane, packet);
+  }
+
+  #onFailed(kind: Kind, reason: string): void {
+    const lane = this.#lanes[kind];
+    if (lane.track !== undefined) this.#leaveOut(lane, lane.track, reason);
+  }
+
+  /** Gives the next packet of a lane to the viewers, unless it would take them back or they can't begin with it. */
+  #handOn(lane: Lane, packet: MediaPacket): void {
+    const { dtsUs, track } = packet;
+    if (dtsUs < lane.lastDtsUs || (lane.needsKey && dtsUs === lane.lastDtsUs)) return;
+    if (lane.needsKey && !packet.key) {
+      this.#retryKeyFrame(lane);
+      return;
+    }
+    lane.needsKey = false;
+    lane.lastDtsUs = dtsUs;
+    if (this.stream.state[track.kind] === undefined) this.stream.setTrack(track);
+    this.#interleaver.push(packet);
+  }
+
+  #retryKeyFrame(lane: Lane): void {
+    const nowMs = performance.now();
+    if (nowMs - lane.askedMs < KEY_FRAME_RETRY_MS) return;
+    lane.askedMs = nowMs;
+    this.stream.requestKeyFrame();
+  }
+
+  #askForKeyFrame(): boolean {
+    const { conversion } = this.#lanes.video;
+    conversion?.requestKeyFrame();
+    return conversion !== undefined;
+  }
+
+  #detach(lane: Lane): void {
+    lane.conversion?.remove(lane);
+    lane.conversion = undefined;
+  }
+}

@@ -1,0 +1,177 @@
+import type { MediaPacket, Track } from '@sluice/media';
+import type { Conversion, ConversionTarget, Converter } from '../converter.ts';
+import { type LogEntry, PacketLog } from '../packet-log.ts';
+import type { Counters, Log } from '../ports.ts';
+import type { Reader } from '../reader.ts';
+import type { Stream, StreamEntry } from '../stream.ts';
+
+/** Who follows a conversion. Called synchronously; must not throw. */
+export interface ConversionListener {
+  /** A converted packet of the source's publication with that epoch. */
+  onConverted(packet: MediaPacket, epoch: number): void;
+  /** Nothing will come until the source becomes another one. */
+  onConversionFailed(reason: string): void;
+}
+
+export interface TrackConversionEnv {
+  readonly converter: Converter;
+  readonly log: Log;
+  readonly counters: Counters;
+  /** The last listener has left. */
+  onIdle(): void;
+}
+
+interface ConvertedEntry extends LogEntry {
+  readonly packet: MediaPacket;
+  readonly epoch: number;
+}
+
+/**
+ * One kind of track of a stream, converted once for all that want it in that codec. Begins with its first listener,
+ * goes on over changes of codec and publisher, and keeps what it has made since the newest key frame for listeners
+ * that come later.
+ */
+export class TrackConversion {
+  readonly #source: Stream;
+  readonly #kind: Track['kind'];
+  readonly #target: ConversionTarget['codec'];
+  readonly #env: TrackConversionEnv;
+  readonly #made: PacketLog<ConvertedEntry>;
+  #listeners: readonly ConversionListener[] = [];
+  #reader: Reader | undefined;
+  #conversion: Conversion | undefined;
+  #epoch = -1;
+  #codec: Track['codec'] | undefined;
+  #needsStart = true;
+  #failure: string | undefined;
+
+  constructor(
+    source: Stream,
+    what: { kind: Track['kind']; target: ConversionTarget['codec'] },
+    env: TrackConversionEnv,
+  ) {
+    this.#source = source;
+    this.#kind = what.kind;
+    this.#target = what.target;
+    this.#env = env;
+    const { gopCacheMaxMs, gopCacheMaxBytes } = source.options;
+    this.#made = new PacketLog({ maxDurationMs: gopCacheMaxMs, maxBytes: gopCacheMaxBytes });
+  }
+
+  /**
+   * Adds a listener. The first one's wish where to begin counts: with the entry of the source's log of that number.
+   * A later one is handed at once what is kept: pictures since the newest key frame, or all sound.
+   */
+  add(listener: ConversionListener, from: number): void {
+    this.#listeners = [...this.#listeners, listener];
+    if (this.#reader === undefined) this.#start(from);
+    else if (this.#failure !== undefined) listener.onConversionFailed(this.#failure);
+    else this.#replay(listener);
+  }
+
+  /** Removes a listener; after the last one the conversion is over. */
+  remove(listener: ConversionListener): void {
+    if (!this.#listeners.includes(listener)) return;
+    this.#listeners = this.#listeners.filter((other) => other !== listener);
+    if (this.#listeners.length > 0) return;
+    this.close();
+    this.#env.onIdle();
+  }
+
+  /** The next picture becomes a key frame. */
+  requestKeyFrame(): void {
+    this.#conversion?.requestKeyFrame();
+  }
+
+  /** Ends it. Idempotent; no listener is told. */
+  close(): void {
+    this.#listeners = [];
+    this.#reader?.close();
+    this.#stop();
+  }
+
+  #start(from: number): void {
+    this.#reader = this.#source.attach({
+      startAt: from,
+      onReadable: () => this.#drain(),
+      onEnd: () => this.#stop(),
+    });
+    this.#drain();
+  }
+
+  #replay(listener: ConversionListener): void {
+    const { lastStartPoint, end } = this.#made;
+    const from = this.#kind === 'video' && lastStartPoint >= 0 ? lastStartPoint : this.#made.start;
+    for (let i = from; i < end; i++) {
+      const entry = this.#made.at(i);
+      if (entry !== undefined) listener.onConverted(entry.packet, entry.epoch);
+    }
+  }
+
+  #drain(): void {
+    for (let entry = this.#reader?.read(); entry !== undefined; entry = this.#reader?.read()) this.#take(entry);
+  }
+
+  #take({ packet, state }: StreamEntry): void {
+    if (state.epoch !== this.#epoch) this.#restart(state.epoch);
+    if (packet.track.kind !== this.#kind) return;
+    if (packet.track.codec !== this.#codec) {
+      this.#codec = packet.track.codec;
+      this.#failure = undefined;
+      this.#needsStart = true;
+    }
+    if (this.#failure !== undefined || (this.#needsStart && !packet.key)) return;
+    if (!this.#env.converter.canConvert(packet.track.codec, this.#target)) return;
+    this.#needsStart = false;
+    if (this.#conversion === undefined) this.#open(packet.track);
+    this.#conversion?.push(packet);
+  }
+
+  /** Another publisher: what was made of the one before is of no use to anyone. */
+  #restart(epoch: number): void {
+    this.#stop();
+    this.#made.clear();
+    this.#epoch = epoch;
+    this.#codec = undefined;
+  }
+
+  #open(track: Track): void {
+    const epoch = this.#epoch;
+    const what = { stream: this.#source.name, from: track.codec, to: this.#target };
+    this.#env.log.info(what, 'conversion started');
+    this.#env.counters.count('conversions');
+    const conversion = this.#env.converter.open(
+      track,
+      { codec: this.#target },
+      {
+        onPacket: (packet) => this.#emit(packet, epoch),
+        onFailed: (reason) => this.#fail(reason, what),
+      },
+    );
+    // It may have failed at once.
+    if (this.#failure === undefined) this.#conversion = conversion;
+  }
+
+  #emit(packet: MediaPacket, epoch: number): void {
+    const { dtsUs, byteLength, key: startPoint } = packet;
+    this.#made.append({ packet, epoch, dtsUs, byteLength, startPoint });
+    for (const listener of this.#listeners) listener.onConverted(packet, epoch);
+  }
+
+  #fail(reason: string, what: object): void {
+    this.#failure = reason;
+    this.#conversion = undefined;
+    this.#made.clear();
+    this.#env.log.warn({ ...what, reason }, 'conversion failed, the track is left out');
+    this.#env.counters.count('conversions_failed');
+    for (const listener of this.#listeners) listener.onConversionFailed(reason);
+  }
+
+  #stop(): void {
+    const conversion = this.#conversion;
+    this.#conversion = undefined;
+    if (conversion === undefined) return;
+    conversion.close();
+    this.#env.log.info({ stream: this.#source.name, to: this.#target }, 'conversion ended');
+  }
+}
