@@ -95,21 +95,6 @@ describe('stream and readers', () => {
     expect(stream.reordersVideo).toBe(false);
   });
 
-  it('joins requests for a key frame that come in quick succession', () => {
-    vi.useFakeTimers();
-    const stream = new Stream('s');
-    const requestKeyFrame = vi.fn();
-    stream.attachPublisher({ ...fakePublisher, requestKeyFrame });
-    for (let i = 0; i < 5; i++) stream.requestKeyFrame();
-    expect(requestKeyFrame).toHaveBeenCalledTimes(1);
-    vi.advanceTimersByTime(300);
-    expect(requestKeyFrame).toHaveBeenCalledTimes(2);
-    vi.advanceTimersByTime(1000);
-    expect(requestKeyFrame).toHaveBeenCalledTimes(2);
-    stream.end('over');
-    vi.useRealTimers();
-  });
-
   it('gives a reader the pictures since the last key frame, or what comes from the next one', () => {
     const stream = new Stream('s');
     stream.publish(packet(0, true));

@@ -44,9 +44,6 @@ export interface StreamOptions {
 
 export const DEFAULT_STREAM_OPTIONS: StreamOptions = { gopCacheMaxMs: 20_000, gopCacheMaxBytes: 32 * 1024 * 1024 };
 
-/** Requests for key frames that come faster are joined: each one costs the encoder much more than another picture. */
-const KEY_FRAME_REQUEST_INTERVAL_MS = 300;
-
 /** Names and values as objects take about this many times what they take on the wire. */
 const METADATA_COST = 4;
 
@@ -79,8 +76,6 @@ export class Stream {
   #lastDtsUs = 0;
   #highestPtsUs = Number.NEGATIVE_INFINITY;
   #reordersVideo = false;
-  #keyFrameAskedMs = Number.NEGATIVE_INFINITY;
-  #keyFrameTimer: NodeJS.Timeout | undefined;
   #ended = false;
 
   /** `signals` are those of another stream that this one is made from. */
@@ -165,21 +160,6 @@ export class Stream {
     for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
   }
 
-  /** Asks the source for a key frame, where its protocol has means for it. Requests in quick succession are joined. */
-  requestKeyFrame(): void {
-    if (this.#keyFrameTimer !== undefined || this.#ended) return;
-    const waitMs = this.#keyFrameAskedMs + KEY_FRAME_REQUEST_INTERVAL_MS - performance.now();
-    if (waitMs <= 0) return this.#askForKeyFrame();
-    this.#keyFrameTimer = setTimeout(() => this.#askForKeyFrame(), waitMs);
-    this.#keyFrameTimer.unref();
-  }
-
-  #askForKeyFrame(): void {
-    this.#keyFrameTimer = undefined;
-    this.#keyFrameAskedMs = performance.now();
-    this.publisher?.requestKeyFrame?.();
-  }
-
   detachPublisher(publisher: Publisher): void {
     if (this.#publisher === publisher) this.#publisher = undefined;
   }
@@ -248,7 +228,6 @@ export class Stream {
   end(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#keyFrameTimer);
     for (const reader of this.#readers) reader.end(reason);
     this.#readers = [];
     this.log.clear();

@@ -71,7 +71,7 @@ export class Adaptation {
     this.#source = source;
     this.#acceptance = acceptance;
     this.#env = env;
-    this.stream = new DerivedStream(source, () => this.#askForKeyFrame());
+    this.stream = new DerivedStream(source, () => this.#lanes.video.conversion);
     this.#interleaver = new Interleaver({
       onPacket: (packet) => this.stream.publish(packet),
       patienceMs: PATIENCE_MS,
@@ -257,12 +257,6 @@ export class Adaptation {
     if (nowMs - lane.askedMs < KEY_FRAME_RETRY_MS) return;
     lane.askedMs = nowMs;
     this.stream.requestKeyFrame();
-  }
-
-  #askForKeyFrame(): boolean {
-    const { conversion } = this.#lanes.video;
-    conversion?.requestKeyFrame();
-    return conversion !== undefined;
   }
 
   #detach(lane: Lane): void {

@@ -7,13 +7,13 @@ import { type Publisher, Stream } from '../stream.ts';
  */
 export class DerivedStream extends Stream {
   readonly source: Stream;
-  readonly #askConversion: () => boolean;
+  /** The conversion of the picture; undefined while that goes through as it is. */
+  readonly #conversion: () => { requestKeyFrame(): void } | undefined;
 
-  /** `askConversion` gives false when the source itself is to be asked. */
-  constructor(source: Stream, askConversion: () => boolean) {
+  constructor(source: Stream, conversion: () => { requestKeyFrame(): void } | undefined) {
     super(source.name, source.options, source.signals);
     this.source = source;
-    this.#askConversion = askConversion;
+    this.#conversion = conversion;
   }
 
   override get publisher(): Publisher | undefined {
@@ -29,8 +29,12 @@ export class DerivedStream extends Stream {
     this.source.addViewers(delta);
   }
 
+  override get canRequestKeyFrame(): boolean {
+    return this.#conversion() !== undefined || this.source.canRequestKeyFrame;
+  }
+
   override requestKeyFrame(): void {
-    if (!this.#askConversion()) this.source.requestKeyFrame();
+    (this.#conversion() ?? this.source).requestKeyFrame();
   }
 
   /** The source has another publisher, or is at its first one. */
