@@ -154,7 +154,8 @@ describe.each(PROFILES)('SRTP with %s', (profile) => {
     ];
     for (let i = 0; i < 30_000; i++) {
       const seed = seeds[i % 3] as Buffer;
-      const bytes = seed.length > 0 ? Buffer.from(mutate(seed, random)) : randomBytes(Math.floor(random() * 80));
+      const bytes =
+        seed.length > 0 ? Buffer.from(mutate(new Uint8Array(seed), random)) : randomBytes(Math.floor(random() * 80));
       if (bytes.equals(seed)) continue;
       expect(receiver.unprotectRtp(Buffer.from(bytes))).toBeUndefined();
       expect(receiver.unprotectRtcp(bytes)).toBeUndefined();
