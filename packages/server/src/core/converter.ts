@@ -18,6 +18,8 @@ export interface ConversionEvents {
   onPacket(packet: MediaPacket): void;
   /** It can't go on and will not be tried again: the source can't be decoded, or the workers keep dying. Called once. */
   onFailed(reason: string): void;
+  /** It can go on only at a key frame of the source. Called once a second at most, until one comes. */
+  onKeyFrameNeeded?(): void;
 }
 
 /** A running conversion of one track. All calls are synchronous and none throws. */

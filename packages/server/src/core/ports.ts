@@ -40,6 +40,11 @@ export const COUNTERS = {
   conversions: 'conversions of a track into another codec begun',
   conversions_failed: 'conversions of a track given up: it is left out for those who needed it',
   media_errors: 'packets dropped because their bitstream is broken',
+  engine_conversions: 'conversions of a track to another codec begun',
+  engine_failed_conversions: 'conversions given up',
+  engine_worker_deaths: 'worker processes that ended unasked',
+  engine_dropped_packets: 'packets dropped on the way to a worker: it was too slow, or had to wait for a key frame',
+  engine_damaged_packets: 'packets left out of a conversion because they could not be decoded',
   source_clock_breaks: 'jumps of a source clock that were re-based',
 } as const;
 

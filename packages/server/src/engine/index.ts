@@ -1,1 +1,3 @@
-export {};
+export { Engine, type EngineStats } from './engine.ts';
+export { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from './options.ts';
+export type { WorkerStats } from './worker-pool.ts';

@@ -1,0 +1,171 @@
+import type { MediaPacket } from '@sluice/media';
+import { audioFormat, opusPacketTicks, parseOpusHead } from '@sluice/media';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { ConversionTarget } from '../core/index.ts';
+import { decodeSound, firstLoudUs, flvClip, g711Clip, mp4Clip, type Sound, toneShare } from './testing/clips.ts';
+import { convert, Recording, testEngine, until } from './testing/run.ts';
+
+const { engine, counters } = testEngine();
+afterAll(() => engine.close());
+
+const SECONDS = 3;
+/** Silence, and a tone of 1 kHz from 1 s to 2 s. */
+const TONE = ['-f', 'lavfi', '-i', `aevalsrc='if(between(t,1,2),0.5*sin(2*PI*1000*t),0)':s=48000:d=${SECONDS}`];
+
+const SOURCES: Readonly<Record<string, () => MediaPacket[] | Promise<MediaPacket[]>>> = {
+  aac: () => mp4Clip([...TONE, '-ac', '2', '-c:a', 'aac']),
+  opus: () => mp4Clip([...TONE, '-ac', '2', '-c:a', 'libopus']),
+  speex: () => flvClip([...TONE, '-ac', '1', '-ar', '16000', '-c:a', 'libspeex']),
+  pcma: () => g711Clip('pcma', TONE),
+  pcmu: () => g711Clip('pcmu', TONE),
+};
+
+const PAIRS: readonly (readonly [string, ConversionTarget['codec']])[] = [
+  ['aac', 'opus'],
+  ['opus', 'aac'],
+  ['speex', 'opus'],
+  ['speex', 'aac'],
+  ['pcma', 'opus'],
+  ['pcma', 'aac'],
+  ['pcmu', 'opus'],
+  ['pcmu', 'aac'],
+  ['opus', 'pcma'],
+  ['opus', 'pcmu'],
+  ['opus', 'g722'],
+  ['aac', 'pcma'],
+  ['aac', 'pcmu'],
+];
+
+describe('a conversion of sound', () => {
+  test.each(PAIRS)('turns %s into %s with the tone at its time', { timeout: 30_000 }, async (from, to) => {
+    const source = await SOURCES[from]?.();
+    const packets = await convert(engine, source ?? [], { codec: to });
+    expect(packets[0]?.track).toMatchObject({ id: source?.[0]?.track.id, codec: to, kind: 'audio' });
+    expectContinuous(packets);
+    const sound = decodeSound(packets);
+    // A sixtieth of a second is inside of Speex itself: nothing in a stream tells it.
+    const delayUs = from === 'speex' ? 14_000 : 0;
+    expect(Math.abs(firstLoudUs(sound) - 1_000_000 - delayUs)).toBeLessThan(1000);
+    expect(toneShare(sound, 1000, [1_100_000, 1_900_000])).toBeGreaterThan(0.99);
+  });
+
+  test('writes a head for Opus without a pre-skip, and packets of 20 ms', async () => {
+    const [first] = await convert(engine, (await SOURCES['aac']?.()) ?? [], { codec: 'opus' });
+    expect(parseOpusHead(first?.track.parameters[0] ?? new Uint8Array())).toMatchObject({ channels: 2, preSkip: 0 });
+    expect(opusPacketTicks(first?.units[0] ?? new Uint8Array())).toBe(960);
+  });
+
+  test('keeps mono mono, and makes AAC of 48 kHz out of what telephones have', async () => {
+    const packets = await convert(engine, (await SOURCES['pcma']?.()) ?? [], { codec: 'aac' });
+    expect(packets[0] && audioFormat(packets[0].track)).toEqual({ sampleRate: 48_000, channels: 1 });
+  });
+
+  test('keeps to the bitrate that it is given', async () => {
+    const noise = ['-f', 'lavfi', '-i', 'anoisesrc=r=48000:d=3:c=pink'];
+    const source = await mp4Clip([...noise, '-ac', '2', '-c:a', 'aac', '-b:a', '192k']);
+    for (const bitrateBps of [32_000, 96_000]) {
+      const packets = await convert(engine, source, { codec: 'opus', bitrateBps });
+      const bits = 8 * packets.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      expect(bits / 3 / bitrateBps).toBeGreaterThan(0.7);
+      expect(bits / 3 / bitrateBps).toBeLessThan(1.2);
+    }
+  });
+
+  test('follows its source from stereo to mono with a new track and without a gap', async () => {
+    const stereo = (await SOURCES['aac']?.()) ?? [];
+    const tone = ['-f', 'lavfi', '-i', 'sine=1000:r=48000:d=2', '-ac', '1', '-c:a', 'aac'];
+    const mono = moved(await mp4Clip(tone), (stereo.at(-1)?.ptsUs ?? 0) + 42_667);
+    const packets = await convert(engine, [...stereo, ...mono], { codec: 'opus' });
+    expect([...new Set(packets.map(({ track }) => audioFormat(track)?.channels))]).toEqual([2, 1]);
+    const steps = packets.slice(1).map(({ ptsUs }, index) => ptsUs - (packets[index]?.ptsUs ?? 0));
+    expect(Math.min(...steps)).toBeGreaterThanOrEqual(19_998);
+    expect(Math.max(...steps)).toBeLessThan(60_000);
+  });
+
+  test('does not hear that times are rounded and tremble', async () => {
+    const source = ((await SOURCES['aac']?.()) ?? []).filter(({ ptsUs }) => ptsUs >= 0);
+    // Up to 30 ms late by turns, and whole milliseconds, as RTMP has them.
+    const trembling = source.map((packet, index) => {
+      const ptsUs = Math.round(packet.ptsUs / 1000) * 1000 + ((index * 7) % 4) * 10_000;
+      return { ...packet, ptsUs, dtsUs: ptsUs };
+    });
+    const packets = await convert(engine, trembling, { codec: 'opus' });
+    expectContinuous(packets);
+    const sound = decodeSound(packets);
+    for (let us = 1_100_000; us < 1_900_000; us += 50_000) {
+      expect(toneShare(sound, 1000, [us, us + 50_000])).toBeGreaterThan(0.985);
+    }
+  });
+
+  test('fills what the network lost with silence, and leaves out a long pause', async () => {
+    const source = await mp4Clip(['-f', 'lavfi', '-i', 'sine=1000:r=48000:d=6', '-c:a', 'aac']);
+    const holes = source.filter(({ ptsUs }) => !within(ptsUs, 1e6, 1.2e6) && !within(ptsUs, 3e6, 5e6));
+    const packets = await convert(engine, holes, { codec: 'opus' });
+    const steps = packets.slice(1).map(({ ptsUs }, index) => ptsUs - (packets[index]?.ptsUs ?? 0));
+    expect(steps.filter((step) => step > 20_001)).toHaveLength(1);
+    expect(Math.max(...steps)).toBeGreaterThan(1.9e6);
+    const sound = decodeSound(packets.filter(({ ptsUs }) => ptsUs < 2.9e6));
+    expect(loudness(sound, [1.06e6, 1.15e6])).toBeLessThan(50);
+    expect(loudness(sound, [1.3e6, 2e6])).toBeGreaterThan(1000);
+    expect(toneShare(sound, 1000, [1.3e6, 2e6])).toBeGreaterThan(0.99);
+  });
+
+  test('counts damaged packets, and goes on with good ones', async () => {
+    const source = (await SOURCES['aac']?.()) ?? [];
+    const garbage = source.slice(0, 1).flatMap((packet) =>
+      Array.from({ length: 1000 }, (_, index) => {
+        const units = [Uint8Array.from({ length: index % 300 }, (_unused, at) => (at * 31 + index * 17) & 0xff)];
+        return { ...packet, units, ptsUs: packet.ptsUs + index, byteLength: index % 300 };
+      }),
+    );
+    const recording = new Recording(engine, garbage[0]?.track ?? must(), { codec: 'opus' });
+    const damaged = counters.of('engine_damaged_packets');
+    for (const packet of garbage) recording.conversion.push(packet);
+    await until(() => counters.of('engine_damaged_packets') > damaged, 'damage is counted');
+    await recording.play(source);
+    await recording.reaches(2_800_000);
+    recording.conversion.close();
+    const sound = decodeSound(recording.packets.filter(({ ptsUs }) => ptsUs > 500_000));
+    expect(toneShare(sound, 1000, [1_100_000, 1_900_000])).toBeGreaterThan(0.99);
+    expect(recording.failures).toEqual([]);
+  });
+
+  test('fails at once when its source has no configuration that could be used', async () => {
+    const [first] = (await SOURCES['aac']?.()) ?? [];
+    const track = { ...(first ?? must()).track, parameters: [Uint8Array.of(0xff, 0xff)] };
+    const recording = new Recording(engine, track, { codec: 'opus' });
+    recording.conversion.push({ ...(first ?? must()), track });
+    await until(() => recording.failures.length > 0, 'it fails');
+    expect(recording.failures).toHaveLength(1);
+    expect(recording.packets).toEqual([]);
+  });
+});
+
+function must(): never {
+  throw new Error('the clip is empty');
+}
+
+function within(value: number, from: number, to: number): boolean {
+  return value >= from && value < to;
+}
+
+function moved(packets: readonly MediaPacket[], byUs: number): MediaPacket[] {
+  return packets.map((packet) => ({ ...packet, ptsUs: packet.ptsUs + byUs, dtsUs: packet.dtsUs + byUs }));
+}
+
+/** Mean of the samples' size between two times. */
+function loudness({ rate, startUs, samples }: Sound, [fromUs, toUs]: readonly [number, number]): number {
+  const part = samples.subarray(((fromUs - startUs) * rate) / 1e6, ((toUs - startUs) * rate) / 1e6);
+  return part.reduce((sum, sample) => sum + Math.abs(sample), 0) / part.length;
+}
+
+/** Each packet begins where the one before it ends. */
+function expectContinuous(packets: readonly MediaPacket[]): void {
+  const step = (packets[1]?.ptsUs ?? 0) - (packets[0]?.ptsUs ?? 0);
+  for (const [index, packet] of packets.entries()) {
+    const before = packets[index - 1];
+    if (before) expect(Math.abs(packet.ptsUs - before.ptsUs - step)).toBeLessThanOrEqual(1);
+    expect(packet.dtsUs).toBe(packet.ptsUs);
+    expect(packet.key).toBe(true);
+  }
+}

@@ -1,0 +1,14 @@
+import type { ConversionTarget } from '../core/index.ts';
+
+/** What workers can decode, by the names that the hub uses. */
+const AUDIO_SOURCES: ReadonlySet<string> = new Set(['aac', 'opus', 'speex', 'pcma', 'pcmu', 'g722']);
+const VIDEO_SOURCES: ReadonlySet<string> = new Set();
+
+/**
+ * Whether the engine turns one codec into another. H.264 into H.264 takes its B-frames and its profile away; sound is
+ * never made into what it is already.
+ */
+export function canConvert(from: string, to: ConversionTarget['codec']): boolean {
+  if (to === 'h264') return VIDEO_SOURCES.has(from);
+  return AUDIO_SOURCES.has(from) && from !== to;
+}

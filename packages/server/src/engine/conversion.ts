@@ -1,0 +1,232 @@
+import {
+  type AudioCodec,
+  joinAnnexB,
+  type MediaPacket,
+  ProtocolError,
+  sameParameters,
+  splitAvcc,
+  type Track,
+  type VideoCodec,
+} from '@sluice/media';
+import type { Conversion, ConversionEvents, ConversionTarget, Counters } from '../core/index.ts';
+import type { EngineOptions } from './options.ts';
+import { PacketQueue } from './packet-queue.ts';
+import {
+  CLOSE,
+  DROPPED,
+  FAILED,
+  FLAG_KEY,
+  type Frame,
+  KEY_FRAME,
+  OPEN,
+  type OpenMessage,
+  PACKET,
+  readMessage,
+  SOURCE,
+  type SourceMessage,
+  TRACK,
+  type TrackMessage,
+  WireError,
+  writeMessage,
+} from './wire.ts';
+import type { WorkerKind, WorkerProcess } from './worker-process.ts';
+
+/** So many deaths of workers in this time are the fault of what they were given. */
+const MAX_STRIKES = 3;
+const STRIKE_WINDOW_MS = 30_000;
+/** Sources are asked for a key frame once in this time while none comes. */
+const ASK_INTERVAL_MS = 1000;
+
+export interface ConversionParts {
+  /** Its number on the connection to a worker; never 0. */
+  readonly number: number;
+  readonly source: Track;
+  readonly target: ConversionTarget;
+  readonly events: ConversionEvents;
+  readonly options: EngineOptions;
+  readonly counters: Counters;
+  /** Called once, when it needs no worker any more. */
+  onClosed(conversion: EngineConversion): void;
+}
+
+/** The server's half of a conversion: what it takes to go on in another worker when one dies. */
+export class EngineConversion implements Conversion {
+  readonly number: number;
+  readonly kind: WorkerKind;
+  readonly #parts: ConversionParts;
+  readonly #queue: PacketQueue;
+  #worker: WorkerProcess | undefined;
+  #source: Track;
+  /** What the worker was told last; undefined when it does not know this conversion. */
+  #toldSource: Track | undefined;
+  #track: Track | undefined;
+  #packetUs = 0;
+  #earliestUs = Number.NEGATIVE_INFINITY;
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #strikesMs: number[] = [];
+  #closed = false;
+
+  constructor(parts: ConversionParts) {
+    this.#parts = parts;
+    this.number = parts.number;
+    this.kind = parts.target.codec === 'h264' ? 'video' : 'audio';
+    this.#source = parts.source;
+    this.#queue = new PacketQueue(this.kind === 'video');
+  }
+
+  /** True after it may have killed a worker: it had better be alone. */
+  get isSuspect(): boolean {
+    return this.#strikesMs.length > 0;
+  }
+
+  push(packet: MediaPacket): void {
+    if (this.#closed) return;
+    this.#source = packet.track;
+    this.#countDropped(this.#queue.push(packet));
+    if (this.#queue.awaitsKey) this.#askForKeyFrame();
+    else this.flush();
+  }
+
+  requestKeyFrame(): void {
+    // A worker that was told nothing yet begins with one anyway.
+    if (this.#toldSource) this.#worker?.send({ stream: this.number, type: KEY_FRAME }, []);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#toldSource) this.#worker?.send({ stream: this.number, type: CLOSE }, []);
+    this.#parts.onClosed(this);
+  }
+
+  /** Goes on in this worker, with what waits. */
+  attach(worker: WorkerProcess): void {
+    this.#worker = worker;
+    this.flush();
+  }
+
+  /** Its worker is gone. Pictures go on at the next key frame. */
+  detach(): void {
+    this.#worker = undefined;
+    this.#toldSource = undefined;
+    this.#countDropped(this.#queue.restart());
+    if (this.#queue.awaitsKey) this.#askForKeyFrame();
+  }
+
+  /** Counts a worker's death against it; true when that was once too often. */
+  strike(nowMs: number): boolean {
+    this.#strikesMs = this.#strikesMs.filter((strikeMs) => nowMs - strikeMs < STRIKE_WINDOW_MS);
+    this.#strikesMs.push(nowMs);
+    return this.#strikesMs.length >= MAX_STRIKES;
+  }
+
+  fail(reason: string): void {
+    if (this.#closed) return;
+    this.close();
+    this.#parts.counters.count('engine_failed_conversions');
+    this.#parts.events.onFailed(reason);
+  }
+
+  /** Sends what waits, as far as the worker takes it. */
+  flush(): void {
+    const worker = this.#worker;
+    while (worker?.canWrite) {
+      const packet = this.#queue.shift();
+      if (!packet) return;
+      this.#tellSource(worker, packet.track);
+      const flags = packet.key ? FLAG_KEY : 0;
+      worker.send({ stream: this.number, type: PACKET, flags, timeUs: packet.ptsUs }, [payloadOf(packet)]);
+    }
+  }
+
+  /** Takes what the worker says about it. */
+  onFrame(frame: Frame): void {
+    if (this.#closed) return;
+    if (frame.type === PACKET) this.#emit(frame);
+    else if (frame.type === TRACK) this.#setTrack(readMessage<TrackMessage>(frame.payload));
+    else if (frame.type === DROPPED) this.#parts.counters.count('engine_damaged_packets', frame.timeUs);
+    else if (frame.type === FAILED) this.fail(frame.payload.toString());
+  }
+
+  #tellSource(worker: WorkerProcess, track: Track): void {
+    if (track === this.#toldSource) return;
+    const type = this.#toldSource ? SOURCE : OPEN;
+    this.#toldSource = track;
+    const message = type === OPEN ? this.#openMessage(track) : sourceMessage(track);
+    worker.send({ stream: this.number, type }, [writeMessage(message)]);
+  }
+
+  #openMessage(track: Track): OpenMessage {
+    const { target, options } = this.#parts;
+    return {
+      source: sourceMessage(track),
+      target: target.codec,
+      bitrateBps: target.bitrateBps,
+      keyFrameIntervalS: target.keyFrameIntervalS ?? options.keyFrameIntervalS,
+      videoPreset: options.videoPreset,
+      videoBitrateFactor: options.videoBitrateFactor,
+      maxPicturePixels: options.maxPicturePixels,
+      opusBitrateBps: options.opusBitrateBps,
+      aacBitrateBps: options.aacBitrateBps,
+    };
+  }
+
+  #setTrack({ clockRate, parameters, packetUs }: TrackMessage): void {
+    const bytes = parameters.map((text) => new Uint8Array(Buffer.from(text, 'base64')));
+    this.#packetUs = packetUs;
+    const { kind } = this;
+    const codec = this.#parts.target.codec as AudioCodec | VideoCodec;
+    // A new worker makes what the old one made: nobody needs to open a decoder anew for that.
+    const before = this.#track;
+    if (before && before.clockRate === clockRate && sameParameters(before.parameters, bytes)) return;
+    this.#track = { id: this.#source.id, kind, codec, clockRate, parameters: bytes };
+  }
+
+  #emit(frame: Frame): void {
+    const { timeUs } = frame;
+    const track = this.#track;
+    // A new worker's first packets can reach back into what the old one put out.
+    if (!track || timeUs < this.#earliestUs) return;
+    const payload = new Uint8Array(frame.payload);
+    const units = this.kind === 'video' ? splitUnits(payload) : [payload];
+    if (units.length === 0) return;
+    // Packets follow each other with rounded times.
+    this.#earliestUs = timeUs + Math.max(1, this.#packetUs - 2);
+    let byteLength = 0;
+    for (const unit of units) byteLength += unit.length;
+    const key = (frame.flags & FLAG_KEY) !== 0;
+    this.#parts.events.onPacket({ track, units, ptsUs: timeUs, dtsUs: timeUs, key, byteLength });
+  }
+
+  #countDropped(packets: number): void {
+    if (packets > 0) this.#parts.counters.count('engine_dropped_packets', packets);
+  }
+
+  #askForKeyFrame(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#askedMs < ASK_INTERVAL_MS) return;
+    this.#askedMs = nowMs;
+    this.#parts.events.onKeyFrameNeeded?.();
+  }
+}
+
+/** Codecs whose packets are NAL units. */
+function hasUnits(track: Track): boolean {
+  return track.codec === 'h264' || track.codec === 'h265';
+}
+
+function payloadOf({ track, units }: MediaPacket): Uint8Array {
+  return hasUnits(track) ? joinAnnexB(units) : (units[0] ?? new Uint8Array(0));
+}
+
+function sourceMessage({ codec, clockRate, parameters }: Track): SourceMessage {
+  return { codec, clockRate, parameters: parameters.map((bytes) => Buffer.from(bytes).toString('base64')) };
+}
+
+function splitUnits(payload: Uint8Array): Uint8Array[] {
+  try {
+    return splitAvcc(payload, 4);
+  } catch (error) {
+    throw error instanceof ProtocolError ? new WireError(error.message) : error;
+  }
+}

@@ -1,0 +1,92 @@
+import type { Codec, Track } from '@sluice/media';
+import type { Conversion, ConversionEvents, ConversionTarget, Converter, Counters, Log } from '../core/index.ts';
+import { canConvert } from './codecs.ts';
+import { EngineConversion } from './conversion.ts';
+import type { EngineOptions } from './options.ts';
+import { WorkerPool, type WorkerStats } from './worker-pool.ts';
+
+const TICK_MS = 250;
+
+export interface EngineStats {
+  readonly conversions: number;
+  readonly workers: readonly WorkerStats[];
+}
+
+/**
+ * Decodes and encodes with FFmpeg in child processes, which are started when the first conversion needs one, replaced
+ * when they die and ended when nothing was converted for a while. FFmpeg is never loaded into this process.
+ */
+export class Engine implements Converter {
+  readonly #options: EngineOptions;
+  readonly #deps: { readonly log: Log; readonly counters: Counters };
+  readonly #pools: Readonly<Record<'audio' | 'video', WorkerPool>>;
+  readonly #conversions = new Set<EngineConversion>();
+  #lastNumber = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: EngineOptions, deps: { log: Log; counters: Counters }) {
+    this.#options = options;
+    this.#deps = deps;
+    const parts = { options, ...deps };
+    this.#pools = { audio: new WorkerPool('audio', parts), video: new WorkerPool('video', parts) };
+  }
+
+  canConvert(from: Codec, to: ConversionTarget['codec']): boolean {
+    return canConvert(from, to);
+  }
+
+  open(source: Track, target: ConversionTarget, events: ConversionEvents): Conversion {
+    const { counters } = this.#deps;
+    this.#lastNumber = (this.#lastNumber % 0xffffffff) + 1;
+    const conversion = new EngineConversion({
+      ...{ number: this.#lastNumber, source, target, events, options: this.#options, counters },
+      onClosed: () => this.#remove(conversion),
+    });
+    if (this.#closing || !canConvert(source.codec, target.codec)) {
+      // Not before the caller has what it is to be told about.
+      queueMicrotask(() => conversion.fail(this.#closing ? 'the server stops' : `no way from ${source.codec}`));
+      return conversion;
+    }
+    counters.count('engine_conversions');
+    this.#conversions.add(conversion);
+    this.#pools[conversion.kind].add(conversion);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    return conversion;
+  }
+
+  stats(): EngineStats {
+    const { audio, video } = this.#pools;
+    return { conversions: this.#conversions.size, workers: [...audio.stats, ...video.stats] };
+  }
+
+  /** Ends all conversions, without an event, and all workers. Idempotent; takes a second at most. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const conversion of this.#conversions) conversion.close();
+    await Promise.all([this.#pools.audio.close(), this.#pools.video.close()]);
+    this.#stopTimer();
+  }
+
+  #remove(conversion: EngineConversion): void {
+    this.#conversions.delete(conversion);
+    this.#pools[conversion.kind].remove(conversion);
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    const { audio, video } = this.#pools;
+    audio.tick(nowMs);
+    video.tick(nowMs);
+    if (!audio.isActive && !video.isActive) this.#stopTimer();
+  }
+
+  #stopTimer(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,38 @@
+/** What the engine is allowed to use, and how it encodes. */
+export interface EngineOptions {
+  /** Audio conversions that share a worker process. */
+  readonly audioPerWorker: number;
+  /** Video conversions that share a worker process; each wants up to a third of a core at 720p. */
+  readonly videoPerWorker: number;
+  /** A worker that has converted nothing for this long is ended, in milliseconds. */
+  readonly idleMs: number;
+  /** A worker that says nothing for this long is killed, in milliseconds. */
+  readonly silenceMs: number;
+  /** Keep one started worker in reserve for each kind that is in use. A start takes about 150 ms. */
+  readonly warmSpare: boolean;
+  /** Speed against quality of H.264. */
+  readonly videoPreset: 'ultrafast' | 'superfast' | 'veryfast';
+  /** Seconds between key frames of video when the target does not say it. */
+  readonly keyFrameIntervalS: number;
+  /** Scales the table of bitrates by picture size; 1 is the table as it is. */
+  readonly videoBitrateFactor: number;
+  /** Larger pictures are not decoded, in pixels. */
+  readonly maxPicturePixels: number;
+  /** Bits a second of a stereo track; mono gets half of it. */
+  readonly opusBitrateBps: number;
+  readonly aacBitrateBps: number;
+}
+
+export const DEFAULT_ENGINE_OPTIONS: EngineOptions = {
+  audioPerWorker: 40,
+  videoPerWorker: 3,
+  idleMs: 60_000,
+  silenceMs: 3000,
+  warmSpare: true,
+  videoPreset: 'veryfast',
+  keyFrameIntervalS: 2,
+  videoBitrateFactor: 1,
+  maxPicturePixels: 4096 * 2304,
+  opusBitrateBps: 64_000,
+  aacBitrateBps: 128_000,
+};

@@ -1,0 +1,147 @@
+/*
+ * What goes over the socket pair between the server and a worker, in both directions:
+ *
+ *    0       4         8      9       10              18
+ *   +-------+---------+------+-------+---------------+----------------+
+ *   | bytes | stream  | type | flags | time in µs    | payload        |
+ *   +-------+---------+------+-------+---------------+----------------+
+ *     u32     u32       u8     u8      i64             bytes - 14
+ *
+ * Big-endian. `bytes` counts what follows it. Stream 0 is the worker itself.
+ */
+
+/** Server to worker: a conversion begins; the payload is an {@link OpenMessage}. */
+export const OPEN = 1;
+/** Server to worker: the source's decoder configuration changed; the payload is a {@link SourceMessage}. */
+export const SOURCE = 2;
+/** Both ways: one packet. Of video to the worker, NAL units have start codes; from it, lengths of four bytes. */
+export const PACKET = 3;
+/** Server to worker: the next picture becomes a key frame. */
+export const KEY_FRAME = 4;
+/** Server to worker: the conversion is over. */
+export const CLOSE = 5;
+/** Worker to server: it is up. */
+export const READY = 16;
+/** Worker to server: it lives; instead of a time, its resident memory in bytes. */
+export const BEAT = 17;
+/** Worker to server: the configuration of the packets that follow; the payload is a {@link TrackMessage}. */
+export const TRACK = 18;
+/** Worker to server: instead of a time, how many packets or pictures were damaged and left out. */
+export const DROPPED = 20;
+/** Worker to server: this conversion can't be done; the payload is a sentence. */
+export const FAILED = 21;
+
+export const FLAG_KEY = 1;
+
+const HEAD_BYTES = 18;
+const COUNTED_HEAD_BYTES = HEAD_BYTES - 4;
+/** More than any encoder makes of one picture. */
+const MAX_FRAME_BYTES = 1 << 26;
+
+/** Thrown for bytes that the other side would never send. */
+export class WireError extends Error {}
+
+export interface SourceMessage {
+  readonly codec: string;
+  readonly clockRate: number;
+  /** `Track.parameters`, each in base64. */
+  readonly parameters: readonly string[];
+}
+
+export interface OpenMessage {
+  readonly source: SourceMessage;
+  readonly target: string;
+  readonly bitrateBps: number | undefined;
+  readonly keyFrameIntervalS: number;
+  readonly videoPreset: string;
+  readonly videoBitrateFactor: number;
+  readonly maxPicturePixels: number;
+  readonly opusBitrateBps: number;
+  readonly aacBitrateBps: number;
+}
+
+export interface TrackMessage {
+  readonly clockRate: number;
+  readonly parameters: readonly string[];
+  /** How long each packet of audio lasts, in microseconds; 0 for video. */
+  readonly packetUs: number;
+}
+
+export interface FrameHead {
+  readonly stream: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly timeUs: number;
+}
+
+/** The head of a frame whose payload has `payloadBytes` bytes and is written right after it. */
+export function frameHead(head: FrameHead, payloadBytes: number): Buffer {
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES);
+  bytes.writeUInt32BE(COUNTED_HEAD_BYTES + payloadBytes, 0);
+  bytes.writeUInt32BE(head.stream, 4);
+  bytes[8] = head.type;
+  bytes[9] = head.flags;
+  bytes.writeBigInt64BE(BigInt(head.timeUs), 10);
+  return bytes;
+}
+
+export interface Frame extends FrameHead {
+  /** A view into what was received; copy it to keep it. */
+  readonly payload: Buffer;
+}
+
+/** Takes frames out of a byte stream, whatever its chunks are. */
+export class FrameReader {
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #wanted = 4;
+
+  /**
+   * The frames that these bytes complete, in order.
+   * @throws WireError for a length that no frame has: the other side is not to be trusted any more
+   */
+  *push(chunk: Buffer): Generator<Frame> {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes < this.#wanted) return;
+    const data = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#bytes);
+    let position = 0;
+    this.#wanted = 4;
+    while (data.length - position >= 4) {
+      const bytes = data.readUInt32BE(position);
+      if (bytes < COUNTED_HEAD_BYTES || bytes > MAX_FRAME_BYTES) throw new WireError(`a frame of ${bytes} bytes`);
+      if (data.length - position - 4 < bytes) {
+        this.#wanted = 4 + bytes;
+        break;
+      }
+      yield readFrame(data, position, bytes);
+      position += 4 + bytes;
+    }
+    this.#chunks = position < data.length ? [data.subarray(position)] : [];
+    this.#bytes = data.length - position;
+  }
+}
+
+function readFrame(data: Buffer, position: number, bytes: number): Frame {
+  return {
+    stream: data.readUInt32BE(position + 4),
+    type: data[position + 8] ?? 0,
+    flags: data[position + 9] ?? 0,
+    timeUs: Number(data.readBigInt64BE(position + 10)),
+    payload: data.subarray(position + HEAD_BYTES, position + 4 + bytes),
+  };
+}
+
+/** What {@link writeMessage} wrote; a T because both sides are of the same build. @throws WireError */
+export function readMessage<T>(payload: Buffer): T {
+  try {
+    return JSON.parse(payload.toString()) as T;
+  } catch {
+    throw new WireError('a message that is no JSON');
+  }
+}
+
+/** The payload of a message. */
+export function writeMessage(message: OpenMessage | SourceMessage | TrackMessage): Buffer {
+  return Buffer.from(JSON.stringify(message));
+}

@@ -1,0 +1,27 @@
+import { writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { AudioBridge } from './audio-bridge.ts';
+import { silenceNativeLog } from './native/log.ts';
+import { Worker } from './worker.ts';
+
+/** The socket pair to the server, as its child_process gives it. */
+const LINK_FD = 3;
+/** A file that outlives this process: the conversion that it was working on. */
+const BLACK_BOX_FD = 4;
+
+silenceNativeLog();
+const socket = new Socket({ fd: LINK_FD, readable: true, writable: true });
+const marked = Buffer.alloc(4);
+const worker = new Worker({
+  socket,
+  openSession: (message, output) => new AudioBridge(message, output),
+  mark: (stream) => {
+    marked.writeUInt32LE(stream);
+    writeSync(BLACK_BOX_FD, marked, 0, 4, 0);
+  },
+});
+// Whatever ends the connection ends this process: nobody is left to convert for.
+socket.on('close', () => process.exit());
+// The server is told to stop by the same Ctrl-C, and stops its workers itself.
+process.on('SIGINT', () => undefined);
+worker.start();

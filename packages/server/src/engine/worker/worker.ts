@@ -1,0 +1,128 @@
+import type { Socket } from 'node:net';
+import {
+  BEAT,
+  CLOSE,
+  DROPPED,
+  FAILED,
+  FLAG_KEY,
+  type Frame,
+  FrameReader,
+  frameHead,
+  KEY_FRAME,
+  OPEN,
+  type OpenMessage,
+  PACKET,
+  READY,
+  readMessage,
+  SOURCE,
+  type SourceMessage,
+  TRACK,
+  writeMessage,
+} from '../wire.ts';
+import type { OpenSession, Session, SessionOutput } from './session.ts';
+
+export interface WorkerParts {
+  readonly socket: Socket;
+  readonly openSession: OpenSession;
+  /** Notes which conversion is being worked on, 0 for none, so that it is known after a crash. */
+  readonly mark: (stream: number) => void;
+}
+
+const BEAT_MS = 500;
+/** So much may wait for the server before no more is read from it. */
+const MAX_UNREAD_BYTES = 1 << 22;
+const EMPTY = Buffer.alloc(0);
+
+/** The inside of a worker process: sessions by number, driven by what comes from the server. */
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #reader = new FrameReader();
+  readonly #sessions = new Map<number, Session>();
+  #lastBeatMs = 0;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { socket } = this.#parts;
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    // 'close' follows, and ends the process.
+    socket.on('error', () => undefined);
+    this.#send(READY, 0, EMPTY);
+    setInterval(() => this.#beat(), BEAT_MS);
+  }
+
+  #receive(chunk: Buffer): void {
+    const { socket, mark } = this.#parts;
+    socket.cork();
+    for (const frame of this.#reader.push(chunk)) {
+      if (frame.type === PACKET) mark(frame.stream);
+      this.#handle(frame);
+      // A long chunk can take longer than the server's patience.
+      if (performance.now() - this.#lastBeatMs > BEAT_MS) {
+        this.#beat();
+        socket.uncork();
+        socket.cork();
+      }
+    }
+    mark(0);
+    socket.uncork();
+    if (socket.writableLength > MAX_UNREAD_BYTES) {
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    }
+  }
+
+  #handle(frame: Frame): void {
+    const { stream } = frame;
+    try {
+      if (frame.type === OPEN) {
+        this.#parts.mark(stream);
+        this.#open(stream, readMessage<OpenMessage>(frame.payload));
+        return;
+      }
+      const session = this.#sessions.get(stream);
+      if (!session) return;
+      if (frame.type === PACKET) session.push(frame.payload, frame.timeUs);
+      else if (frame.type === SOURCE) session.setSource(readMessage<SourceMessage>(frame.payload));
+      else if (frame.type === KEY_FRAME) session.requestKeyFrame();
+      else if (frame.type === CLOSE) this.#close(stream);
+    } catch (error) {
+      this.#close(stream);
+      this.#send(FAILED, stream, Buffer.from(error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  #open(stream: number, message: OpenMessage): void {
+    this.#close(stream);
+    this.#sessions.set(stream, this.#parts.openSession(message, this.#outputOf(stream)));
+  }
+
+  #close(stream: number): void {
+    this.#sessions.get(stream)?.close();
+    this.#sessions.delete(stream);
+  }
+
+  #outputOf(stream: number): SessionOutput {
+    return {
+      track: (message) => this.#send(TRACK, stream, writeMessage(message)),
+      packet: ({ bytes, timeUs, key }) => {
+        const { socket } = this.#parts;
+        socket.write(frameHead({ stream, type: PACKET, flags: key ? FLAG_KEY : 0, timeUs }, bytes.length));
+        socket.write(bytes);
+      },
+      dropped: (count) => this.#send(DROPPED, stream, EMPTY, count),
+    };
+  }
+
+  #beat(): void {
+    this.#lastBeatMs = performance.now();
+    this.#send(BEAT, 0, EMPTY, process.memoryUsage.rss());
+  }
+
+  #send(type: number, stream: number, payload: Buffer, timeUs = 0): void {
+    this.#parts.socket.write(frameHead({ stream, type, flags: 0, timeUs }, payload.length));
+    if (payload.length > 0) this.#parts.socket.write(payload);
+  }
+}
