@@ -1,0 +1,237 @@
+import { type Endpoint, isIntegrityRight, localUfragOf, type StunMessage, StunWriter } from '../stun/index.ts';
+import type { IceCredentials } from './credentials.ts';
+import { RecentTransactions } from './recent-transactions.ts';
+
+/** A way to a peer: its address and port as they are seen here. One object each while the agent knows it. */
+export interface IcePath extends Endpoint {
+  /** Sends one datagram; never throws. */
+  send(datagram: Uint8Array): void;
+}
+
+export interface IceLiteAgentOptions<Path extends IcePath> {
+  readonly local: IceCredentials;
+  readonly remote: IceCredentials;
+  /** A path without authentic check for so long may not be sent to any more (RFC 7675 §5.1). */
+  readonly consentTimeoutMs: number;
+  /** So many paths are known at a time; the one that was silent longest goes for a new one. At least 2. */
+  readonly maxPaths: number;
+  /** A check proved that the peer is there. Before its answer is sent. */
+  onPathAdded(path: Path): void;
+  /** The path was silent for too long, or gave way to another. */
+  onPathRemoved(path: Path): void;
+  /** Where to send from now on; undefined when no path has consent. */
+  onPathChanged(path: Path | undefined): void;
+  /** Nobody may use these local credentials any more. */
+  onCredentialsRetired(local: IceCredentials): void;
+}
+
+/** By which path a datagram came, and when. */
+export interface IceArrival<Path extends IcePath> {
+  readonly path: Path;
+  readonly nowMs: number;
+}
+
+/** Checks that were not answered with success, by reason. */
+export interface IceCounters {
+  /** MESSAGE-INTEGRITY missing, or made with another password: not answered at all. */
+  unauthentic: number;
+  /** Came again from another address than before: not answered. */
+  replayed: number;
+  /** Answered with 420 or 487. */
+  refused: number;
+}
+
+interface Pair {
+  readonly local: IceCredentials;
+  readonly remote: IceCredentials;
+}
+
+interface KnownPath<Path> {
+  readonly path: Path;
+  lastCheckMs: number;
+}
+
+/**
+ * The ICE side of one peer as a lite agent (RFC 8445 §2.5): always controlled, answers checks and sends none. It does
+ * no I/O.
+ *
+ * Which path: the first that an authentic check came by, until the peer nominates one; then the one that was last
+ * nominated (USE-CANDIDATE), so that a peer may move in mid-call. A source address that no candidate named is learnt
+ * from its check (peer-reflexive, RFC 8445 §7.3.1.3).
+ *
+ * What somebody on the way can do who hears checks: repeat one from his own address. The newest 256 transactions are
+ * therefore known with their path, and one that comes from elsewhere is not answered. An older one could still move the
+ * path; the peer's next check moves it back, and media is encrypted anyway. A peer that knows the password can name
+ * any address as its own by forging source addresses, as with every lite agent; media to such a path ends with its
+ * consent.
+ */
+export class IceLiteAgent<Path extends IcePath> {
+  readonly counters: IceCounters = { unauthentic: 0, replayed: 0, refused: 0 };
+  readonly #options: IceLiteAgentOptions<Path>;
+  readonly #transactions = new RecentTransactions();
+  #active: Pair;
+  /** Credentials of a restart that the peer has not gone over to yet (RFC 8445 §9). */
+  #next: Pair | undefined;
+  #paths: readonly KnownPath<Path>[] = [];
+  #selected: Path | undefined;
+  #nominated = false;
+  #lastCheckMs: number | undefined;
+
+  constructor(options: IceLiteAgentOptions<Path>) {
+    this.#options = options;
+    this.#active = { local: options.local, remote: options.remote };
+  }
+
+  /** The newest credentials of this side: those for the next answer. */
+  get local(): IceCredentials {
+    return (this.#next ?? this.#active).local;
+  }
+
+  /** The newest credentials of the peer. */
+  get remote(): IceCredentials {
+    return (this.#next ?? this.#active).remote;
+  }
+
+  /** Where to send; undefined before the first check and without consent. */
+  get selected(): Path | undefined {
+    return this.#selected;
+  }
+
+  /** True once the peer has chosen a path by itself. */
+  get nominated(): boolean {
+    return this.#nominated;
+  }
+
+  /** Time of the last authentic check, by any path; undefined before the first. */
+  get lastCheckMs(): number | undefined {
+    return this.#lastCheckMs;
+  }
+
+  get paths(): readonly Path[] {
+    return this.#paths.map((known) => known.path);
+  }
+
+  /** Time of the last authentic check by that path; undefined for a path that is not known. */
+  lastCheckOn(path: Path): number | undefined {
+    return this.#find(path)?.lastCheckMs;
+  }
+
+  /**
+   * Takes a Binding message that came by `path` and gives the answer to send back there, or undefined for silence.
+   * @param datagram what `message` was read from
+   */
+  receive(message: StunMessage, datagram: Buffer, arrival: IceArrival<Path>): Buffer | undefined {
+    if (message.class !== 'request') return undefined;
+    const pair = this.#pairOf(localUfragOf(message));
+    if (pair === undefined || !isIntegrityRight(datagram, message, pair.local.pwd)) {
+      this.counters.unauthentic++;
+      return undefined;
+    }
+    if (!this.#transactions.add(message.transactionId, arrival.path)) {
+      this.counters.replayed++;
+      return undefined;
+    }
+    const refusal = refusalOf(message);
+    if (refusal !== undefined) {
+      this.counters.refused++;
+      return refusal.finish(pair.local.pwd);
+    }
+    this.#touch(arrival.path, arrival.nowMs);
+    if (message.useCandidate) this.#nominate(arrival.path, pair);
+    else if (this.#selected === undefined) this.#select(arrival.path);
+    return new StunWriter('success', message.transactionId).xorMappedAddress(arrival.path).finish(pair.local.pwd);
+  }
+
+  /**
+   * Begins an ICE restart. Paths and the old credentials stay good until the peer nominates a path with the new ones;
+   * those of an earlier restart that it never went over to end at once.
+   */
+  restart(local: IceCredentials, remote: IceCredentials): void {
+    const abandoned = this.#next;
+    this.#next = { local, remote };
+    if (abandoned !== undefined) this.#options.onCredentialsRetired(abandoned.local);
+  }
+
+  /**
+   * Forgets paths that were silent for too long. When the selected one is among them, the one that was heard last takes
+   * its place. To be called every second or so. Gives false when nothing is left to send to: before the first check,
+   * and without consent.
+   */
+  tick(nowMs: number): boolean {
+    const { consentTimeoutMs } = this.#options;
+    const silent = this.#paths.filter((known) => nowMs - known.lastCheckMs > consentTimeoutMs);
+    // The selected one last, so that its place is not taken by one that is about to go.
+    for (const { path } of silent) if (path !== this.#selected) this.#remove(path);
+    for (const { path } of silent) if (path === this.#selected) this.#remove(path);
+    return this.#selected !== undefined;
+  }
+
+  /** Gives up all paths, without `onPathChanged`. */
+  close(): void {
+    const paths = this.#paths;
+    this.#paths = [];
+    this.#selected = undefined;
+    for (const { path } of paths) this.#options.onPathRemoved(path);
+  }
+
+  #pairOf(ufrag: string | undefined): Pair | undefined {
+    if (ufrag === this.#active.local.ufrag) return this.#active;
+    return ufrag === this.#next?.local.ufrag ? this.#next : undefined;
+  }
+
+  #find(path: Path): KnownPath<Path> | undefined {
+    return this.#paths.find((known) => known.path === path);
+  }
+
+  #touch(path: Path, nowMs: number): void {
+    this.#lastCheckMs = nowMs;
+    const known = this.#find(path);
+    if (known !== undefined) {
+      known.lastCheckMs = nowMs;
+      return;
+    }
+    if (this.#paths.length >= this.#options.maxPaths) this.#evict();
+    this.#paths = [...this.#paths, { path, lastCheckMs: nowMs }];
+    this.#options.onPathAdded(path);
+  }
+
+  #evict(): void {
+    const others = this.#paths.filter((known) => known.path !== this.#selected);
+    const oldest = others.reduce((a, b) => (b.lastCheckMs < a.lastCheckMs ? b : a));
+    this.#remove(oldest.path);
+  }
+
+  #remove(path: Path): void {
+    this.#paths = this.#paths.filter((known) => known.path !== path);
+    this.#options.onPathRemoved(path);
+    if (path !== this.#selected) return;
+    const [first, ...rest] = this.#paths;
+    this.#select(first && rest.reduce((a, b) => (b.lastCheckMs > a.lastCheckMs ? b : a), first).path);
+  }
+
+  #nominate(path: Path, pair: Pair): void {
+    if (pair === this.#next) {
+      const retired = this.#active;
+      this.#active = pair;
+      this.#next = undefined;
+      this.#options.onCredentialsRetired(retired.local);
+    }
+    this.#nominated = true;
+    if (path !== this.#selected) this.#select(path);
+  }
+
+  #select(path: Path | undefined): void {
+    this.#selected = path;
+    this.#options.onPathChanged(path);
+  }
+}
+
+/** The error that an authentic request gets, without its end; undefined when all is well. */
+function refusalOf(message: StunMessage): StunWriter | undefined {
+  const error = new StunWriter('error', message.transactionId);
+  if (message.unknownAttributes.length > 0) {
+    return error.errorCode(420, 'Unknown Attribute').unknownAttributes(message.unknownAttributes);
+  }
+  // A lite agent can not become the controlling one, so it is always the other side that must (RFC 8445 §7.3.1.1).
+  return message.role === 'controlled' ? error.errorCode(487, 'Role Conflict') : undefined;
+}

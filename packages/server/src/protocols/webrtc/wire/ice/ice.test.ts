@@ -1,0 +1,232 @@
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { isIntegrityRight, readStun, type StunMessage, StunWriter } from '../stun/index.ts';
+import { createIceCredentials, type IceCredentials } from './credentials.ts';
+import { IceLiteAgent, type IcePath } from './ice-lite-agent.ts';
+
+const CONSENT_MS = 30_000;
+const REMOTE = { ufrag: 'remote', pwd: 'remote-password-of-22c' };
+
+interface CheckOptions {
+  readonly credentials?: IceCredentials;
+  readonly nominate?: boolean;
+  readonly nowMs?: number;
+  readonly datagram?: Buffer;
+}
+
+let log: string[];
+let local: IceCredentials;
+let agent: IceLiteAgent<IcePath>;
+
+beforeEach(() => {
+  log = [];
+  local = createIceCredentials();
+  agent = new IceLiteAgent({
+    local,
+    remote: REMOTE,
+    consentTimeoutMs: CONSENT_MS,
+    maxPaths: 4,
+    onPathAdded: (path) => log.push(`added ${path.port}`),
+    onPathRemoved: (path) => log.push(`removed ${path.port}`),
+    onPathChanged: (path) => log.push(`to ${path?.port}`),
+    onCredentialsRetired: ({ ufrag }) => log.push(`retired ${ufrag}`),
+  });
+});
+
+function pathAt(port: number, address = '192.0.2.1'): IcePath {
+  return { address, port, send: () => {} };
+}
+
+function checkOf(o: CheckOptions = {}): Buffer {
+  const { ufrag, pwd } = o.credentials ?? local;
+  const writer = new StunWriter('request', randomBytes(12))
+    .username(`${ufrag}:remote`)
+    .priority(1)
+    .role('controlling', 7n);
+  if (o.nominate === true) writer.useCandidate();
+  return writer.finish(pwd);
+}
+
+/** Gives the answer; undefined for none. */
+function receive(path: IcePath, o: CheckOptions = {}): StunMessage | undefined {
+  const datagram = o.datagram ?? checkOf(o);
+  const message = readStun(datagram);
+  const answer = message && agent.receive(message, datagram, { path, nowMs: o.nowMs ?? 0 });
+  return answer && readStun(answer);
+}
+
+describe('an ICE lite agent', () => {
+  it('answers an authentic check with the address that it came from, signed with its own password', () => {
+    const path = pathAt(5000, '2001:db8:0:0:0:0:0:1');
+    const datagram = checkOf();
+    const message = readStun(datagram) as StunMessage;
+    const answer = agent.receive(message, datagram, { path, nowMs: 0 }) as Buffer;
+    const read = readStun(answer) as StunMessage;
+    expect(read).toMatchObject({ class: 'success', mappedAddress: { address: path.address, port: 5000 } });
+    expect(read.transactionId.equals(message.transactionId)).toBe(true);
+    expect(isIntegrityRight(answer, read, local.pwd)).toBe(true);
+    expect(read.hasFingerprint).toBe(true);
+  });
+
+  it('is silent to a wrong password, a wrong name, no integrity, an answer and an indication', () => {
+    const path = pathAt(1);
+    expect(receive(path, { credentials: { ...local, pwd: 'wrong' } })).toBeUndefined();
+    expect(receive(path, { credentials: { ...local, ufrag: 'other' } })).toBeUndefined();
+    expect(receive(path, { credentials: { ufrag: '', pwd: local.pwd } })).toBeUndefined();
+    const whole = checkOf();
+    const bare = Buffer.from(whole.subarray(0, whole.length - 32));
+    bare.writeUInt16BE(bare.length - 20, 2);
+    expect(readStun(bare)).toBeDefined();
+    expect(receive(path, { datagram: bare })).toBeUndefined();
+    for (const kind of ['success', 'indication', 'error'] as const) {
+      const other = new StunWriter(kind, randomBytes(12)).username(`${local.ufrag}:remote`).finish(local.pwd);
+      expect(receive(path, { datagram: other })).toBeUndefined();
+    }
+    expect(agent.counters).toEqual({ unauthentic: 4, replayed: 0, refused: 0 });
+    expect([log, agent.selected, agent.lastCheckMs]).toEqual([[], undefined, undefined]);
+  });
+
+  it('uses the first path until one is nominated, and then the one nominated last', () => {
+    const [a, b, c] = [pathAt(1), pathAt(2), pathAt(3)];
+    receive(a);
+    receive(b);
+    expect([agent.selected, agent.nominated]).toEqual([a, false]);
+    receive(b, { nominate: true });
+    expect([agent.selected, agent.nominated]).toEqual([b, true]);
+    receive(a);
+    receive(c);
+    expect(agent.selected).toBe(b);
+    receive(c, { nominate: true });
+    receive(b);
+    receive(c, { nominate: true });
+    expect(agent.selected).toBe(c);
+    expect(log).toEqual(['added 1', 'to 1', 'added 2', 'to 2', 'added 3', 'to 3']);
+  });
+
+  it('does not move for a check that is repeated from another address, but answers its own peer again', () => {
+    const [peer, thief] = [pathAt(1), pathAt(2)];
+    const datagram = checkOf({ nominate: true });
+    receive(peer, { datagram });
+    expect(receive(thief, { datagram })).toBeUndefined();
+    expect(receive(pathAt(1, '192.0.2.99'), { datagram })).toBeUndefined();
+    expect(receive(peer, { datagram })).toMatchObject({ class: 'success' });
+    expect([agent.selected, agent.counters.replayed, agent.paths]).toEqual([peer, 2, [peer]]);
+  });
+
+  it('moves back with the next check of the peer when an old check was repeated that it had forgotten', () => {
+    const [peer, thief] = [pathAt(1), pathAt(2)];
+    const datagram = checkOf({ nominate: true });
+    receive(peer, { datagram });
+    for (let i = 0; i < 256; i++) receive(peer);
+    receive(thief, { datagram });
+    expect(agent.selected).toBe(thief);
+    receive(peer, { nominate: true });
+    expect(agent.selected).toBe(peer);
+  });
+
+  it('answers 420 with the attributes that it does not know, and does not take the path', () => {
+    const request = new StunWriter('request', randomBytes(12))
+      .username(`${local.ufrag}:remote`)
+      .attribute(0x7fff, Buffer.alloc(2))
+      .useCandidate();
+    const answer = receive(pathAt(1), { datagram: request.finish(local.pwd) });
+    expect(answer).toMatchObject({ class: 'error', errorCode: 420 });
+    expect([agent.selected, agent.counters.refused]).toEqual([undefined, 1]);
+  });
+
+  it('answers 487 to a peer that wants to be controlled, and does not take the path', () => {
+    const request = new StunWriter('request', randomBytes(12)).username(`${local.ufrag}:remote`).role('controlled', 0n);
+    const answer = receive(pathAt(1), { datagram: request.finish(local.pwd) });
+    expect(answer).toMatchObject({ class: 'error', errorCode: 487 });
+    expect([agent.selected, agent.counters.refused]).toEqual([undefined, 1]);
+  });
+
+  it('loses consent of a path without checks, and goes to the one that was heard last', () => {
+    const [a, b, c] = [pathAt(1), pathAt(2), pathAt(3)];
+    receive(c, { nowMs: 0 });
+    receive(a, { nowMs: 1, nominate: true });
+    receive(b, { nowMs: 20_000 });
+    expect(agent.tick(CONSENT_MS)).toBe(true);
+    expect(agent.selected).toBe(a);
+    log.length = 0;
+    expect(agent.tick(CONSENT_MS + 2)).toBe(true);
+    expect(agent.selected).toBe(b);
+    expect(log).toEqual(['removed 3', 'removed 1', 'to 2']);
+    expect(agent.tick(20_000 + CONSENT_MS + 1)).toBe(false);
+    expect([agent.selected, agent.paths]).toEqual([undefined, []]);
+    receive(c, { nowMs: 90_000 });
+    expect(agent.selected).toBe(c);
+  });
+
+  it('has nothing to send to before the first check', () => {
+    expect(agent.tick(0)).toBe(false);
+    expect(log).toEqual([]);
+  });
+
+  it('keeps consent as long as authentic checks come, and no other', () => {
+    const path = pathAt(1);
+    for (let nowMs = 0; nowMs <= 300_000; nowMs += 25_000) {
+      receive(path, { nowMs });
+      expect(agent.tick(nowMs)).toBe(true);
+    }
+    receive(path, { nowMs: 325_000, credentials: { ...local, pwd: 'wrong' } });
+    expect(agent.tick(330_001)).toBe(false);
+    expect(agent.lastCheckMs).toBe(300_000);
+  });
+
+  it('knows only so many paths: the most silent goes, never the selected one', () => {
+    const selected = pathAt(1);
+    receive(selected, { nowMs: 0, nominate: true });
+    for (let port = 2; port < 1000; port++) receive(pathAt(port), { nowMs: port });
+    expect(agent.selected).toBe(selected);
+    expect(agent.paths.map((path) => path.port)).toEqual([1, 997, 998, 999]);
+    expect(log.filter((line) => line.startsWith('removed'))).toHaveLength(995);
+  });
+
+  it('takes both credentials after a restart until the new ones nominate', () => {
+    const [oldPath, newPath] = [pathAt(1), pathAt(2)];
+    receive(oldPath, { nominate: true });
+    const next = createIceCredentials();
+    agent.restart(next, { ufrag: 'remote2', pwd: 'x' });
+    expect([agent.local, agent.remote.ufrag]).toEqual([next, 'remote2']);
+    expect(receive(oldPath, { nominate: true })).toMatchObject({ class: 'success' });
+    expect(receive(newPath, { credentials: next })).toMatchObject({ class: 'success' });
+    expect(agent.selected).toBe(oldPath);
+    expect(receive(newPath, { credentials: next, nominate: true })).toMatchObject({ class: 'success' });
+    expect(agent.selected).toBe(newPath);
+    expect(log).toContain(`retired ${local.ufrag}`);
+    expect(receive(oldPath, { nominate: true })).toBeUndefined();
+    expect([agent.selected, agent.local]).toEqual([newPath, next]);
+  });
+
+  it('forgets a restart that the peer never went over to when there is another', () => {
+    const [second, third] = [createIceCredentials(), createIceCredentials()];
+    agent.restart(second, REMOTE);
+    agent.restart(third, REMOTE);
+    expect(log).toEqual([`retired ${second.ufrag}`]);
+    expect(receive(pathAt(1), { credentials: second })).toBeUndefined();
+    expect(receive(pathAt(1))).toBeDefined();
+    expect(receive(pathAt(1), { credentials: third, nominate: true })).toBeDefined();
+    expect(log).toContain(`retired ${local.ufrag}`);
+  });
+
+  it('gives up its paths when it is closed', () => {
+    receive(pathAt(1));
+    receive(pathAt(2));
+    log.length = 0;
+    agent.close();
+    expect(log).toEqual(['removed 1', 'removed 2']);
+    expect(agent.tick(0)).toBe(false);
+  });
+});
+
+describe('ICE credentials', () => {
+  it('are of the alphabet and the lengths that RFC 8839 §5.4 wants, and differ', () => {
+    const all = Array.from({ length: 1000 }, createIceCredentials);
+    for (const { ufrag, pwd } of all) {
+      expect(ufrag).toMatch(/^[A-Za-z0-9+/]{8}$/);
+      expect(pwd).toMatch(/^[A-Za-z0-9+/]{24}$/);
+    }
+    expect(new Set(all.flatMap(({ ufrag, pwd }) => [ufrag, pwd])).size).toBe(2000);
+  });
+});

@@ -1,0 +1,8 @@
+export { createIceCredentials, type IceCredentials } from './credentials.ts';
+export {
+  type IceArrival,
+  type IceCounters,
+  IceLiteAgent,
+  type IceLiteAgentOptions,
+  type IcePath,
+} from './ice-lite-agent.ts';
