@@ -11,6 +11,7 @@ const CODEC_NAMES: Readonly<Record<string, string>> = {
   opus: 'Opus',
   pcma: 'G.711 A-law',
   pcmu: 'G.711 µ-law',
+  g722: 'G.722',
   speex: 'Speex',
 };
 

@@ -27,7 +27,7 @@ const CARRIED = {
   FLV: ['h264', 'h265', 'av1', 'aac', 'opus'],
 } as const satisfies Record<string, readonly string[]>;
 
-const NO_BROWSER_PLAYS: readonly string[] = ['flv1', 'pcma', 'pcmu', 'speex'];
+const NO_BROWSER_PLAYS: readonly string[] = ['flv1', 'pcma', 'pcmu', 'g722', 'speex'];
 const ELSEWHERE = 'Let the encoder send H.264 and AAC, or play the RTMP address in VLC or ffplay.';
 
 /** Judges a stream by what the overview tells about its codecs. A stream that is not live yet is simply tried. */

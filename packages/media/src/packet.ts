@@ -1,6 +1,6 @@
 /** Names of the codecs that the hub can carry, as FFmpeg and the RFCs call them; `flv1` is Sorenson Spark. */
 export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9' | 'flv1';
-export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'speex';
+export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'speex';
 export type Codec = VideoCodec | AudioCodec;
 
 /**
@@ -12,7 +12,10 @@ export interface Track {
   readonly id: number;
   readonly kind: 'video' | 'audio';
   readonly codec: Codec;
-  /** Ticks per second of the source's clock: 90000 for video, the sampling rate for audio. */
+  /**
+   * Ticks per second of the source's clock: 90000 for video, the sampling rate for audio. G.722 has 16000 here, although
+   * its RTP clock has 8000 (RFC 3551 §4.5.2).
+   */
   readonly clockRate: number;
   /**
    * Out-of-band decoder configuration without framing.
@@ -20,7 +23,7 @@ export interface Track {
    * - av1: one sequence header OBU with its header and size field. vp9: the 8 bytes after the version and flags of a
    *   VPCodecConfigurationRecord, or nothing while unknown. vp8, flv1: nothing.
    * - aac: one AudioSpecificConfig (ISO 14496-3 §1.6.2.1). opus: one identification header (`OpusHead`, RFC 7845
-   *   §5.1). pcma, pcmu, speex: nothing; they are mono, at `clockRate`.
+   *   §5.1). pcma, pcmu, g722, speex: nothing; they are mono, at `clockRate`.
    */
   readonly parameters: readonly Uint8Array[];
 }
@@ -33,7 +36,7 @@ export interface Track {
  * in `track.parameters`). For all others there is one unit:
  * - av1: a temporal unit's OBUs, each with its size field, without temporal delimiters; sequence headers stay in.
  * - vp8, vp9, flv1: one frame, or for vp9 one superframe.
- * - audio: one raw frame; for speex, pcma and pcmu as many as the source put together.
+ * - audio: one raw frame; for speex, pcma, pcmu and g722 as many as the source put together.
  *
  * `dtsUs` never decreases inside a track.
  */

@@ -21,6 +21,7 @@ const TITLES: Readonly<Record<Codec, string>> = {
   opus: 'Opus',
   pcma: 'G.711 A-law',
   pcmu: 'G.711 mu-law',
+  g722: 'G.722',
   speex: 'Speex',
 };
 
@@ -57,6 +58,7 @@ function codecStringOf({ codec, parameters }: Track): string | undefined {
     case 'flv1':
     case 'pcma':
     case 'pcmu':
+    case 'g722':
     case 'speex':
       return undefined;
   }

@@ -19,7 +19,7 @@ import {
   writeHevcConfig,
 } from './h265.ts';
 import { opusPacketTicks, parseOpusHead, parseOpusSpecificBox, writeOpusHead, writeOpusSpecificBox } from './opus.ts';
-import { g711Track, speexTrack } from './telephony.ts';
+import { g711Track, g722Track, speexTrack } from './telephony.ts';
 import { isVp8Key, parseVp8KeyFrame, vp8Track } from './vp8.ts';
 import { isVp9Key, parseVp9KeyFrame, parseVpConfig, vp9ConfigOf, vp9Track, writeVpConfig } from './vp9.ts';
 
@@ -409,9 +409,11 @@ describe('Opus', () => {
 
 describe('descriptions', () => {
   test('codecs have names for people, and sound a format', () => {
-    const codecs = ['h265', 'flv1', 'pcma', 'pcmu', 'speex'] as const;
-    expect(codecs.map(codecTitle)).toEqual(['H.265', 'Sorenson Spark', 'G.711 A-law', 'G.711 mu-law', 'Speex']);
+    const codecs = ['h265', 'flv1', 'pcma', 'pcmu', 'g722', 'speex'] as const;
+    const titles = ['H.265', 'Sorenson Spark', 'G.711 A-law', 'G.711 mu-law', 'G.722', 'Speex'];
+    expect(codecs.map(codecTitle)).toEqual(titles);
     expect(audioFormat(g711Track(1, 'pcma'))).toEqual({ sampleRate: 8000, channels: 1 });
+    expect(audioFormat(g722Track(1))).toEqual({ sampleRate: 16_000, channels: 1 });
     expect(audioFormat(speexTrack(1))).toEqual({ sampleRate: 16_000, channels: 1 });
     expect(codecString(speexTrack(1))).toBeUndefined();
   });

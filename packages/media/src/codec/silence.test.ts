@@ -11,7 +11,7 @@ import { aacTrack, writeAacConfig } from './aac.ts';
 import { opusPacketTicks, writeOpusHead } from './opus.ts';
 import { silentFrame } from './silence.ts';
 import { speexFrameCount } from './speex.ts';
-import { speexTrack } from './telephony.ts';
+import { g722Track, speexTrack } from './telephony.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-silence-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -231,4 +231,29 @@ describe('Speex frames', () => {
     const packet = { track, units: [unit], ptsUs: 0, dtsUs: 0, key: true, byteLength: unit.length };
     expect(silentFrame(packet)).toBeUndefined();
   });
+});
+
+test('G.722 fades to silence within 10 ms', () => {
+  const loud = encode('loud.g722', ['-c:a', 'g722', '-ar', '16000', '-ac', '1', '-f', 'g722']);
+  const packet: MediaPacket = {
+    track: g722Track(1),
+    units: [loud],
+    ptsUs: 0,
+    dtsUs: 0,
+    key: true,
+    byteLength: loud.length,
+  };
+  const path = join(directory, 'silenced.g722');
+  writeFileSync(path, Buffer.concat([loud, withFrame(packet, silentFrame(packet)).units[0] ?? loud]));
+
+  const result = spawnSync('ffmpeg', ['-v', 'error', '-f', 'g722', '-i', path, '-f', 's16le', '-'], {
+    maxBuffer: 1 << 28,
+  });
+  const samples = new Int16Array(new Uint8Array(result.stdout).buffer);
+
+  expect(samples.length).toBe(loud.length * 4);
+  const loudest = (from: number, to: number): number =>
+    samples.slice(from, to).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  expect(loudest(0, loud.length * 2)).toBeGreaterThan(3000);
+  expect(loudest(loud.length * 2 + 160, samples.length)).toBeLessThan(100);
 });

@@ -7,6 +7,8 @@ import { speexFrameCount } from './speex.ts';
 /** The values of G.711 that decode to zero, or to the smallest step. */
 const PCMA_SILENCE = 0xd5;
 const PCMU_SILENCE = 0xff;
+/** The smallest steps of both bands of G.722: its decoder fades to below -50 dB within 10 ms. */
+const G722_SILENCE = 0xff;
 
 /** Two seconds of them; real encoders put at most ten into a packet. */
 const MAX_SPEEX_FRAMES = 100;
@@ -31,6 +33,8 @@ export function silentFrame(packet: MediaPacket): Uint8Array | undefined {
         return new Uint8Array(data.length).fill(PCMA_SILENCE);
       case 'pcmu':
         return new Uint8Array(data.length).fill(PCMU_SILENCE);
+      case 'g722':
+        return new Uint8Array(data.length).fill(G722_SILENCE);
       case 'speex':
         return silentSpeex(track, data);
       default:

@@ -63,6 +63,7 @@ export class FlvAudioReader {
     if (this.#track?.codec === codec) return this.#track;
     switch (codec) {
       case 'aac':
+      case 'g722':
         return undefined;
       case 'opus':
         this.#track = opusTrack(this.#trackId, writeOpusHead());

@@ -313,6 +313,8 @@ describe('writers', () => {
   test('every codec of the hub has a form, and only the new ones are enhanced', () => {
     const codecs = ['h264', 'flv1', 'aac', 'speex', 'pcma', 'pcmu', 'h265', 'av1', 'vp9', 'vp8', 'opus'] as const;
     expect(codecs.every(isFlvCarriable)).toBe(true);
+    expect(isFlvCarriable('g722')).toBe(false);
+    expect(isEnhancedOnly('g722')).toBe(false);
     expect(codecs.filter(isEnhancedOnly)).toEqual(['h265', 'av1', 'vp9', 'vp8', 'opus']);
   });
 

@@ -18,6 +18,9 @@ const EX_CODED_FRAMES_X = 3;
 const EX_HEADER_BYTES = 5;
 const COMPOSITION_BYTES = 3;
 
+/** G.722 has no place in FLV. */
+type FlvCodec = Exclude<Codec, 'g722'>;
+
 /** How the tags of a codec begin; a FourCC as the 32-bit number that it is on the wire. */
 const FORMS = {
   h264: { fourCc: 0, first: 7 },
@@ -32,7 +35,7 @@ const FORMS = {
   pcma: { fourCc: 0, first: 0x72 },
   pcmu: { fourCc: 0, first: 0x82 },
   opus: { fourCc: 0x4f707573, first: 0 },
-} as const satisfies Record<Codec, { fourCc: number; first: number }>;
+} as const satisfies Record<FlvCodec, { fourCc: number; first: number }>;
 
 const EMPTY = new Uint8Array(0);
 
@@ -42,13 +45,13 @@ const VP8_CONFIG = Uint8Array.of(0, 0, 0x82, 2, 2, 2, 0, 0);
 const VPCC_VERSION = Uint8Array.of(1, 0, 0, 0);
 
 /** True for codecs that FLV and RTMP carry, in the legacy or the enhanced form. */
-export function isFlvCarriable(codec: Codec): boolean {
+export function isFlvCarriable(codec: Codec): codec is FlvCodec {
   return codec in FORMS;
 }
 
 /** True for codecs that only players of Enhanced RTMP understand: those without a number in the legacy form. */
 export function isEnhancedOnly(codec: Codec): boolean {
-  return FORMS[codec].fourCc !== 0;
+  return isFlvCarriable(codec) && FORMS[codec].fourCc !== 0;
 }
 
 /**
@@ -77,12 +80,13 @@ export function flvConfigTag(track: Track): Uint8Array | undefined {
     case 'flv1':
     case 'pcma':
     case 'pcmu':
+    case 'g722':
     case 'speex':
       return undefined;
   }
 }
 
-function enhancedConfig(codec: Codec, parts: readonly Uint8Array[]): Uint8Array {
+function enhancedConfig(codec: FlvCodec, parts: readonly Uint8Array[]): Uint8Array {
   const body = new Uint8Array(EX_HEADER_BYTES + totalBytes(parts));
   // Key frame and audio happen to be the same bits.
   body[0] = EX_VIDEO_KEY | EX_SEQUENCE_START;
@@ -96,6 +100,7 @@ function enhancedConfig(codec: Codec, parts: readonly Uint8Array[]): Uint8Array 
  * both times, so that the presentation times that players see do not jitter.
  *
  * Hot path: one allocation, the body.
+ * @throws RangeError for a codec that is not `isFlvCarriable`.
  */
 export function flvFrameTag(packet: MediaPacket): Uint8Array {
   const { track, units } = packet;
@@ -132,6 +137,8 @@ export function flvFrameTag(packet: MediaPacket): Uint8Array {
       copyUnits(body, 1, units);
       return body;
     }
+    case 'g722':
+      throw new RangeError('FLV does not carry G.722');
   }
 }
 

@@ -6,11 +6,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
+import { isVp8Key } from '../../codec/index.ts';
+import { g711Track, g722Track } from '../../codec/telephony.ts';
+import { vp8Track } from '../../codec/vp8.ts';
 import { type ByteSource, Mp4Reader } from '../../mp4/index.ts';
-import type { MediaPacket } from '../../packet.ts';
+import type { MediaPacket, Track } from '../../packet.ts';
+import { joinBytes } from '../bytes.ts';
 import { parseRtcp } from '../rtcp/index.ts';
 import { parseRtp, type RtpPacket, writeRtp } from '../rtp-packet.ts';
-import { h264Depacketizer, h264Packetizer, type RtpDepacketizer, type RtpPacketizer } from './index.ts';
+import {
+  h264Depacketizer,
+  h264Packetizer,
+  opusDepacketizer,
+  opusPacketizer,
+  type RtpDepacketizer,
+  type RtpPacketizer,
+  rawAudioDepacketizer,
+  rawAudioPacketizer,
+  rtpClockRate,
+  vp8Depacketizer,
+  vp8Packetizer,
+} from './index.ts';
 
 const run = promisify(execFile);
 const directory = mkdtempSync(join(tmpdir(), 'sluice-rtp-'));
@@ -23,16 +39,20 @@ interface Clip {
   readonly file: string;
   readonly encode: readonly string[];
   readonly packets: (path: string) => Promise<MediaPacket[]>;
-  readonly clockRate: number;
   readonly rtpmap: string;
   readonly depacketizer: (parameters: readonly Uint8Array[]) => RtpDepacketizer;
   readonly packetizer: () => RtpPacketizer;
+  /** What ffmpeg must be told about a file without header. */
+  readonly input?: readonly string[];
   /** Options of ffmpeg's packetizer. */
   readonly rtpFlags?: string;
 }
 
 const VIDEO = ['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=1'];
+const AUDIO = ['-f', 'lavfi', '-i', 'aevalsrc=sin(880*t*PI)|sin(600*t*PI):s=48000:d=1'];
 const H264 = ['-c:v', 'libx264', '-g', '10', '-bf', '2'];
+
+const RAW_FORMAT = { pcma: 'alaw', pcmu: 'mulaw', g722: 'g722' } as const;
 
 const CLIPS: readonly Clip[] = [
   {
@@ -40,7 +60,6 @@ const CLIPS: readonly Clip[] = [
     file: 'h264.mp4',
     encode: [...VIDEO, ...H264],
     packets: mp4Packets,
-    clockRate: 90_000,
     rtpmap: 'H264/90000\r\na=fmtp:96 packetization-mode=1',
     depacketizer: h264Depacketizer,
     packetizer: () => h264Packetizer(1),
@@ -50,7 +69,6 @@ const CLIPS: readonly Clip[] = [
     file: 'h264-slices.mp4',
     encode: [...VIDEO, ...H264, '-slices', '12'],
     packets: mp4Packets,
-    clockRate: 90_000,
     rtpmap: 'H264/90000\r\na=fmtp:96 packetization-mode=1',
     depacketizer: h264Depacketizer,
     packetizer: () => h264Packetizer(1),
@@ -60,13 +78,73 @@ const CLIPS: readonly Clip[] = [
     file: 'h264-mode0.mp4',
     encode: [...VIDEO, ...H264, '-slice-max-size', '900'],
     packets: mp4Packets,
-    clockRate: 90_000,
     rtpmap: 'H264/90000\r\na=fmtp:96 packetization-mode=0',
     depacketizer: h264Depacketizer,
     packetizer: () => h264Packetizer(0),
     rtpFlags: 'h264_mode0',
   },
+  {
+    title: 'VP8',
+    file: 'vp8.ivf',
+    encode: [...VIDEO, '-c:v', 'libvpx', '-g', '10', '-b:v', '1M', '-auto-alt-ref', '0'],
+    packets: async (path) => ivfPackets(path, vp8Track(1), isVp8Key),
+    rtpmap: 'VP8/90000',
+    depacketizer: vp8Depacketizer,
+    packetizer: () => vp8Packetizer(0x7ffa),
+  },
+  {
+    title: 'Opus',
+    file: 'opus.mp4',
+    encode: [...AUDIO, '-c:a', 'libopus'],
+    packets: mp4Packets,
+    rtpmap: 'opus/48000/2',
+    depacketizer: () => opusDepacketizer(),
+    packetizer: opusPacketizer,
+  },
+  rawClip('G.711 A-law', 'pcma', 'PCMA/8000'),
+  rawClip('G.711 mu-law', 'pcmu', 'PCMU/8000'),
+  rawClip('G.722', 'g722', 'G722/8000'),
 ];
+
+/** A clip of telephone sound, in packets of 20 ms. */
+function rawClip(title: string, codec: 'pcma' | 'pcmu' | 'g722', rtpmap: string): Clip {
+  const track = codec === 'g722' ? g722Track(1) : g711Track(1, codec);
+  const input = ['-f', RAW_FORMAT[codec], ...(codec === 'g722' ? [] : ['-ar', '8000', '-ac', '1'])];
+  return {
+    title,
+    file: codec,
+    encode: [...AUDIO, '-ar', String(track.clockRate), '-ac', '1', '-f', RAW_FORMAT[codec]],
+    input,
+    packets: async (path) => {
+      const bytes = new Uint8Array(readFileSync(path));
+      return Array.from({ length: Math.ceil(bytes.length / 160) }, (_, index) => {
+        const unit = bytes.subarray(index * 160, index * 160 + 160);
+        return packetOf(track, unit, { ptsUs: index * 20_000, key: true });
+      });
+    },
+    rtpmap,
+    depacketizer: rawAudioDepacketizer,
+    packetizer: rawAudioPacketizer,
+  };
+}
+
+function packetOf(track: Track, unit: Uint8Array, about: { ptsUs: number; key: boolean }): MediaPacket {
+  const { ptsUs, key } = about;
+  return { track, units: [unit], ptsUs, dtsUs: ptsUs, key, byteLength: unit.length };
+}
+
+/** The frames of an IVF file with 25 pictures a second. */
+function ivfPackets(path: string, track: Track, isKey: (frame: Uint8Array) => boolean): MediaPacket[] {
+  const file = new Uint8Array(readFileSync(path));
+  const packets: MediaPacket[] = [];
+  for (let position = 32; position + 12 <= file.length; ) {
+    const size = new DataView(file.buffer, position).getUint32(0, true);
+    const frame = file.subarray(position + 12, position + 12 + size);
+    packets.push(packetOf(track, frame, { ptsUs: packets.length * 40_000, key: isKey(frame) }));
+    position += 12 + size;
+  }
+  return packets;
+}
 
 async function mp4Packets(path: string): Promise<MediaPacket[]> {
   const bytes = new Uint8Array(readFileSync(path));
@@ -84,7 +162,7 @@ function encode({ file, encode }: Clip): string {
 }
 
 /** What ffmpeg sends for a file, up to its goodbye. */
-async function sentByFfmpeg(path: string, flags: string | undefined): Promise<RtpPacket[]> {
+async function sentByFfmpeg(path: string, { input = [], rtpFlags }: Clip): Promise<RtpPacket[]> {
   const socket = createSocket('udp4');
   try {
     await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
@@ -98,11 +176,12 @@ async function sentByFfmpeg(path: string, flags: string | undefined): Promise<Rt
         else if (parseRtcp(datagram).some(({ kind }) => kind === 'bye')) resolve();
       });
     });
-    const rtpFlags = ['send_bye', ...(flags === undefined ? [] : [flags])].join('+');
+    const flags = ['send_bye', ...(rtpFlags === undefined ? [] : [rtpFlags])].join('+');
     const url = `rtp://127.0.0.1:${port}?rtcpport=${port}&pkt_size=1200`;
     await run('ffmpeg', [
       '-v',
       'error',
+      ...input,
       '-i',
       path,
       '-c',
@@ -112,7 +191,7 @@ async function sentByFfmpeg(path: string, flags: string | undefined): Promise<Rt
       '-f',
       'rtp',
       '-rtpflags',
-      rtpFlags,
+      flags,
       url,
     ]);
     await bye;
@@ -150,10 +229,13 @@ async function serveRtsp(description: string, packets: readonly Uint8Array[]): P
   return { url: `rtsp://127.0.0.1:${port}/clip`, close: () => server.close() };
 }
 
-/** Checksums of the decoded frames of a file or URL, and what ffmpeg complained of. */
-async function decoded(...input: string[]): Promise<{ sums: string[]; complaints: string }> {
-  const args = ['-v', 'warning', ...input, '-fps_mode', 'passthrough', '-f', 'framemd5', '-'];
-  const { stdout, stderr } = await run('ffmpeg', args);
+/**
+ * Checksums of the decoded pictures, or of all the sound as it was encoded (whose division into packets is free, as is
+ * what a decoder leaves out at the start); and what ffmpeg complained of.
+ */
+async function checksums(kind: 'video' | 'audio', ...input: string[]): Promise<{ sums: string[]; complaints: string }> {
+  const output = kind === 'video' ? ['-fps_mode', 'passthrough', '-f', 'framemd5'] : ['-c', 'copy', '-f', 'md5'];
+  const { stdout, stderr } = await run('ffmpeg', ['-v', 'warning', ...input, ...output, '-']);
   const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return { sums: lines.map((line) => line.split(',').at(-1)?.trim() ?? ''), complaints: stderr };
 }
@@ -162,45 +244,47 @@ describe.each(CLIPS)('$title', (clip) => {
   test('that ffmpeg packetizes comes out as it was encoded', async () => {
     const path = encode(clip);
     const wanted = await clip.packets(path);
-    const parameters = wanted[0]?.track.parameters ?? [];
-    const depacketizer = clip.depacketizer(parameters);
+    const { track } = wanted[0] ?? expect.fail();
+    const depacketizer = clip.depacketizer(track.parameters);
 
-    const frames = (await sentByFfmpeg(path, clip.rtpFlags)).flatMap(
-      (packet) => depacketizer.push(packet, false) ?? [],
-    );
+    const frames = (await sentByFfmpeg(path, clip)).flatMap((packet) => depacketizer.push(packet, false) ?? []);
 
+    expect(frames.filter(({ broken }) => broken)).toEqual([]);
+    const unitsOf = (all: readonly { readonly units: readonly Uint8Array[] }[]) => all.flatMap(({ units }) => units);
+    if (clip.input !== undefined) {
+      expect(joinBytes(unitsOf(frames))).toEqual(joinBytes(unitsOf(wanted)));
+      return;
+    }
     expect(frames.map(({ key }) => key)).toEqual(wanted.map(({ key }) => key));
-    const first = frames[0]?.timestamp ?? 0;
-    for (const [index, frame] of frames.entries()) {
-      const packet = wanted[index] ?? expect.fail();
-      expect(frame.units).toEqual(packet.units);
-      expect(frame.broken).toBe(false);
-      const ticks = ((packet.ptsUs - (wanted[0]?.ptsUs ?? 0)) * clip.clockRate) / 1e6;
-      expect(Math.abs(((frame.timestamp - first) | 0) - ticks)).toBeLessThan(2);
+    expect(unitsOf(frames)).toEqual(unitsOf(wanted));
+    const timeOf = (index: number) =>
+      (((wanted[index]?.ptsUs ?? 0) - (wanted[0]?.ptsUs ?? 0)) * rtpClockRate(track)) / 1e6;
+    for (const [index, { timestamp }] of frames.entries()) {
+      expect(Math.abs(((timestamp - (frames[0]?.timestamp ?? 0)) | 0) - timeOf(index))).toBeLessThan(2);
     }
   });
 
-  test('that we packetize is decoded by ffmpeg to the same pictures or samples', async () => {
+  test('that we packetize is the same pictures or sound for ffmpeg', async () => {
     const path = encode(clip);
     const packets = await clip.packets(path);
+    const { track } = packets[0] ?? expect.fail();
     const packetizer = clip.packetizer();
     let sequence = 65_500;
     const sent = packets.flatMap((packet) =>
-      packetizer.packetize(packet, MAX_PAYLOAD_BYTES).map(({ payload, marker }) => {
+      packetizer.packetize(packet, MAX_PAYLOAD_BYTES).map(({ payload, marker, timestampOffset }) => {
         expect(payload.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
         sequence += 1;
-        const timestamp = Math.round((packet.ptsUs * clip.clockRate) / 1e6);
+        const timestamp = Math.round((packet.ptsUs * rtpClockRate(track)) / 1e6) + timestampOffset;
         return writeRtp({ payloadType: 96, marker, sequence, timestamp, ssrc: 7 }, payload);
       }),
     );
-    const kind = packets[0]?.track.kind;
-    const description = ['v=0', 'o=- 0 0 IN IP4 127.0.0.1', 's=-', 't=0 0', `m=${kind} 0 RTP/AVP 96`];
+    const description = ['v=0', 'o=- 0 0 IN IP4 127.0.0.1', 's=-', 't=0 0', `m=${track.kind} 0 RTP/AVP 96`];
     description.push(`a=rtpmap:96 ${clip.rtpmap}`, 'a=control:track', '');
     const server = await serveRtsp(description.join('\r\n'), sent);
     try {
-      const got = await decoded('-rtsp_transport', 'tcp', '-i', server.url);
-      const wanted = await decoded('-i', path);
-      expect(wanted.sums.length).toBeGreaterThan(20);
+      const got = await checksums(track.kind, '-rtsp_transport', 'tcp', '-i', server.url);
+      const wanted = await checksums(track.kind, ...(clip.input ?? []), '-i', path);
+      expect(wanted.sums).toHaveLength(track.kind === 'video' ? 25 : 1);
       expect(got.sums).toEqual(wanted.sums);
       expect(got.complaints).not.toMatch(/error|corrupt|missed|invalid/i);
     } finally {

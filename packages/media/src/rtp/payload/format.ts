@@ -53,6 +53,8 @@ export interface RtpPayload {
   readonly marker: boolean;
   /** True for the first packet of a frame that a decoder can start with; always for audio. */
   readonly startPoint: boolean;
+  /** RTP ticks between the access unit's own timestamp and this payload's: 0, but for sound that was divided. */
+  readonly timestampOffset: number;
 }
 
 /** Divides the access units of one track into RTP payloads. One for each sender: some count their pictures. */

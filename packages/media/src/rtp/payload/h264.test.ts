@@ -55,7 +55,7 @@ describe('the packetizer', () => {
   test('sends a unit that just fits as it is', () => {
     const fits = unit(0x41, 1000);
     expect(h264Packetizer(1).packetize(packetOf([fits], false), 1000)).toEqual([
-      { payload: fits, marker: true, startPoint: false },
+      { payload: fits, marker: true, startPoint: false, timestampOffset: 0 },
     ]);
     expect(h264Packetizer(1).packetize(packetOf([unit(0x41, 1001)], false), 1000)).toHaveLength(2);
   });

@@ -1,5 +1,6 @@
-import { writeU16 } from '../bytes.ts';
+import { joinBytes, writeU16 } from '../bytes.ts';
 import type { RtpPayload } from './format.ts';
+import { evenPieces } from './pieces.ts';
 
 /** How H.264 and H.265 join and divide NAL units. */
 export interface NalAggregation {
@@ -40,6 +41,7 @@ export function packetizeNalUnits(
     payload,
     marker: index === payloads.length - 1,
     startPoint: key && index === 0,
+    timestampOffset: 0,
   }));
 }
 
@@ -75,17 +77,11 @@ function aggregate(units: readonly Uint8Array[], format: NalAggregation): Uint8A
 }
 
 function pushFragments(payloads: Uint8Array[], unit: Uint8Array, { maxPayloadBytes, format }: Limits): void {
-  const room = maxPayloadBytes - format.headerBytes - 1;
-  const dataBytes = unit.length - format.headerBytes;
-  const count = Math.ceil(dataBytes / room);
-  let position = format.headerBytes;
-  for (let index = 0; index < count; index += 1) {
-    const end = format.headerBytes + Math.round((dataBytes * (index + 1)) / count);
-    const header = format.fragmentHeader(unit, { first: index === 0, last: index === count - 1 });
-    const payload = new Uint8Array(header.length + end - position);
-    payload.set(header);
-    payload.set(unit.subarray(position, end), header.length);
-    payloads.push(payload);
-    position = end;
+  const { headerBytes } = format;
+  const pieces = evenPieces(unit.subarray(headerBytes), maxPayloadBytes - headerBytes - 1);
+  for (const [index, piece] of pieces.entries()) {
+    payloads.push(
+      joinBytes([format.fragmentHeader(unit, { first: index === 0, last: index === pieces.length - 1 }), piece]),
+    );
   }
 }

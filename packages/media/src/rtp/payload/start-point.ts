@@ -1,5 +1,6 @@
 import type { Codec } from '../../packet.ts';
 import { isH264StartPoint } from './h264.ts';
+import { isVp8StartPoint } from './vp8.ts';
 
 /**
  * True when this payload may be the first one of a frame that a decoder can start with, which is what a forwarder of
@@ -13,6 +14,8 @@ export function isRtpStartPoint(codec: Codec, payload: Uint8Array): boolean {
   switch (codec) {
     case 'h264':
       return isH264StartPoint(payload);
+    case 'vp8':
+      return isVp8StartPoint(payload);
     default:
       return true;
   }

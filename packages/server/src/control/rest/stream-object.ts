@@ -15,6 +15,7 @@ const WCS_CODECS: Readonly<Record<Codec, string>> = {
   opus: 'opus',
   pcma: 'PCMA',
   pcmu: 'PCMU',
+  g722: 'G722',
   speex: 'speex',
 };
 

@@ -20,6 +20,7 @@ const PAYLOAD_TYPES: Readonly<Record<Codec, number>> = {
   opus: 111,
   pcma: 8,
   pcmu: 0,
+  g722: 9,
   speex: 97,
 };
 /** Payload type of a track that is not there; 0 is PCMU's. */

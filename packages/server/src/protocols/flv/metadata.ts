@@ -30,6 +30,8 @@ const CODEC_IDS: Readonly<Record<Codec, number>> = {
   pcma: 7,
   pcmu: 8,
   speex: 11,
+  // Never carried.
+  g722: 0,
 };
 
 /**

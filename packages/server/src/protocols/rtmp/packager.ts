@@ -5,6 +5,7 @@ import {
   encodeEcmaArray,
   flvConfigTag,
   flvFrameTag,
+  isFlvCarriable,
   type MediaPacket,
   silentFrame,
   type Track,
@@ -32,7 +33,7 @@ export class RtmpFormat implements FanOutFormat {
   }
 
   carries(track: Track): boolean {
-    return !this.#options.without.has(track.codec);
+    return isFlvCarriable(track.codec) && !this.#options.without.has(track.codec);
   }
 
   packet(packet: MediaPacket, timeMs: number): Buffer | undefined {
