@@ -82,11 +82,14 @@ export function negotiate(offer: SessionDescription, policy: OfferPolicy): Negot
   }
   if (tracks.size === 0) throw noCommonCodecs(candidates);
   const accepted = [...tracks.values()];
+  const tagged = unusedTransport(offer, { mids, bundle, tracks });
   return {
-    sections: offer.media.map(
-      (section, i): NegotiatedSection =>
-        tracks.get(i) ?? rejectedSection(section, mids[i], rejected.get(i) ?? 'disabled'),
-    ),
+    sections: offer.media.map((section, i): NegotiatedSection => {
+      const track = tracks.get(i);
+      if (track !== undefined) return track;
+      const rest = { mid: mids[i], reason: rejected.get(i) ?? 'disabled' };
+      return rejectedSection(section, i === tagged ? { ...rest, kept: firstFormat(section) } : rest);
+    }),
     video: accepted.find(({ kind }) => kind === 'video'),
     audio: accepted.find(({ kind }) => kind === 'audio'),
     ...readTransport(offer, transportSections(offer, { mids, bundle, tracks })),
@@ -178,23 +181,41 @@ function bundleOf(offer: SessionDescription, candidates: readonly Candidate[]): 
   return undefined;
 }
 
+/** What is known of an offer when its sections have been decided on. */
+interface Decided {
+  readonly mids: readonly (string | undefined)[];
+  readonly bundle: ReadonlySet<string> | undefined;
+  readonly tracks: ReadonlyMap<number, NegotiatedTrack>;
+}
+
 /** Sections that may describe the transport: the accepted ones, then all others of the bundle. */
-function transportSections(
-  offer: SessionDescription,
-  found: {
-    readonly mids: readonly (string | undefined)[];
-    readonly bundle: ReadonlySet<string> | undefined;
-    readonly tracks: ReadonlyMap<number, NegotiatedTrack>;
-  },
-): MediaDescription[] {
-  const accepted = offer.media.filter((_, i) => found.tracks.has(i));
-  const others = offer.media.filter((_, i) => !found.tracks.has(i) && found.bundle?.has(found.mids[i] ?? ''));
+function transportSections(offer: SessionDescription, { mids, bundle, tracks }: Decided): MediaDescription[] {
+  const accepted = offer.media.filter((_, i) => tracks.has(i));
+  const others = offer.media.filter((_, i) => !tracks.has(i) && bundle?.has(mids[i] ?? ''));
   return [...accepted, ...others];
 }
 
-function rejectedSection(section: MediaDescription, mid: string | undefined, reason: RejectReason): RejectedSection {
-  const { kind, protocol, formats } = section;
-  return { accepted: false, kind, mid, protocol, formats: formats.slice(0, 1), reason };
+/** The section whose transport the bundle uses (RFC 9143 §7.2.1), when it is not used itself but can be inactive. */
+function unusedTransport(offer: SessionDescription, { mids, bundle, tracks }: Decided): number | undefined {
+  const [tagged] = bundle ?? [];
+  const index = mids.findIndex((mid) => mid !== undefined && mid === tagged);
+  const section = offer.media[index];
+  const isUsable = section !== undefined && section.port !== 0 && PROTOCOLS.test(section.protocol);
+  return isUsable && !tracks.has(index) ? index : undefined;
+}
+
+function firstFormat(section: MediaDescription): RejectedSection['kept'] {
+  const [format] = readRtpSection(section).formats;
+  if (format === undefined) return undefined;
+  const { payloadType, encodingName, clockRate, channels, parameters } = format;
+  return { payloadType, encodingName, clockRate, channels, formatParameters: writeFormatParameters(parameters) };
+}
+
+function rejectedSection(
+  { kind, protocol, formats }: MediaDescription,
+  rest: Pick<RejectedSection, 'mid' | 'reason' | 'kept'>,
+): RejectedSection {
+  return { accepted: false, kind, protocol, formats: formats.slice(0, 1), ...rest };
 }
 
 function noCommonCodecs(candidates: readonly Candidate[]): MediaServerError {

@@ -85,7 +85,7 @@ export interface OfferedSources {
   readonly all: readonly number[];
 }
 
-/** A media section that is answered with port 0. */
+/** A media section that is answered with port 0, or as inactive where the client needs its transport. */
 export interface RejectedSection {
   readonly accepted: false;
   /** As offered: `audio`, `video`, `application`, … */
@@ -95,6 +95,13 @@ export interface RejectedSection {
   /** What the answer repeats. */
   readonly formats: readonly string[];
   readonly reason: RejectReason;
+  /**
+   * Set when the section stays, inactive and with this format, because it is the one whose transport the bundle uses.
+   * Chromium with `max-bundle` has no transport for the other sections, and nothing in its offer says so.
+   */
+  readonly kept?:
+    | Pick<NegotiatedTrack, 'payloadType' | 'encodingName' | 'clockRate' | 'channels' | 'formatParameters'>
+    | undefined;
 }
 
 /**

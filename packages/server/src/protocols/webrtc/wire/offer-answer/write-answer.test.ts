@@ -147,18 +147,27 @@ describe('the answer to a player', () => {
 });
 
 describe('a section that is refused', () => {
-  it('has port 0, keeps its name and is not in the bundle, and the next one carries the candidates', () => {
-    const text = answerTo(PUB1, receivePolicy({ audioCodecs: [] }));
+  it('has port 0, keeps its name and is not in the bundle', () => {
+    const text = answerTo(PUB1, receivePolicy({ videoCodecs: [] }));
     const [audio, video] = sectionsOf(text);
-    expect(text).toContain('a=group:BUNDLE 1\r\n');
-    expect(audio).toEqual({
-      kind: 'audio',
+    expect(text).toContain('a=group:BUNDLE 0\r\n');
+    expect(video).toEqual({
+      kind: 'video',
       port: 0,
       protocol: 'UDP/TLS/RTP/SAVPF',
-      formats: ['111'],
+      formats: ['96'],
       connection: 'IN IP4 0.0.0.0',
-      attributes: [{ name: 'mid', value: '0' }, { name: 'inactive' }],
+      attributes: [{ name: 'mid', value: '1' }, { name: 'inactive' }],
     });
+    expect(audio && sdpValues(audio, 'candidate')).toHaveLength(2);
+  });
+
+  it('leaves the candidates to the next one when it is no part of the bundle that is used', () => {
+    const offer = PUB1.replace('BUNDLE 0 1', 'BUNDLE 1');
+    const text = answerTo(offer, receivePolicy());
+    const [audio, video] = sectionsOf(text);
+    expect(text).toContain('a=group:BUNDLE 1\r\n');
+    expect(audio?.port).toBe(0);
     expect(video && sdpValues(video, 'candidate')).toHaveLength(2);
   });
 
@@ -169,5 +178,25 @@ describe('a section that is refused', () => {
     expect(text).toMatch(
       /m=application 0 UDP\/DTLS\/SCTP webrtc-datachannel\r\nc=IN IP4 0\.0\.0\.0\r\na=mid:2\r\na=inactive\r\n$/,
     );
+  });
+
+  it.each([
+    ['whip-gstreamer', receivePolicy({ videoCodecs: [] }), 'video0 audio1', ['rtpmap:96 VP8/90000']],
+    [
+      'offer-playStream-play1',
+      sendPolicy({ audio: undefined }),
+      '0 1',
+      ['rtpmap:111 opus/48000/2', 'fmtp:111 minptime=10;useinbandfec=1'],
+    ],
+  ] as const)('stays, inactive, when it is the one whose transport is used (%s)', (name, policy, group, format) => {
+    const text = answerTo(sdpFixture(name), policy);
+    const [unused, used] = parseOffer(text).media;
+    expect(text).toContain(`a=group:BUNDLE ${group}\r\n`);
+    const lines = unused?.attributes.map(({ name: key, value }) => (value === undefined ? key : `${key}:${value}`));
+    expect(lines?.slice(-2 - format.length)).toEqual(['inactive', 'rtcp-mux', ...format]);
+    expect(lines?.filter((line) => line.startsWith('candidate'))).toHaveLength(2);
+    expect(unused?.port).toBe(31_001);
+    expect(used && sdpValues(used, 'candidate')).toEqual([]);
+    expect(used?.port).toBe(31_001);
   });
 });

@@ -6,7 +6,7 @@ import {
   writeIceCandidate,
   writeSessionDescription,
 } from '@sluice/media';
-import type { NegotiatedMedia, NegotiatedTrack, RejectedSection } from './negotiated.ts';
+import type { NegotiatedMedia, NegotiatedSection, NegotiatedTrack, RejectedSection } from './negotiated.ts';
 import { EXTENSION_URIS } from './rtp-features.ts';
 
 /** What the server adds to what was negotiated. */
@@ -41,18 +41,18 @@ const DISCARD_PORT = 9;
 
 /** Writes the answer to an offer. All candidates are in the first section that is used, and no others will come. */
 export function writeAnswer(negotiated: NegotiatedMedia, local: LocalDescription): string {
-  const tagged = negotiated.sections.find((section) => section.accepted);
-  const media = negotiated.sections.map((section) =>
-    section.accepted
-      ? acceptedSection(section, { negotiated, local, isTagged: section === tagged })
-      : rejectedSection(section),
-  );
+  const tagged = negotiated.sections.find(hasTransport);
+  const media = negotiated.sections.map((section) => {
+    if (!hasTransport(section)) return rejectedSection(section);
+    const transport = transportAttributes(section, { negotiated, local, isTagged: section === tagged });
+    return section.accepted ? acceptedSection(section, local, transport) : keptSection(section, local, transport);
+  });
   const origin = { username: '-', sessionId: local.sessionId, sessionVersion: '2', ...hostOf(local) } as const;
   return writeSessionDescription({ origin, name: 'Sluice', attributes: sessionAttributes(negotiated, local), media });
 }
 
 function sessionAttributes({ sections, bundled, extmapAllowMixed }: NegotiatedMedia, local: LocalDescription) {
-  const mids = sections.filter(({ accepted }) => accepted).map(({ mid }) => mid);
+  const mids = sections.filter(hasTransport).map(({ mid }) => mid);
   const attributes: SdpAttribute[] = [];
   if (bundled) attributes.push({ name: 'group', value: `BUNDLE ${mids.join(' ')}` });
   if (extmapAllowMixed) attributes.push({ name: 'extmap-allow-mixed' });
@@ -61,21 +61,33 @@ function sessionAttributes({ sections, bundled, extmapAllowMixed }: NegotiatedMe
   return attributes;
 }
 
+type KeptSection = RejectedSection & { readonly kept: NonNullable<RejectedSection['kept']> };
+
+/** True for sections that are part of the bundle. */
+function hasTransport(section: NegotiatedSection): section is NegotiatedTrack | KeptSection {
+  return section.accepted || section.kept !== undefined;
+}
+
 /** Every section that is used has all of the transport, since not all clients look into the first one. */
-function acceptedSection(
-  track: NegotiatedTrack,
+function transportAttributes(
+  { mid }: NegotiatedSection,
   whole: { readonly negotiated: NegotiatedMedia; readonly local: LocalDescription; readonly isTagged: boolean },
-): MediaDescription {
+): SdpAttribute[] {
   const { negotiated, local } = whole;
-  const { addressType, address } = hostOf(local);
-  const attributes: SdpAttribute[] = [
+  return [
     { name: 'rtcp', value: `${DISCARD_PORT} IN IP4 0.0.0.0` },
     ...(whole.isTagged ? candidateAttributes(local) : []),
     { name: 'ice-ufrag', value: local.ice.ufrag },
     { name: 'ice-pwd', value: local.ice.pwd },
     { name: 'fingerprint', value: `${local.fingerprint.algorithm} ${local.fingerprint.value}` },
     { name: 'setup', value: negotiated.setup },
-    ...(track.mid === undefined ? [] : [{ name: 'mid', value: track.mid }]),
+    ...(mid === undefined ? [] : [{ name: 'mid', value: mid }]),
+  ];
+}
+
+function acceptedSection(track: NegotiatedTrack, local: LocalDescription, transport: SdpAttribute[]): MediaDescription {
+  const attributes = [
+    ...transport,
     ...extensionAttributes(track),
     { name: track.direction },
     ...msidAttributes(track, local),
@@ -84,14 +96,29 @@ function acceptedSection(
     ...formatAttributes(track),
     ...sourceAttributes(track, local),
   ];
-  return {
-    kind: track.kind,
-    port: local.candidates[0]?.port ?? DISCARD_PORT,
-    protocol: track.protocol,
-    formats: payloadTypes(track).map(String),
-    connection: `IN ${addressType} ${address}`,
-    attributes,
-  };
+  const { kind, protocol } = track;
+  return { kind, protocol, formats: payloadTypes(track).map(String), ...addressOf(local), attributes };
+}
+
+/** Inactive, for the sake of its transport. */
+function keptSection(
+  { kind, protocol, kept }: KeptSection,
+  local: LocalDescription,
+  transport: SdpAttribute[],
+): MediaDescription {
+  const attributes = [
+    ...transport,
+    { name: 'inactive' },
+    { name: 'rtcp-mux' },
+    rtpMap(kept),
+    ...formatParameters(kept),
+  ];
+  return { kind, protocol, formats: [String(kept.payloadType)], ...addressOf(local), attributes };
+}
+
+function addressOf(local: LocalDescription): Pick<MediaDescription, 'port' | 'connection'> {
+  const { addressType, address } = hostOf(local);
+  return { port: local.candidates[0]?.port ?? DISCARD_PORT, connection: `IN ${addressType} ${address}` };
 }
 
 /** Port 0 and no transport; the mid stays, outside of the bundle (RFC 9143 §7.3.3). */
@@ -127,18 +154,27 @@ function payloadTypes({ payloadType, rtxPayloadType }: NegotiatedTrack): number[
  * when it sets bitrates (websdk-signalling.md §5.4).
  */
 function formatAttributes(track: NegotiatedTrack): SdpAttribute[] {
-  const { payloadType, encodingName, clockRate, channels, feedback, formatParameters, rtxPayloadType } = track;
-  const suffix = channels > 1 ? `/${channels}` : '';
+  const { payloadType, clockRate, feedback, rtxPayloadType } = track;
   const attributes: SdpAttribute[] = [
-    { name: 'rtpmap', value: `${payloadType} ${encodingName}/${clockRate}${suffix}` },
+    rtpMap(track),
     ...feedbackValues(feedback).map((value) => ({ name: 'rtcp-fb', value: `${payloadType} ${value}` })),
+    ...formatParameters(track),
   ];
-  if (formatParameters !== '') attributes.push({ name: 'fmtp', value: `${payloadType} ${formatParameters}` });
   if (rtxPayloadType !== undefined) {
     attributes.push({ name: 'rtpmap', value: `${rtxPayloadType} rtx/${clockRate}` });
     attributes.push({ name: 'fmtp', value: `${rtxPayloadType} apt=${payloadType}` });
   }
   return attributes;
+}
+
+function rtpMap(format: KeptSection['kept']): SdpAttribute {
+  const { payloadType, encodingName, clockRate, channels } = format;
+  const suffix = channels > 1 ? `/${channels}` : '';
+  return { name: 'rtpmap', value: `${payloadType} ${encodingName}/${clockRate}${suffix}` };
+}
+
+function formatParameters({ payloadType, formatParameters: text }: KeptSection['kept']): SdpAttribute[] {
+  return text === '' ? [] : [{ name: 'fmtp', value: `${payloadType} ${text}` }];
 }
 
 function feedbackValues({ nack, pli, fir, transportCc, remb }: NegotiatedTrack['feedback']): string[] {
