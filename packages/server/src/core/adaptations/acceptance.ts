@@ -35,7 +35,14 @@ const VIDEO_CODECS: Readonly<Record<VideoCodec, true>> = {
   flv1: true,
 };
 
-const AUDIO_CODECS: Readonly<Record<AudioCodec, true>> = { aac: true, opus: true, pcma: true, pcmu: true, speex: true };
+const AUDIO_CODECS: Readonly<Record<AudioCodec, true>> = {
+  aac: true,
+  opus: true,
+  pcma: true,
+  pcmu: true,
+  g722: true,
+  speex: true,
+};
 
 /** All codecs that a stream may have. */
 export const ALL_VIDEO_CODECS: ReadonlySet<VideoCodec> = new Set(Object.keys(VIDEO_CODECS) as VideoCodec[]);
