@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { MediaServerError } from '../core/index.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
 /** Settings of the control server, named as in flashphoner.properties. */
 export interface ControlOptions {
@@ -7,6 +8,8 @@ export interface ControlOptions {
   readonly host: string;
   /** `http.port`; 0 takes any free port. Default 8081. */
   readonly port: number;
+  /** The same by HTTPS, at `https.port` of the same address; 0 takes any free port. Default: off. */
+  readonly https?: { readonly port: number; readonly identity: TlsIdentity } | undefined;
   /** `rest_access_control_allow_origin`. Default `*`. */
   readonly allowOrigin: string;
   /** `rest_access_control_allow_headers`. Default `content-type,x-requested-with`. */

@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { HealthBody } from '@sluice/contract';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { MediaServerError } from '../core/index.ts';
 import { RateLimiter } from '../io/index.ts';
 import { consoleFiles } from './console/console-files.ts';
 import { historyRoute } from './console/history-route.ts';
@@ -10,13 +9,16 @@ import { StreamHistories } from './console/stream-histories.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { type ControlOptions, corsHeaders } from './control-options.ts';
 import { errorBody, publicError } from './error-body.ts';
+import { listenError } from './listen-error.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { MountedProtocols } from './mounted-protocols.ts';
 import { Machine } from './process/machine-facts.ts';
 import { ProcessVitals } from './process/process-vitals.ts';
 import { restRoutes } from './rest/rest-routes.ts';
+import { SecureListener } from './secure-listener.ts';
 import { statRoute } from './stat/stat-route.ts';
 import { describeOnce } from './stream-details.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -39,6 +41,7 @@ export class ControlServer {
   readonly #histories: StreamHistories;
   readonly #errorLog = new RateLimiter(5);
   #app: FastifyInstance | undefined;
+  #secure: SecureListener | undefined;
   #sampling: NodeJS.Timeout | undefined;
   #port: number;
   #closing: Promise<void> | undefined;
@@ -57,6 +60,19 @@ export class ControlServer {
   /** The port that is listened on; before `start` the one that is configured. */
   get port(): number {
     return this.#port;
+  }
+
+  /** The port of HTTPS; before `start` the one that is configured, and 0 when HTTPS is off. */
+  get securePort(): number {
+    return this.#secure?.port ?? this.#options.https?.port ?? 0;
+  }
+
+  /**
+   * Takes another certificate for HTTPS connections from now on.
+   * @throws when certificate and key can't be used together; the present ones stay then
+   */
+  setIdentity(identity: TlsIdentity): void {
+    this.#secure?.setIdentity(identity);
   }
 
   /**
@@ -81,7 +97,8 @@ export class ControlServer {
     const built = await consoleFiles(app, this.#deps.consoleDir);
     await this.#listen(app);
     if (!built) this.#deps.log.warn({ folder: this.#deps.consoleDir }, 'the console is not built');
-    this.#deps.log.info({ host: this.#options.host, port: this.#port }, 'control server listens');
+    const { port, securePort } = this;
+    this.#deps.log.info({ host: this.#options.host, port, securePort }, 'control server listens');
   }
 
   /** Stops answering and resolves when the port and all connections are released. Idempotent. */
@@ -123,7 +140,11 @@ export class ControlServer {
     app.addHook('onRequest', (request, reply, done) => {
       if (!this.#handOver(request, reply)) done();
     });
-    app.addHook('preClose', () => this.#mounts.released(MOUNTS_GRACE_MS));
+    app.addHook('preClose', () => {
+      this.#secure?.stopListening();
+      return this.#mounts.released(MOUNTS_GRACE_MS);
+    });
+    app.addHook('onClose', () => this.#secure?.close());
     handleUpgrades(app.server, this.#mounts);
     app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     app.setNotFoundHandler((request, reply) =>
@@ -164,10 +185,26 @@ export class ControlServer {
       await app.listen({ host, port });
     } catch (error) {
       await this.close();
-      throw listenError(error, `${host}:${port}`);
+      throw listenError(error, `${host}:${port}`, 'http.port');
     }
     const address = app.server.address();
     if (address !== null && typeof address === 'object') this.#port = address.port;
+    await this.#listenSecurely(app);
+  }
+
+  async #listenSecurely(app: FastifyInstance): Promise<void> {
+    const { host, https } = this.#options;
+    if (https === undefined) return;
+    const secure = new SecureListener({ ...https, host, requestTimeoutMs: REQUEST_TIMEOUT_MS }, app.routing);
+    secure.server.on('clientError', answerMalformed);
+    handleUpgrades(secure.server, this.#mounts);
+    try {
+      await secure.start();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#secure = secure;
   }
 
   #answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -183,21 +220,8 @@ export class ControlServer {
   }
 }
 
-function listenError(error: unknown, address: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') {
-    const todo = 'stop the program that uses it, or set http.port to a free port';
-    return new MediaServerError('PORT_IN_USE', `${address} is already in use: ${todo}`, { cause: error });
-  }
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-    const todo = 'set http.port to a port above 1023 and the address to one of this machine';
-    return new MediaServerError('CONFIG_INVALID', `can't listen on ${address} (${code}): ${todo}`, { cause: error });
-  }
-  return error;
-}
-
 /** Answers what is not even HTTP; there is no request object then. */
-function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+function answerMalformed(error: Error & { code?: string }, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
   const body = errorBody(status, 'the request is not valid HTTP', '');
@@ -208,6 +232,6 @@ function answerMalformed(error: Error & { code?: string }, socket: Socket): void
     `content-length: ${Buffer.byteLength(text)}`,
     'connection: close',
   ];
-  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${text}`);
-  socket.destroySoon();
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
 }

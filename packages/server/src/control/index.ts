@@ -2,4 +2,7 @@ export type { ControlDeps, ControlPorts } from './control-deps.ts';
 export { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
 export { ControlServer } from './control-server.ts';
 export { PrometheusCounters } from './metrics/prometheus-counters.ts';
+export { DEFAULT_SIGNALLING_OPTIONS, type SignallingAddress, type SignallingOptions } from './signalling/options.ts';
+export { type SignallingDeps, SignallingServer } from './signalling/signalling-server.ts';
 export type { AudioDetails, StreamDetails, VideoDetails } from './stream-details.ts';
+export type { TlsIdentity } from './tls-identity.ts';

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { errorBody } from './error-body.ts';
 import type { MountedProtocols } from './mounted-protocols.ts';
 
@@ -52,5 +53,6 @@ function replayWithoutUpgrade(
     else if (/\bclose\b/i.test(value)) lines.push('connection: close');
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-  server.emit('connection', socket);
+  // What a server of HTTPS calls a connection is still encrypted.
+  server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
 }

@@ -8,12 +8,18 @@ export interface ConnectionDescription {
   readonly protocol: SessionProtocol;
   /** WCS's name of the provider: `Flash` for RTMP. */
   readonly mediaProvider: string;
+  /** All that the client can use, when it says so. */
+  readonly mediaProviders?: readonly string[] | undefined;
   /** `PENDING` until the client has said what it wants (RTMP: `connect`). */
   readonly status: 'PENDING' | 'ESTABLISHED';
   /** Random token that the server gave this connection. */
   readonly login: string;
   /** What the client says of itself (RTMP: `flashVer`); empty when it says nothing. */
   readonly clientVersion: string;
+  /** Browsers only, as the page's address. */
+  readonly clientOsVersion?: string | undefined;
+  readonly clientBrowserVersion?: string | undefined;
+  readonly origin?: string | undefined;
   readonly remoteAddress: string;
   readonly createDate: number;
   readonly keepAlive: boolean;

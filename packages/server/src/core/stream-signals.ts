@@ -30,9 +30,9 @@ export class StreamSignals {
     this.events.emit('signal', signal);
   }
 
-  /** A new publisher starts unmuted. */
+  /** A new publisher starts unmuted; viewers that know otherwise are told. */
   reset(): void {
-    this.#audioMuted = false;
-    this.#videoMuted = false;
+    if (this.#audioMuted) this.send({ type: 'audioUnmuted' });
+    if (this.#videoMuted) this.send({ type: 'videoUnmuted' });
   }
 }

@@ -62,7 +62,10 @@ function connectionObject(connection: ConnectionDescription): ConnectionObject {
     appKey,
     sessionId,
     ...NOT_HAD,
-    mediaProviders: [connection.mediaProvider],
+    mediaProviders: [...(connection.mediaProviders ?? [connection.mediaProvider])],
+    clientOSVersion: connection.clientOsVersion ?? '',
+    clientBrowserVersion: connection.clientBrowserVersion ?? '',
+    origin: connection.origin ?? '',
     status,
     clientVersion,
     keepAlive,
@@ -71,7 +74,7 @@ function connectionObject(connection: ConnectionDescription): ConnectionObject {
   };
 }
 
-/** What only SIP phones and WebSocket clients have. */
+/** What only SIP phones have, and what is not told. */
 const NOT_HAD = {
   sipRegisterRequired: false,
   sipLogin: '',
@@ -90,8 +93,6 @@ const NOT_HAD = {
   useWsTunnel: false,
   useWsTunnelPacketization2: false,
   useBase64BinaryEncoding: false,
+  // Whoever knows it can take the session over.
   authToken: '',
-  clientOSVersion: '',
-  clientBrowserVersion: '',
-  origin: '',
 } as const;

@@ -45,8 +45,8 @@ export function streamObject(
     transport: session.transport,
     createDate: session.createDate,
     mediaType: session.mediaType,
-    audioState: { muted: false },
-    videoState: { muted: false },
+    audioState: { muted: stream?.signals.audioMuted ?? false },
+    videoState: { muted: stream?.signals.videoMuted ?? false },
     mediaProvider: session.mediaProvider,
     ...(Object.keys(session.custom).length === 0 ? {} : { custom: { ...session.custom } }),
   };

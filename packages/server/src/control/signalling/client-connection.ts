@@ -1,0 +1,277 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { ConnectionRequest, STREAM_INFO, StreamRequest } from '@sluice/contract';
+import type { RawData, WebSocket } from 'ws';
+import type {
+  ClientConnection,
+  ConnectionDescription,
+  ConnectionRegistry,
+  Counters,
+  Log,
+  PeerGateway,
+  StreamRegistry,
+} from '../../core/index.ts';
+import type { RateLimiter } from '../../io/index.ts';
+import type { ClientLink } from './client-link.ts';
+import { type ClientMessage, customFields, parseMessage, readFields } from './client-message.ts';
+import { ClientSession, echoOf } from './client-session.ts';
+import type { SignallingOptions } from './options.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** What a connection asks of the server that owns it. */
+export interface SignallingContext {
+  readonly options: SignallingOptions;
+  readonly streams: StreamRegistry;
+  readonly connections: ConnectionRegistry;
+  readonly peers: PeerGateway;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly faults: RateLimiter;
+  /** The session of a token, taken from wherever it is; undefined when it can't be resumed. */
+  resume(authToken: string): Partial<ConnectionRequest> | undefined;
+  established(connection: SignallingConnection): void;
+  ended(connection: SignallingConnection, reason: 'over' | 'lost'): void;
+}
+
+/** RFC 6455 §7.4.1. */
+export const CLOSE_NORMAL = 1000;
+export const CLOSE_GOING_AWAY = 1001;
+const CLOSE_POLICY = 1008;
+/** Most bytes of the reason in a close frame. */
+const MAX_REASON_BYTES = 123;
+/** The client has so long to answer a close frame. */
+const LINGER_MS = 1000;
+const TOKEN_BYTES = 24;
+const BAD_MESSAGES_PER_SECOND = 1;
+const BAD_MESSAGES_BURST = 20;
+/** Told to every client and never true here (§2.3). */
+const TUNNELS = { useWsTunnel: false, useWsTunnelPacketization2: false, useBase64BinaryEncoding: false };
+
+/** One WebSocket of a Web SDK client, and the session that it establishes. */
+export class SignallingConnection implements ClientConnection, ClientLink {
+  readonly sessionId: string;
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** Tells the client apart from others of its address; nothing can be done with it. */
+  readonly #login = randomBytes(8).toString('hex');
+  readonly #createDate = Date.now();
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #origin: string;
+  readonly #context: SignallingContext;
+  readonly #log: Log;
+  readonly #registration: Disposable;
+  readonly #messages: TokenBucket;
+  readonly #badMessages = new TokenBucket(BAD_MESSAGES_PER_SECOND, BAD_MESSAGES_BURST);
+  readonly #openedMs = performance.now();
+  #nextPingMs: number;
+  #unanswered = 0;
+  #session: ClientSession | undefined;
+  #connection: Partial<ConnectionRequest> = {};
+  #authToken = '';
+  #ended = false;
+
+  constructor(webSocket: WebSocket, request: IncomingMessage, context: SignallingContext) {
+    this.#webSocket = webSocket;
+    this.#socket = request.socket;
+    this.#context = context;
+    this.#origin = request.headers.origin ?? '';
+    const { remotePort, localPort } = request.socket;
+    const remote = plainAddress(request.socket.remoteAddress);
+    this.localAddress = plainAddress(request.socket.localAddress);
+    this.remoteAddress = `${remote}:${remotePort}`;
+    this.sessionId = `/${remote}:${remotePort}/${this.localAddress}:${localPort}`;
+    this.#log = context.log.child({ session: this.sessionId });
+    this.#messages = new TokenBucket(context.options.messagesPerSecond, context.options.messageBurst);
+    this.#nextPingMs = this.#openedMs + context.options.keepAliveIntervalMs;
+    webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    webSocket.on('error', (error) => this.#broken(error));
+    webSocket.on('close', () => this.#end('lost', 'client left'));
+    this.#registration = context.connections.add(this);
+  }
+
+  get appKey(): string {
+    return this.#connection.appKey ?? 'defaultApp';
+  }
+
+  /** Names the session to a client that comes back; empty before it is established. */
+  get authToken(): string {
+    return this.#authToken;
+  }
+
+  /** What the client said of itself, without its password. */
+  get connection(): Partial<ConnectionRequest> {
+    return this.#connection;
+  }
+
+  get keepAlive(): boolean {
+    return this.#connection.keepAlive === true;
+  }
+
+  describe(): ConnectionDescription {
+    const { clientVersion, clientOSVersion, clientBrowserVersion, mediaProviders, custom } = this.#connection;
+    return {
+      sessionId: this.sessionId,
+      appKey: this.appKey,
+      protocol: 'webrtc',
+      mediaProvider: 'WebRTC',
+      mediaProviders,
+      status: this.#session === undefined ? 'PENDING' : 'ESTABLISHED',
+      login: this.#login,
+      clientVersion: clientVersion ?? '',
+      clientOsVersion: clientOSVersion,
+      clientBrowserVersion,
+      origin: this.#origin,
+      remoteAddress: this.remoteAddress,
+      createDate: this.#createDate,
+      keepAlive: this.keepAlive,
+      bytesIn: this.#socket.bytesRead,
+      bytesOut: this.#socket.bytesWritten,
+      custom: customFields(custom),
+    };
+  }
+
+  /** Ends all that the client does, then the connection; it can't be resumed. Idempotent. */
+  close(reason: string): void {
+    this.disconnect(reason);
+  }
+
+  disconnect(reason: string, code = CLOSE_NORMAL): void {
+    if (this.#ended) return;
+    this.#end('over', reason);
+    this.#webSocket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES));
+    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref();
+  }
+
+  send(message: string, ...data: readonly unknown[]): void {
+    if (this.#ended || this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#webSocket.send(JSON.stringify({ message, data }));
+    if (this.#webSocket.bufferedAmount <= this.#context.options.maxUnsentBytes) return;
+    this.#context.counters.count('signalling_slow_clients');
+    this.#cutOff('client does not read');
+  }
+
+  fault(error: unknown, what: string): void {
+    const suppressed = this.#context.faults.take();
+    if (suppressed >= 0) this.#log.error({ err: error, suppressed }, what);
+  }
+
+  /** Looks after timeouts and pings; called a few times a second. */
+  check(nowMs: number): void {
+    const { firstMessageTimeoutMs, keepAlive, keepAliveIntervalMs, keepAliveProbes } = this.#context.options;
+    if (this.#session === undefined) {
+      if (nowMs - this.#openedMs >= firstMessageTimeoutMs) this.#silent('no "connection" message came in time');
+      return;
+    }
+    if (this.#webSocket.isPaused) {
+      // What it answers is not read either.
+      if (!this.#messages.empty(nowMs)) this.#webSocket.resume();
+      return;
+    }
+    if (!keepAlive || nowMs < this.#nextPingMs) return;
+    this.#nextPingMs += keepAliveIntervalMs;
+    if (this.#unanswered >= keepAliveProbes) return this.#silent(`client silent for ${keepAliveProbes} pings`);
+    this.#unanswered++;
+    this.send('ping');
+  }
+
+  /** See ClientStreams.tellVideoRates. */
+  tellVideoRates(elapsedMs: number, nowMs: number): void {
+    this.#session?.streams.tellVideoRates(elapsedMs, nowMs);
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#ended) return;
+    this.#unanswered = 0;
+    // A client that says too much is not refused but read more slowly.
+    if (!this.#messages.take() && !this.#webSocket.isPaused) this.#webSocket.pause();
+    const message = isBinary || !Buffer.isBuffer(data) ? undefined : parseMessage(data.toString());
+    if (message === undefined) return this.#bad('', 'Message can not be read');
+    try {
+      const wrong = this.#handle(message);
+      if (wrong !== undefined) this.#bad(message.name, wrong);
+    } catch (error) {
+      this.fault(error, `message ${message.name} failed`);
+      this.disconnect('internal error');
+    }
+  }
+
+  /** Gives what is wrong with the message, if anything is. */
+  #handle(message: ClientMessage): string | undefined {
+    const { name, body } = message;
+    if (name === 'ping' || name === 'pong') return undefined;
+    if (name === 'connectMediaTransport') {
+      this.disconnect('there are no media transports for MSE and WSPlayer');
+      return undefined;
+    }
+    if (this.#session !== undefined)
+      return name === 'connection' ? 'Session is established' : this.#session.receive(message);
+    if (name === 'connection') return this.#establish(body);
+    if (name === 'pushLogs') return undefined;
+    const { mediaSessionId } = readFields(StreamRequest, body);
+    if (mediaSessionId === undefined) return STREAM_INFO.sessionNotReady;
+    const refusal = { apiMethod: 'StreamStatusEvent', id: mediaSessionId, status: 'FAILED' };
+    this.send('fail', { ...refusal, info: STREAM_INFO.sessionNotReady });
+    return undefined;
+  }
+
+  #establish(body: object): undefined {
+    const asked = readFields(ConnectionRequest, body);
+    const kept = asked.authToken === undefined ? undefined : this.#context.resume(asked.authToken);
+    this.#authToken = (kept && asked.authToken) ?? randomBytes(TOKEN_BYTES).toString('base64url');
+    this.#connection = echoOf({ ...kept, ...asked });
+    const { options, streams, peers } = this.#context;
+    this.#session = new ClientSession({ streams, peers, link: this, options, log: this.#log });
+    this.#nextPingMs = performance.now() + options.keepAliveIntervalMs;
+    this.#context.established(this);
+    const { appKey, authToken } = this;
+    this.#log.info({ appKey, resumed: kept !== undefined, clientVersion: asked.clientVersion }, 'web client connected');
+    this.send('getUserData', { ...this.#connection, ...TUNNELS, appKey, authToken, status: 'ESTABLISHED' });
+    if (this.#connection.sipRegisterRequired !== true) return;
+    // Only a closed connection gets the client out of its wait for "registered" (§11.1).
+    const info = 'SIP is not available';
+    this.send('fail', { apiMethod: 'RegistrationStatusEvent', status: 'FAILED', info });
+    this.disconnect(info);
+  }
+
+  /** Answers a message that nothing can be done with. A client that keeps sending such is disconnected. */
+  #bad(apiMethod: string, info: string): void {
+    this.#context.counters.count('signalling_bad_messages');
+    const suppressed = this.#context.faults.take();
+    if (suppressed >= 0) this.#log.warn({ apiMethod, info, suppressed }, 'message of a web client refused');
+    this.send('fail', { apiMethod, status: 'FAILED', info });
+    if (!this.#badMessages.take()) this.disconnect('too many messages that can not be answered', CLOSE_POLICY);
+  }
+
+  #broken(error: Error): void {
+    this.#context.counters.count('signalling_bad_messages');
+    const suppressed = this.#context.faults.take();
+    if (suppressed >= 0) this.#log.warn({ error: error.message, suppressed }, 'WebSocket of a web client broke');
+  }
+
+  #silent(reason: string): void {
+    this.#context.counters.count('signalling_silent_clients');
+    this.#cutOff(reason);
+  }
+
+  /** For clients that would not read a close frame. Their session may be resumed. */
+  #cutOff(reason: string): void {
+    this.#end('lost', reason);
+    this.#webSocket.terminate();
+  }
+
+  #end(how: 'over' | 'lost', reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#session?.close();
+    this.#registration[Symbol.dispose]();
+    this.#context.ended(this, how);
+    if (this.#session !== undefined) this.#log.info({ reason }, 'web client left');
+  }
+}
+
+/** An IPv4 client of a dual-stack listener is shown as such. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/, '');
+}

@@ -1,0 +1,16 @@
+/** A client that can be told things, as the parts of its session see it. */
+export interface ClientLink {
+  /** `/<client ip>:<port>/<server ip>:<port>`. */
+  readonly sessionId: string;
+  readonly appKey: string;
+  /** Address and port of the client. */
+  readonly remoteAddress: string;
+  /** The server's address that the client reached. */
+  readonly localAddress: string;
+  /** Sends `{message, data}`; does nothing when the client is gone. */
+  send(message: string, ...data: readonly unknown[]): void;
+  /** Ends the connection after what has been sent; its session can't be resumed. */
+  disconnect(reason: string): void;
+  /** Notes an error of the server itself. */
+  fault(error: unknown, what: string): void;
+}

@@ -1,0 +1,102 @@
+import { STREAM_INFO, type StreamRequest } from '@sluice/contract';
+import type { PeerGateway, StreamRegistry, StreamSignal } from '../../core/index.ts';
+import type { ClientLink } from './client-link.ts';
+import { numberOf } from './client-message.ts';
+import { ClientStream, type ClientStreamOwner, type PublisherSignals } from './client-stream.ts';
+import type { SignallingOptions } from './options.ts';
+
+export interface ClientStreamsDeps {
+  readonly streams: StreamRegistry;
+  readonly peers: PeerGateway;
+  readonly link: ClientLink;
+  readonly options: Pick<
+    SignallingOptions,
+    'maxStreams' | 'playWaitMs' | 'inboundVideoRateIntervalMs' | 'outboundVideoRateIntervalMs'
+  >;
+}
+
+/** The publications and playbacks of one client, by the ids that it gave them. */
+export class ClientStreams implements ClientStreamOwner {
+  readonly link: ClientLink;
+  readonly peers: PeerGateway;
+  readonly playWaitMs: number;
+  readonly #streams: StreamRegistry;
+  readonly #options: ClientStreamsDeps['options'];
+  readonly #open = new Map<string, ClientStream>();
+
+  constructor({ streams, peers, link, options }: ClientStreamsDeps) {
+    this.link = link;
+    this.peers = peers;
+    this.playWaitMs = options.playWaitMs;
+    this.#streams = streams;
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Begins a publication or playback. Whatever happens, a status message follows. */
+  start(request: Partial<StreamRequest>, published: boolean): void {
+    const { mediaSessionId } = request;
+    const stream = new ClientStream(mediaSessionId ?? '', request, published, this);
+    const refusal = this.#refusalOf(request, published);
+    if (refusal !== undefined) return stream.refuse(refusal);
+    this.#open.set(stream.mediaSessionId, stream);
+    void stream.start();
+  }
+
+  /** Ends one as its client asks. The client waits for an answer even when there is nothing of that id (§5.5). */
+  stop(request: Partial<StreamRequest>, published: boolean): void {
+    const { mediaSessionId } = request;
+    const stream = mediaSessionId === undefined ? undefined : this.#open.get(mediaSessionId);
+    if (stream !== undefined) return stream.stop();
+    if (mediaSessionId !== undefined) new ClientStream(mediaSessionId, request, published, this).stop();
+  }
+
+  /** Passes a publisher's words on to the players; false when that id is not publishing here. */
+  signal(mediaSessionId: string, signal: StreamSignal): boolean {
+    const own = this.#open.get(mediaSessionId);
+    if (own === undefined || !own.published || !own.active) return false;
+    const stream = this.#streams.get(own.name);
+    if (stream?.publisher?.sessionId !== mediaSessionId) return false;
+    stream.signals.send(signal);
+    return true;
+  }
+
+  /** See ClientStream.tellVideoRate; `elapsedMs` since the call before. */
+  tellVideoRates(elapsedMs: number, nowMs: number): void {
+    const { inboundVideoRateIntervalMs, outboundVideoRateIntervalMs } = this.#options;
+    for (const stream of this.#open.values()) {
+      const intervalMs = stream.published ? inboundVideoRateIntervalMs : outboundVideoRateIntervalMs;
+      if (intervalMs > 0) stream.tellVideoRate(elapsedMs, nowMs, intervalMs);
+    }
+  }
+
+  /** Ends all at once without a word, because the client is gone. */
+  close(): void {
+    for (const stream of [...this.#open.values()]) stream.abandon();
+  }
+
+  signalsOf(streamName: string): PublisherSignals | undefined {
+    return this.#streams.get(streamName)?.signals;
+  }
+
+  over(stream: ClientStream): void {
+    if (this.#open.get(stream.mediaSessionId) === stream) this.#open.delete(stream.mediaSessionId);
+  }
+
+  #refusalOf(request: Partial<StreamRequest>, published: boolean): string | undefined {
+    const { mediaSessionId, mediaProvider = 'WebRTC' } = request;
+    if (mediaSessionId === undefined) return STREAM_INFO.idMissing;
+    if (this.#open.has(mediaSessionId)) return STREAM_INFO.idInUse;
+    if (this.#open.size >= this.#options.maxStreams) return STREAM_INFO.notAdded;
+    if (mediaProvider !== 'WebRTC') return `Media provider ${mediaProvider} is not available`;
+    return !published && wantsConversion(request) ? STREAM_INFO.transcodingDisabled : undefined;
+  }
+}
+
+/** Players may ask for a size, bitrate or quality of their own (§5.3). */
+function wantsConversion({ width, height, bitrate, quality }: Partial<StreamRequest>): boolean {
+  return [width, height, bitrate, quality].some((value) => numberOf(value) > 0);
+}

@@ -1,0 +1,172 @@
+import type { IncomingMessage } from 'node:http';
+import { createSecureContext } from 'node:tls';
+import type { ConnectionRequest } from '@sluice/contract';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { ConnectionRegistry, Counters, Log, PeerGateway, ProtocolDeps, StreamRegistry } from '../../core/index.ts';
+import { RateLimiter, type Ticker } from '../../io/index.ts';
+import type { TlsIdentity } from '../tls-identity.ts';
+import { CLOSE_GOING_AWAY, SignallingConnection, type SignallingContext } from './client-connection.ts';
+import { DEFAULT_SIGNALLING_OPTIONS, type SignallingOptions } from './options.ts';
+import { ResumableSessions } from './resumable-sessions.ts';
+import { WebSocketListener } from './web-socket-listener.ts';
+
+export interface SignallingDeps extends Pick<ProtocolDeps, 'streams' | 'connections' | 'log' | 'counters'> {
+  readonly ticker: Ticker;
+  /** Answers the offers of publishers and players. */
+  readonly peers: PeerGateway;
+}
+
+const CHECK_INTERVAL_MS = 100;
+const RATE_INTERVAL_MS = 1000;
+const FAULT_LINES_PER_SECOND = 5;
+/** WebSockets have this long to close properly when the server stops. */
+const CLOSE_GRACE_MS = 500;
+
+/**
+ * Has unmodified Web SDK applications publish and play: WebSockets with JSON messages (websdk-signalling.md), whose
+ * media goes through a PeerGateway.
+ */
+export class SignallingServer implements SignallingContext {
+  readonly options: SignallingOptions;
+  readonly streams: StreamRegistry;
+  readonly connections: ConnectionRegistry;
+  readonly peers: PeerGateway;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
+  readonly #ticker: Ticker;
+  readonly #listeners: readonly WebSocketListener[];
+  readonly #open = new Set<SignallingConnection>();
+  readonly #byToken = new Map<string, SignallingConnection>();
+  readonly #resumable: ResumableSessions;
+  #tick: Disposable | undefined;
+  #checkedMs = 0;
+  #ratesToldMs = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(deps: SignallingDeps, options: Partial<SignallingOptions> = {}) {
+    this.options = Object.freeze({ ...DEFAULT_SIGNALLING_OPTIONS, ...options });
+    this.streams = deps.streams;
+    this.connections = deps.connections;
+    this.peers = deps.peers;
+    this.log = deps.log;
+    this.counters = deps.counters;
+    this.#ticker = deps.ticker;
+    const { resumeWindowMs, maxResumable, maxMessageBytes, listen, identity } = this.options;
+    this.#resumable = new ResumableSessions(resumeWindowMs, maxResumable);
+    const webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: maxMessageBytes,
+    });
+    this.#listeners = listen.map(
+      (address) =>
+        new WebSocketListener({
+          address,
+          identity,
+          webSockets,
+          admits: () => this.#admits(),
+          onWebSocket: (webSocket, request) => this.#accept(webSocket, request),
+          onError: (error) => {
+            this.counters.count('signalling_refused');
+            if (this.faults.take() >= 0) this.log.warn({ error: error.message }, 'WebSocket connection refused');
+          },
+        }),
+    );
+  }
+
+  /** Port of the first WS listener; 0 when there is none, and before `start`. */
+  get port(): number {
+    return this.#listeners.find((listener) => !listener.secure)?.port ?? 0;
+  }
+
+  /** Port of the first WSS listener; 0 when there is none, and before `start`. */
+  get securePort(): number {
+    return this.#listeners.find((listener) => listener.secure)?.port ?? 0;
+  }
+
+  /** Sessions that wait for their clients to come back. */
+  get resumable(): number {
+    return this.#resumable.size;
+  }
+
+  /** @throws MediaServerError PORT_IN_USE; nothing is left open then */
+  async start(): Promise<void> {
+    try {
+      for (const listener of this.#listeners) await listener.start();
+    } catch (error) {
+      await Promise.all(this.#listeners.map((listener) => listener.close(0)));
+      throw error;
+    }
+    this.#tick = this.#ticker.on((nowMs) => this.#check(nowMs));
+  }
+
+  /**
+   * Takes another certificate for WSS connections from now on.
+   * @throws when certificate and key can't be used together; the present ones stay then
+   */
+  setIdentity(identity: TlsIdentity): void {
+    createSecureContext({ ...identity });
+    for (const listener of this.#listeners) if (listener.secure) listener.setIdentity(identity);
+  }
+
+  /** Ends all connections with what they publish and play; resolves when the sockets are gone. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  resume(authToken: string): Partial<ConnectionRequest> | undefined {
+    const present = this.#byToken.get(authToken);
+    if (present === undefined) return this.#resumable.take(authToken);
+    if (!present.keepAlive) return undefined;
+    // The page was loaded anew, and the server has not noticed yet that its old connection is dead.
+    present.disconnect('session goes on in another connection');
+    return present.connection;
+  }
+
+  established(connection: SignallingConnection): void {
+    this.#byToken.set(connection.authToken, connection);
+  }
+
+  ended(connection: SignallingConnection, how: 'over' | 'lost'): void {
+    this.#open.delete(connection);
+    if (this.#byToken.get(connection.authToken) === connection) this.#byToken.delete(connection.authToken);
+    if (how === 'lost' && connection.keepAlive) this.#resumable.keep(connection.authToken, connection.connection);
+  }
+
+  async #close(): Promise<void> {
+    this.#tick?.[Symbol.dispose]();
+    const closed = Promise.all(this.#listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
+    for (const connection of [...this.#open]) connection.disconnect('server stops', CLOSE_GOING_AWAY);
+    this.#resumable.clear();
+    await closed;
+  }
+
+  #admits(): boolean {
+    if (this.#open.size < this.options.maxConnections && this.#closing === undefined) return true;
+    this.counters.count('signalling_refused');
+    return false;
+  }
+
+  #accept(webSocket: WebSocket, request: IncomingMessage): void {
+    this.counters.count('signalling_connections');
+    this.#open.add(new SignallingConnection(webSocket, request, this));
+  }
+
+  #check(nowMs: number): void {
+    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
+    this.#checkedMs = nowMs;
+    for (const connection of this.#open) connection.check(nowMs);
+    this.#resumable.expire(nowMs);
+    const elapsedMs = nowMs - this.#ratesToldMs;
+    if (elapsedMs < RATE_INTERVAL_MS) return;
+    this.#ratesToldMs = nowMs;
+    for (const connection of this.#open) connection.tellVideoRates(elapsedMs, nowMs);
+  }
+}

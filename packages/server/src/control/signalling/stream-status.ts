@@ -1,0 +1,50 @@
+import type { StreamStatus, StreamStatusObject } from '@sluice/contract';
+import type { ClientLink } from './client-link.ts';
+import { numberOf } from './client-message.ts';
+import type { ClientStream } from './client-stream.ts';
+
+/** The whole stream object with its status, as WCS tells it (websdk-signalling.md §5.7). */
+export function streamStatus(
+  stream: ClientStream,
+  link: Pick<ClientLink, 'appKey' | 'sessionId'>,
+  { status, info }: { readonly status: StreamStatus; readonly info: string | undefined },
+): StreamStatusObject {
+  const { request, peer, size, signals, published } = stream;
+  const { audioCodec, videoCodec } = peer ?? {};
+  return {
+    appKey: link.appKey,
+    sessionId: link.sessionId,
+    mediaSessionId: stream.mediaSessionId,
+    name: stream.name,
+    published,
+    hasVideo: peer === undefined ? request.hasVideo === true : videoCodec !== undefined,
+    hasAudio: peer === undefined ? request.hasAudio === true : audioCodec !== undefined,
+    status,
+    ...(info === undefined ? {} : { info }),
+    ...(audioCodec === undefined ? {} : { audioCodec }),
+    ...(videoCodec === undefined ? {} : { videoCodec }),
+    record: request.record === true,
+    width: size?.width ?? integer(request.width),
+    height: size?.height ?? integer(request.height),
+    bitrate: integer(request.bitrate),
+    minBitrate: integer(request.minBitrate),
+    maxBitrate: integer(request.maxBitrate),
+    quality: integer(request.quality),
+    history: false,
+    gop: 0,
+    fps: 0,
+    audioBitrate: 0,
+    codecImpl: '',
+    transport: 'UDP',
+    cvoExtension: request.cvoExtension === true,
+    createDate: stream.createDate,
+    mediaType: published ? 'publish' : 'play',
+    audioState: { muted: signals?.audioMuted ?? false },
+    videoState: { muted: signals?.videoMuted ?? false },
+    mediaProvider: request.mediaProvider ?? 'WebRTC',
+  };
+}
+
+function integer(value: number | string | undefined): number {
+  return Math.round(numberOf(value));
+}

@@ -1,0 +1,389 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { MediaServerError, type PeerEndReason } from '../../core/index.ts';
+import { terminateConnection } from '../rest/connection-methods.ts';
+import { terminateStreams } from '../rest/stream-methods.ts';
+import type { SignallingOptions } from './options.ts';
+import { AUDIO_OFFER, OFFER } from './testing/memory-gateway.ts';
+import { SignallingFixture } from './testing/signalling-fixture.ts';
+
+let fixture: SignallingFixture;
+
+async function start(options: Partial<SignallingOptions> = {}): Promise<SignallingFixture> {
+  fixture = await SignallingFixture.start(options);
+  return fixture;
+}
+
+afterEach(() => fixture.close());
+
+describe('publishing', () => {
+  it('gives the answer first, and PUBLISHING only when media flows', async () => {
+    await start();
+    const client = await fixture.client();
+    const limits = { minBitrate: '300', maxBitrate: 900 };
+    client.publish('p', 'room', { sdp: OFFER, custom: { token: 'x', deep: { a: 1 } }, cvoExtension: true, ...limits });
+    expect(await client.next('setRemoteSDP')).toEqual({
+      message: 'setRemoteSDP',
+      data: ['p', fixture.gateway.peer('p').answer, true],
+    });
+    client.send('availableStream', { mediaSessionId: 'other', name: 'room' });
+    await client.next('availableStream');
+    expect(client.about('p')).toEqual(['setRemoteSDP']);
+    expect(fixture.gateway.requests[0]).toMatchObject({
+      streamName: 'room',
+      mediaSessionId: 'p',
+      sessionId: [...fixture.hub.connections.all()][0]?.sessionId,
+      appKey: 'defaultApp',
+      mediaProvider: 'WebRTC',
+      localAddress: '127.0.0.1',
+      offer: OFFER,
+      videoOrientation: true,
+      minBitrateBps: 300_000,
+      maxBitrateBps: 900_000,
+      custom: { token: 'x', deep: '{"a":1}' },
+    });
+    fixture.gateway.peer('p').activate();
+    expect(await client.status('p', 'PUBLISHING')).toMatchObject({
+      sessionId: [...fixture.hub.connections.all()][0]?.sessionId,
+      name: 'room',
+      published: true,
+      hasVideo: true,
+      hasAudio: true,
+      videoCodec: 'H264',
+      audioCodec: 'opus',
+      mediaType: 'publish',
+      minBitrate: 300,
+      maxBitrate: 900,
+      cvoExtension: true,
+      mediaProvider: 'WebRTC',
+    });
+    client.send('unPublishStream', { mediaSessionId: 'p', name: 'room', published: true, status: 'PUBLISHING' });
+    const last = await client.status('p', 'UNPUBLISHED');
+    expect(last).not.toHaveProperty('recordName');
+    expect(client.about('p')).toEqual(['setRemoteSDP', 'PUBLISHING', 'UNPUBLISHED']);
+    expect(fixture.hub.streams.get('room')).toBeUndefined();
+  });
+
+  it('sends the answer first even when media flows, or all is over, before it is there', async () => {
+    await start();
+    const client = await fixture.client();
+    fixture.gateway.onPeer = (peer) => peer.activate();
+    client.publish('quick', 'a', { sdp: OFFER });
+    await client.status('quick', 'PUBLISHING');
+    expect(client.about('quick')).toEqual(['setRemoteSDP', 'PUBLISHING']);
+    fixture.gateway.onPeer = (peer) => peer.end('dtls_error');
+    client.publish('dead', 'b', { sdp: OFFER });
+    await client.status('dead', 'FAILED');
+    expect(client.about('dead')).toEqual(['setRemoteSDP', 'FAILED']);
+  });
+
+  it('tells the media that is exchanged, not what was asked for', async () => {
+    await start();
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: AUDIO_OFFER });
+    await client.next('setRemoteSDP');
+    fixture.gateway.peer('p').activate();
+    const status = await client.status('p', 'PUBLISHING');
+    expect(status).toMatchObject({ hasVideo: false, hasAudio: true, audioCodec: 'opus' });
+    expect(status).not.toHaveProperty('videoCodec');
+  });
+
+  it('says that a name is in use, and publishes again as soon as it is free', async () => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    const other = await fixture.client();
+    other.publish('q', 'room', { sdp: OFFER });
+    expect((await other.status('q', 'FAILED')).info).toBe('Stream name is already in use');
+    expect(other.about('q')).toEqual(['FAILED']);
+  });
+
+  it('frees the names of a client at once when its socket is gone', async () => {
+    await start();
+    const first = await fixture.publisher('room', OFFER);
+    const second = await fixture.client();
+    first.drop();
+    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(1), { interval: 1 });
+    second.publish('again', 'room', { sdp: OFFER });
+    await second.next('setRemoteSDP');
+    fixture.gateway.peer('again').activate();
+    await second.status('again', 'PUBLISHING');
+  });
+
+  it('warns that nothing is recorded or republished, and publishes all the same', async () => {
+    await start();
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER, record: true });
+    client.publish('q', 'room2', { sdp: OFFER, rtmpUrl: 'rtmp://x/y' });
+    await client.next('fail', (body) => body['info'] === 'Recording is not available');
+    await client.next('fail', (body) => body['info'] === 'Republishing to rtmpUrl is not available');
+    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(2));
+    fixture.gateway.peer('p').activate();
+    expect((await client.status('p', 'PUBLISHING')).record).toBe(true);
+  });
+});
+
+describe('playing', () => {
+  it('answers, then tells PLAYING with the mute state of the publisher, then the size', async () => {
+    await start();
+    const publisher = await fixture.publisher('room', OFFER);
+    publisher.send('sendStreamEvent', { mediaSessionId: 'room-pub', type: 'videoMuted' });
+    await vi.waitFor(() => expect(fixture.hub.streams.get('room')?.signals.videoMuted).toBe(true));
+    const player = await fixture.client();
+    fixture.gateway.onPeer = (peer) => peer.resize(640, 480);
+    player.play('v', 'room', { sdp: OFFER });
+    await player.next('setRemoteSDP');
+    fixture.gateway.peer('v').activate();
+    const status = await player.status('v', 'PLAYING');
+    expect(status).toMatchObject({ published: false, mediaType: 'play', hasVideo: true, hasAudio: true });
+    expect(status).toMatchObject({
+      audioState: { muted: false },
+      videoState: { muted: true },
+      width: 640,
+      height: 480,
+    });
+    fixture.gateway.peer('v').resize(320, 240);
+    await player.next(
+      'notifyStreamEvent',
+      ({ payload }) => (payload as { streamerVideoWidth: number }).streamerVideoWidth === 320,
+    );
+    expect(player.received.filter(({ message }) => message === 'notifyStreamEvent')).toEqual(
+      [
+        [640, 480],
+        [320, 240],
+      ].map(([streamerVideoWidth, streamerVideoHeight]) => ({
+        message: 'notifyStreamEvent',
+        data: [{ mediaSessionId: 'v', type: 'resize', payload: { streamerVideoWidth, streamerVideoHeight } }],
+      })),
+    );
+    player.send('stopStream', { mediaSessionId: 'v' });
+    await player.status('v', 'STOPPED');
+    expect(player.about('v')).toEqual(['setRemoteSDP', 'PLAYING', 'resize', 'resize', 'STOPPED']);
+  });
+
+  it('of one stream twice in a session keeps the two apart', async () => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    const player = await fixture.player('one', 'room', OFFER);
+    player.play('two', 'room', { sdp: OFFER });
+    await vi.waitFor(() => expect(fixture.gateway.peers.has('two')).toBe(true));
+    fixture.gateway.peer('two').activate();
+    await player.status('two', 'PLAYING');
+    player.send('stopStream', { mediaSessionId: 'one' });
+    await player.status('one', 'STOPPED');
+    expect(player.about('two')).toEqual(['setRemoteSDP', 'PLAYING']);
+  });
+
+  it.each(['unPublishStream', 'leaving'])('fails with the publisher’s stop after %s', async (how) => {
+    await start();
+    const publisher = await fixture.publisher('room', OFFER);
+    const player = await fixture.player('v', 'room', OFFER);
+    if (how === 'leaving') publisher.close();
+    else publisher.send('unPublishStream', { mediaSessionId: 'room-pub' });
+    expect((await player.status('v', 'FAILED')).info).toBe('Stopped by publisher stop');
+    expect(player.about('v')).toEqual(['setRemoteSDP', 'PLAYING', 'FAILED']);
+  });
+
+  it('fails when there is no such stream', async () => {
+    await start();
+    const player = await fixture.client();
+    player.play('v', 'none', { sdp: OFFER });
+    expect((await player.status('v', 'FAILED')).info).toBe('Stream not found');
+  });
+
+  it('waits for a stream as long as the options say', async () => {
+    await start({ playWaitMs: 5000 });
+    const player = await fixture.client();
+    player.play('v', 'room', { sdp: OFFER });
+    await vi.waitFor(() => expect(fixture.gateway.requests).toHaveLength(1));
+    await fixture.publisher('room', OFFER);
+    await player.next('setRemoteSDP');
+  });
+
+  it.each([{ width: '640' }, { height: 360 }, { quality: 50 }, { bitrate: '200' }])(
+    'with %o fails, because that needs conversion',
+    async (fields) => {
+      await start();
+      await fixture.publisher('room', OFFER);
+      const player = await fixture.client();
+      player.play('v', 'room', { sdp: OFFER, ...fields });
+      expect((await player.status('v', 'FAILED')).info).toBe('Transcoding required, but disabled');
+    },
+  );
+
+  it.each(['MSE', 'WSPlayer', 'Flash'])('by %s fails with a reason', async (mediaProvider) => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    const player = await fixture.client();
+    player.play('v', 'room', { sdp: OFFER, mediaProvider });
+    const status = await player.status('v', 'FAILED');
+    expect(status).toMatchObject({ info: `Media provider ${mediaProvider} is not available`, mediaProvider });
+  });
+});
+
+describe('a stream always comes to an end that its client is told', () => {
+  it.each<[PeerEndReason, string, string]>([
+    ['ice_timeout', 'FAILED', 'Failed by ICE timeout'],
+    ['ice_keep_alive', 'FAILED', 'Failed by ICE keep alive'],
+    ['dtls_error', 'FAILED', 'Failed by DTLS error'],
+    ['dtls_fingerprint', 'FAILED', 'Failed by DTLS fingerprint error'],
+    ['rtp_activity', 'FAILED', 'Failed by RTP activity'],
+    ['publisher_stopped', 'FAILED', 'Stopped by publisher stop'],
+    ['terminated', 'FAILED', 'Stopped by rest /terminate'],
+    ['peer_closed', 'UNPUBLISHED', 'Stopped by user'],
+    ['not_playable', 'FAILED', 'Transcoding required, but disabled'],
+    ['server_stops', 'FAILED', 'Requested stream shutdown'],
+    ['internal_error', 'FAILED', 'Failed by error'],
+  ])('after %s by %s "%s"', async (reason, status, info) => {
+    await start();
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER });
+    await client.next('setRemoteSDP');
+    fixture.gateway.peer('p').end(reason, 'some detail');
+    expect((await client.status('p', status)).info).toBe(info);
+    expect(fixture.hub.streams.size).toBe(0);
+  });
+
+  it('when REST ends the stream, for its players too', async () => {
+    await start();
+    const publisher = await fixture.publisher('room', OFFER);
+    const player = await fixture.player('v', 'room', OFFER);
+    terminateStreams({ ...fixture.hub, describeTrack: () => ({}) }, { mediaSessionId: 'room-pub' });
+    expect((await publisher.status('room-pub', 'FAILED')).info).toBe('Stopped by rest /terminate');
+    expect((await player.status('v', 'FAILED')).info).toBe('Stopped by publisher stop');
+  });
+
+  it('when REST ends the player only', async () => {
+    await start();
+    const publisher = await fixture.publisher('room', OFFER);
+    const player = await fixture.player('v', 'room', OFFER);
+    terminateStreams({ ...fixture.hub, describeTrack: () => ({}) }, { mediaSessionId: 'v' });
+    expect((await player.status('v', 'FAILED')).info).toBe('Stopped by rest /terminate');
+    expect(publisher.about('room-pub')).toEqual(['setRemoteSDP', 'PUBLISHING']);
+  });
+
+  it('when REST ends its connection', async () => {
+    await start();
+    const publisher = await fixture.publisher('room', OFFER);
+    const [connection] = [...fixture.hub.connections.all()];
+    terminateConnection(fixture.hub, { sessionId: connection?.sessionId });
+    await publisher.gone();
+    expect((await publisher.status('room-pub', 'FAILED')).info).toBe('Stopped by session disconnect');
+  });
+
+  it('gives the operator’s own reason when it is one that applications know', async () => {
+    await start();
+    const client = await fixture.publisher('room', OFFER);
+    fixture.hub.sessions.get('room-pub')?.close('Stopped by session disconnect');
+    expect((await client.status('room-pub', 'FAILED')).info).toBe('Stopped by session disconnect');
+  });
+
+  it('is STOPPED for a player whose transport was closed by itself', async () => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    const player = await fixture.player('v', 'room', OFFER);
+    fixture.gateway.peer('v').end('peer_closed');
+    await player.status('v', 'STOPPED');
+  });
+
+  it.each([
+    ['STREAM_LIMIT', 'Failed to add stream to proxy'],
+    ['PEER_LIMIT', 'Failed to add stream to proxy'],
+    ['SDP_INVALID', 'Failed to add stream to proxy'],
+    ['NO_COMMON_CODECS', 'No common codecs'],
+    ['TRANSCODING_DISABLED', 'Transcoding required, but disabled'],
+    ['STREAM_NAME_INVALID', 'Bad URI'],
+    ['FILE_NOT_FOUND', 'File not found'],
+    ['FILE_INVALID', 'File has wrong format'],
+    ['MEDIA_SESSION_BUSY', 'MediaSessionId is already in use'],
+  ] as const)('when the gateway says %s: "%s"', async (code, info) => {
+    await start();
+    fixture.gateway.error = new MediaServerError(code, 'words for people');
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER });
+    expect((await client.status('p', 'FAILED')).info).toBe(info);
+  });
+
+  it('when the gateway fails by an error of its own, which is logged', async () => {
+    await start();
+    fixture.gateway.error = new TypeError('a fault');
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER });
+    expect((await client.status('p', 'FAILED')).info).toBe('Failed by error');
+    const [line] = fixture.hub.log.lines.splice(
+      fixture.hub.log.lines.findIndex((entry) => entry.level === 'error'),
+      1,
+    );
+    expect(line?.message).toBe('stream could not begin');
+  });
+
+  it.each([
+    ['without media', 'v=0\r\n', 'Failed to add stream to proxy'],
+    ['without any text', undefined, 'Failed to add stream to proxy'],
+    ['with codecs that nobody knows', 'm=audio 9 X 1\r\na=rtpmap:1 SILK/8000\r\n', 'No common codecs'],
+  ])('for an offer %s', async (_what, sdp, info) => {
+    await start();
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp });
+    expect((await client.status('p', 'FAILED')).info).toBe(info);
+  });
+
+  it('for a request without an id, or with one that is in use here or elsewhere', async () => {
+    await start();
+    const client = await fixture.publisher('room', OFFER);
+    client.send('publishStream', { name: 'x', sdp: OFFER });
+    expect((await client.status('', 'FAILED')).info).toBe('MediaSessionId is null');
+    const other = await fixture.client();
+    other.publish('room-pub', 'y', { sdp: OFFER });
+    expect((await other.status('room-pub', 'FAILED')).info).toBe('MediaSessionId is already in use');
+    client.publish('room-pub', 'y', { sdp: OFFER });
+    expect((await client.status('room-pub', 'FAILED')).info).toBe('MediaSessionId is already in use');
+    expect(fixture.gateway.peers.size).toBe(1);
+  });
+
+  it('for more streams than a client may have', async () => {
+    await start({ maxStreams: 1 });
+    const client = await fixture.publisher('room', OFFER);
+    client.publish('q', 'other', { sdp: OFFER });
+    expect((await client.status('q', 'FAILED')).info).toBe('Failed to add stream to proxy');
+  });
+
+  it('for a stop of something that is not there', async () => {
+    await start();
+    const client = await fixture.client();
+    client.send('stopStream', { mediaSessionId: 'x', name: 'room' });
+    await client.status('x', 'STOPPED');
+    client.send('unPublishStream', { mediaSessionId: 'y', name: 'room' });
+    await client.status('y', 'UNPUBLISHED');
+  });
+
+  it('for a stop before the answer, which is then never sent', async () => {
+    await start();
+    let open = (): void => {};
+    fixture.gateway.gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER });
+    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(1));
+    client.send('unPublishStream', { mediaSessionId: 'p' });
+    await client.status('p', 'UNPUBLISHED');
+    expect(fixture.gateway.requests[0]?.signal?.aborted).toBe(true);
+    open();
+    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(0));
+    expect(client.about('p')).toEqual(['UNPUBLISHED']);
+  });
+
+  it('and is released when the client leaves before the answer', async () => {
+    await start();
+    let open = (): void => {};
+    fixture.gateway.gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER });
+    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(1));
+    client.drop();
+    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(0));
+    open();
+    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(0));
+  });
+});

@@ -1,0 +1,5 @@
+/** Certificate chain and private key in PEM form. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
