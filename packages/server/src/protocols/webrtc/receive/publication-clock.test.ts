@@ -1,0 +1,164 @@
+import { ntpOfUnixMs, type SenderReport } from '@sluice/media';
+import { expect, test } from 'vitest';
+import { PublicationClock, type TrackClock } from './publication-clock.ts';
+
+const VIDEO_TICKS_A_MS = 90;
+const AUDIO_TICKS_A_MS = 48;
+
+function clockAt(baseUs = 0): PublicationClock {
+  return new PublicationClock({ video: 90_000, audio: 48_000 }, { baseUs: () => baseUs, onBreak: () => {} });
+}
+
+function at(clock: PublicationClock, track: TrackClock, timestamp: number, arrivalMs: number): number {
+  return clock.streamUs(track, track.ticks(timestamp >>> 0, arrivalMs));
+}
+
+function reportOf(unixMs: number, rtpTimestamp: number): SenderReport {
+  const ntp = ntpOfUnixMs(unixMs);
+  return { ssrc: 1, ...ntp, rtpTimestamp: rtpTimestamp >>> 0, packetCount: 0, octetCount: 0, reports: [] };
+}
+
+/** Plays both tracks for a while; gives how far pictures are after the sound of the same moment, in the end. */
+function play(
+  clock: PublicationClock,
+  o: { fromMs: number; toMs: number; videoLatencyMs: number; onVideo?: (us: number) => void },
+): number {
+  let video = 0;
+  for (let ms = o.fromMs; ms < o.toMs; ms += 20) {
+    video = at(clock, clock.video, ms * VIDEO_TICKS_A_MS, ms + o.videoLatencyMs) - ms * 1000;
+    o.onVideo?.(video + ms * 1000);
+    const sound = ms + o.videoLatencyMs;
+    at(clock, clock.audio, sound * AUDIO_TICKS_A_MS, sound);
+  }
+  const lastMs = o.toMs - 20 + o.videoLatencyMs;
+  return video - (at(clock, clock.audio, lastMs * AUDIO_TICKS_A_MS, lastMs) - lastMs * 1000);
+}
+
+test('a stream begins at zero, or after what it had before', () => {
+  const first = clockAt();
+  expect(at(first, first.audio, 123_456, 5000)).toBe(0);
+  const again = clockAt(7_000_000);
+  expect(at(again, again.audio, 123_456, 5000)).toBeGreaterThan(7_000_000);
+});
+
+test('before sender reports, tracks are as far apart as their first packets', () => {
+  const clock = clockAt();
+  expect(at(clock, clock.audio, 0, 5000)).toBe(0);
+  expect(at(clock, clock.video, 77, 5040)).toBe(40_000);
+});
+
+test('timestamps go on across their wrap', () => {
+  const clock = clockAt();
+  at(clock, clock.video, 2 ** 32 - 9000, 1000);
+  expect(at(clock, clock.video, 0, 1100)).toBe(100_000);
+  expect(at(clock, clock.video, 9000, 1200)).toBe(200_000);
+});
+
+test.each([300, 45, -250])(
+  'sender reports bring together what is %i ms apart, and video time never runs back',
+  (latency) => {
+    const clock = clockAt();
+    const videoLatencyMs = Math.max(0, latency);
+    // Sound that is late is the same as pictures that are early.
+    const soundLateMs = Math.max(0, -latency);
+    let last = -1;
+    const play2s = (fromMs: number): number => {
+      let apart = 0;
+      for (let ms = fromMs; ms < fromMs + 2000; ms += 20) {
+        const video = at(clock, clock.video, (ms - videoLatencyMs) * VIDEO_TICKS_A_MS, ms);
+        expect(video).toBeGreaterThan(last);
+        last = video;
+        const sound = at(clock, clock.audio, (ms - soundLateMs) * AUDIO_TICKS_A_MS, ms);
+        apart = video - (ms - videoLatencyMs) * 1000 - (sound - (ms - soundLateMs) * 1000);
+      }
+      return apart;
+    };
+    expect(play2s(10_000) / 1000).toBeCloseTo(latency, 0);
+    clock.senderReport(clock.video, reportOf(1e12 + 12_000, 12_000 * VIDEO_TICKS_A_MS));
+    clock.senderReport(clock.audio, reportOf(1e12 + 12_000, 12_000 * AUDIO_TICKS_A_MS));
+    expect(Math.abs(play2s(12_000))).toBeLessThan(1000);
+  },
+);
+
+test('sound is never moved', () => {
+  const clock = clockAt();
+  play(clock, { fromMs: 1000, toMs: 2000, videoLatencyMs: 300 });
+  const before = at(clock, clock.audio, 2300 * AUDIO_TICKS_A_MS, 2300);
+  clock.senderReport(clock.video, reportOf(1e12 + 2000, 2000 * VIDEO_TICKS_A_MS));
+  clock.senderReport(clock.audio, reportOf(1e12 + 2000, 2000 * AUDIO_TICKS_A_MS));
+  at(clock, clock.video, 2020 * VIDEO_TICKS_A_MS, 2320);
+  expect(at(clock, clock.audio, 2320 * AUDIO_TICKS_A_MS, 2320) - before).toBe(20_000);
+});
+
+test.each([
+  ['of no time', { ...reportOf(0, 2000 * AUDIO_TICKS_A_MS), ntpSeconds: 0, ntpFraction: 0 }],
+  ['hours off', reportOf(1e12 + 5 * 3600_000, 2000 * AUDIO_TICKS_A_MS)],
+  ['with a made-up timestamp', reportOf(1e12 + 2000, 3_000_000_000)],
+])('a sender report %s changes nothing', (_title, lie) => {
+  const clock = clockAt();
+  play(clock, { fromMs: 1000, toMs: 2000, videoLatencyMs: 0 });
+  clock.senderReport(clock.video, reportOf(1e12 + 2000, 2000 * VIDEO_TICKS_A_MS));
+  clock.senderReport(clock.audio, lie);
+  expect(clock.ignoredReports).toBe(1);
+  expect(Math.abs(play(clock, { fromMs: 2000, toMs: 6000, videoLatencyMs: 0 }))).toBeLessThan(1000);
+});
+
+test('the wall clock of the publisher may be set in between', () => {
+  const clock = clockAt();
+  const both = (unixMs: number, ms: number): void => {
+    clock.senderReport(clock.video, reportOf(unixMs, ms * VIDEO_TICKS_A_MS));
+    clock.senderReport(clock.audio, reportOf(unixMs, ms * AUDIO_TICKS_A_MS));
+  };
+  play(clock, { fromMs: 1000, toMs: 2000, videoLatencyMs: 100 });
+  both(1e12, 2000);
+  expect(Math.abs(play(clock, { fromMs: 2000, toMs: 4000, videoLatencyMs: 100 }))).toBeLessThan(1000);
+  both(2e12, 4000);
+  both(2e12 + 1000, 5000);
+  expect(Math.abs(play(clock, { fromMs: 4000, toMs: 6000, videoLatencyMs: 100 }))).toBeLessThan(1000);
+});
+
+test('a jump of the timestamps is bridged by the time that has passed', () => {
+  const clock = clockAt();
+  at(clock, clock.audio, 0, 1000);
+  at(clock, clock.video, 1000, 1000);
+  expect(at(clock, clock.video, 1000 + 3600 * 90_000, 1040)).toBe(40_000);
+  expect(at(clock, clock.video, 1000 + 3600 * 90_000 + 9000, 1140)).toBe(140_000);
+  expect(at(clock, clock.video, 5, 1240)).toBe(240_000);
+  expect(at(clock, clock.audio, 48 * 300, 1300)).toBe(300_000);
+});
+
+test('a track that pauses comes back in time with the other one', () => {
+  const clock = clockAt();
+  at(clock, clock.video, 0, 1000);
+  for (let ms = 0; ms <= 60_000; ms += 20) at(clock, clock.audio, ms * AUDIO_TICKS_A_MS, 1000 + ms);
+  expect(at(clock, clock.video, 60_000 * VIDEO_TICKS_A_MS, 61_000)).toBe(60_000_000);
+});
+
+test('a burst after the network stood still keeps its own times', () => {
+  const clock = clockAt();
+  at(clock, clock.video, 0, 1000);
+  expect(at(clock, clock.video, 40 * VIDEO_TICKS_A_MS, 9000)).toBe(40_000);
+  expect(at(clock, clock.video, 80 * VIDEO_TICKS_A_MS, 9000)).toBe(80_000);
+});
+
+test('a new source goes on where the old one was', () => {
+  const clock = clockAt();
+  at(clock, clock.video, 90_000, 1000);
+  clock.video.rebase(4_000_000_000, 1040);
+  expect(clock.streamUs(clock.video, clock.video.ticks(4_000_000_000, 1040))).toBe(40_000);
+  expect(at(clock, clock.video, 4_000_003_600, 1080)).toBe(80_000);
+});
+
+test('made-up timestamps never make the newest time run back', () => {
+  const clock = clockAt();
+  let seed = 7;
+  let newest = 0;
+  for (let i = 0; i < 20_000; i++) {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+    const before = clock.video.newestTicks;
+    const us = at(clock, clock.video, seed, i);
+    if (clock.video.newestTicks <= before) continue;
+    expect(us).toBeGreaterThanOrEqual(newest);
+    newest = us;
+  }
+});

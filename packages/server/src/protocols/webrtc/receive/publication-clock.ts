@@ -1,0 +1,217 @@
+import type { SenderReport } from '@sluice/media';
+import { Timeline } from '../../../core/index.ts';
+
+/** RTP time that runs ahead of the arrival by more than this, or back by more, is a jump of the source's clock. */
+const MAX_JUMP_US = 3_000_000;
+/** Sender reports of two tracks that put them further apart than this lie. */
+const MAX_OFFSET_US = 5_000_000;
+/** A sender report this far from what the one before it predicts is from another clock. */
+const MAX_REPORT_STEP_US = 1_000_000;
+/** Up to this much apart, sound and picture are brought together slowly, because nobody sees it. */
+const SMALL_OFFSET_US = 20_000;
+const SMALL_OFFSET_PACE = 0.01;
+/** Beyond that, time runs at half or one and a half times its pace until they are together. */
+const OFFSET_PACE = 0.5;
+/** Pictures that are too early by more than this are moved at once. */
+const LARGE_OFFSET_US = 1_000_000;
+
+/** What a sender report ties together: a time of its sender's wall clock and the track's ticks then. */
+interface WallClockPoint {
+  readonly ntpUs: number;
+  readonly ticks: number;
+}
+
+/**
+ * Puts the two RTP clocks of a publisher on one timeline, that of the stream.
+ *
+ * At first a track begins where its first packet arrives; from then on it follows its own timestamps. Once there are
+ * sender reports for both, what they tell of the distance of sound and picture counts (RFC 3550 §6.4.1). The sound
+ * stays as it is, because every step in it is heard; the picture is moved, slower or faster by at most half, so that
+ * its time never runs backwards.
+ */
+export class PublicationClock {
+  /** Sender reports that were left alone because they can't be right. */
+  ignoredReports = 0;
+  readonly video: TrackClock;
+  readonly audio: TrackClock;
+  readonly #baseUs: () => number;
+  readonly #onBreak: () => void;
+  #timeline: Timeline | undefined;
+  #startUs = 0;
+  #newestUs = Number.NEGATIVE_INFINITY;
+  #offsetUs = 0;
+
+  /**
+   * @param rates Ticks a second of both RTP clocks.
+   * @param o.baseUs Where the stream's time stands; asked at the first packet.
+   * @param o.onBreak The source's clock has jumped.
+   */
+  constructor(
+    rates: { readonly video: number; readonly audio: number },
+    o: { readonly baseUs: () => number; readonly onBreak: () => void },
+  ) {
+    this.#baseUs = o.baseUs;
+    this.#onBreak = o.onBreak;
+    this.video = new TrackClock(rates.video, (arrivalMs) => this.#now(this.audio, arrivalMs), o.onBreak);
+    this.audio = new TrackClock(rates.audio, (arrivalMs) => this.#now(this.video, arrivalMs), o.onBreak);
+  }
+
+  /** How far the picture is from where the sender reports want it, microseconds; undefined while they tell nothing. */
+  get pendingCorrectionUs(): number | undefined {
+    if (this.video.report === undefined || this.audio.report === undefined) return undefined;
+    return this.video.targetUs - this.video.correctionUs;
+  }
+
+  /** Time on the stream of a packet that arrives now, integer microseconds. Hot path. */
+  streamUs(track: TrackClock, ticks: number): number {
+    const sourceUs = track.sourceUs(ticks);
+    if (sourceUs > this.#newestUs) {
+      this.#timeline ??= this.#begin();
+      const breaks = this.#timeline.breaks;
+      const mapped = this.#timeline.map(sourceUs);
+      if (this.#newestUs === Number.NEGATIVE_INFINITY) this.#startUs = mapped;
+      if (this.#timeline.breaks > breaks) this.#onBreak();
+      this.#newestUs = sourceUs;
+      this.#offsetUs = mapped - sourceUs;
+    }
+    return Math.max(this.#startUs, Math.round(sourceUs + this.#offsetUs));
+  }
+
+  /** Takes a sender report of a track whose packets have begun to come. */
+  senderReport(track: TrackClock, report: SenderReport): void {
+    const ntpUs = report.ntpSeconds * 1e6 + (report.ntpFraction / 2 ** 32) * 1e6;
+    const ticks = track.ticksNear(report.rtpTimestamp);
+    if (report.ntpSeconds === 0 || ticks === undefined) return void this.ignoredReports++;
+    const before = track.report;
+    track.report = { ntpUs, ticks };
+    if (before !== undefined) {
+      const predictedUs = before.ntpUs + ((ticks - before.ticks) / track.clockRate) * 1e6;
+      if (Math.abs(predictedUs - ntpUs) > MAX_REPORT_STEP_US) {
+        // The other track's report is from before the jump, or this one lies: both must say it anew.
+        this.ignoredReports++;
+        (track === this.video ? this.audio : this.video).report = undefined;
+        return;
+      }
+    }
+    this.#align();
+  }
+
+  #align(): void {
+    const video = this.video.report;
+    const audio = this.audio.report;
+    if (video === undefined || audio === undefined) return;
+    const wantedUs = this.audio.rawUs(audio.ticks) + (video.ntpUs - audio.ntpUs);
+    const correctionUs = wantedUs - this.video.rawUs(video.ticks);
+    if (Math.abs(correctionUs) > MAX_OFFSET_US) this.ignoredReports++;
+    else this.video.targetUs = correctionUs;
+  }
+
+  /** Time of the source's clock at an arrival, as the other track tells it. */
+  #now(other: TrackClock, arrivalMs: number): number {
+    return other.estimateUs(arrivalMs) ?? 0;
+  }
+
+  #begin(): Timeline {
+    return new Timeline(this.#baseUs());
+  }
+}
+
+/** The RTP clock of one track: its timestamps unwrapped into ticks that go on evenly whatever the source does. */
+export class TrackClock {
+  readonly clockRate: number;
+  /** The newest sender report, unless the clock has jumped since. */
+  report: WallClockPoint | undefined;
+  /** Where the sender reports want the track, and where it is: microseconds added to the time by arrival. */
+  targetUs = 0;
+  correctionUs = 0;
+  readonly #beginUs: (arrivalMs: number) => number;
+  readonly #onBreak: () => void;
+  #anchorTicks = 0;
+  #anchorUs = 0;
+  #newestTicks = Number.NaN;
+  #newestTimestamp = 0;
+  #newestMs = 0;
+  /** A correction that was large when it began goes on at its pace to the end. */
+  #hurries = false;
+
+  /**
+   * @param beginUs Source time of the track's first packet, by its arrival.
+   * @param onBreak The clock has jumped.
+   */
+  constructor(clockRate: number, beginUs: (arrivalMs: number) => number, onBreak: () => void) {
+    this.clockRate = clockRate;
+    this.#beginUs = beginUs;
+    this.#onBreak = onBreak;
+  }
+
+  /** Ticks of the newest packet; NaN before the first. */
+  get newestTicks(): number {
+    return this.#newestTicks;
+  }
+
+  /** Unwraps the timestamp of a packet, in order of arrival. Hot path. */
+  ticks(timestamp: number, arrivalMs: number): number {
+    if (Number.isNaN(this.#newestTicks)) {
+      this.#anchorTicks = timestamp;
+      this.#anchorUs = this.#beginUs(arrivalMs);
+      return this.#advance(timestamp, timestamp, arrivalMs);
+    }
+    const delta = (timestamp - this.#newestTimestamp) | 0;
+    const deltaUs = (delta / this.clockRate) * 1e6;
+    const elapsedUs = Math.max(0, arrivalMs - this.#newestMs) * 1000;
+    if (deltaUs < -MAX_JUMP_US || deltaUs - elapsedUs > MAX_JUMP_US) {
+      this.#onBreak();
+      return this.rebase(timestamp, arrivalMs);
+    }
+    if (delta <= 0) return this.#newestTicks + delta;
+    this.#slew(deltaUs);
+    return this.#advance(timestamp, this.#newestTicks + delta, arrivalMs);
+  }
+
+  /** The source's timestamps go on from another number: ticks go on by the time that has passed. */
+  rebase(timestamp: number, arrivalMs: number): number {
+    if (Number.isNaN(this.#newestTicks)) return this.ticks(timestamp, arrivalMs);
+    const elapsed = ((arrivalMs - this.#newestMs) / 1000) * this.clockRate;
+    this.report = undefined;
+    return this.#advance(timestamp, this.#newestTicks + Math.max(1, Math.round(elapsed)), arrivalMs);
+  }
+
+  /** Ticks of a timestamp that is near the newest one; undefined before the first packet. */
+  ticksNear(timestamp: number): number | undefined {
+    if (Number.isNaN(this.#newestTicks)) return undefined;
+    return this.#newestTicks + ((timestamp - this.#newestTimestamp) | 0);
+  }
+
+  /** Time by arrival of the track's first packet and its ticks since, microseconds. */
+  rawUs(ticks: number): number {
+    return this.#anchorUs + ((ticks - this.#anchorTicks) / this.clockRate) * 1e6;
+  }
+
+  /** The same, brought together with the other track. */
+  sourceUs(ticks: number): number {
+    return this.rawUs(ticks) + this.correctionUs;
+  }
+
+  /** Time that a packet would have which was sampled just before it arrives now; undefined before the first packet. */
+  estimateUs(arrivalMs: number): number | undefined {
+    if (Number.isNaN(this.#newestTicks)) return undefined;
+    return this.sourceUs(this.#newestTicks) + Math.max(0, arrivalMs - this.#newestMs) * 1000;
+  }
+
+  #advance(timestamp: number, ticks: number, arrivalMs: number): number {
+    this.#newestTimestamp = timestamp;
+    this.#newestTicks = ticks;
+    this.#newestMs = arrivalMs;
+    return ticks;
+  }
+
+  #slew(stepUs: number): void {
+    const distanceUs = this.targetUs - this.correctionUs;
+    if (distanceUs === 0) return;
+    if (Math.abs(distanceUs) > SMALL_OFFSET_US) this.#hurries = true;
+    const paceUs = stepUs * (this.#hurries ? OFFSET_PACE : SMALL_OFFSET_PACE);
+    const limitUs = distanceUs > LARGE_OFFSET_US ? distanceUs : paceUs;
+    this.correctionUs += Math.max(-limitUs, Math.min(limitUs, distanceUs));
+    if (this.correctionUs === this.targetUs) this.#hurries = false;
+  }
+}

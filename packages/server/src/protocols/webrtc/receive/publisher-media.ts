@@ -1,0 +1,347 @@
+import { type RtcpPacket, type RtpPacket, transportSequence } from '@sluice/media';
+import type { Stream } from '../../../core/index.ts';
+import { ArrivalRecorder } from './arrival-recorder.ts';
+import { BitrateRequest } from './bitrate-request.ts';
+import { FeedbackWriter, roundTripOf } from './feedback-writer.ts';
+import { KeyFrameRequests } from './key-frame-requests.ts';
+import { MediaSilence } from './media-silence.ts';
+import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
+import { PublicationClock } from './publication-clock.ts';
+import { RoundTrip } from './round-trip.ts';
+import { Sources } from './sources.ts';
+import type { PublisherMediaStats, ReceivedTrackStats } from './stats.ts';
+import { TrackReceiver } from './track-receiver.ts';
+
+const REPORT_INTERVAL_MS = 1000;
+/** The first report goes early, so that the sender knows the round trip soon. */
+const FIRST_REPORT_MS = 100;
+const TRANSPORT_FEEDBACK_INTERVAL_MS = 100;
+/** With so many arrivals, transport-wide feedback goes before its time. */
+const TRANSPORT_FEEDBACK_ARRIVALS = 200;
+/** In one go no more than this; what is left is not told. */
+const MAX_TRANSPORT_FEEDBACKS = 4;
+/** Sound is played without the picture that was announced, when that does not come within this time. */
+const VIDEO_WAIT_MS = 3000;
+const VIDEO_CLOCK_RATE = 90_000;
+const AUDIO_CLOCK_RATE = 48_000;
+
+export interface PublisherMediaOptions {
+  readonly tracks: readonly NegotiatedTrack[];
+  readonly stream: Stream;
+  readonly options: ReceiveOptions;
+  /** Names us in RTCP. */
+  readonly localSsrc: number;
+  readonly cname: string;
+  /** RTCP of reduced size was negotiated (RFC 5506); true by default, as every browser takes it. */
+  readonly reducedSizeRtcp?: boolean | undefined;
+  /** Most that the client wants to send, bits a second; 0 or absent for no wish. */
+  readonly maxBitrateBps?: number | undefined;
+  /** Least that it wants to be asked for; 0 or absent for no wish. */
+  readonly minBitrateBps?: number | undefined;
+  /** Takes a whole RTCP datagram, unprotected. */
+  sendRtcp(bytes: Uint8Array): void;
+  /** There is something to play: a key frame, or sound where there is no video. Once. */
+  onFirstMedia(): void;
+  /** Media has stopped; `detail` is for people. Once. */
+  onActivityTimeout(detail: string): void;
+  /** The source's clock has jumped. */
+  onClockBreak?(): void;
+}
+
+/**
+ * Turns the RTP of one WebRTC publisher into its stream: packets into the RTP lanes, frames into the log, on one
+ * timeline; and tells the publisher by RTCP what it needs to know. Does no I/O and has no timer: times are
+ * `performance.now()` of the caller, and `tick` is to be called about every 20 ms.
+ */
+export class PublisherMedia {
+  readonly #o: PublisherMediaOptions;
+  readonly #sources: Sources;
+  readonly #receivers: readonly TrackReceiver[];
+  readonly #video: TrackReceiver | undefined;
+  readonly #clock: PublicationClock;
+  readonly #writer: FeedbackWriter;
+  readonly #keyFrames: KeyFrameRequests;
+  readonly #arrivals = new ArrivalRecorder();
+  readonly #bitrate: BitrateRequest;
+  readonly #roundTrip = new RoundTrip();
+  #silence: MediaSilence | undefined;
+  #notCarried = 0;
+  #clockBreaks = 0;
+  #nowMs = 0;
+  #reportMs = 0;
+  #transportFeedbackMs = 0;
+  #firstSoundMs = Number.NaN;
+  #active = false;
+  #closed = false;
+
+  constructor(o: PublisherMediaOptions) {
+    const { tracks, stream, options } = o;
+    this.#o = o;
+    this.#sources = new Sources(tracks);
+    this.#writer = new FeedbackWriter({
+      localSsrc: o.localSsrc,
+      cname: o.cname,
+      reducedSize: o.reducedSizeRtcp ?? true,
+      send: (bytes) => o.sendRtcp(bytes),
+    });
+    this.#keyFrames = new KeyFrameRequests(options.keyFrameRequestIntervalMs, options.periodicKeyFrameRequestMs);
+    this.#bitrate = new BitrateRequest(bitrateLimits(o));
+    const rateOf = (kind: 'video' | 'audio') => tracks.find((track) => track.kind === kind)?.clockRate;
+    this.#clock = new PublicationClock(
+      { video: rateOf('video') ?? VIDEO_CLOCK_RATE, audio: rateOf('audio') ?? AUDIO_CLOCK_RATE },
+      { baseUs: () => stream.lastDtsUs, onBreak: () => this.#countBreak() },
+    );
+    this.#receivers = tracks.map(
+      (track) =>
+        new TrackReceiver({
+          track,
+          stream,
+          clock: this.#clock,
+          options,
+          onKeyFrameWanted: () => this.#keyFrames.want(),
+          onKeyFrame: () => this.#keyFrames.arrived(),
+          onPublished: () => this.#published(track.kind),
+        }),
+    );
+    this.#video = this.#receivers.find((receiver) => receiver.track.kind === 'video');
+  }
+
+  /** Takes a packet, decrypted. What is kept of it is copied. Hot path. */
+  onRtp(packet: RtpPacket, arrivalMs: number): void {
+    if (this.#closed) return;
+    this.#nowMs = arrivalMs;
+    const source = this.#sources.find(packet, arrivalMs);
+    if (source === undefined) {
+      // Its number must be known all the same: congestion control is about all that is sent.
+      this.#recordArrival(packet, this.#receivers[0]?.track, arrivalMs);
+      this.#notCarried++;
+      return;
+    }
+    this.#recordArrival(packet, source.track, arrivalMs);
+    const receiver = this.#receiverOf(source.track);
+    if (receiver === undefined) return;
+    if (source.rtx) {
+      const rttMs = receiver.retransmission(packet, arrivalMs);
+      if (rttMs !== undefined && this.#roundTrip.ms === undefined) this.#roundTrip.sample(rttMs);
+    } else {
+      if (source.changed) receiver.changeSource(packet, arrivalMs);
+      receiver.media(packet, arrivalMs);
+      if (packet.payload.length > 0) this.#heard(source.track.kind, arrivalMs);
+    }
+    this.#askForPackets(receiver, arrivalMs);
+    this.#askForKeyFrame(arrivalMs);
+  }
+
+  /** Takes the packets of an RTCP compound. */
+  onRtcp(packets: readonly RtcpPacket[], arrivalMs: number): void {
+    if (this.#closed) return;
+    this.#nowMs = arrivalMs;
+    for (const packet of packets) {
+      if (packet.kind === 'sr') {
+        const track = this.#sources.trackOf(packet.ssrc);
+        if (track === undefined) continue;
+        this.#receiverOf(track)?.statistics.senderReport(packet, arrivalMs);
+        this.#clock.senderReport(track.kind === 'video' ? this.#clock.video : this.#clock.audio, packet);
+      } else if (packet.kind === 'bye') for (const ssrc of packet.ssrcs) this.#sources.bye(ssrc);
+      else if (packet.kind === 'xr') {
+        for (const answer of packet.dlrr)
+          if (answer.ssrc === this.#o.localSsrc) this.#sampleRoundTrip(answer, arrivalMs);
+      }
+    }
+  }
+
+  /** Asks the publisher for a key frame, at once or as soon as its throttle allows. */
+  requestKeyFrame(): void {
+    if (this.#closed) return;
+    this.#keyFrames.want();
+    this.#askForKeyFrame(this.#nowMs);
+  }
+
+  /** Does what is due. Called about every 20 ms. */
+  tick(nowMs: number): void {
+    if (this.#closed) return;
+    this.#nowMs = nowMs;
+    this.#listen(nowMs);
+    for (const receiver of this.#receivers) {
+      receiver.tick(nowMs, this.#roundTrip.ms);
+      this.#askForPackets(receiver, nowMs);
+    }
+    this.#askForKeyFrame(nowMs);
+    if (nowMs - this.#transportFeedbackMs >= TRANSPORT_FEEDBACK_INTERVAL_MS) this.#tellArrivals(nowMs);
+    if (nowMs >= this.#reportMs) this.#report(nowMs);
+    if (nowMs - this.#firstSoundMs >= VIDEO_WAIT_MS) this.#activate();
+  }
+
+  stats(): PublisherMediaStats {
+    const tracks = this.#receivers.map((receiver) => this.#statsOf(receiver));
+    const sum = (of: (track: ReceivedTrackStats) => number): number => tracks.reduce((total, t) => total + of(t), 0);
+    const videoBytes = sum((track) => (track.kind === 'video' ? track.bytes : 0));
+    const audioBytes = sum((track) => (track.kind === 'audio' ? track.bytes : 0));
+    const broken = sum((track) => track.brokenFrames + track.withheldFrames);
+    return {
+      tracks,
+      videoBytes,
+      audioBytes,
+      bytes: videoBytes + audioBytes,
+      packets: sum((track) => track.packets),
+      packetsLost: sum((track) => track.lost),
+      rttMs: this.#roundTrip.ms,
+      queuedBytes: this.#receivers.reduce((total, receiver) => total + receiver.queuedBytes, 0),
+      drops: { broken, not_carried: this.#notCarried },
+      clockBreaks: this.#clockBreaks,
+      ignoredReports: this.#clock.ignoredReports,
+      rtcp: { ...this.#writer.counts },
+    };
+  }
+
+  /** Takes and sends nothing from now on. Idempotent. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #receiverOf(track: NegotiatedTrack): TrackReceiver | undefined {
+    const receivers = this.#receivers;
+    for (let i = 0; i < receivers.length; i++) if (receivers[i]?.track === track) return receivers[i];
+    return undefined;
+  }
+
+  #heard(kind: 'video' | 'audio', nowMs: number): void {
+    this.#listen(nowMs).heard(kind, nowMs);
+  }
+
+  #listen(nowMs: number): MediaSilence {
+    if (this.#silence !== undefined) return this.#silence;
+    const { activityTimeoutMs, watchesAudio, watchesVideo } = this.#o.options;
+    this.#silence = new MediaSilence({ timeoutMs: activityTimeoutMs, watchesAudio, watchesVideo }, nowMs);
+    this.#reportMs = nowMs + FIRST_REPORT_MS;
+    return this.#silence;
+  }
+
+  #published(kind: 'video' | 'audio'): void {
+    if (this.#active) return;
+    const awaitsVideo = kind === 'audio' && this.#o.tracks.some((track) => track.kind === 'video');
+    if (!awaitsVideo) this.#activate();
+    else if (Number.isNaN(this.#firstSoundMs)) this.#firstSoundMs = this.#nowMs;
+  }
+
+  #activate(): void {
+    if (this.#active) return;
+    this.#active = true;
+    this.#o.onFirstMedia();
+  }
+
+  #countBreak(): void {
+    this.#clockBreaks++;
+    this.#o.onClockBreak?.();
+  }
+
+  #recordArrival(packet: RtpPacket, track: NegotiatedTrack | undefined, arrivalMs: number): void {
+    const id = track?.extensions.transportSequence;
+    if (id === undefined || !this.#o.options.transportCc || track?.feedback.transportCc !== true) return;
+    const sequence = transportSequence(packet, id);
+    if (sequence === undefined) return;
+    this.#arrivals.record(sequence, arrivalMs);
+    if (this.#arrivals.pending >= TRANSPORT_FEEDBACK_ARRIVALS) this.#tellArrivals(arrivalMs);
+  }
+
+  #tellArrivals(nowMs: number): void {
+    this.#transportFeedbackMs = nowMs;
+    const ssrc = this.#anySsrc();
+    for (let i = 0; i < MAX_TRANSPORT_FEEDBACKS && ssrc !== undefined; i++) {
+      const recorded = this.#arrivals.take();
+      if (recorded === undefined) return;
+      this.#writer.arrivals(ssrc, recorded);
+    }
+    this.#arrivals.discard();
+  }
+
+  #anySsrc(): number | undefined {
+    for (const { track } of this.#receivers) {
+      const ssrc = this.#sources.ssrcOf(track);
+      if (ssrc !== undefined) return ssrc;
+    }
+    return undefined;
+  }
+
+  #askForPackets(receiver: TrackReceiver, nowMs: number): void {
+    const missing = receiver.missing(nowMs, this.#roundTrip.ms);
+    if (missing.length === 0) return;
+    const ssrc = this.#sources.ssrcOf(receiver.track);
+    if (ssrc !== undefined) this.#writer.nack(ssrc, missing);
+  }
+
+  #askForKeyFrame(nowMs: number): void {
+    if (this.#video === undefined || !this.#keyFrames.isDue(nowMs)) return;
+    const { track } = this.#video;
+    const ssrc = this.#sources.ssrcOf(track);
+    if (ssrc === undefined) return;
+    this.#keyFrames.asked(nowMs);
+    const { pli, fir } = track.feedback;
+    if (pli) this.#writer.pictureLoss(ssrc);
+    else if (fir) this.#writer.fullIntra(ssrc);
+  }
+
+  #sampleRoundTrip(answer: Parameters<typeof roundTripOf>[0], nowMs: number): void {
+    const rttMs = roundTripOf(answer, nowMs);
+    if (rttMs !== undefined) this.#roundTrip.sample(rttMs);
+  }
+
+  /** Once a second: what was received, how much may be sent, and whether anything still comes. */
+  #report(nowMs: number): void {
+    this.#reportMs = nowMs + REPORT_INTERVAL_MS;
+    const blocks = this.#receivers.flatMap((receiver) => {
+      const ssrc = this.#sources.ssrcOf(receiver.track);
+      return (ssrc === undefined ? undefined : receiver.statistics.report(ssrc, nowMs)) ?? [];
+    });
+    this.#writer.report(blocks, nowMs);
+    this.#limitBitrate(Math.max(0, ...blocks.map((block) => block.fractionLost / 256)), nowMs);
+    const silence = this.#silence?.check(nowMs);
+    if (silence === undefined) return;
+    this.#reportMs = Number.POSITIVE_INFINITY;
+    this.#o.onActivityTimeout(silence);
+  }
+
+  #limitBitrate(lossFraction: number, nowMs: number): void {
+    const receivers = this.#receivers.filter(({ track }) => track.feedback.remb);
+    const ssrcs = receivers.flatMap(({ track }) => this.#sources.ssrcOf(track) ?? []);
+    if (ssrcs.length === 0) return;
+    if (this.#o.options.transportCc && receivers.some(({ track }) => track.feedback.transportCc)) {
+      const { maxBitrateBps = 0 } = this.#o;
+      if (maxBitrateBps > 0) this.#writer.maximumBitrate(bitrateLimits(this.#o).maxBps, ssrcs);
+      return;
+    }
+    const bitsPerSecond = this.#receivers.reduce((sum, receiver) => sum + receiver.rate.bitsPerSecond(nowMs), 0);
+    const jitterMs = Math.max(...receivers.map((receiver) => receiver.statistics.jitterMs));
+    this.#writer.maximumBitrate(this.#bitrate.next({ bitsPerSecond, lossFraction, jitterMs }), ssrcs);
+  }
+
+  #statsOf(receiver: TrackReceiver): ReceivedTrackStats {
+    const { track, counts, frames, statistics } = receiver;
+    return {
+      kind: track.kind,
+      ssrc: this.#sources.ssrcOf(track),
+      packets: counts.packets,
+      bytes: counts.bytes,
+      bitrateBps: Math.round(receiver.rate.bitsPerSecond(this.#nowMs)),
+      lost: receiver.lost,
+      recovered: counts.recovered,
+      missed: receiver.missed,
+      duplicates: counts.duplicates,
+      empty: counts.empty,
+      jitterMs: statistics.jitterMs,
+      frames: frames.published,
+      keyFrames: frames.keyFrames,
+      brokenFrames: frames.broken,
+      withheldFrames: frames.withheld,
+    };
+  }
+}
+
+/** The limits of the settings, narrowed by what the client asked for. */
+function bitrateLimits({ options, maxBitrateBps = 0, minBitrateBps = 0 }: PublisherMediaOptions): {
+  minBps: number;
+  maxBps: number;
+} {
+  const maxBps = maxBitrateBps > 0 ? Math.min(maxBitrateBps, options.maxBitrateBps) : options.maxBitrateBps;
+  return { maxBps, minBps: Math.min(maxBps, Math.max(minBitrateBps, options.minBitrateBps)) };
+}

@@ -1,0 +1,43 @@
+import type { DropReason } from '../../../core/index.ts';
+import type { FeedbackWriter } from './feedback-writer.ts';
+
+/** Facts about one track, since the beginning. */
+export interface ReceivedTrackStats {
+  readonly kind: 'video' | 'audio';
+  readonly ssrc: number | undefined;
+  /** Packets with media that were taken, retransmissions of missing ones included, and their bytes of RTP. */
+  readonly packets: number;
+  readonly bytes: number;
+  readonly bitrateBps: number;
+  /** Lost on the way here; those of them that came again in time; those that did not. */
+  readonly lost: number;
+  readonly recovered: number;
+  readonly missed: number;
+  readonly duplicates: number;
+  /** Packets without media: padding and probes. */
+  readonly empty: number;
+  readonly jitterMs: number;
+  readonly frames: number;
+  readonly keyFrames: number;
+  /** Frames that were left out: damaged themselves, or after a damaged one. */
+  readonly brokenFrames: number;
+  readonly withheldFrames: number;
+}
+
+/** Facts about a publisher's media, since the beginning. */
+export interface PublisherMediaStats {
+  readonly tracks: readonly ReceivedTrackStats[];
+  readonly videoBytes: number;
+  readonly audioBytes: number;
+  readonly bytes: number;
+  readonly packets: number;
+  readonly packetsLost: number;
+  readonly rttMs: number | undefined;
+  /** Bytes that wait for missing packets. */
+  readonly queuedBytes: number;
+  readonly drops: Readonly<Partial<Record<DropReason, number>>>;
+  readonly clockBreaks: number;
+  /** Sender reports that can't be right. */
+  readonly ignoredReports: number;
+  readonly rtcp: FeedbackWriter['counts'];
+}

@@ -1,0 +1,234 @@
+import { extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
+import type { RtpLane, RtpLaneFormat, RtpLanePacket, Stream } from '../../../core/index.ts';
+import { AccessUnits } from './access-units.ts';
+import { ByteRate } from './byte-rate.ts';
+import { NackList } from './nack-list.ts';
+import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
+import { depacketizerOf, trackOf } from './payload-formats.ts';
+import type { PublicationClock, TrackClock } from './publication-clock.ts';
+import { ReceptionStatistics } from './reception-statistics.ts';
+import { ReorderBuffer } from './reorder-buffer.ts';
+import { SequenceLedger } from './sequence-ledger.ts';
+
+/** How many packets back one can still be filled in. */
+const VIDEO_WINDOW = 2048;
+const AUDIO_WINDOW = 256;
+/** A retransmission this far from the newest timestamp is none of this track's. */
+const MAX_LATE_S = 10;
+/** Where nothing can be asked for again: how long out-of-order packets are waited for. */
+const REORDERING_MS = 50;
+/** Time to ask for a packet three times, as a multiple of the round trip and on top of it. */
+const RECOVERY_ROUND_TRIPS = 3.5;
+const RECOVERY_MS = 40;
+const MIN_RECOVERY_MS = 150;
+const MAX_RECOVERY_MS = 1000;
+/** Assumed while unknown. */
+const DEFAULT_RTT_MS = 100;
+const RTP_HEADER_BYTES = 12;
+
+export interface TrackReceiverOptions {
+  readonly track: NegotiatedTrack;
+  readonly stream: Stream;
+  readonly clock: PublicationClock;
+  readonly options: ReceiveOptions;
+  onKeyFrameWanted(): void;
+  /** The first packet of a key frame has come. */
+  onKeyFrame(): void;
+  onPublished(): void;
+}
+
+/** Receives one track: puts its packets into the stream's RTP lane as they come, and its frames into the stream. */
+export class TrackReceiver {
+  readonly track: NegotiatedTrack;
+  readonly statistics: ReceptionStatistics;
+  readonly rate = new ByteRate();
+  readonly counts = { packets: 0, bytes: 0, duplicates: 0, recovered: 0, empty: 0, jumps: 0, wrongTime: 0 };
+  readonly #o: TrackReceiverOptions;
+  readonly #lane: RtpLane;
+  readonly #clock: TrackClock;
+  readonly #video: boolean;
+  readonly #ledger: SequenceLedger;
+  readonly #nacks = new NackList();
+  readonly #units: AccessUnits;
+  readonly #buffer: ReorderBuffer;
+  #format: RtpLaneFormat;
+  #lostBefore = 0;
+  #startTicks = Number.NaN;
+  #startNumber = 0;
+
+  constructor(o: TrackReceiverOptions) {
+    const { track, stream, options, clock } = o;
+    this.#o = o;
+    this.track = track;
+    this.#video = track.kind === 'video';
+    this.#lane = this.#video ? stream.rtp.video : stream.rtp.audio;
+    this.#clock = this.#video ? clock.video : clock.audio;
+    this.statistics = new ReceptionStatistics(track.clockRate);
+    this.#ledger = new SequenceLedger(this.#video ? VIDEO_WINDOW : AUDIO_WINDOW);
+    const known = trackOf(track);
+    this.#format = formatOf(track, known);
+    this.#units = new AccessUnits({
+      stream,
+      track: known,
+      depacketizer: depacketizerOf(track),
+      strictness: options.strictness,
+      ptsUs: (ticks) => clock.streamUs(this.#clock, ticks),
+      onKeyFrameWanted: () => o.onKeyFrameWanted(),
+      onTrack: (changed) => {
+        this.#format = formatOf(track, changed);
+      },
+      onPublished: () => o.onPublished(),
+    });
+    this.#buffer = new ReorderBuffer({ capacity: options.jitterBufferCapacity, video: this.#video }, this.#units);
+  }
+
+  get frames(): AccessUnits['counts'] {
+    return this.#units.counts;
+  }
+
+  /** Bytes that wait for packets before them. */
+  get queuedBytes(): number {
+    return this.#buffer.bytes;
+  }
+
+  /** Packets that were lost on the way here, whether or not they came again later. */
+  get lost(): number {
+    return this.#lostBefore + Math.max(0, this.statistics.lost);
+  }
+
+  /** Packets that never came, or too late for their frame. */
+  get missed(): number {
+    return this.#buffer.missed;
+  }
+
+  /** Takes a packet of the track's own source. Hot path. */
+  media(packet: RtpPacket, arrivalMs: number): void {
+    if (Number.isNaN(this.#ledger.highest)) this.#ledger.restart(this.#lane.end);
+    const arrival = this.#ledger.arrive(packet.sequence);
+    if (arrival === 'jump') return void this.counts.jumps++;
+    if (arrival === 'restart') this.#restart(arrivalMs);
+    // One that was asked for again may come by the same source, twice: it is as if it had not been lost.
+    this.statistics.count(this.#ledger.sequence);
+    if (arrival === 'duplicate') return void this.counts.duplicates++;
+    if (arrival === 'late') return this.#late(packet, packet.payload, arrivalMs);
+    this.statistics.arrive(packet.timestamp, arrivalMs);
+    const complete = this.#noteGap();
+    if (packet.payload.length === 0) {
+      this.counts.empty++;
+      this.#ledger.skip();
+      this.#buffer.insert(this.#ledger.sequence, null, arrivalMs);
+    } else this.#accept(packet, packet.payload, { ticks: this.#clock.ticks(packet.timestamp, arrivalMs), arrivalMs });
+    if (!complete) this.#buffer.flush(arrivalMs);
+  }
+
+  /**
+   * Takes a retransmission (RFC 4588 §4): of value only for a packet that is missing; senders use others as probes.
+   * @returns the time since the packet was asked for, milliseconds, where that is a measure of the round trip
+   */
+  retransmission(packet: RtpPacket, arrivalMs: number): number | undefined {
+    const { payload } = packet;
+    if (payload.length < 2) return void this.counts.empty++;
+    const sequence = ((payload[0] ?? 0) << 8) | (payload[1] ?? 0);
+    if (this.#ledger.recover(sequence) !== 'late') return void this.counts.duplicates++;
+    const rttMs = this.#nacks.remove(this.#ledger.sequence, arrivalMs);
+    this.counts.recovered++;
+    this.#late(packet, payload.subarray(2), arrivalMs);
+    return rttMs;
+  }
+
+  /** The track's packets come from another source from now on, beginning with this one. */
+  changeSource(packet: RtpPacket, arrivalMs: number): void {
+    if (Number.isNaN(this.#ledger.highest)) return;
+    this.#ledger.restart(this.#lane.end);
+    this.#restart(arrivalMs);
+    this.#clock.rebase(packet.timestamp, arrivalMs);
+  }
+
+  /** Lets go of what has waited long enough. Called about every 20 ms. */
+  tick(nowMs: number, rttMs: number | undefined): void {
+    const sinceMs = nowMs - this.#buffer.blockedSinceMs;
+    if (sinceMs >= this.#patienceMs(rttMs)) this.#buffer.giveUp(nowMs);
+  }
+
+  /** The packets to ask for again now, by unwrapped sequence number. Hot path: mostly none. */
+  missing(nowMs: number, rttMs: number | undefined): readonly number[] {
+    return this.#nacks.take(nowMs, rttMs ?? DEFAULT_RTT_MS);
+  }
+
+  #patienceMs(rttMs: number | undefined): number {
+    if (!this.track.feedback.nack) return REORDERING_MS;
+    const recoveryMs = (rttMs ?? DEFAULT_RTT_MS) * RECOVERY_ROUND_TRIPS + RECOVERY_MS;
+    return Math.min(MAX_RECOVERY_MS, Math.max(MIN_RECOVERY_MS, recoveryMs));
+  }
+
+  #restart(arrivalMs: number): void {
+    this.#lostBefore += Math.max(0, this.statistics.lost);
+    this.statistics.restart();
+    this.#nacks.clear();
+    this.#buffer.restart(arrivalMs);
+    if (this.#video) this.#o.onKeyFrameWanted();
+  }
+
+  /** Puts what the newest packet shows as missing on the list. @returns false when it is too much to wait for */
+  #noteGap(): boolean {
+    const { gapStart, sequence } = this.#ledger;
+    if (gapStart === sequence || !this.track.feedback.nack) return true;
+    if (this.#nacks.add(gapStart, sequence)) return true;
+    if (this.#video) this.#o.onKeyFrameWanted();
+    return false;
+  }
+
+  /** A packet that was missing. It does not move the clock: its time is at most that of the newest one. */
+  #late(packet: RtpPacket, payload: Uint8Array, arrivalMs: number): void {
+    this.#nacks.remove(this.#ledger.sequence, arrivalMs);
+    const ticks = this.#clock.ticksNear(packet.timestamp);
+    const newest = this.#clock.newestTicks;
+    const wrong = ticks === undefined || Math.abs(ticks - newest) > MAX_LATE_S * this.track.clockRate;
+    if (wrong) this.counts.wrongTime++;
+    if (payload.length === 0) this.counts.empty++;
+    if (wrong || payload.length === 0) this.#buffer.insert(this.#ledger.sequence, null, arrivalMs);
+    else this.#accept(packet, payload, { ticks, arrivalMs });
+  }
+
+  #accept(packet: RtpPacket, view: Uint8Array, time: { ticks: number; arrivalMs: number }): void {
+    const { ticks, arrivalMs } = time;
+    // The only copy: viewers, buffer and depacketizer share it.
+    const payload = new Uint8Array(view);
+    this.counts.packets++;
+    this.counts.bytes += payload.length + RTP_HEADER_BYTES;
+    this.rate.count(payload.length + RTP_HEADER_BYTES, arrivalMs);
+    const lanePacket: RtpLanePacket = {
+      format: this.#format,
+      sequence: this.#ledger.number,
+      timestamp: ticks,
+      ptsUs: this.#o.clock.streamUs(this.#clock, ticks),
+      marker: packet.marker,
+      startPoint: !this.#video || this.#isStart(payload, ticks),
+      payload,
+      orientation: this.#orientationOf(packet),
+    };
+    this.#lane.publish(lanePacket);
+    this.#buffer.insert(this.#ledger.sequence, lanePacket, arrivalMs);
+  }
+
+  /** A key frame may begin with several payloads that look like its beginning: only the first of them is. */
+  #isStart(payload: Uint8Array, ticks: number): boolean {
+    if (!isRtpStartPoint(this.track.codec, payload)) return false;
+    const { number } = this.#ledger;
+    if (ticks === this.#startTicks && number > this.#startNumber) return false;
+    this.#startTicks = ticks;
+    this.#startNumber = number;
+    this.#o.onKeyFrame();
+    return true;
+  }
+
+  #orientationOf(packet: RtpPacket): number | undefined {
+    const id = this.track.extensions.orientation;
+    return id === undefined || !this.#video ? undefined : extension(packet, id)?.[0];
+  }
+}
+
+function formatOf(negotiated: NegotiatedTrack, track: Track): RtpLaneFormat {
+  if (track.codec !== 'h264') return { track };
+  return { track, packetizationMode: negotiated.packetizationMode ?? 1 };
+}
