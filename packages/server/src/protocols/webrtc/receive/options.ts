@@ -34,7 +34,7 @@ export interface NegotiatedTrack {
   /** Decoder configuration that the offer has, such as `sprop-parameter-sets`, as `Track.parameters` wants it. */
   readonly parameters?: readonly Uint8Array[] | undefined;
   /** Channels that an audio decoder is to give, 2 by default. */
-  readonly channels?: number | undefined;
+  readonly channels?: 1 | 2 | undefined;
   readonly feedback: TrackFeedback;
   readonly extensions: TrackExtensions;
 }

@@ -1,4 +1,15 @@
-import { g711Track, h264Depacketizer, opusTrack, type RtpDepacketizer, type Track, writeOpusHead } from '@sluice/media';
+import {
+  g711Track,
+  g722Track,
+  h264Depacketizer,
+  opusDepacketizer,
+  opusHead,
+  opusTrack,
+  type RtpDepacketizer,
+  rawAudioDepacketizer,
+  type Track,
+  vp8Depacketizer,
+} from '@sluice/media';
 import { MediaServerError } from '../../../core/index.ts';
 import type { NegotiatedTrack } from './options.ts';
 
@@ -8,8 +19,9 @@ const AUDIO_TRACK_ID = 1;
 /** What is known of a track by its negotiation alone. */
 export function trackOf(negotiated: NegotiatedTrack): Track {
   const { kind, codec, clockRate, parameters = [], channels = 2 } = negotiated;
-  if (codec === 'opus') return opusTrack(AUDIO_TRACK_ID, writeOpusHead({ channels }));
+  if (codec === 'opus') return opusTrack(AUDIO_TRACK_ID, opusHead(channels));
   if (codec === 'pcma' || codec === 'pcmu') return g711Track(AUDIO_TRACK_ID, codec, clockRate);
+  if (codec === 'g722') return g722Track(AUDIO_TRACK_ID);
   return { id: kind === 'video' ? VIDEO_TRACK_ID : AUDIO_TRACK_ID, kind, codec, clockRate, parameters };
 }
 
@@ -18,10 +30,18 @@ export function trackOf(negotiated: NegotiatedTrack): Track {
  * @throws MediaServerError NO_COMMON_CODECS for one that has no payload format here
  */
 export function depacketizerOf(negotiated: NegotiatedTrack): RtpDepacketizer {
-  const { codec, parameters = [] } = negotiated;
+  const { codec, parameters = [], channels } = negotiated;
   switch (codec) {
     case 'h264':
       return h264Depacketizer(parameters);
+    case 'vp8':
+      return vp8Depacketizer();
+    case 'opus':
+      return opusDepacketizer(channels);
+    case 'pcma':
+    case 'pcmu':
+    case 'g722':
+      return rawAudioDepacketizer();
     default:
       throw new MediaServerError('NO_COMMON_CODECS', `${codec} is not received by RTP`);
   }

@@ -1,5 +1,6 @@
 import { ntpOfUnixMs, type SenderReport } from '@sluice/media';
 import { expect, test } from 'vitest';
+import { prng } from '../../../../../media/src/testing/mutate.ts';
 import { PublicationClock, type TrackClock } from './publication-clock.ts';
 
 const VIDEO_TICKS_A_MS = 90;
@@ -151,12 +152,11 @@ test('a new source goes on where the old one was', () => {
 
 test('made-up timestamps never make the newest time run back', () => {
   const clock = clockAt();
-  let seed = 7;
+  const random = prng(7);
   let newest = 0;
   for (let i = 0; i < 20_000; i++) {
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
     const before = clock.video.newestTicks;
-    const us = at(clock, clock.video, seed, i);
+    const us = at(clock, clock.video, random() * 2 ** 32, i);
     if (clock.video.newestTicks <= before) continue;
     expect(us).toBeGreaterThanOrEqual(newest);
     newest = us;

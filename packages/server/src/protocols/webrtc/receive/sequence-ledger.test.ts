@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { prng } from '../../../../../media/src/testing/mutate.ts';
 import { SequenceLedger } from './sequence-ledger.ts';
 
 /** What became of each number, with its place in the lane. */
@@ -77,13 +78,9 @@ test('numbers stay unique over many packets of loss, reordering and doubles', ()
   const ledger = ledgerAt(0);
   const seen = new Set<number>();
   let repeated = 0;
-  let seed = 1;
-  const random = (below: number): number => {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-    return (seed >>> 8) % below;
-  };
+  const random = prng(1);
   for (let i = 0; i < 200_000; i++) {
-    const arrival = ledger.arrive((i + random(40) - 20) & 0xffff);
+    const arrival = ledger.arrive((i + Math.floor(random() * 40) - 20) & 0xffff);
     if (arrival === 'duplicate' || arrival === 'jump') continue;
     if (seen.has(ledger.number)) repeated++;
     seen.add(ledger.number);

@@ -1,0 +1,375 @@
+import { expect, test } from 'vitest';
+import { Stream } from '../../../core/index.ts';
+import {
+  AUDIO,
+  numberOf,
+  PARAMETERS,
+  ScriptedPublisher,
+  type Sent,
+  VIDEO,
+  VIDEO_SSRC,
+} from './testing/scripted-publisher.ts';
+
+const RUN_MS = 10_000;
+
+/** Loses video media packets (not retransmissions) whose index the test picks. */
+function losing(isLost: (index: number) => boolean): (sent: Sent) => number | undefined {
+  return ({ kind, rtx, index }) => (kind === 'video' && !rtx && isLost(index) ? undefined : 10);
+}
+
+function pictures(publisher: ScriptedPublisher): number[] {
+  return publisher.published.filter(({ track }) => track.kind === 'video').map(numberOf);
+}
+
+function sounds(publisher: ScriptedPublisher): number[] {
+  return publisher.published.filter(({ track }) => track.kind === 'audio').map(numberOf);
+}
+
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+function expectInOrder(publisher: ScriptedPublisher): void {
+  for (const kind of ['video', 'audio']) {
+    const packets = publisher.published.filter(({ track }) => track.kind === kind);
+    for (const [index, packet] of packets.entries()) {
+      const before = packets[index - 1];
+      if (before === undefined) continue;
+      expect(packet.dtsUs).toBeGreaterThanOrEqual(before.dtsUs);
+      expect(packet.ptsUs).toBeGreaterThanOrEqual(packet.dtsUs);
+      expect(numberOf(packet)).toBeGreaterThan(numberOf(before));
+    }
+  }
+}
+
+/** Numbers of the lane that no packet has. */
+function holes(packets: readonly { readonly sequence: number }[]): number {
+  const numbers = packets.map(({ sequence }) => sequence);
+  return Math.max(...numbers) - Math.min(...numbers) + 1 - new Set(numbers).size;
+}
+
+/** How far pictures are after sound of the same moment, milliseconds, by their numbers. */
+function apartMs(publisher: ScriptedPublisher): number {
+  const video = publisher.published.filter(({ track }) => track.kind === 'video').at(-1) ?? expect.fail();
+  const audio = publisher.published.filter(({ track }) => track.kind === 'audio').at(-1) ?? expect.fail();
+  const capturedMs = (packet: typeof video, periodMs: number): number => numberOf(packet) * periodMs;
+  return video.ptsUs / 1000 - capturedMs(video, 1000 / 30) - (audio.ptsUs / 1000 - capturedMs(audio, 20));
+}
+
+test('everything that is sent arrives, as frames and as packets, with its times', () => {
+  const publisher = new ScriptedPublisher({ firstSequence: 65_500, firstTimestamp: 2 ** 32 - 100_000 }).run(RUN_MS);
+
+  expect(pictures(publisher)).toEqual(upTo(300));
+  expect(sounds(publisher)).toEqual(upTo(500));
+  expectInOrder(publisher);
+  const video = publisher.published.filter(({ track }) => track.kind === 'video');
+  for (const packet of video) expect(Math.abs(packet.ptsUs - (numberOf(packet) * 1e6) / 30)).toBeLessThan(20);
+  expect(video.filter(({ key }) => key).map(numberOf)).toEqual([0, 60, 120, 180, 240]);
+  expect(publisher.stream.state.video?.parameters).toEqual(PARAMETERS);
+  expect(publisher.stream.state.audio?.codec).toBe('opus');
+  expect(publisher.lane.video.map(({ sequence }) => sequence)).toEqual(upTo(publisher.lane.video.length));
+  expect(publisher.lane.audio.map(({ sequence }) => sequence)).toEqual(upTo(500));
+  expect(publisher.firstMediaMs).toBe(10);
+});
+
+test('a packet is in the lane with its time, format and orientation, and key frames begin once', () => {
+  const publisher = new ScriptedPublisher().run(3000);
+
+  const { video, audio } = publisher.lane;
+  const starts = video.filter(({ startPoint }) => startPoint);
+  expect(starts.map(({ ptsUs }) => Math.round(ptsUs / 1000))).toEqual([0, 2000]);
+  expect(video.filter(({ marker }) => marker).every(({ orientation }) => orientation === 1)).toBe(true);
+  expect(audio.every(({ startPoint }) => startPoint)).toBe(true);
+  expect(video.at(-1)?.format).toEqual({ track: publisher.stream.state.video, packetizationMode: 1 });
+  expect((video.at(-1)?.timestamp ?? 0) - (video[0]?.timestamp ?? 0)).toBe(89 * 3000);
+});
+
+test('what is kept is a copy of its own', () => {
+  const publisher = new ScriptedPublisher({ tracks: [AUDIO] });
+  const payload = Uint8Array.of(0xfc, 1, 2, 3);
+  publisher.captures.audio = false;
+  publisher.inject({ ssrc: 0x33333333, payloadType: 111, sequence: 1, timestamp: 0, payload });
+  const kept = publisher.lane.audio[0]?.payload ?? expect.fail();
+  expect(kept).toEqual(payload);
+  expect(kept.byteLength).toBe(kept.buffer.byteLength);
+});
+
+test('with RTX, five percent of loss leaves nothing missing', () => {
+  const publisher = new ScriptedPublisher({ delay: losing((index) => index % 20 === 7) }).run(RUN_MS);
+
+  expect(pictures(publisher)).toEqual(upTo(300));
+  expect(holes(publisher.lane.video)).toBe(0);
+  expectInOrder(publisher);
+  const stats = publisher.media.stats().tracks[0] ?? expect.fail();
+  expect(stats.recovered).toBeGreaterThan(40);
+  expect(stats.lost).toBe(stats.recovered);
+  expect(stats.missed).toBe(0);
+  expect(publisher.got('pli')).toHaveLength(0);
+});
+
+test('without RTX, packets that come again by their own source fill the gaps too', () => {
+  const tracks = [{ ...VIDEO, rtxPayloadType: undefined, rtxSsrc: undefined }, AUDIO];
+  const publisher = new ScriptedPublisher({ tracks, delay: losing((index) => index % 20 === 7) }).run(RUN_MS);
+
+  expect(pictures(publisher)).toEqual(upTo(300));
+  expect(holes(publisher.lane.video)).toBe(0);
+});
+
+test('retransmissions that get lost are asked for again', () => {
+  let retransmission = 0;
+  const delay = ({ kind, rtx, index }: Sent): number | undefined => {
+    if (kind === 'video' && rtx) return retransmission++ % 3 === 0 ? undefined : 10;
+    return kind === 'video' && index % 25 === 7 ? undefined : 10;
+  };
+  const publisher = new ScriptedPublisher({ delay }).run(RUN_MS);
+
+  expect(pictures(publisher)).toEqual(upTo(300));
+  expect(publisher.media.stats().rtcp.nacks).toBeGreaterThan(publisher.media.stats().tracks[0]?.recovered ?? 0);
+});
+
+test('packets out of order and doubled make the same stream', () => {
+  const delay = ({ index }: Sent): number => 10 + (index % 7 === 3 ? 25 : 0);
+  const publisher = new ScriptedPublisher({ delay }).run(RUN_MS);
+
+  expect(pictures(publisher)).toEqual(upTo(300).slice(0, pictures(publisher).length));
+  expect(pictures(publisher).length).toBeGreaterThan(297);
+  expect(sounds(publisher).length).toBeGreaterThan(497);
+  expectInOrder(publisher);
+  expect(holes(publisher.lane.video)).toBe(0);
+  // NACKs for packets that were only late bring each a second time.
+  expect(publisher.media.stats().tracks[0]?.duplicates).toBeGreaterThan(0);
+});
+
+test('a loss that is not repaired withholds pictures up to the key frame that is asked for at once', () => {
+  const script = { retransmits: false, keyInterval: 10_000, delay: losing((index) => index === 40) };
+  const publisher = new ScriptedPublisher(script).run(RUN_MS);
+
+  const got = pictures(publisher);
+  const gap = got.findIndex((number, index) => number !== index);
+  const lost = got[gap - 1] ?? expect.fail();
+  const next = publisher.published.find((packet) => packet.track.kind === 'video' && numberOf(packet) > lost);
+  expect(next?.key).toBe(true);
+  // The time to wait for the packet, a round trip, and what is left of a frame.
+  expect((got[gap] ?? 0) - lost).toBeLessThan(15);
+  expect(publisher.got('pli')).toHaveLength(1);
+  expectInOrder(publisher);
+});
+
+test('sound goes on without pause whatever becomes of video', () => {
+  const script = { retransmits: false, answersPli: false, delay: losing((index) => index > 200) };
+  const publisher = new ScriptedPublisher(script).run(RUN_MS);
+
+  expect(sounds(publisher)).toEqual(upTo(500));
+});
+
+test.each([
+  ['STRICT', (missing: number) => missing > 200],
+  ['DEFAULT', (missing: number) => missing > 100 && missing < 200],
+  ['TOLERANT', (missing: number) => missing < 3],
+] as const)('%s decides how long pictures are withheld when no key frame comes', (strictness, isExpected) => {
+  const script = { retransmits: false, answersPli: false, keyInterval: 10_000, delay: losing((index) => index === 50) };
+  const publisher = new ScriptedPublisher({ ...script, options: { strictness } }).run(RUN_MS);
+
+  expect(isExpected(300 - pictures(publisher).length)).toBe(true);
+  expectInOrder(publisher);
+});
+
+test('lost sound is not waited for', () => {
+  const delay = ({ kind, index }: Sent): number | undefined => (kind === 'audio' && index % 10 === 4 ? undefined : 10);
+  const publisher = new ScriptedPublisher({ delay }).run(RUN_MS);
+
+  expect(sounds(publisher)).toEqual(upTo(500).filter((index) => index % 10 !== 4));
+  expect(publisher.media.stats().tracks[1]?.missed).toBe(50);
+});
+
+test('who comes into the middle of a stream is asked for a key frame at once', () => {
+  const publisher = new ScriptedPublisher({ delay: losing((index) => index < 50) }).run(2000);
+
+  const first = publisher.published.find(({ track }) => track.kind === 'video') ?? expect.fail();
+  expect(first.key).toBe(true);
+  expect(numberOf(first)).toBeGreaterThan(10);
+  expect(numberOf(first)).toBeLessThan(25);
+  expect(publisher.got('pli')).toHaveLength(1);
+  expect(publisher.firstMediaMs).toBeGreaterThan(500);
+});
+
+test('key frames are asked for at most once in the interval of the settings, until one comes', () => {
+  const script = { answersPli: false, keyInterval: 100_000 };
+  const publisher = new ScriptedPublisher(script).run(500);
+  for (let i = 0; i < 100; i++) publisher.media.requestKeyFrame();
+  expect(publisher.got('pli')).toHaveLength(1);
+  publisher.run(2800);
+  expect(publisher.got('pli')).toHaveLength(3);
+
+  const other = new ScriptedPublisher({ keyInterval: 100_000 }).run(500);
+  other.media.requestKeyFrame();
+  other.run(5000);
+  expect(other.got('pli')).toHaveLength(1);
+});
+
+test('FIR is sent where PLI was not negotiated, and neither where neither was', () => {
+  const only = (feedback: object): ScriptedPublisher => {
+    const tracks = [{ ...VIDEO, feedback: { ...VIDEO.feedback, pli: false, ...feedback } }];
+    const publisher = new ScriptedPublisher({ tracks }).run(100);
+    publisher.media.requestKeyFrame();
+    return publisher.run(100);
+  };
+  expect(only({}).got('fir')[0]?.requests).toEqual([{ ssrc: VIDEO_SSRC, sequence: 0 }]);
+  expect(only({}).got('pli')).toHaveLength(0);
+  expect(only({ fir: false }).got('fir')).toHaveLength(0);
+});
+
+test('key frames are asked for periodically when the settings say so', () => {
+  const options = { periodicKeyFrameRequestMs: 2000 };
+  const publisher = new ScriptedPublisher({ options, keyInterval: 100_000 }).run(RUN_MS);
+  expect(publisher.got('pli').length).toBeGreaterThanOrEqual(5);
+  expect(publisher.got('pli').length).toBeLessThanOrEqual(6);
+});
+
+test('sender reports put sound and picture together within 20 ms', () => {
+  const apart = new ScriptedPublisher({ videoLatencyMs: 300 }).run(RUN_MS);
+  expect(Math.abs(apartMs(apart) - 300)).toBeLessThan(5);
+
+  const together = new ScriptedPublisher({ videoLatencyMs: 300, senderReports: true }).run(RUN_MS);
+  expect(Math.abs(apartMs(together))).toBeLessThan(5);
+  expectInOrder(together);
+  const sound = together.published.filter(({ track }) => track.kind === 'audio');
+  for (const [index, packet] of sound.entries())
+    if (index > 0) expect(packet.ptsUs - (sound[index - 1]?.ptsUs ?? 0)).toBe(20_000);
+  // Packets of the lane have the times of their frames.
+  const frame = together.published.findLast(({ track }) => track.kind === 'video');
+  expect(together.lane.video.some(({ ptsUs, marker }) => marker && ptsUs === frame?.ptsUs)).toBe(true);
+});
+
+test('sender reports that lie do not move anything', () => {
+  const publisher = new ScriptedPublisher().run(2000);
+  publisher.sendReport('video', { ntpSeconds: 0 });
+  publisher.sendReport('audio', { unixMs: 5 });
+  publisher.sendReport('video', { unixMs: Date.UTC(2030, 0, 1) });
+  publisher.run(3000);
+  expect(Math.abs(apartMs(publisher))).toBeLessThan(5);
+  expect(publisher.media.stats().ignoredReports).toBeGreaterThan(0);
+});
+
+test('a stream that resumes goes on after what it had', () => {
+  const stream = new Stream('cam');
+  const first = new ScriptedPublisher({ stream }).run(2000);
+  const endUs = stream.lastDtsUs;
+  const laneEnd = stream.rtp.video.end;
+  first.media.close();
+  const second = new ScriptedPublisher({ stream, firstTimestamp: 77 }).run(2000);
+
+  expect(second.published[0]?.dtsUs).toBeGreaterThan(endUs);
+  expect(second.lane.video[0]?.sequence).toBe(laneEnd);
+  expect(pictures(second)).toEqual(upTo(60));
+});
+
+test('a source that is replaced in the call goes on in numbers and times', () => {
+  const publisher = new ScriptedPublisher({ senderReports: true }).run(2000);
+  publisher.captures.video = false;
+  publisher.run(1000);
+  publisher.jumpVideo({ ssrc: 0x55555555, sequence: 40_000, timestampBy: 1_234_567_890 });
+  publisher.captures.video = true;
+  publisher.run(4000);
+
+  expect(publisher.media.stats().tracks[0]?.ssrc).toBe(0x55555555);
+  expect(holes(publisher.lane.video)).toBe(0);
+  expectInOrder(publisher);
+  expect(Math.abs(apartMs(publisher))).toBeLessThan(40);
+  const timestamps = publisher.lane.video.map(({ timestamp }) => timestamp);
+  for (const [index, timestamp] of timestamps.entries())
+    expect(Math.abs(timestamp - (timestamps[index - 1] ?? timestamp))).toBeLessThan(90_000 * 2);
+  const pliTo = publisher.got('pli').map(({ mediaSsrc }) => mediaSsrc);
+  expect(pliTo).toEqual([0x55555555]);
+});
+
+test('a publisher that pauses for long goes on with sound and picture together', () => {
+  const publisher = new ScriptedPublisher({ senderReports: true }).run(2000);
+  publisher.captures.video = false;
+  publisher.run(20_000);
+  publisher.captures.video = true;
+  publisher.run(3000);
+
+  expect(Math.abs(apartMs(publisher))).toBeLessThan(5);
+  expectInOrder(publisher);
+  expect(publisher.ends).toEqual([]);
+});
+
+test('a sequence number that jumps begins anew after a key frame', () => {
+  const publisher = new ScriptedPublisher({ keyInterval: 100_000 }).run(2000);
+  publisher.jumpVideo({ sequence: 30_000 });
+  publisher.run(3000);
+
+  expect(holes(publisher.lane.video)).toBe(1);
+  expect(pictures(publisher).length).toBeGreaterThan(140);
+  expect(publisher.got('pli')).toHaveLength(1);
+  expectInOrder(publisher);
+});
+
+test('padding on the media source leaves no holes in the lane, with loss as well', () => {
+  const tracks = [{ ...VIDEO, rtxPayloadType: undefined, rtxSsrc: undefined }, AUDIO];
+  const publisher = new ScriptedPublisher({ tracks, delay: losing((index) => index % 50 === 3) });
+  for (let i = 0; i < 40; i++) {
+    publisher.run(100);
+    publisher.sendPadding(20);
+  }
+  publisher.run(200);
+
+  const stats = publisher.media.stats().tracks[0] ?? expect.fail();
+  expect(stats.empty).toBeGreaterThan(700);
+  // Only where padding itself was lost a number was kept for it in vain.
+  expect(holes(publisher.lane.video)).toBeLessThan(20);
+  expect(pictures(publisher)).toEqual(upTo(pictures(publisher).length));
+  expect(pictures(publisher).length).toBeGreaterThan(120);
+});
+
+test('retransmissions of what was not missing are left out', () => {
+  const publisher = new ScriptedPublisher().run(1000);
+  const packets = publisher.lane.video.length;
+  for (let i = 0; i < 500; i++) {
+    const number = (publisher.nextVideoSequence() - 1 - (i % 90)) & 0xffff;
+    const payload = Uint8Array.of(number >> 8, number & 0xff, 0x65, 1, 2, 3);
+    publisher.inject({ ssrc: 0x22222222, payloadType: 103, sequence: i, timestamp: 1000, payload });
+  }
+  publisher.inject({ ssrc: 0x22222222, payloadType: 103, sequence: 501, timestamp: 0, payload: new Uint8Array(1) });
+
+  expect(publisher.lane.video).toHaveLength(packets);
+  expect(publisher.media.stats().tracks[0]?.duplicates).toBe(500);
+});
+
+test('it is told when video or all media has stopped', () => {
+  const options = { activityTimeoutMs: 5000 };
+  const video = new ScriptedPublisher({ options }).run(1000);
+  video.captures.video = false;
+  expect(video.run(4500).ends).toEqual([]);
+  expect(video.run(3000).ends).toEqual(['no video for 5000 ms']);
+
+  const still = new ScriptedPublisher({ options: { ...options, watchesVideo: false } }).run(1000);
+  still.captures.video = false;
+  expect(still.run(20_000).ends).toEqual([]);
+
+  const silent = new ScriptedPublisher({ options });
+  silent.captures.video = false;
+  silent.captures.audio = false;
+  expect(silent.run(20_000).ends).toEqual(['no media for 5000 ms']);
+});
+
+test('sound alone is something to play when the video that was announced does not come', () => {
+  const publisher = new ScriptedPublisher();
+  publisher.captures.video = false;
+  publisher.run(5000);
+  expect(publisher.firstMediaMs).toBeGreaterThanOrEqual(3000);
+  expect(publisher.firstMediaMs).toBeLessThan(3100);
+
+  expect(new ScriptedPublisher({ tracks: [AUDIO] }).run(100).firstMediaMs).toBe(10);
+});
+
+test('nothing is sent or published after close', () => {
+  const publisher = new ScriptedPublisher().run(500);
+  publisher.media.close();
+  publisher.media.close();
+  const [rtcp, packets] = [publisher.rtcp.length, publisher.published.length];
+  publisher.media.requestKeyFrame();
+  publisher.run(3000);
+  expect([publisher.rtcp.length, publisher.published.length]).toEqual([rtcp, packets]);
+});
