@@ -1,4 +1,4 @@
-import type { FFDecoderCodec, FFEncoderCodec } from 'node-av/constants';
+import { AVERROR_EAGAIN, AVERROR_EOF, type FFDecoderCodec, type FFEncoderCodec } from 'node-av/constants';
 import { Codec, CodecContext, Frame, Packet, Rational } from 'node-av/lib';
 
 /** Microseconds: the clock of everything that goes into a decoder. */
@@ -38,6 +38,9 @@ export interface DecoderSettings {
   readonly configure?: ((context: CodecContext) => void) | undefined;
 }
 
+/** Takes a frame, valid during the call only, and its time when it has one. */
+export type OnFrame = (frame: Frame, timeUs: number | undefined) => void;
+
 /** A decoder with its packet and its frame. Frees all of it in {@link Decoder.close}, and nothing before. */
 export class Decoder {
   readonly #context = new CodecContext();
@@ -68,7 +71,7 @@ export class Decoder {
    * Decodes one packet and hands over each frame that comes out; a frame is valid only during the call.
    * @returns false when the packet, or a part of it, was damaged
    */
-  decode(bytes: Buffer, timeUs: number, onFrame: (frame: Frame, timeUs: number | undefined) => void): boolean {
+  decode(bytes: Buffer, timeUs: number, onFrame: OnFrame): boolean {
     // An empty packet would mean the end of the stream.
     if (bytes.length === 0) return false;
     this.#packet.data = bytes;
@@ -76,14 +79,26 @@ export class Decoder {
     this.#packet.dts = NO_TIME;
     const sent = this.#context.sendPacketSync(this.#packet);
     this.#packet.unref();
-    while (this.#context.receiveFrameSync(this.#frame) >= 0) {
+    return this.#receive(onFrame) && sent >= 0;
+  }
+
+  /** Hands over the frames that it still holds back. Nothing can be decoded afterwards. */
+  drain(onFrame: OnFrame): void {
+    this.#context.sendPacketSync(null);
+    this.#receive(onFrame);
+  }
+
+  /** Gives false when it ended for another reason than that there are no more frames. */
+  #receive(onFrame: OnFrame): boolean {
+    for (;;) {
+      const result = this.#context.receiveFrameSync(this.#frame);
+      if (result < 0) return result === AVERROR_EAGAIN || result === AVERROR_EOF;
       try {
         onFrame(this.#frame, frameTimeUs(this.#frame));
       } finally {
         this.#frame.unref();
       }
     }
-    return sent >= 0;
   }
 
   /** Idempotent. */
