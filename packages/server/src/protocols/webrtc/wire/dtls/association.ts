@@ -280,7 +280,8 @@ export class DtlsAssociation {
     if (this.#state === 'closed') return;
     const broken = error instanceof HandshakeError;
     this.#sendAlert(AlertLevel.fatal, broken ? error.alert : Alert.internalError);
-    const detail = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const detail = broken ? message : `internal error: ${message}`;
     this.#end(broken && error.fingerprintMismatch ? 'fingerprint' : 'error', detail);
   }
 

@@ -3,7 +3,8 @@ import type { DtlsAssociation } from './association.ts';
 import { ecdsaIdentity, foreignIdentity, type Identity } from './testing/identities.ts';
 import { exported, freeUdpPort, IdentityFiles, Program, UdpEnd } from './testing/programs.ts';
 
-const WAIT = { timeout: 4_000, interval: 20 };
+vi.setConfig({ testTimeout: 60_000 });
+const WAIT = { timeout: 15_000, interval: 20 };
 const own = await ecdsaIdentity();
 const peers = { ecdsa: await ecdsaIdentity(), rsa: await foreignIdentity('rsa') };
 /** GnuTLS of today knows only profiles with SHA-1. */
@@ -42,7 +43,10 @@ test.each(CLIENTS)('gnutls-cli with an %s certificate connects at an MTU of %i',
   expect(keys.profile).toBe(profile);
   await vi.waitFor(() => expect(program.output).toContain(`Key material: ${exported(keys, 'server')}`), WAIT);
   program.finish();
-  await vi.waitFor(() => expect(ours.end.closed).toEqual([{ reason: 'close_notify', detail: 'the peer closed' }]), WAIT);
+  await vi.waitFor(
+    () => expect(ours.end.closed).toEqual([{ reason: 'close_notify', detail: 'the peer closed' }]),
+    WAIT,
+  );
 });
 
 const SERVERS: [number, string[]][] = [
@@ -55,7 +59,14 @@ const SERVERS: [number, string[]][] = [
 test.each(SERVERS)('gnutls-serv is reached at an MTU of %i %j', async (mtu, more) => {
   using files = new IdentityFiles(peers.ecdsa);
   const port = await freeUdpPort();
-  using program = gnutls('gnutls-serv', files, ['--require-client-cert', '--mtu', String(mtu), '--port', String(port), ...more]);
+  using program = gnutls('gnutls-serv', files, [
+    '--require-client-cert',
+    '--mtu',
+    String(mtu),
+    '--port',
+    String(port),
+    ...more,
+  ]);
   await vi.waitFor(() => expect(program.output).toContain('done'), WAIT);
   const remoteFingerprints = peers.ecdsa.fingerprints;
   using ours = await UdpEnd.open('client', own, { remoteFingerprints, mtu, remotePort: port });

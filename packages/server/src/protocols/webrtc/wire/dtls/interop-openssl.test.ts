@@ -4,7 +4,8 @@ import { ecdsaIdentity, foreignIdentity, type Identity } from './testing/identit
 import { exported, freeUdpPort, IdentityFiles, Program, UdpEnd } from './testing/programs.ts';
 import type { SrtpProfile } from './types.ts';
 
-const WAIT = { timeout: 4_000, interval: 20 };
+vi.setConfig({ testTimeout: 60_000 });
+const WAIT = { timeout: 15_000, interval: 20 };
 const own = await ecdsaIdentity();
 const peers = { ecdsa: await ecdsaIdentity(), rsa: await foreignIdentity('rsa') };
 
