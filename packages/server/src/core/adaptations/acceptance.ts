@@ -26,6 +26,23 @@ export interface Acceptance {
   readonly startAt?: 'gop' | 'oldest';
 }
 
+/**
+ * What players of RTMP, FLV and HLS take: these codecs, with B-frames; everything else as H.264 and AAC, which all of
+ * them know. A kind without codecs is not wanted.
+ */
+export function playerAcceptance(player: Pick<Acceptance, 'video' | 'audio' | 'startAt'>): Acceptance {
+  const { video, audio, startAt = 'gop' } = player;
+  return {
+    key: `player ${[...video].sort().join()} ${[...audio].sort().join()} ${startAt}`,
+    video,
+    audio,
+    reorderedVideo: true,
+    videoTarget: video.size > 0 ? 'h264' : undefined,
+    audioTarget: audio.size > 0 ? 'aac' : undefined,
+    startAt,
+  };
+}
+
 const VIDEO_CODECS: Readonly<Record<VideoCodec, true>> = {
   h264: true,
   h265: true,

@@ -1,6 +1,14 @@
 import type { Codec, MediaPacket, Track } from '@sluice/media';
 import type { Conversion, ConversionEvents, ConversionTarget, Converter } from '../converter.ts';
 
+/** SPS and PPS of 640x360. */
+const AVC = [
+  Uint8Array.from(Buffer.from('6742c01ed900a02ff97011000003000100000300320f162e48', 'hex')),
+  Uint8Array.from(Buffer.from('68cb83cb20', 'hex')),
+];
+/** AAC-LC, 48 kHz, stereo. */
+const AAC = [Uint8Array.of(0x11, 0x90)];
+
 /** A conversion of {@link RelabelConverter}, as a test looks at it. */
 export class RelabelConversion implements Conversion {
   readonly source: Track;
@@ -69,7 +77,7 @@ export class RelabelConversion implements Conversion {
         kind,
         codec: this.target as Codec,
         clockRate: kind === 'video' ? 90_000 : 48_000,
-        parameters: [kind === 'video' ? Uint8Array.of(0x67, 0x42, 0xc0, 0x1e) : Uint8Array.of(0x11, 0x90)],
+        parameters: kind === 'video' ? AVC : AAC,
       };
       this.#nextIsKey = true;
     }

@@ -1,4 +1,11 @@
-import { isValidStreamName } from '../../core/index.ts';
+import type { AudioCodec, VideoCodec } from '@sluice/media';
+import {
+  type Acceptance,
+  ALL_AUDIO_CODECS,
+  ALL_VIDEO_CODECS,
+  isValidStreamName,
+  playerAcceptance,
+} from '../../core/index.ts';
 
 /** Path that FLV streams are served under. */
 export const FLV_PREFIX = '/flv/';
@@ -6,6 +13,7 @@ export const FLV_PREFIX = '/flv/';
 const SUFFIX = '.flv';
 /** At most this many parameters are read from a URL; the rest is left out. */
 const MAX_PARAMETERS = 64;
+const ALL = 'all';
 
 /** Which kinds of tracks a viewer wants. */
 export interface WantedKinds {
@@ -17,6 +25,11 @@ export interface WantedKinds {
 export interface FlvTarget {
   readonly streamName: string;
   readonly wants: WantedKinds;
+  /**
+   * What the viewer takes as it is where other codecs can be converted: H.264 and AAC, which every player of FLV knows,
+   * and what the URL names beside them.
+   */
+  readonly acceptance: Acceptance;
   /** Parameters of the URL but for those that are meant for us. */
   readonly custom: Readonly<Record<string, string>>;
 }
@@ -28,7 +41,7 @@ export interface Refusal {
 }
 
 /**
- * Reads `/flv/<stream>.flv?video=0&…`. The stream's name is percent-decoded as a whole and may contain slashes.
+ * Reads `/flv/<stream>.flv?video=0&codecs=h265,opus&…`. The stream's name is percent-decoded as a whole and may contain slashes.
  * Total: what can't be read gives a refusal.
  */
 export function parseTarget(url: string): FlvTarget | Refusal {
@@ -47,9 +60,27 @@ export function parseTarget(url: string): FlvTarget | Refusal {
   const wants = { video: parameters.get('video') !== '0', audio: parameters.get('audio') !== '0' };
   if (!wants.video && !wants.audio)
     return { status: 400, message: 'video=0 and audio=0 leave nothing to play, drop one of them' };
-  parameters.delete('video');
-  parameters.delete('audio');
-  return { streamName, wants, custom: Object.fromEntries([...parameters].slice(0, MAX_PARAMETERS)) };
+  const acceptance = acceptanceOf(parameters.get('codecs') ?? '', wants);
+  if (acceptance === undefined) {
+    const known = [...ALL_VIDEO_CODECS, ...ALL_AUDIO_CODECS].join(', ');
+    return { status: 400, message: `codecs is a list of ${known}, or ${ALL}` };
+  }
+  for (const name of ['video', 'audio', 'codecs']) parameters.delete(name);
+  return { streamName, wants, acceptance, custom: Object.fromEntries([...parameters].slice(0, MAX_PARAMETERS)) };
+}
+
+/** Undefined for a list that names what is no codec. */
+function acceptanceOf(list: string, wants: WantedKinds): Acceptance | undefined {
+  const video = new Set<VideoCodec>(['h264']);
+  const audio = new Set<AudioCodec>(['aac']);
+  for (const name of list === '' ? [] : list.split(',')) {
+    const isVideo = name === ALL || ALL_VIDEO_CODECS.has(name as VideoCodec);
+    const isAudio = name === ALL || ALL_AUDIO_CODECS.has(name as AudioCodec);
+    if (!isVideo && !isAudio) return undefined;
+    if (isVideo) for (const codec of name === ALL ? ALL_VIDEO_CODECS : [name as VideoCodec]) video.add(codec);
+    if (isAudio) for (const codec of name === ALL ? ALL_AUDIO_CODECS : [name as AudioCodec]) audio.add(codec);
+  }
+  return playerAcceptance({ video: wants.video ? video : new Set(), audio: wants.audio ? audio : new Set() });
 }
 
 function decode(text: string): string | undefined {

@@ -1,7 +1,9 @@
 import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { isFlvCarriable } from '@sluice/media';
 import { WebSocketServer } from 'ws';
 import {
+  type AdaptedStream,
   type ConnectionRegistry,
   type Counters,
   type FanOut,
@@ -18,7 +20,7 @@ import { Answerer } from './answer.ts';
 import { HttpTransport } from './http-transport.ts';
 import { type FlvOptions, resolveFlvOptions } from './options.ts';
 import { FlvFormat } from './packager.ts';
-import { FLV_PREFIX, parseTarget, type Refusal, type WantedKinds } from './request.ts';
+import { FLV_PREFIX, type FlvTarget, parseTarget, type Refusal, type WantedKinds } from './request.ts';
 import { FlvSession } from './session.ts';
 import type { Transport } from './transport.ts';
 import { FrameCache } from './web-socket-frame.ts';
@@ -28,14 +30,23 @@ export interface FlvDeps extends ProtocolDeps {
   readonly ticker: Ticker;
 }
 
+/** A stream in a form that a viewer can take. The viewer gives it back, the fan-out first. */
+export interface FlvPlace {
+  readonly fanOut: FanOut;
+  readonly lease: AdaptedStream;
+}
+
 /** What a session asks of the server that owns it. */
 export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log' | 'counters'> {
   readonly options: FlvOptions;
   /** Limits the log lines about viewers that were refused or dropped. */
   readonly faults: RateLimiter;
   findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
-  fanOutFor(stream: Stream, wants: WantedKinds): FanOut;
-  viewerLeft(fanOut: FanOut): void;
+  /** Which kinds of the stream's tracks can be sent to such a viewer, in whatever codec. */
+  carried(stream: Stream, target: FlvTarget): WantedKinds;
+  /** Finds the viewer a place in what goes out of a stream; to be given back with `viewerLeft`. */
+  placeFor(stream: Stream, target: FlvTarget): FlvPlace;
+  viewerLeft(place: FlvPlace): void;
   sessionWaits(session: FlvSession): void;
   sessionGone(session: FlvSession): void;
 }
@@ -126,12 +137,28 @@ export class FlvServer implements HttpMount, FlvContext {
     return findStream(this.#deps, name, { waitMs: this.options.playWaitMs, signal });
   }
 
-  fanOutFor(stream: Stream, wants: WantedKinds): FanOut {
-    return this.#fanOuts.get(stream, `${wants.video} ${wants.audio}`, () => new FlvFormat(wants));
+  carried(stream: Stream, { acceptance }: FlvTarget): WantedKinds {
+    const { adaptations } = this.#deps;
+    const { video, audio } = stream.state;
+    if (!adaptations.enabled) {
+      return {
+        video: video !== undefined && isFlvCarriable(video.codec),
+        audio: audio !== undefined && isFlvCarriable(audio.codec),
+      };
+    }
+    const needs = adaptations.needsConversion(stream, acceptance);
+    return { video: needs.video !== 'impossible', audio: needs.audio !== 'impossible' };
   }
 
-  viewerLeft(fanOut: FanOut): void {
+  placeFor(stream: Stream, { wants, acceptance }: FlvTarget): FlvPlace {
+    const lease = this.#deps.adaptations.lease(stream, acceptance, { steady: true });
+    const variant = `${wants.video} ${wants.audio}`;
+    return { fanOut: this.#fanOuts.get(lease.stream, variant, () => new FlvFormat(wants)), lease };
+  }
+
+  viewerLeft({ fanOut, lease }: FlvPlace): void {
     this.#fanOuts.viewerLeft(fanOut);
+    lease[Symbol.dispose]();
   }
 
   sessionWaits(session: FlvSession): void {

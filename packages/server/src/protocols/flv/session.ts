@@ -3,7 +3,6 @@ import { writeFlvHeader } from '@sluice/media';
 import {
   type ClientConnection,
   type ConnectionDescription,
-  type FanOut,
   FanOutViewer,
   type Log,
   MediaServerError,
@@ -12,7 +11,7 @@ import {
   type Stream,
 } from '../../core/index.ts';
 import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
-import type { FlvContext } from './server.ts';
+import type { FlvContext, FlvPlace } from './server.ts';
 import { announcedTracks } from './start.ts';
 import type { Transport } from './transport.ts';
 
@@ -22,7 +21,7 @@ const MAX_AGENT_CHARACTERS = 256;
 
 interface Playback {
   readonly stream: Stream;
-  readonly fanOut: FanOut;
+  readonly place: FlvPlace;
   readonly viewer: FanOutViewer;
   readonly leftOutBefore: number;
   readonly headerBytes: number;
@@ -113,7 +112,8 @@ export class FlvSession implements MediaSession {
     if (stream.state.video !== undefined || stream.state.audio !== undefined) found.tracksAtMs ??= nowMs;
     const { trackWaitMs, mediaWaitMs } = this.#context.options;
     const waitedMs = nowMs - (found.tracksAtMs ?? nowMs);
-    const announced = announcedTracks(stream, this.#target.wants, { waitedMs, trackWaitMs });
+    const receivable = { wants: this.#target.wants, carried: this.#context.carried(stream, this.#target) };
+    const announced = announcedTracks(stream, receivable, { waitedMs, trackWaitMs });
     if (announced !== undefined) this.#startOrRefuse(stream, announced);
     else if (found.tracksAtMs === undefined && nowMs - found.atMs > mediaWaitMs) {
       const message = `stream "${stream.name}" is published but has sent no picture and no sound yet, try again`;
@@ -148,7 +148,7 @@ export class FlvSession implements MediaSession {
     if (announced.video || announced.audio) return this.#start(stream, announced);
     const { video, audio } = stream.state;
     const has = [video?.codec, audio?.codec].filter((codec) => codec !== undefined).join(' and ');
-    const message = `stream "${stream.name}" has ${has}, of which nothing can be sent as asked: FLV does not carry it or video=0 or audio=0 leaves it out`;
+    const message = `stream "${stream.name}" has ${has}, of which nothing can be sent as asked: it can not be converted, or video=0 or audio=0 leaves it out`;
     this.#refuse({ status: 415, message });
   }
 
@@ -160,14 +160,15 @@ export class FlvSession implements MediaSession {
     }
     const header = Buffer.from(writeFlvHeader({ hasVideo: announced.video, hasAudio: announced.audio }));
     sink.write(header);
-    const fanOut = this.#context.fanOutFor(stream, this.#target.wants);
+    const place = this.#context.placeFor(stream, this.#target);
+    const { fanOut } = place;
     const { options, sessions, connections } = this.#context;
     const viewer = new FanOutViewer(sink, fanOut, {
       maxWriteBytes: options.viewerWriteBytes,
       stallTimeoutMs: options.viewerStallTimeoutMs,
       onEnded: (reason) => this.close(reason),
     });
-    stream.addViewers(1);
+    fanOut.stream.addViewers(1);
     const connection: ClientConnection = {
       sessionId: this.sessionId,
       describe: () => this.#describeConnection(),
@@ -175,7 +176,7 @@ export class FlvSession implements MediaSession {
     };
     const registrations = [sessions.add(this), connections.add(connection)];
     const leftOutBefore = fanOut.leftOut;
-    this.#playback = { stream, fanOut, viewer, leftOutBefore, headerBytes: header.length, registrations };
+    this.#playback = { stream: fanOut.stream, place, viewer, leftOutBefore, headerBytes: header.length, registrations };
     this.#log.info({ by: this.#transport.mediaProvider, mediaSessionId: this.mediaSessionId }, 'play started');
     viewer.pump();
   }
@@ -187,7 +188,7 @@ export class FlvSession implements MediaSession {
     playback.viewer.close();
     for (const registration of playback.registrations) registration[Symbol.dispose]();
     playback.stream.addViewers(-1);
-    this.#context.viewerLeft(playback.fanOut);
+    this.#context.viewerLeft(playback.place);
     this.#log.info({ reason, bytesOut: playback.viewer.bytesSent }, 'play ended');
   }
 
@@ -196,7 +197,7 @@ export class FlvSession implements MediaSession {
     const playback = this.#playback;
     if (playback === undefined) return {};
     const { wants } = this.#target;
-    const leftOut = wants.video && wants.audio ? playback.fanOut.leftOut - playback.leftOutBefore : 0;
+    const leftOut = wants.video && wants.audio ? playback.place.fanOut.leftOut - playback.leftOutBefore : 0;
     return { slow_viewer: playback.viewer.dropped, not_carried: leftOut };
   }
 

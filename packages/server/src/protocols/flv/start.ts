@@ -1,6 +1,11 @@
-import { isFlvCarriable } from '@sluice/media';
 import type { Stream } from '../../core/index.ts';
 import type { WantedKinds } from './request.ts';
+
+/** What a viewer wants, and of that what can be sent of the stream as it is now. */
+export interface Receivable {
+  readonly wants: WantedKinds;
+  readonly carried: WantedKinds;
+}
 
 /**
  * Which tracks the FLV header of a viewer who begins now announces, or undefined while it is too early to tell.
@@ -12,7 +17,7 @@ import type { WantedKinds } from './request.ts';
  */
 export function announcedTracks(
   stream: Stream,
-  wants: WantedKinds,
+  { wants, carried }: Receivable,
   wait: { readonly waitedMs: number; readonly trackWaitMs: number },
 ): WantedKinds | undefined {
   const { video, audio } = stream.state;
@@ -20,8 +25,8 @@ export function announcedTracks(
   const complete = (!wants.video || video !== undefined) && (!wants.audio || audio !== undefined);
   if (!complete && Math.max(wait.waitedMs, cachedMs(stream)) < wait.trackWaitMs) return undefined;
   return {
-    video: wants.video && video !== undefined && isFlvCarriable(video.codec),
-    audio: wants.audio && audio !== undefined && isFlvCarriable(audio.codec),
+    video: wants.video && video !== undefined && carried.video,
+    audio: wants.audio && audio !== undefined && carried.audio,
   };
 }
 

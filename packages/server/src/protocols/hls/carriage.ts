@@ -1,11 +1,24 @@
 import { type Codec, codecTitle, isFmp4Carriable, type Track } from '@sluice/media';
-import type { StreamEntry, StreamState } from '../../core/index.ts';
+import { type Acceptance, playerAcceptance, type StreamEntry, type StreamState } from '../../core/index.ts';
 import type { HlsOptions } from './options.ts';
 
 type Container = HlsOptions['container'];
 
 /** Codecs that players of HLS take in a transport stream. */
 const TS_CODECS: ReadonlySet<Codec> = new Set<Codec>(['h264', 'aac']);
+
+/**
+ * What goes into segments as it is where other codecs can be converted: of picture all that the container can hold,
+ * of sound AAC alone, since not all players of HLS take Opus. Segments are cut from all that the stream keeps.
+ */
+export const ACCEPTANCE: Readonly<Record<Container, Acceptance>> = {
+  fmp4: playerAcceptance({
+    video: new Set(['h264', 'h265', 'av1', 'vp9']),
+    audio: new Set(['aac']),
+    startAt: 'oldest',
+  }),
+  ts: playerAcceptance({ video: new Set(['h264']), audio: new Set(['aac']), startAt: 'oldest' }),
+};
 
 /** What people read about each container and kind of track. */
 const CARRIED = {

@@ -1,15 +1,27 @@
-import type { Counters, Log, Stream, StreamRegistry, StreamResolver } from '../../core/index.ts';
+import type {
+  Adaptations,
+  AdaptedStream,
+  Counters,
+  Log,
+  Stream,
+  StreamRegistry,
+  StreamResolver,
+} from '../../core/index.ts';
+import { ACCEPTANCE } from './carriage.ts';
 import type { HlsOptions } from './options.ts';
 import { HlsPackager } from './packager.ts';
 
 export interface HlsChannelsDeps {
   readonly streams: StreamRegistry;
   readonly resolvers: readonly StreamResolver[];
+  readonly adaptations: Adaptations;
   readonly log: Log;
   readonly counters: Counters;
 }
 
 interface Channel {
+  /** The stream in a form that HLS can carry. */
+  readonly lease: AdaptedStream;
   readonly packager: HlsPackager;
   requestedMs: number;
   /** When the stream's end was noticed, monotonic milliseconds; undefined while it goes on. */
@@ -67,11 +79,12 @@ export class HlsChannels {
   sweep(nowMs: number): void {
     for (const [name, channel] of this.#channels) {
       if (channel.packager.ended) channel.endedMs ??= nowMs;
+      channel.packager.checkRefusal();
       const over = channel.endedMs !== undefined && nowMs - channel.endedMs > this.#options.endedKeepMs;
       const idle = nowMs - channel.requestedMs > this.#options.providerTimeoutMs;
       if (!over && !idle) continue;
       this.#channels.delete(name);
-      channel.packager.close();
+      close(channel);
       this.#deps.log.info({ stream: name, reason: over ? 'ended' : 'idle' }, 'hls stopped');
     }
   }
@@ -80,7 +93,7 @@ export class HlsChannels {
   close(): void {
     this.#closed = true;
     this.#subscription?.[Symbol.dispose]();
-    for (const channel of this.#channels.values()) channel.packager.close();
+    for (const channel of this.#channels.values()) close(channel);
     this.#channels.clear();
   }
 
@@ -98,14 +111,22 @@ export class HlsChannels {
 
   #packagerOf(stream: Stream): HlsPackager {
     const present = this.#channels.get(stream.name);
-    if (present?.packager.stream === stream) {
+    if (present?.lease.source === stream) {
       present.requestedMs = performance.now();
       return present.packager;
     }
-    const packager = new HlsPackager({ ...this.#deps, stream }, this.#options, present?.packager.window);
-    this.#channels.set(stream.name, { packager, requestedMs: performance.now(), endedMs: undefined });
+    const lease = this.#deps.adaptations.lease(stream, ACCEPTANCE[this.#options.container], { steady: true });
+    const parts = { ...this.#deps, stream: lease.stream, leftOut: () => lease.leftOut };
+    const packager = new HlsPackager(parts, this.#options, present?.packager.window);
+    present?.lease[Symbol.dispose]();
+    this.#channels.set(stream.name, { lease, packager, requestedMs: performance.now(), endedMs: undefined });
     packager.start();
     this.#deps.log.info({ stream: stream.name, container: this.#options.container }, 'hls started');
     return packager;
   }
+}
+
+function close({ packager, lease }: Channel): void {
+  packager.close();
+  lease[Symbol.dispose]();
 }

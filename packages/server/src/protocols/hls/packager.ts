@@ -1,5 +1,5 @@
 import { codecString, videoSize } from '@sluice/media';
-import type { Counters, Log, Reader, Stream } from '../../core/index.ts';
+import type { Counters, LeftOut, Log, Reader, Stream } from '../../core/index.ts';
 import { Carriage } from './carriage.ts';
 import type { Cut, CutTracks } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
@@ -10,6 +10,8 @@ import { type Segment, SegmentWindow } from './segment-window.ts';
 
 export interface HlsPackagerDeps {
   readonly stream: Stream;
+  /** Tracks of the source that the stream was made without; none when left out. */
+  leftOut?(): LeftOut;
   readonly log: Log;
   readonly counters: Counters;
   /** Wall clock, milliseconds since 1970; `Date.now` but for tests. */
@@ -36,6 +38,7 @@ export class HlsPackager {
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #options: HlsPackagerOptions;
+  readonly #leftOut: () => LeftOut;
   readonly #wallMs: () => number;
   readonly #createMuxer: typeof createMuxer;
   readonly #cutter: SegmentCutter;
@@ -59,6 +62,7 @@ export class HlsPackager {
     this.#log = deps.log.child({ stream: deps.stream.name });
     this.#counters = deps.counters;
     this.#options = options;
+    this.#leftOut = () => deps.leftOut?.() ?? {};
     this.#wallMs = deps.wallMs ?? Date.now;
     this.#createMuxer = deps.createMuxer ?? createMuxer;
     // Seconds since 1970 grow faster than segments do, so a name never comes back with other content, even after
@@ -94,7 +98,21 @@ export class HlsPackager {
 
   /** Why there is nothing to play for as long as the stream stays as it is; undefined when there is or may be. */
   get refusal(): string | undefined {
-    return this.#carriage.refusal;
+    return this.#carriage.refusal ?? this.#nothingLeft();
+  }
+
+  /** Lets viewers go that wait for a segment that will not come; called now and then. */
+  checkRefusal(): void {
+    if (this.#waiters.size > 0 && this.refusal !== undefined) this.#wake();
+  }
+
+  /** What can't be converted turns up in no entry of the stream. */
+  #nothingLeft(): string | undefined {
+    const { video, audio } = this.stream.state;
+    if (video !== undefined || audio !== undefined) return undefined;
+    const { video: picture, audio: sound } = this.#leftOut();
+    const parts = [picture && `its picture is left out: ${picture}`, sound && `its sound is left out: ${sound}`];
+    return parts.filter((part) => part !== undefined).join(' and ') || undefined;
   }
 
   /** True when the present configuration has no picture. */

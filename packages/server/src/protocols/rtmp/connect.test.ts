@@ -5,6 +5,36 @@ function without(properties: Parameters<typeof readConnect>[0]): string[] {
   return [...readConnect(properties).without].sort();
 }
 
+function taken(properties: Parameters<typeof readConnect>[0]): string {
+  const { video, audio } = readConnect(properties).acceptance;
+  return `${[...video].sort().join(' ')} + ${[...audio].sort().join(' ')}`;
+}
+
+describe('what a player takes where other codecs can be converted', () => {
+  it('is what players without Enhanced RTMP know when it announces nothing', () => {
+    expect(taken({ app: 'live' })).toBe('flv1 h264 + aac pcma pcmu speex');
+    expect(taken({ videoCodecs: 252, audioCodecs: 4071 })).toBe('flv1 h264 + aac pcma pcmu speex');
+    expect(taken({ videoCodecs: 0, audioCodecs: 'all' })).toBe('flv1 h264 + aac pcma pcmu speex');
+  });
+
+  it('follows the bits of old codecs, but for H.264 and AAC, which all know', () => {
+    expect(taken({ videoCodecs: 0x80, audioCodecs: 0x0400 })).toBe('h264 + aac');
+    expect(taken({ videoCodecs: 0x04, audioCodecs: 3191 })).toBe('flv1 h264 + aac speex');
+  });
+
+  it('has the codecs beside it that it announces by FourCC, and only those', () => {
+    expect(taken({ fourCcList: ['hvc1', 'Opus'] })).toBe('flv1 h264 h265 + aac opus pcma pcmu speex');
+    expect(taken({ fourCcList: ['av01'] })).toBe('av1 flv1 h264 + aac pcma pcmu speex');
+    expect(taken({ videoFourCcInfoMap: { vp09: 1, hvc1: 2 } })).toBe('flv1 h264 vp9 + aac pcma pcmu speex');
+  });
+
+  it('is everything for the wildcard', () => {
+    const all = 'av1 flv1 h264 h265 vp8 vp9 + aac opus pcma pcmu speex';
+    expect(taken({ fourCcList: ['*'] })).toBe(all);
+    expect(taken({ videoFourCcInfoMap: { '*': 1 }, audioFourCcInfoMap: { '*': 1 } })).toBe(all);
+  });
+});
+
 describe('connect command of a player', () => {
   it('means that all codecs may be sent when it announces none', () => {
     expect(without({ app: 'live' })).toEqual([]);

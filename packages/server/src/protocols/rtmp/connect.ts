@@ -1,5 +1,5 @@
-import { type AmfObject, type AmfValue, type Codec, codecTitle } from '@sluice/media';
-import type { StreamState } from '../../core/index.ts';
+import { type AmfObject, type AmfValue, type AudioCodec, type Codec, codecTitle, type VideoCodec } from '@sluice/media';
+import { type Acceptance, playerAcceptance, type StreamState } from '../../core/index.ts';
 
 /** Bits of `capsEx` (Enhanced RTMP v2, "Enhancing NetConnection connect Command"). */
 export const CAPABILITY = { reconnect: 1, multitrack: 2, modEx: 4, timestampNanoOffset: 8 } as const;
@@ -13,13 +13,21 @@ const VIDEO_FOURCCS = ['avc1', 'hvc1', 'av01', 'vp09', 'vp08'];
 const AUDIO_FOURCCS = ['mp4a', 'Opus', 'fLaC', '.mp3', 'ac-3', 'ec-3'];
 
 /** Codecs that only Enhanced RTMP can carry, with their FourCC; the others travel in the original form. */
-const ENHANCED_VIDEO: readonly (readonly [Codec, string])[] = [
+const ENHANCED_VIDEO: readonly (readonly [VideoCodec, string])[] = [
   ['h265', 'hvc1'],
   ['av1', 'av01'],
   ['vp9', 'vp09'],
   ['vp8', 'vp08'],
 ];
-const ENHANCED_AUDIO: readonly (readonly [Codec, string])[] = [['opus', 'Opus']];
+const ENHANCED_AUDIO: readonly (readonly [AudioCodec, string])[] = [['opus', 'Opus']];
+
+/** Bits of `videoCodecs` and `audioCodecs` (Adobe RTMP 1.0 §7.2.1.1): old codecs that not all players know. */
+const OLD_VIDEO: readonly (readonly [VideoCodec, number])[] = [['flv1', 0x0004]];
+const OLD_AUDIO: readonly (readonly [AudioCodec, number])[] = [
+  ['pcma', 0x0080],
+  ['pcmu', 0x0100],
+  ['speex', 0x0800],
+];
 
 /** What a peer said of itself when it connected. */
 export interface ConnectFacts {
@@ -28,7 +36,15 @@ export interface ConnectFacts {
   readonly flashVer: string;
   /** Bits of {@link CAPABILITY}. */
   readonly capabilities: number;
-  /** Codecs that the peer, as a player, does not take. A peer that announces nothing is sent everything. */
+  /**
+   * What the peer, as a player, takes as it is where other codecs can be converted. One that announces nothing gets
+   * what players without Enhanced RTMP know.
+   */
+  readonly acceptance: Acceptance;
+  /**
+   * Codecs that the peer, as a player, does not take. Counts where nothing can be converted: a peer that announces
+   * nothing is sent everything then.
+   */
   readonly without: ReadonlySet<Codec>;
 }
 
@@ -43,8 +59,35 @@ export function readConnect(properties: AmfObject): ConnectFacts {
     objectEncoding: properties['objectEncoding'] === 3 ? 3 : 0,
     flashVer: typeof flashVer === 'string' ? flashVer.slice(0, 256) : '',
     capabilities: typeof capabilities === 'number' ? capabilities | 0 : 0,
+    acceptance: playerAcceptance({
+      video: new Set([
+        'h264',
+        ...old(properties['videoCodecs'], OLD_VIDEO),
+        ...announced(video, listed, ENHANCED_VIDEO),
+      ]),
+      audio: new Set([
+        'aac',
+        ...old(properties['audioCodecs'], OLD_AUDIO),
+        ...announced(audio, listed, ENHANCED_AUDIO),
+      ]),
+    }),
     without: new Set([...notIn(video, ENHANCED_VIDEO), ...notIn(audio, ENHANCED_AUDIO)]),
   };
+}
+
+function announced<C extends Codec>(
+  known: ReadonlySet<string> | undefined,
+  listed: readonly string[],
+  codecs: readonly (readonly [C, string])[],
+): C[] {
+  const all = known === undefined ? listed.includes('*') : known.has('*');
+  return codecs.filter(([, fourCc]) => all || known?.has(fourCc) === true).map(([codec]) => codec);
+}
+
+/** Players that say nothing of old codecs know them. */
+function old<C extends Codec>(bits: AmfValue, codecs: readonly (readonly [C, number])[]): C[] {
+  const known = typeof bits === 'number' && bits > 0 ? bits : ~0;
+  return codecs.filter(([, bit]) => (known & bit) !== 0).map(([codec]) => codec);
 }
 
 function notIn(known: ReadonlySet<string> | undefined, codecs: readonly (readonly [Codec, string])[]): Codec[] {
@@ -59,7 +102,7 @@ export function notTaken({ video, audio }: StreamState, { without }: ConnectFact
   return new Set([video.codec, audio.codec].filter((codec) => without.has(codec)));
 }
 
-/** A sentence for each track that is left out for a player. */
+/** A sentence for each track that is left out for a player, where nothing can be converted. */
 export function leftOut({ video, audio }: StreamState, { without }: ConnectFacts): readonly string[] {
   return [video, audio]
     .filter((track) => track !== undefined && without.has(track.codec))

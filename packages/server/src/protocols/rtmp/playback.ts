@@ -1,13 +1,7 @@
 import type { Socket } from 'node:net';
-import {
-  type FanOut,
-  FanOutViewer,
-  type MediaSession,
-  type SessionDescription,
-  type Stream,
-} from '../../core/index.ts';
+import { FanOutViewer, type MediaSession, type SessionDescription, type Stream } from '../../core/index.ts';
 import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
-import type { RtmpContext } from './server.ts';
+import type { RtmpContext, RtmpPlace } from './server.ts';
 
 export interface RtmpPlaybackEvents {
   /** The stream is over. */
@@ -27,7 +21,7 @@ export class RtmpPlayback implements MediaSession {
   readonly #context: RtmpContext;
   readonly #socket: Socket;
   readonly #events: RtmpPlaybackEvents;
-  readonly #fanOut: FanOut;
+  readonly #place: RtmpPlace;
   readonly #stream: Stream;
   readonly #leftOutBefore: number;
   readonly #createdAt = Date.now();
@@ -35,22 +29,23 @@ export class RtmpPlayback implements MediaSession {
   #ended = false;
 
   constructor(
-    place: { readonly peer: RtmpPeer; readonly socket: Socket; readonly fanOut: FanOut },
+    viewer: { readonly peer: RtmpPeer; readonly socket: Socket; readonly place: RtmpPlace },
     request: NamedRequest,
     env: { readonly context: RtmpContext; readonly events: RtmpPlaybackEvents },
   ) {
-    this.#peer = place.peer;
-    this.#socket = place.socket;
-    this.#fanOut = place.fanOut;
-    this.#stream = place.fanOut.stream;
+    const { fanOut } = viewer.place;
+    this.#peer = viewer.peer;
+    this.#socket = viewer.socket;
+    this.#place = viewer.place;
+    this.#stream = fanOut.stream;
     this.#request = request;
     this.#context = env.context;
     this.#events = env.events;
     this.name = request.name;
-    this.mediaSessionId = `${request.name}${place.peer.sessionId}`;
+    this.mediaSessionId = `${request.name}${viewer.peer.sessionId}`;
     const { viewerWriteBytes, viewerStallTimeoutMs } = env.context.options;
-    this.#leftOutBefore = place.fanOut.leftOut;
-    this.viewer = new FanOutViewer(place.socket, place.fanOut, {
+    this.#leftOutBefore = fanOut.leftOut;
+    this.viewer = new FanOutViewer(viewer.socket, fanOut, {
       maxWriteBytes: viewerWriteBytes,
       stallTimeoutMs: viewerStallTimeoutMs,
       onEnded: (reason) => env.events.ended(reason),
@@ -76,7 +71,7 @@ export class RtmpPlayback implements MediaSession {
       bytesOut: this.viewer.bytesSent,
       packets: this.viewer.packetsSent,
       queuedBytes: this.#socket.writableLength,
-      drops: { slow_viewer: this.viewer.dropped, not_carried: this.#fanOut.leftOut - this.#leftOutBefore },
+      drops: { slow_viewer: this.viewer.dropped, not_carried: this.#place.fanOut.leftOut - this.#leftOutBefore },
       custom: this.#request.custom,
     };
   }
@@ -92,7 +87,7 @@ export class RtmpPlayback implements MediaSession {
     this.#context.counters.count('rtmp_dropped_packets', this.viewer.dropped);
     this.viewer.close();
     this.#stream.addViewers(-1);
-    this.#context.viewerLeft(this.#fanOut);
+    this.#context.viewerLeft(this.#place);
     this.#registration[Symbol.dispose]();
   }
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import type { Codec } from '@sluice/media';
 import {
   type Adaptations,
+  type AdaptedStream,
   type ConnectionRegistry,
   type Counters,
   type FanOut,
@@ -15,6 +15,7 @@ import {
   type StreamResolver,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { type ConnectFacts, leftOut, notTaken } from './connect.ts';
 import { RtmpListener } from './listener.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
 import { RtmpFormat } from './packager.ts';
@@ -24,10 +25,19 @@ export interface RtmpDeps extends ProtocolDeps {
   readonly ticker: Ticker;
 }
 
-/** How a viewer wants a stream; viewers of one variant share everything. */
-export interface RtmpVariant {
+/** How a viewer wants a stream; viewers that want the same share everything. */
+export interface RtmpWish {
+  readonly facts: ConnectFacts;
+  /** Silence in place of the sound. */
   readonly silent: boolean;
-  readonly without: ReadonlySet<Codec>;
+}
+
+/** A stream in a form that a viewer can take. The viewer gives it back, the fan-out first. */
+export interface RtmpPlace {
+  readonly fanOut: FanOut;
+  readonly lease: AdaptedStream;
+  /** A sentence for each track that is left out. */
+  readonly leftOut: readonly string[];
 }
 
 /** What a session asks of the server that owns it. */
@@ -35,8 +45,9 @@ export interface RtmpContext extends RtmpDeps {
   readonly options: RtmpOptions;
   readonly faults: RateLimiter;
   findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
-  fanOutFor(stream: Stream, variant: RtmpVariant): FanOut;
-  viewerLeft(fanOut: FanOut): void;
+  /** Finds the viewer a place in what goes out of a stream; to be given back with `viewerLeft`. */
+  placeFor(stream: Stream, wish: RtmpWish): RtmpPlace;
+  viewerLeft(place: RtmpPlace): void;
   sessionClosed(session: RtmpSession): void;
 }
 
@@ -148,13 +159,20 @@ export class RtmpServer implements RtmpContext {
     return findStream(this, name, { waitMs: this.options.playWaitMs, signal });
   }
 
-  fanOutFor(stream: Stream, variant: RtmpVariant): FanOut {
-    const key = `${variant.silent} ${[...variant.without].sort().join()}`;
-    return this.#fanOuts.get(stream, key, () => new RtmpFormat({ chunkSize: this.options.chunkSize, ...variant }));
+  placeFor(stream: Stream, { facts, silent }: RtmpWish): RtmpPlace {
+    const lease = this.adaptations.lease(stream, facts.acceptance, { steady: true });
+    const asItIs = lease.stream === stream;
+    const without = asItIs ? notTaken(stream.state, facts) : new Set<never>();
+    const key = `${silent} ${[...without].sort().join()}`;
+    const format = { chunkSize: this.options.chunkSize, silent, without };
+    const fanOut = this.#fanOuts.get(lease.stream, key, () => new RtmpFormat(format));
+    const reasons = Object.entries(lease.leftOut).map(([kind, reason]) => `${kind} is left out: ${reason}`);
+    return { fanOut, lease, leftOut: asItIs ? leftOut(stream.state, facts) : reasons };
   }
 
-  viewerLeft(fanOut: FanOut): void {
+  viewerLeft({ fanOut, lease }: RtmpPlace): void {
     this.#fanOuts.viewerLeft(fanOut);
+    lease[Symbol.dispose]();
   }
 
   sessionClosed(session: RtmpSession): void {

@@ -8,7 +8,7 @@ import {
   MediaServerError,
   type Stream,
 } from '../../core/index.ts';
-import { CAPABILITY, type ConnectFacts, leftOut, notTaken, readConnect } from './connect.ts';
+import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
 import { APP_KEY, type NamedRequest, plainAddress, type RtmpPeer } from './peer.ts';
 import { RtmpPlayback } from './playback.ts';
@@ -298,15 +298,15 @@ export class RtmpSession implements RtmpPeer {
     // A peer that does not read is closed by one of these.
     if (this.#closed) return;
     const silent = this.#connectParameters[SUPPRESS_SOUND] === 'true';
-    const fanOut = this.#context.fanOutFor(stream, { silent, without: notTaken(stream.state, facts) });
-    const place = { peer: this, socket: this.#socket, fanOut };
+    const place = this.#context.placeFor(stream, { facts, silent });
     const events = {
       ended: (reason: string) => this.#onStreamEnded(reason),
       closed: (reason: string) => this.terminate(reason),
     };
-    const playback = new RtmpPlayback(place, request, { context: this.#context, events });
+    const viewer = { peer: this, socket: this.#socket, place };
+    const playback = new RtmpPlayback(viewer, request, { context: this.#context, events });
     this.#begin(playback);
-    for (const text of leftOut(stream.state, facts)) this.#log.warn({}, text);
+    for (const text of place.leftOut) this.#log.warn({}, text);
     playback.viewer.pump();
   }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ClientOptions } from 'ws';
-import type { StreamResolver } from '../../../core/index.ts';
+import type { Converter, StreamResolver } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { type FlvOptions, FlvServer } from '../index.ts';
@@ -12,6 +12,8 @@ import { HttpViewer, WebSocketViewer } from './viewers.ts';
 export interface Surroundings {
   /** How long streams outlive their publisher, milliseconds. */
   readonly graceMs?: number;
+  /** Makes what viewers can't take into what they can; none when left out. */
+  readonly converter?: Converter;
   readonly resolvers?: (hub: ReturnType<typeof testHub>) => StreamResolver[];
 }
 
@@ -23,8 +25,8 @@ export class FlvFixture {
   readonly #sockets = new Set<Socket>();
   readonly #viewers: { close(): void }[] = [];
 
-  private constructor(options: Partial<FlvOptions>, { graceMs = 0, resolvers }: Surroundings) {
-    this.hub = testHub(graceMs);
+  private constructor(options: Partial<FlvOptions>, { graceMs = 0, converter, resolvers }: Surroundings) {
+    this.hub = testHub(graceMs, converter);
     const deps = { ...this.hub, resolvers: resolvers?.(this.hub) ?? [], ticker: new Ticker() };
     this.flv = new FlvServer(deps, { playWaitMs: 50, trackWaitMs: 200, mediaWaitMs: 100, ...options });
     this.#web = createServer((request, response) => this.flv.request(request, response));
@@ -63,7 +65,8 @@ export class FlvFixture {
     this.#web.closeIdleConnections();
     await closed;
     await Promise.all([...this.#sockets].map((socket) => once(socket, 'close')));
-    const { streams, sessions, connections } = this.hub;
+    const { streams, sessions, connections, adaptations } = this.hub;
+    adaptations.close();
     const viewers = [...streams.all()].reduce((sum, stream) => sum + stream.viewers + stream.readerCount, 0);
     streams.close();
     const left = [viewers, this.flv.viewerCount, sessions.size, connections.size];

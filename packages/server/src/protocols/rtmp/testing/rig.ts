@@ -1,5 +1,6 @@
 import { writeAacConfigTag, writeAvcConfig, writeAvcConfigTag, writeAvcFrameTag } from '@sluice/media';
 import { expect } from 'vitest';
+import type { Converter } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from '../options.ts';
@@ -29,8 +30,8 @@ export class RtmpRig {
     this.server = server;
   }
 
-  static async start(options: Partial<RtmpOptions> = {}, reconnectWaitMs = 0): Promise<RtmpRig> {
-    const hub = testHub(reconnectWaitMs);
+  static async start(options: Partial<RtmpOptions> = {}, reconnectWaitMs = 0, converter?: Converter): Promise<RtmpRig> {
+    const hub = testHub(reconnectWaitMs, converter);
     const deps = { ...hub, resolvers: [], ticker: new Ticker() };
     const listen = [{ host: '127.0.0.1', port: 0 }];
     const server = new RtmpServer(deps, { ...DEFAULT_RTMP_OPTIONS, listen, playWaitMs: 50, ...options });
@@ -58,6 +59,7 @@ export class RtmpRig {
   async close(): Promise<void> {
     await Promise.all(this.clients.map((c) => c.close()));
     await this.server.close();
+    this.hub.adaptations.close();
     this.hub.streams.close();
     expect(this.hub.connections.size).toBe(0);
     expect(this.hub.sessions.size).toBe(0);
