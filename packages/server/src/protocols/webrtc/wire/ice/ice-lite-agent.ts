@@ -1,11 +1,18 @@
+import { RateLimiter } from '../../../../io/index.ts';
 import { type Endpoint, isIntegrityRight, localUfragOf, type StunMessage, StunWriter } from '../stun/index.ts';
 import type { IceCredentials } from './credentials.ts';
 import { RecentTransactions } from './recent-transactions.ts';
 
+/** Browsers pace their checks at 50 ms (RFC 8445 §14.2), on all paths together; some of them repeat lost ones. */
+const MAX_CHECKS_PER_SECOND = 100;
+
 /** A way to a peer: its address and port as they are seen here. One object each while the agent knows it. */
 export interface IcePath extends Endpoint {
-  /** Sends one datagram; never throws. */
-  send(datagram: Uint8Array): void;
+  /**
+   * Sends one datagram; never throws. True when its memory may be used again at once, false when it is still being
+   * sent and must be left alone.
+   */
+  send(datagram: Buffer): boolean;
 }
 
 export interface IceLiteAgentOptions<Path extends IcePath> {
@@ -39,6 +46,8 @@ export interface IceCounters {
   replayed: number;
   /** Answered with 420 or 487. */
   refused: number;
+  /** More in a second than any browser sends: not answered. */
+  tooMany: number;
 }
 
 interface Pair {
@@ -66,8 +75,9 @@ interface KnownPath<Path> {
  * consent.
  */
 export class IceLiteAgent<Path extends IcePath> {
-  readonly counters: IceCounters = { unauthentic: 0, replayed: 0, refused: 0 };
+  readonly counters: IceCounters = { unauthentic: 0, replayed: 0, refused: 0, tooMany: 0 };
   readonly #options: IceLiteAgentOptions<Path>;
+  readonly #checks = new RateLimiter(MAX_CHECKS_PER_SECOND);
   readonly #transactions = new RecentTransactions();
   #active: Pair;
   /** Credentials of a restart that the peer has not gone over to yet (RFC 8445 §9). */
@@ -127,6 +137,10 @@ export class IceLiteAgent<Path extends IcePath> {
       this.counters.unauthentic++;
       return undefined;
     }
+    if (this.#checks.take(arrival.nowMs) < 0) {
+      this.counters.tooMany++;
+      return undefined;
+    }
     if (!this.#transactions.add(message.transactionId, arrival.path)) {
       this.counters.replayed++;
       return undefined;
@@ -166,12 +180,19 @@ export class IceLiteAgent<Path extends IcePath> {
     return this.#selected !== undefined;
   }
 
-  /** Gives up all paths, without `onPathChanged`. */
+  /** Drops a path, as when its address turns out to be another peer's by now. */
+  forget(path: Path): void {
+    if (this.#find(path) !== undefined) this.#remove(path);
+  }
+
+  /** Gives up all paths and credentials, without `onPathChanged`. The agent is of no use then. */
   close(): void {
     const paths = this.#paths;
     this.#paths = [];
     this.#selected = undefined;
     for (const { path } of paths) this.#options.onPathRemoved(path);
+    for (const pair of [this.#active, this.#next])
+      if (pair !== undefined) this.#options.onCredentialsRetired(pair.local);
   }
 
   #pairOf(ufrag: string | undefined): Pair | undefined {

@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 
 function pathAt(port: number, address = '192.0.2.1'): IcePath {
-  return { address, port, send: () => {} };
+  return { address, port, send: () => true };
 }
 
 function checkOf(o: CheckOptions = {}): Buffer {
@@ -82,7 +82,7 @@ describe('an ICE lite agent', () => {
       const other = new StunWriter(kind, randomBytes(12)).username(`${local.ufrag}:remote`).finish(local.pwd);
       expect(receive(path, { datagram: other })).toBeUndefined();
     }
-    expect(agent.counters).toEqual({ unauthentic: 4, replayed: 0, refused: 0 });
+    expect(agent.counters).toEqual({ unauthentic: 4, replayed: 0, refused: 0, tooMany: 0 });
     expect([log, agent.selected, agent.lastCheckMs]).toEqual([[], undefined, undefined]);
   });
 
@@ -117,10 +117,10 @@ describe('an ICE lite agent', () => {
     const [peer, thief] = [pathAt(1), pathAt(2)];
     const datagram = checkOf({ nominate: true });
     receive(peer, { datagram });
-    for (let i = 0; i < 256; i++) receive(peer);
-    receive(thief, { datagram });
+    for (let i = 1; i <= 256; i++) receive(peer, { nowMs: i * 50 });
+    receive(thief, { datagram, nowMs: 13_000 });
     expect(agent.selected).toBe(thief);
-    receive(peer, { nominate: true });
+    receive(peer, { nominate: true, nowMs: 13_100 });
     expect(agent.selected).toBe(peer);
   });
 
@@ -174,10 +174,25 @@ describe('an ICE lite agent', () => {
     expect(agent.lastCheckMs).toBe(300_000);
   });
 
+  it('answers no more checks in a second than a browser has reason to send', () => {
+    for (let i = 0; i < 1000; i++) receive(pathAt(1), { nowMs: i });
+    expect(agent.counters.tooMany).toBe(900);
+    expect(receive(pathAt(1), { nowMs: 1000 })).toMatchObject({ class: 'success' });
+  });
+
+  it('forgets a path that became another peer’s', () => {
+    const [a, b] = [pathAt(1), pathAt(2)];
+    receive(a);
+    receive(b, { nominate: true });
+    agent.forget(b);
+    agent.forget(pathAt(9));
+    expect([agent.selected, agent.paths]).toEqual([a, [a]]);
+  });
+
   it('knows only so many paths: the most silent goes, never the selected one', () => {
     const selected = pathAt(1);
     receive(selected, { nowMs: 0, nominate: true });
-    for (let port = 2; port < 1000; port++) receive(pathAt(port), { nowMs: port });
+    for (let port = 2; port < 1000; port++) receive(pathAt(port), { nowMs: port * 20 });
     expect(agent.selected).toBe(selected);
     expect(agent.paths.map((path) => path.port)).toEqual([1, 997, 998, 999]);
     expect(log.filter((line) => line.startsWith('removed'))).toHaveLength(995);
@@ -210,12 +225,14 @@ describe('an ICE lite agent', () => {
     expect(log).toContain(`retired ${local.ufrag}`);
   });
 
-  it('gives up its paths when it is closed', () => {
+  it('gives up its paths and credentials when it is closed', () => {
     receive(pathAt(1));
     receive(pathAt(2));
+    const next = createIceCredentials();
+    agent.restart(next, REMOTE);
     log.length = 0;
     agent.close();
-    expect(log).toEqual(['removed 1', 'removed 2']);
+    expect(log).toEqual(['removed 1', 'removed 2', `retired ${local.ufrag}`, `retired ${next.ufrag}`]);
     expect(agent.tick(0)).toBe(false);
   });
 });

@@ -1,0 +1,55 @@
+import { MediaServerError } from '../../../core/index.ts';
+import { familyOf, type IpFamily } from './candidates.ts';
+import type { UdpSocket } from './udp-socket.ts';
+
+/** What the system says on a machine without IPv6. */
+const NO_SUCH_FAMILY: readonly string[] = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL', 'EPROTONOSUPPORT'];
+/** Times to look for a port that is free for both families. */
+const MAX_ATTEMPTS = 20;
+
+export interface BindOptions {
+  readonly port: number;
+  readonly bindAddress: string | undefined;
+  createSocket(family: IpFamily): UdpSocket;
+}
+
+/**
+ * Opens one port for IPv4 and IPv6, or for one address. A machine without IPv6 does with IPv4.
+ * @throws MediaServerError PORT_IN_USE; nothing is left open then
+ */
+export async function bindSockets(options: BindOptions): Promise<UdpSocket[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await bindOnce(options);
+    } catch (cause) {
+      const code = codeOf(cause);
+      if (code === 'EADDRINUSE' && options.port === 0 && attempt < MAX_ATTEMPTS) continue;
+      const why = code === 'EADDRINUSE' ? 'is in use by another program' : `can not be opened (${code})`;
+      const place = `${options.bindAddress ?? ''}:${options.port}`;
+      throw new MediaServerError('PORT_IN_USE', `UDP port ${place} for WebRTC ${why}`, { cause });
+    }
+  }
+}
+
+async function bindOnce(o: BindOptions): Promise<UdpSocket[]> {
+  if (o.bindAddress !== undefined) {
+    const only = o.createSocket(familyOf(o.bindAddress) ?? 'IPv4');
+    await only.bind(o.bindAddress, o.port);
+    return [only];
+  }
+  const ipv4 = o.createSocket('IPv4');
+  await ipv4.bind('0.0.0.0', o.port);
+  const ipv6 = o.createSocket('IPv6');
+  try {
+    await ipv6.bind('::', ipv4.port);
+  } catch (error) {
+    if (NO_SUCH_FAMILY.includes(codeOf(error))) return [ipv4];
+    await ipv4.close();
+    throw error;
+  }
+  return [ipv4, ipv6];
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}

@@ -1,0 +1,96 @@
+/** How WebRTC peers reach this server by UDP. */
+export interface UdpTransportOptions {
+  /** One port for all peers, of IPv4 and IPv6 alike. 0 takes any free one. */
+  readonly port: number;
+  /** Local address to listen on; undefined for all of both families. */
+  readonly bindAddress?: string | undefined;
+  /** IP addresses to offer to clients, best first. None: those of this machine's interfaces. */
+  readonly advertisedAddresses?: readonly string[];
+  /** Offers the loopback addresses as well, for clients on this machine. Default false. */
+  readonly offerLoopback?: boolean;
+  /** Sizes of the sockets' buffers, bytes; 0 leaves them to the system. The system may allow less. Default 0. */
+  readonly receiveBufferBytes?: number;
+  readonly sendBufferBytes?: number;
+  /** What may wait for the network in this process before more is thrown away, bytes. Default 16 MiB. */
+  readonly maxQueuedBytes?: number;
+  /** A path without authentic check for so long is not sent to any more (RFC 7675 §5.1). Default 30 s. */
+  readonly consentTimeoutMs?: number;
+  /** Addresses of one peer that are known at a time. Default 8. */
+  readonly maxPathsPerPeer?: number;
+  /** Called for an error of a peer's own code while it took a datagram. The peer should be closed then. */
+  onPeerError?(peer: TransportPeer, error: unknown): void;
+}
+
+/** Who is at the other end of a link, as the transport sees it. */
+export interface TransportPeer {
+  /** A DTLS datagram from one of the peer's verified addresses. The datagram is the callee's to keep. */
+  onDtls(datagram: Buffer, nowMs: number): void;
+  /** An SRTP or SRTCP packet from one of the peer's verified addresses. The datagram is the callee's to keep. */
+  onSrtp(datagram: Buffer, nowMs: number): void;
+  /** Where to send was found, or changed; undefined when the peer was silent for too long (see `PeerLink.tick`). */
+  onPathChanged(path: { readonly address: string; readonly port: number } | undefined): void;
+}
+
+/** What has happened since the beginning, in datagrams unless said otherwise. */
+export interface UdpTransportCounters {
+  received: number;
+  receivedBytes: number;
+  sent: number;
+  sentBytes: number;
+  /** From an address that proved nothing: not answered. */
+  unknownSource: number;
+  /** Neither STUN, DTLS nor SRTP. */
+  unknownProtocol: number;
+  malformedStun: number;
+  /** STUN for nobody here: not answered. */
+  unknownUfrag: number;
+  /** STUN for one peer from an address at which another was heard a moment ago: not answered. */
+  contestedAddress: number;
+  /** Authentic checks that were answered. */
+  answeredChecks: number;
+  /** STUN that its peer did not answer: wrong password, repeated by somebody else, too much. */
+  unansweredChecks: number;
+  /** Thrown away because too much waited for the network. */
+  overflowed: number;
+  sendErrors: number;
+  socketErrors: number;
+  peerErrors: number;
+}
+
+/** The options with all defaults, checked nowhere: settings are checked where they are read. */
+export type ResolvedUdpTransportOptions = Required<UdpTransportOptions>;
+
+export function resolveUdpTransportOptions(options: UdpTransportOptions): ResolvedUdpTransportOptions {
+  return Object.freeze({
+    bindAddress: undefined,
+    advertisedAddresses: [],
+    offerLoopback: false,
+    receiveBufferBytes: 0,
+    sendBufferBytes: 0,
+    maxQueuedBytes: 16 * 1024 * 1024,
+    consentTimeoutMs: 30_000,
+    maxPathsPerPeer: 8,
+    onPeerError: () => {},
+    ...options,
+  });
+}
+
+export function zeroCounters(): UdpTransportCounters {
+  return {
+    received: 0,
+    receivedBytes: 0,
+    sent: 0,
+    sentBytes: 0,
+    unknownSource: 0,
+    unknownProtocol: 0,
+    malformedStun: 0,
+    unknownUfrag: 0,
+    contestedAddress: 0,
+    answeredChecks: 0,
+    unansweredChecks: 0,
+    overflowed: 0,
+    sendErrors: 0,
+    socketErrors: 0,
+    peerErrors: 0,
+  };
+}

@@ -1,0 +1,130 @@
+import { createIceCredentials, type IceCredentials, IceLiteAgent, type IcePath } from '../wire/ice/index.ts';
+import type { StunMessage } from '../wire/stun/index.ts';
+import type { ResolvedUdpTransportOptions, TransportPeer } from './options.ts';
+
+/** What a link needs of the transport that it belongs to. */
+export interface LinkHost {
+  readonly options: ResolvedUdpTransportOptions;
+  /** Gives a name that no peer has, and has checks for it come to `link`. */
+  claimUfrag(link: PeerLink): IceCredentials;
+  releaseUfrag(local: IceCredentials): void;
+  addPath(path: LinkPath): void;
+  removePath(path: LinkPath): void;
+  /** The peer's own code failed. */
+  reportError(peer: TransportPeer, error: unknown): void;
+}
+
+/** A path that knows whose it is. */
+export interface LinkPath extends IcePath {
+  readonly link: PeerLink;
+}
+
+/**
+ * One peer's share of a transport: its ICE credentials, its addresses and the way to it. Disposing of it ends all that:
+ * nothing comes from it any more, nothing is sent.
+ */
+export class PeerLink implements Disposable {
+  readonly peer: TransportPeer;
+  readonly #host: LinkHost;
+  readonly #agent: IceLiteAgent<LinkPath>;
+  #closed = false;
+
+  constructor(peer: TransportPeer, remote: IceCredentials, host: LinkHost) {
+    this.peer = peer;
+    this.#host = host;
+    this.#agent = new IceLiteAgent<LinkPath>({
+      local: host.claimUfrag(this),
+      remote,
+      consentTimeoutMs: host.options.consentTimeoutMs,
+      maxPaths: host.options.maxPathsPerPeer,
+      onPathAdded: (path) => host.addPath(path),
+      onPathRemoved: (path) => host.removePath(path),
+      onPathChanged: (path) => this.#changePath(path),
+      onCredentialsRetired: (local) => host.releaseUfrag(local),
+    });
+  }
+
+  /** What the answer must say: the newest credentials of this side. */
+  get local(): IceCredentials {
+    return this.#agent.local;
+  }
+
+  /** Where datagrams go; undefined before the first check and without consent. */
+  get path(): LinkPath | undefined {
+    return this.#agent.selected;
+  }
+
+  /** True once the peer itself has chosen its path. */
+  get nominated(): boolean {
+    return this.#agent.nominated;
+  }
+
+  /** Time of the last authentic check, `performance.now()`; undefined before the first. */
+  get lastCheckMs(): number | undefined {
+    return this.#agent.lastCheckMs;
+  }
+
+  /**
+   * Sends a datagram to the peer. True when its memory may be used again at once; false when the network was busy and
+   * the datagram must be left alone. Without path it goes nowhere. Never throws. Hot path.
+   */
+  send(datagram: Buffer): boolean {
+    const path = this.#agent.selected;
+    return path === undefined || path.send(datagram);
+  }
+
+  /**
+   * Begins an ICE restart with the peer's new credentials and gives our new ones (RFC 8445 §9). The old ones and the
+   * path stay good until the peer nominates one by the new.
+   */
+  restart(remote: IceCredentials): IceCredentials {
+    if (!this.#closed) this.#agent.restart(this.#host.claimUfrag(this), remote);
+    return this.#agent.local;
+  }
+
+  /**
+   * Takes care of time: forgets paths that lost consent. To be called about once a second with `performance.now()`.
+   * False when there is nowhere to send to: no check has come yet (`lastCheckMs` is undefined), or none for too long.
+   */
+  tick(nowMs: number): boolean {
+    return this.#agent.tick(nowMs);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#agent.close();
+  }
+
+  /** For the transport: takes a check and gives its answer, or undefined for silence. */
+  receiveCheck(message: StunMessage, datagram: Buffer, arrival: { path: LinkPath; nowMs: number }): Buffer | undefined {
+    return this.#closed ? undefined : this.#agent.receive(message, datagram, arrival);
+  }
+
+  /** For the transport: when that path was last proved to be this peer's. */
+  lastCheckOn(path: LinkPath): number | undefined {
+    return this.#agent.lastCheckOn(path);
+  }
+
+  /** For the transport: the path is another peer's by now. */
+  forgetPath(path: LinkPath): void {
+    this.#agent.forget(path);
+  }
+
+  #changePath(path: LinkPath | undefined): void {
+    if (this.#closed) return;
+    try {
+      this.peer.onPathChanged(path);
+    } catch (error) {
+      this.#host.reportError(this.peer, error);
+    }
+  }
+}
+
+/** Fresh credentials of which the name is not taken. */
+export function freshCredentials(isTaken: (ufrag: string) => boolean): IceCredentials {
+  for (;;) {
+    const credentials = createIceCredentials();
+    if (!isTaken(credentials.ufrag)) return credentials;
+  }
+}
