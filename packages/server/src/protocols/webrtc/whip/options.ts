@@ -1,0 +1,71 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { MediaServerError } from '../../../core/index.ts';
+
+/** A STUN or TURN server that clients are told to use. */
+export interface IceServer {
+  /** `stun:…`, `turn:…` or `turns:…`. */
+  readonly url: string;
+  readonly username?: string | undefined;
+  readonly credential?: string | undefined;
+}
+
+/** Settings of WHIP or WHEP; resolved once by {@link resolveWhipOptions}. */
+export interface WhipOptions {
+  /** Sessions at a time, those that are being set up included; further ones get 503. Default 10000. */
+  readonly maxSessions: number;
+  /** Largest body that is read, bytes; larger ones get 413. Default 64 KiB. */
+  readonly maxBodyBytes: number;
+  /** A body that is not complete by then gets 408, milliseconds. Default 10000. */
+  readonly bodyTimeoutMs: number;
+  /** How long a player waits for a stream that is not live yet, milliseconds (`whep_play_wait`). Default 0. */
+  readonly playWaitMs: number;
+  /** Video orientation (CVO) may be negotiated. Default true. */
+  readonly videoOrientation: boolean;
+  /** Told to clients in `Link` headers (RFC 9725 §4.6). Default none: clients reach the server as it is. */
+  readonly iceServers: readonly IceServer[];
+  /** Headers of every answer, for pages of other origins. Default: any origin may publish and play. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+export const DEFAULT_WHIP_OPTIONS: WhipOptions = Object.freeze({
+  maxSessions: 10_000,
+  maxBodyBytes: 64 * 1024,
+  bodyTimeoutMs: 10_000,
+  playWaitMs: 0,
+  videoOrientation: true,
+  iceServers: [],
+  headers: [['Access-Control-Allow-Origin', '*'] as const],
+});
+
+/**
+ * Fills in the defaults.
+ * @throws MediaServerError CONFIG_INVALID for a header that can't be sent
+ */
+export function resolveWhipOptions(options: Partial<WhipOptions>): WhipOptions {
+  const resolved: WhipOptions = Object.freeze({ ...DEFAULT_WHIP_OPTIONS, ...options });
+  for (const header of resolved.headers) checkHeader(...header);
+  for (const link of linkHeaders(resolved.iceServers)) checkHeader('Link', link);
+  return resolved;
+}
+
+/** Values of the `Link` headers that name the ICE servers (RFC 9725 §4.6). */
+export function linkHeaders(servers: readonly IceServer[]): string[] {
+  return servers.map(({ url, username, credential }) => {
+    const link = `<${url}>; rel="ice-server"`;
+    if (username === undefined || credential === undefined) return link;
+    return `${link}; username=${quoted(username)}; credential=${quoted(credential)}; credential-type="password"`;
+  });
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+function checkHeader(name: string, value: string): void {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  } catch (cause) {
+    throw new MediaServerError('CONFIG_INVALID', `"${name}: ${value}" is not a header`, { cause });
+  }
+}

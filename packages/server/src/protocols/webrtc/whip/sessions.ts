@@ -1,0 +1,79 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { IceCredentials, PeerSession } from '../../../core/index.ts';
+import { credentialsOfOffer, restartFragment } from './fragment.ts';
+
+/** 128 bits: who knows the address of a session may change and end it (RFC 9725 §5). */
+const ID_BYTES = 16;
+const ETAG_BYTES = 8;
+
+/** A WHIP or WHEP session: a peer, and the HTTP resource that stands for it. */
+export class WhipSession {
+  /** Can't be guessed; the last part of the address. */
+  readonly id = randomBytes(ID_BYTES).toString('base64url');
+  readonly mediaSessionId = randomUUID();
+  readonly streamName: string;
+  /** Aborts what is being set up. */
+  readonly abort = new AbortController();
+  #etag = newEtag();
+  #peer: PeerSession | undefined;
+  #remoteIce: IceCredentials | undefined;
+  #ended: string | undefined;
+
+  constructor(streamName: string, offer: string) {
+    this.streamName = streamName;
+    this.#remoteIce = credentialsOfOffer(offer);
+  }
+
+  /** Names the ICE session that runs (RFC 9725 §4.3.1); new after each restart. */
+  get etag(): string {
+    return this.#etag;
+  }
+
+  /** Why it is over, or undefined while it is not. */
+  get ended(): string | undefined {
+    return this.#ended;
+  }
+
+  /** True when the answer is there and the peer has not ended. */
+  get isRunning(): boolean {
+    return this.#peer !== undefined && this.#ended === undefined;
+  }
+
+  /** The peer is set up; one that comes too late is closed. */
+  begin(peer: PeerSession): void {
+    this.#peer = peer;
+    if (this.#ended !== undefined) peer.close();
+  }
+
+  /** True when the client's credentials are others than those in use, which is how it restarts ICE. */
+  isRestart({ ufrag, pwd }: IceCredentials): boolean {
+    return this.#remoteIce?.ufrag !== ufrag || this.#remoteIce.pwd !== pwd;
+  }
+
+  /** Restarts ICE; gives the fragment for the client, or undefined when the session is not running. */
+  restart(remote: IceCredentials): string | undefined {
+    const peer = this.#peer;
+    if (peer === undefined || !this.isRunning) return undefined;
+    const local = peer.restartIce(remote);
+    this.#remoteIce = remote;
+    this.#etag = newEtag();
+    return restartFragment(peer.answer, local);
+  }
+
+  /** The peer ended by itself. */
+  peerEnded(reason: string): void {
+    this.#ended ??= reason;
+  }
+
+  /** Ends the peer, or what is being set up. Idempotent. */
+  close(reason: string): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.abort.abort();
+    this.#peer?.close();
+  }
+}
+
+function newEtag(): string {
+  return `"${randomBytes(ETAG_BYTES).toString('hex')}"`;
+}

@@ -1,0 +1,473 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { prng } from '../../../../../media/src/testing/mutate.ts';
+import { MediaServerError } from '../../../core/index.ts';
+import { WhipMount } from './index.ts';
+import { ScriptedGateway } from './testing/scripted-gateway.ts';
+import { ANSWER, CLIENT_ICE, OFFER, sessionOf, WhipFixture } from './testing/whip-fixture.ts';
+
+let fixture: WhipFixture;
+
+beforeEach(async () => {
+  fixture = await WhipFixture.start();
+});
+
+afterEach(() => fixture.close());
+
+async function restart(...args: Parameters<typeof WhipFixture.start>): Promise<void> {
+  await fixture.close();
+  fixture = await WhipFixture.start(...args);
+}
+
+const FRAGMENT = `a=ice-ufrag:${CLIENT_ICE.ufrag}\r\na=ice-pwd:${CLIENT_ICE.pwd}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n`;
+const RESTART = FRAGMENT.replace(CLIENT_ICE.ufrag, 'newU').replace(CLIENT_ICE.pwd, 'newPasswordOfTheClient00');
+
+describe('an offer by WHIP', () => {
+  it('is answered with the session and its address, which can not be guessed', async () => {
+    const response = await fixture.offer('/whip/cam');
+    expect(response.status).toBe(201);
+    expect(await response.text()).toBe(ANSWER);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/sdp',
+      location: expect.stringMatching(/^\/whip\/cam\/[\w-]{22}$/),
+      etag: expect.stringMatching(/^"[0-9a-f]{16}"$/),
+      'accept-patch': 'application/trickle-ice-sdpfrag',
+      'cache-control': 'no-store',
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': expect.stringContaining('Location, ETag, Link'),
+    });
+    expect(response.headers.has('link')).toBe(false);
+    expect(fixture.whip.sessionCount).toBe(1);
+  });
+
+  it('reaches the gateway with all that is known of the client', async () => {
+    await fixture.offer('/whip/cam?appKey=x&a=1&token=fromUrl', {
+      headers: { authorization: 'Bearer fromHeader', 'content-type': 'Application/SDP; charset=utf-8' },
+    });
+    const [request] = fixture.gateway.requests;
+    expect(request).toMatchObject({
+      streamName: 'cam',
+      offer: OFFER,
+      mediaProvider: 'WebRTC',
+      remoteAddress: '127.0.0.1',
+      localAddress: '127.0.0.1',
+      sessionId: expect.stringMatching(new RegExp(`^/127\\.0\\.0\\.1:\\d+/127\\.0\\.0\\.1:${fixture.port}$`)),
+      mediaSessionId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      custom: { appKey: 'x', a: '1', token: 'fromHeader' },
+      waitMs: undefined,
+    });
+  });
+
+  it.each([
+    ['/whip/room/1/cam', 'room/1/cam', '/whip/room/1/cam/'],
+    ['/whip/room%2Fcam', 'room/cam', '/whip/room/cam/'],
+    ['/whip/caf%C3%A9%20%3F', 'café ?', '/whip/caf%C3%A9%20%3F/'],
+    ['/whip/cam/', 'cam', '/whip/cam/'],
+  ])('to %s is for stream "%s"', async (path, name, location) => {
+    const response = await fixture.offer(path);
+    expect(fixture.gateway.requests[0]?.streamName).toBe(name);
+    expect(sessionOf(response).location.slice(0, -22)).toBe(location);
+    expect((await fetch(fixture.url(sessionOf(response).location), { method: 'DELETE' })).status).toBe(200);
+  });
+
+  it('gets 409 when the name is taken, until its session has ended', async () => {
+    const { location } = sessionOf(await fixture.offer('/whip/cam'));
+    const busy = await fixture.offer('/whip/cam');
+    expect(busy.status).toBe(409);
+    expect(await busy.json()).toEqual({
+      timestamp: expect.any(Number),
+      status: 409,
+      error: 'Conflict',
+      message: 'stream "cam" is already being published',
+      path: '/whip/cam',
+    });
+    await fetch(fixture.url(location), { method: 'DELETE' });
+    expect((await fixture.offer('/whip/cam')).status).toBe(201);
+  });
+
+  it('names the ICE servers of the options only', async () => {
+    await restart({
+      iceServers: [
+        { url: 'stun:stun.example.net' },
+        { url: 'turn:turn.example.net?transport=udp', username: 'u"', credential: 'c\\' },
+      ],
+    });
+    const link =
+      '<stun:stun.example.net>; rel="ice-server", <turn:turn.example.net?transport=udp>; rel="ice-server"; username="u\\""; credential="c\\\\"; credential-type="password"';
+    expect((await fixture.offer('/whip/cam')).headers.get('link')).toBe(link);
+    expect((await fetch(fixture.url('/whip/cam'), { method: 'OPTIONS' })).headers.get('link')).toBe(link);
+  });
+});
+
+describe('an offer by WHEP', () => {
+  it('plays what is published, and waits as long as the options say', async () => {
+    await restart({ playWaitMs: 3000 });
+    await fixture.offer('/whip/cam');
+    const response = await fixture.offer('/whep/cam?viewer=7');
+    expect(response.status).toBe(201);
+    expect(sessionOf(response).location).toMatch(/^\/whep\/cam\//);
+    expect(fixture.gateway.requests[1]).toMatchObject({ streamName: 'cam', custom: { viewer: '7' }, waitMs: 3000 });
+    expect(fixture.whep.sessionCount).toBe(1);
+  });
+
+  it('gets 404 for what is not', async () => {
+    const response = await fixture.offer('/whep/nobody');
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ message: 'there is no stream "nobody"', path: '/whep/nobody' });
+    expect(fixture.whep.sessionCount).toBe(0);
+  });
+});
+
+describe('an offer that is refused', () => {
+  it.each([
+    ['SDP_INVALID', 400],
+    ['NO_COMMON_CODECS', 406],
+    ['TRANSCODING_DISABLED', 406],
+    ['STREAM_NAME_INVALID', 400],
+    ['PEER_LIMIT', 503],
+    ['STREAM_LIMIT', 503],
+  ] as const)('because of %s gets %i', async (code, status) => {
+    fixture.gateway.fails = new MediaServerError(code, 'so it is');
+    const response = await fixture.offer('/whip/cam');
+    expect(response.status).toBe(status);
+    expect(response.headers.get('retry-after')).toBe(status === 503 ? '2' : null);
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(await response.json()).toMatchObject({ status, message: 'so it is' });
+    expect(fixture.whip.sessionCount).toBe(0);
+  });
+
+  it('for a fault of ours gets 500 without details, which are in the log', async () => {
+    fixture.gateway.fails = new Error('secret');
+    const response = await fixture.offer('/whip/cam');
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ message: 'internal error' });
+    expect(fixture.log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+
+  it.each([
+    ['/whip/', 404],
+    ['/whip/%', 400],
+    ['/whip/%00', 400],
+    [`/whip/${'x'.repeat(1025)}`, 400],
+  ])('at %s gets %i', async (path, status) => {
+    expect((await fixture.offer(path)).status).toBe(status);
+    expect(fixture.gateway.requests).toHaveLength(0);
+  });
+
+  it.each([{ 'content-type': 'text/plain' }, { 'content-type': 'application/sdpx' }, { 'content-encoding': 'gzip' }])(
+    'with %o gets 415 and learns what to send',
+    async (headers) => {
+      const response = await fixture.offer('/whip/cam', { headers: headers as Record<string, string> });
+      expect(response.status).toBe(415);
+      expect(response.headers.get('accept-post')).toBe('application/sdp');
+    },
+  );
+
+  it('gets 413 beyond the size that is allowed, and is read up to it', async () => {
+    await restart({ maxBodyBytes: 1000 });
+    expect((await fixture.offer('/whip/a', { body: 'x'.repeat(1001) })).status).toBe(413);
+    expect((await fixture.offer('/whip/b', { body: 'x'.repeat(1000) })).status).toBe(201);
+    expect((await fixture.offer('/whip/c', { body: 'x'.repeat(100_000) })).status).toBe(413);
+    expect(fixture.gateway.requests.map(({ offer }) => offer.length)).toEqual([1000]);
+  });
+
+  it('gets 413 for a body in chunks that never ends', async () => {
+    await restart({ maxBodyBytes: 1000 });
+    const socket = connect(fixture.port, '127.0.0.1');
+    socket.write(
+      'POST /whip/cam HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    const chunk = `400\r\n${'x'.repeat(1024)}\r\n`;
+    for (let i = 0; i < 20; i++) socket.write(chunk);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 413 .*[\s\S]*connection: close/i);
+    socket.destroy();
+  });
+
+  it('gets 408 when it does not come', async () => {
+    await restart({ bodyTimeoutMs: 50 });
+    const socket = connect(fixture.port, '127.0.0.1');
+    socket.write(
+      'POST /whip/cam HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 50\r\n\r\nv=0',
+    );
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 408 /);
+    socket.destroy();
+  });
+
+  it('gets 503 when there are as many sessions as are allowed', async () => {
+    await restart({ maxSessions: 2 });
+    const { location } = sessionOf(await fixture.offer('/whip/a'));
+    await fixture.offer('/whip/b');
+    const response = await fixture.offer('/whip/c');
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
+    await fetch(fixture.url(location), { method: 'DELETE' });
+    expect((await fixture.offer('/whip/c')).status).toBe(201);
+  });
+});
+
+describe('a session', () => {
+  it('ends with DELETE, and is not there any more', async () => {
+    const { location, etag } = sessionOf(await fixture.offer('/whip/cam'));
+    const response = await fetch(fixture.url(location), { method: 'DELETE' });
+    expect([response.status, await response.text()]).toEqual([200, '']);
+    expect(fixture.gateway.running).toHaveLength(0);
+    expect((await fetch(fixture.url(location), { method: 'DELETE' })).status).toBe(404);
+    expect((await fixture.patch(location, FRAGMENT, etag)).status).toBe(404);
+  });
+
+  it('ends with its peer', async () => {
+    const { location, etag } = sessionOf(await fixture.offer('/whip/cam'));
+    fixture.gateway.peers[0]?.end('ice_keep_alive', 'no check for 30 s');
+    expect(fixture.whip.sessionCount).toBe(0);
+    expect((await fixture.patch(location, FRAGMENT, etag)).status).toBe(404);
+  });
+
+  it('is not made when its client leaves before the answer', async () => {
+    let go = (): void => {};
+    fixture.gateway.hold = new Promise((resolve) => {
+      go = resolve;
+    });
+    const abort = new AbortController();
+    const pending = fixture.offer('/whip/cam', { signal: abort.signal });
+    await vi.waitFor(() => expect(fixture.gateway.requests).toHaveLength(1));
+    abort.abort();
+    await expect(pending).rejects.toThrow();
+    await vi.waitFor(() => expect(fixture.gateway.requests[0]?.signal?.aborted).toBe(true));
+    go();
+    await vi.waitFor(() => expect(fixture.whip.sessionCount).toBe(0));
+    expect(fixture.gateway.running).toHaveLength(0);
+    expect(fixture.log.lines).toEqual([]);
+  });
+
+  it('whose peer comes after its client left is closed', async () => {
+    // A gateway that does not look at the signal.
+    const original = fixture.gateway.publish.bind(fixture.gateway);
+    let go = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    fixture.gateway.publish = async ({ signal, ...request }) => {
+      const peer = await original(request);
+      fixture.gateway.requests.splice(0, 1, { ...request, signal });
+      await held;
+      return peer;
+    };
+    const abort = new AbortController();
+    const pending = fixture.offer('/whip/cam', { signal: abort.signal });
+    await vi.waitFor(() => expect(fixture.gateway.peers).toHaveLength(1));
+    abort.abort();
+    await expect(pending).rejects.toThrow();
+    await vi.waitFor(() => expect(fixture.gateway.requests[0]?.signal?.aborted).toBe(true));
+    go();
+    await vi.waitFor(() => expect(fixture.gateway.running).toHaveLength(0));
+  });
+
+  it('whose peer ended while it was made is answered with 503', async () => {
+    const original = fixture.gateway.publish.bind(fixture.gateway);
+    fixture.gateway.publish = async (request) => {
+      const peer = await original(request);
+      fixture.gateway.peers[0]?.end('terminated', 'by the operator');
+      return peer;
+    };
+    const response = await fixture.offer('/whip/cam');
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ message: 'terminated: by the operator' });
+  });
+});
+
+describe('a change of a session', () => {
+  it('with candidates is taken with 204', async () => {
+    const { location, etag } = sessionOf(await fixture.offer('/whip/cam'));
+    for (const [body, match] of [
+      [FRAGMENT, etag],
+      [FRAGMENT, '*'],
+      ['a=end-of-candidates\r\n', `"other", ${etag}`],
+      ['', etag],
+    ] as const) {
+      const response = await fixture.patch(location, body, match);
+      expect([response.status, await response.text()]).toEqual([204, '']);
+    }
+    expect(fixture.gateway.peers[0]?.restarts).toEqual([]);
+  });
+
+  it('with new credentials restarts ICE, and the session has a new tag', async () => {
+    const { location, etag } = sessionOf(await fixture.offer('/whip/cam'));
+    const response = await fixture.patch(location, RESTART, '*');
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/trickle-ice-sdpfrag');
+    expect(await response.text()).toBe(
+      [
+        'a=group:BUNDLE 0 1',
+        'a=ice-lite',
+        'm=audio 31001 UDP/TLS/RTP/SAVPF 111',
+        'a=mid:0',
+        'a=ice-ufrag:server1',
+        'a=ice-pwd:anotherPasswordOfTheServer',
+        'a=candidate:1 1 udp 2130706431 203.0.113.5 31001 typ host',
+        'a=end-of-candidates',
+        '',
+      ].join('\r\n'),
+    );
+    expect(fixture.gateway.peers[0]?.restarts).toEqual([{ ufrag: 'newU', pwd: 'newPasswordOfTheClient00' }]);
+    const newTag = sessionOf(response).etag;
+    expect(newTag).not.toBe(etag);
+    expect((await fixture.patch(location, RESTART, etag)).status).toBe(412);
+    expect((await fixture.patch(location, RESTART, newTag)).status).toBe(204);
+    expect(fixture.gateway.peers[0]?.restarts).toHaveLength(1);
+  });
+
+  it('without a tag gets 428, with a wrong one or a weak one 412', async () => {
+    const { location, etag } = sessionOf(await fixture.offer('/whip/cam'));
+    expect((await fixture.patch(location, FRAGMENT)).status).toBe(428);
+    expect((await fixture.patch(location, RESTART, '"wrong"')).status).toBe(412);
+    expect((await fixture.patch(location, RESTART, `W/${etag}`)).status).toBe(412);
+    expect(fixture.gateway.peers[0]?.restarts).toEqual([]);
+  });
+
+  it.each([
+    ['a=ice-ufrag:newU\r\n', 400],
+    ['a=ice-ufrag:newU\r\na=ice-pwd:short\r\n', 400],
+    ['hello', 400],
+    ['x'.repeat(70_000), 413],
+  ])('that can not be read gets an error (%#)', async (body, status) => {
+    const { location } = sessionOf(await fixture.offer('/whip/cam'));
+    const response = await fixture.patch(location, body, '*');
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ status });
+    expect(fixture.whip.sessionCount).toBe(1);
+  });
+
+  it('of another type gets 415', async () => {
+    const { location } = sessionOf(await fixture.offer('/whip/cam'));
+    const headers = { 'content-type': 'application/sdp', 'if-match': '*' };
+    const response = await fetch(fixture.url(location), { method: 'PATCH', body: OFFER, headers });
+    expect([response.status, response.headers.get('accept-patch')]).toEqual([415, 'application/trickle-ice-sdpfrag']);
+  });
+
+  it('of nothing gets 404', async () => {
+    expect((await fixture.patch('/whip/cam', FRAGMENT, '*')).status).toBe(404);
+    expect((await fixture.patch('/whip/cam/unknown', FRAGMENT, '*')).status).toBe(404);
+  });
+});
+
+describe('other methods', () => {
+  it('OPTIONS tells what is allowed, to pages of other origins as well', async () => {
+    const endpoint = await fetch(fixture.url('/whip/cam'), { method: 'OPTIONS' });
+    expect(endpoint.status).toBe(204);
+    expect(Object.fromEntries(endpoint.headers)).toMatchObject({
+      allow: 'POST, OPTIONS',
+      'accept-post': 'application/sdp',
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': 'POST, PATCH, DELETE, OPTIONS',
+      'access-control-allow-headers': 'Authorization, Content-Type, If-Match',
+      'access-control-max-age': '86400',
+    });
+    const { location } = sessionOf(await fixture.offer('/whip/cam'));
+    const session = await fetch(fixture.url(location), { method: 'OPTIONS' });
+    expect(session.headers.get('allow')).toBe('PATCH, DELETE, OPTIONS');
+    expect(session.headers.get('accept-patch')).toBe('application/trickle-ice-sdpfrag');
+  });
+
+  it.each(['GET', 'HEAD', 'PUT'])('%s gets 405 for streams and sessions', async (method) => {
+    const { location } = sessionOf(await fixture.offer('/whip/cam'));
+    const endpoint = await fetch(fixture.url('/whep/cam'), { method });
+    expect([endpoint.status, endpoint.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
+    expect((await endpoint.text()) === '').toBe(method === 'HEAD');
+    const session = await fetch(fixture.url(location), { method });
+    expect([session.status, session.headers.get('allow')]).toEqual([405, 'PATCH, DELETE, OPTIONS']);
+  });
+
+  it('POST to a session gets 405', async () => {
+    const { location } = sessionOf(await fixture.offer('/whip/cam'));
+    expect((await fixture.offer(location)).status).toBe(405);
+  });
+
+  it('DELETE of a stream gets 404', async () => {
+    await fixture.offer('/whip/cam');
+    expect((await fetch(fixture.url('/whip/cam'), { method: 'DELETE' })).status).toBe(404);
+    expect(fixture.whip.sessionCount).toBe(1);
+  });
+
+  it('a WebSocket is refused', async () => {
+    const socket = connect(fixture.port, '127.0.0.1');
+    socket.write('GET /whip/cam HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*"status":400/);
+    socket.destroy();
+  });
+});
+
+describe('the mount', () => {
+  it('ends all sessions when it closes, and takes no others', async () => {
+    await fixture.offer('/whip/cam');
+    await fixture.offer('/whep/cam');
+    expect(fixture.gateway.running).toHaveLength(2);
+    await Promise.all([fixture.whip.close(), fixture.whip.close(), fixture.whep.close()]);
+    expect(fixture.gateway.running).toHaveLength(0);
+    expect((await fixture.offer('/whip/cam')).status).toBe(503);
+  });
+
+  it('does not wait for bodies when it closes', async () => {
+    const socket = connect(fixture.port, '127.0.0.1');
+    socket.write(
+      'POST /whip/cam HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 50\r\n\r\nv=0',
+    );
+    const answered = once(socket, 'data') as Promise<[Buffer]>;
+    await once(socket, 'connect');
+    await vi.waitFor(async () => {
+      await fixture.whip.close();
+      expect(socket.bytesRead).toBeGreaterThan(0);
+    });
+    expect((await answered)[0].toString()).toMatch(/^HTTP\/1\.1 503 /);
+    socket.destroy();
+  });
+
+  it('aborts what is being set up when it closes', async () => {
+    let go = (): void => {};
+    fixture.gateway.hold = new Promise((resolve) => {
+      go = resolve;
+    });
+    const pending = fixture.offer('/whip/cam');
+    await vi.waitFor(() => expect(fixture.gateway.requests).toHaveLength(1));
+    const closed = fixture.whip.close();
+    expect(fixture.gateway.requests[0]?.signal?.aborted).toBe(true);
+    go();
+    await closed;
+    expect((await pending).status).toBe(503);
+  });
+
+  it('refuses headers that can not be sent at the door', () => {
+    const deps = { gateway: new ScriptedGateway(''), log: fixture.log };
+    expect(() => new WhipMount('play', deps, { headers: [['Bad Name', 'x']] })).toThrow(MediaServerError);
+    expect(() => new WhipMount('play', deps, { iceServers: [{ url: 'stun:x\ny' }] })).toThrow(/not a header/);
+  });
+
+  it('answers any method, path and header, and lives on', async () => {
+    const random = prng(9725);
+    const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
+    const { location } = sessionOf(await fixture.offer('/whip/seed'));
+    for (let round = 0; round < 300; round++) {
+      const method = pick(['POST', 'PATCH', 'DELETE', 'OPTIONS', 'PUT', 'GET', 'HEAD']);
+      const path = pick([
+        `/whip/x${round}`,
+        '/whip/',
+        '/whep/%ff',
+        '/whip//',
+        `${location}/`,
+        `/whip/a?${'a=b&'.repeat(90)}`,
+        '/whep/seed',
+      ]);
+      const headers = {
+        'content-type': pick(['application/sdp', 'application/trickle-ice-sdpfrag', ';', '']),
+        'if-match': pick(['*', '"x"', ',', '']),
+        authorization: pick(['Bearer', 'Bearer  x ', 'Basic eA==', '']),
+      };
+      const body = method === 'GET' || method === 'HEAD' ? null : pick([OFFER, FRAGMENT, '', '\u0000']);
+      const { status } = await fetch(fixture.url(path), { method, headers, body });
+      expect([200, 201, 204, 400, 404, 405, 409, 412, 415, 428]).toContain(status);
+    }
+    expect((await fixture.patch(location, FRAGMENT, '*')).status).toBe(204);
+  });
+});
