@@ -44,6 +44,7 @@ export const COUNTERS = {
   signalling_bad_messages: 'messages of Web SDK clients that can not be answered',
   signalling_silent_clients: 'Web SDK clients dropped because nothing came from them',
   signalling_slow_clients: 'Web SDK clients dropped because they did not read',
+  whip_refused: 'WHIP and WHEP requests refused',
   media_errors: 'packets dropped because their bitstream is broken',
   engine_conversions: 'conversions of a track to another codec begun',
   engine_failed_conversions: 'conversions given up',

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ProtocolError } from '@sluice/media';
 import {
+  type Counters,
   type Log,
   MediaServerError,
   type PeerGateway,
@@ -30,6 +31,7 @@ import { WhipSession } from './sessions.ts';
 export interface WhipDeps {
   readonly gateway: PeerGateway;
   readonly log: Log;
+  readonly counters: Counters;
 }
 
 /** One request with what was read from its URL. */
@@ -216,6 +218,7 @@ export class WhipMount implements HttpMount {
   /** Refuses; a client that is gone gets nothing. */
   #refuse({ request, response }: Exchange, refusal: (Refusal & { readonly allow?: string }) | undefined): void {
     if (refusal === undefined) return void response.destroy();
+    this.#deps.counters.count('whip_refused');
     this.#answer.refuse(response, refusal);
     // A body that nobody reads would keep the connection from ever ending.
     request.resume();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { TestLog } from '../../../../core/testing/hub.ts';
+import { TestCounters, TestLog } from '../../../../core/testing/hub.ts';
 import { WhipMount, type WhipOptions } from '../index.ts';
 import { ScriptedGateway } from './scripted-gateway.ts';
 
@@ -34,13 +34,14 @@ export const OFFER = `v=0\r\ns=-\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufr
 export class WhipFixture {
   readonly gateway = new ScriptedGateway(ANSWER);
   readonly log = new TestLog();
+  readonly counters = new TestCounters();
   readonly whip: WhipMount;
   readonly whep: WhipMount;
   readonly #web: Server;
   readonly #sockets = new Set<Socket>();
 
   private constructor(options: Partial<WhipOptions>) {
-    const deps = { gateway: this.gateway, log: this.log };
+    const deps = { gateway: this.gateway, log: this.log, counters: this.counters };
     this.whip = new WhipMount('publish', deps, options);
     this.whep = new WhipMount('play', deps, options);
     const mountOf = ({ url = '' }: IncomingMessage): WhipMount => (url.startsWith('/whep/') ? this.whep : this.whip);

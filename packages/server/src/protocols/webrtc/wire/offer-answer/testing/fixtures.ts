@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { LocalDescription } from '../index.ts';
+import { MediaServerError } from '../../../../../core/index.ts';
+import { type LocalDescription, negotiate, parseOffer } from '../index.ts';
+import type { NegotiatedMedia } from '../negotiated.ts';
 import type { OfferPolicy, ReceivePolicy, SendPolicy } from '../policy.ts';
 
 /** Text of an offer or answer that a client sent, from the fixtures of the parser. */
@@ -58,3 +60,35 @@ export const LOCAL: LocalDescription = {
     audio: { trackId: 'sound', ssrc: 3333 },
   },
 };
+
+/** What is agreed on with the client that made this offer. */
+export function agree(text: string, policy: OfferPolicy): NegotiatedMedia {
+  return negotiate(parseOffer(text), policy);
+}
+
+/** Code of the error that `action` throws. */
+export function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof MediaServerError) return error.code;
+    throw error;
+  }
+  return 'nothing thrown';
+}
+
+const FINGERPRINT = `sha-256 ${Array.from({ length: 32 }, () => '0A').join(':')}`;
+
+/** An offer with the given sections; each list of lines begins with its `m=` line. */
+export function offerOf(session: readonly string[], ...sections: (readonly string[])[]): string {
+  const transport = ['a=ice-ufrag:abcd', `a=ice-pwd:${'p'.repeat(24)}`, `a=fingerprint:${FINGERPRINT}`, 'a=rtcp-mux'];
+  return ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', ...session, ...transport, ...sections.flat()].join('\r\n');
+}
+
+/** A video section with four formats. */
+export const video = (...lines: string[]): string[] => ['m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99', ...lines];
+/** Lines of an H.264 format. */
+export const h264 = (pt: number, fmtp?: string): string[] => [
+  `a=rtpmap:${pt} H264/90000`,
+  ...(fmtp === undefined ? [] : [`a=fmtp:${pt} ${fmtp}`]),
+];
