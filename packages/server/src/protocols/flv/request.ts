@@ -1,4 +1,4 @@
-import type { AudioCodec, VideoCodec } from '@sluice/media';
+import { type AudioCodec, isFlvCarriable, type VideoCodec } from '@sluice/media';
 import {
   type Acceptance,
   ALL_AUDIO_CODECS,
@@ -14,6 +14,8 @@ const SUFFIX = '.flv';
 /** At most this many parameters are read from a URL; the rest is left out. */
 const MAX_PARAMETERS = 64;
 const ALL = 'all';
+const VIDEO_CODECS: ReadonlySet<VideoCodec> = new Set([...ALL_VIDEO_CODECS].filter(isFlvCarriable));
+const AUDIO_CODECS: ReadonlySet<AudioCodec> = new Set([...ALL_AUDIO_CODECS].filter(isFlvCarriable));
 
 /** Which kinds of tracks a viewer wants. */
 export interface WantedKinds {
@@ -62,7 +64,7 @@ export function parseTarget(url: string): FlvTarget | Refusal {
     return { status: 400, message: 'video=0 and audio=0 leave nothing to play, drop one of them' };
   const acceptance = acceptanceOf(parameters.get('codecs') ?? '', wants);
   if (acceptance === undefined) {
-    const known = [...ALL_VIDEO_CODECS, ...ALL_AUDIO_CODECS].join(', ');
+    const known = [...VIDEO_CODECS, ...AUDIO_CODECS].join(', ');
     return { status: 400, message: `codecs is a list of ${known}, or ${ALL}` };
   }
   for (const name of ['video', 'audio', 'codecs']) parameters.delete(name);
@@ -74,11 +76,11 @@ function acceptanceOf(list: string, wants: WantedKinds): Acceptance | undefined 
   const video = new Set<VideoCodec>(['h264']);
   const audio = new Set<AudioCodec>(['aac']);
   for (const name of list === '' ? [] : list.split(',')) {
-    const isVideo = name === ALL || ALL_VIDEO_CODECS.has(name as VideoCodec);
-    const isAudio = name === ALL || ALL_AUDIO_CODECS.has(name as AudioCodec);
+    const isVideo = name === ALL || VIDEO_CODECS.has(name as VideoCodec);
+    const isAudio = name === ALL || AUDIO_CODECS.has(name as AudioCodec);
     if (!isVideo && !isAudio) return undefined;
-    if (isVideo) for (const codec of name === ALL ? ALL_VIDEO_CODECS : [name as VideoCodec]) video.add(codec);
-    if (isAudio) for (const codec of name === ALL ? ALL_AUDIO_CODECS : [name as AudioCodec]) audio.add(codec);
+    if (isVideo) for (const codec of name === ALL ? VIDEO_CODECS : [name as VideoCodec]) video.add(codec);
+    if (isAudio) for (const codec of name === ALL ? AUDIO_CODECS : [name as AudioCodec]) audio.add(codec);
   }
   return playerAcceptance({ video: wants.video ? video : new Set(), audio: wants.audio ? audio : new Set() });
 }
