@@ -21,8 +21,6 @@ export interface AdaptationEnv {
   onEnded(): void;
 }
 
-/** Nothing waits longer than this for a conversion without progress; starting its process takes a part of it. */
-const PATIENCE_MS = 2000;
 const KEY_FRAME_RETRY_MS = 500;
 
 /** What becomes of the source's packets of one kind. */
@@ -74,7 +72,6 @@ export class Adaptation {
     this.stream = new DerivedStream(source, () => this.#lanes.video.conversion);
     this.#interleaver = new Interleaver({
       onPacket: (packet) => this.stream.publish(packet),
-      patienceMs: PATIENCE_MS,
       maxBytes: source.options.gopCacheMaxBytes,
     });
     this.#lanes = { video: this.#lane('video'), audio: this.#lane('audio') };
@@ -201,7 +198,7 @@ export class Adaptation {
     lane.leftOut = undefined;
     lane.needsKey = true;
     // Before a first packet: what comes of the other kind waits, so that viewers begin with both.
-    this.#interleaver.expect(kind, this.#source.log.at(this.#at)?.dtsUs ?? 0);
+    this.#interleaver.announce(kind, this.#source.log.at(this.#at)?.dtsUs ?? 0);
     if (lane.conversion !== undefined) return;
     lane.conversion = this.#env.conversionOf(kind, target);
     // Pictures are decoded from a key frame on, even where the need for it shows later (B-frames).

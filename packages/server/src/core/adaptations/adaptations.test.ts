@@ -411,17 +411,40 @@ describe('picture and sound of which one takes the longer way', () => {
     expect(timesOf(seen, 'video')).toHaveLength(100);
   });
 
-  it('go on without a conversion that makes no progress, and are kept together again when it does', () => {
+  it('go on without a conversion that does not begin, and are kept together again when it does', () => {
     converter.held = true;
     feed(H264, OPUS, { from: 0, to: 400 });
     const seen = watch(adaptations.lease(source, CLASSIC));
+    vi.advanceTimersByTime(7000);
     expect(seen.packets).toEqual([]);
-    vi.advanceTimersByTime(2000);
+    vi.advanceTimersByTime(1000);
     expect(timesOf(seen, 'video')).toHaveLength(10);
     feed(H264, OPUS, { from: 400, to: 800 });
     expect(timesOf(seen, 'video')).toHaveLength(20);
     converter.opened[0]?.release();
     expect(timesOf(seen, 'audio')).toHaveLength(20);
+  });
+
+  it('wait for a conversion that stops in the middle, but not for long', () => {
+    converter.held = true;
+    feed(H264, OPUS, { from: 0, to: 400 });
+    const seen = watch(adaptations.lease(source, CLASSIC));
+    converter.opened[0]?.release(10);
+    feed(H264, OPUS, { from: 400, to: 2400 });
+    expect(timesOf(seen, 'video').at(-1)).toBe(520);
+    vi.advanceTimersByTime(2000);
+    expect(timesOf(seen, 'video').at(-1)).toBe(2360);
+  });
+
+  it('wait a moment for sound that is declared and may never come', () => {
+    source.setTrack(OPUS);
+    const seen = watch(adaptations.lease(source, CLASSIC));
+    feed(H264, undefined, { from: 0, to: 400 });
+    expect(seen.packets).toEqual([]);
+    vi.advanceTimersByTime(1000);
+    expect(timesOf(seen, 'video')).toHaveLength(10);
+    feed(H264, undefined, { from: 400, to: 800 });
+    expect(timesOf(seen, 'video')).toHaveLength(20);
   });
 
   it('do not wait beyond the bytes that a stream may keep', () => {

@@ -8,11 +8,15 @@ type Kind = Track['kind'];
  */
 const SLACK_US: Readonly<Record<Kind, number>> = { video: 300_000, audio: 150_000 };
 
+/**
+ * So long a conversion without progress is waited for, milliseconds: one whose track is declared and has sent nothing,
+ * which may stay so; one that begins, whose process may have to be started on a busy machine; one that has begun.
+ */
+const PATIENCE_MS = { declared: 1000, begins: 8000, runs: 2000 } as const;
+
 export interface InterleaverOptions {
   /** Takes the packets one by one, those of a track in the order in which they were pushed. */
   onPacket(packet: MediaPacket): void;
-  /** Nothing is held for longer than this when what is waited for makes no progress, milliseconds. */
-  readonly patienceMs: number;
   /** Packets beyond this sum of bytes are not held. */
   readonly maxBytes: number;
 }
@@ -24,13 +28,21 @@ class Lane {
   /** Newest time that came out of it. */
   outputUs = Number.NEGATIVE_INFINITY;
   outputMs = 0;
+  /** A packet has gone in. */
+  fed = false;
   /** It has made no progress for too long: not waited for until it does. */
   stalled = false;
 
   forget(): void {
     this.inputUs = Number.NEGATIVE_INFINITY;
     this.outputUs = Number.NEGATIVE_INFINITY;
+    this.fed = false;
     this.stalled = false;
+  }
+
+  get patienceMs(): number {
+    if (!this.fed) return PATIENCE_MS.declared;
+    return this.outputUs === Number.NEGATIVE_INFINITY ? PATIENCE_MS.begins : PATIENCE_MS.runs;
   }
 }
 
@@ -52,15 +64,16 @@ export class Interleaver {
     this.#options = options;
   }
 
-  /** Bytes that wait. */
-  get heldBytes(): number {
-    return this.#bytes;
+  /** A track of that kind is going to be converted from about that time on. */
+  announce(kind: Kind, dtsUs: number): void {
+    const lane = this.#lanes[kind];
+    if (dtsUs > lane.inputUs) lane.inputUs = dtsUs;
   }
 
   /** A packet of that time has gone into the conversion of that kind; what comes out of it is pushed. */
   expect(kind: Kind, dtsUs: number): void {
-    const lane = this.#lanes[kind];
-    if (dtsUs > lane.inputUs) lane.inputUs = dtsUs;
+    this.announce(kind, dtsUs);
+    this.#lanes[kind].fed = true;
   }
 
   /** Tracks of that kind are not converted any more: nothing waits for them. */
@@ -87,7 +100,7 @@ export class Interleaver {
     this.#bytes += packet.byteLength;
     if (this.#shut) return;
     this.#release();
-    if (this.#waits) this.#watch(this.#options.patienceMs);
+    if (this.#waits) this.#watch(PATIENCE_MS.declared);
   }
 
   /** Collects what is pushed until `open`, so that it goes out in order whatever comes first. */
@@ -98,7 +111,7 @@ export class Interleaver {
   open(): void {
     this.#shut = false;
     this.#release();
-    if (this.#waits) this.#watch(this.#options.patienceMs);
+    if (this.#waits) this.#watch(PATIENCE_MS.declared);
   }
 
   /** Hands out all that waits. */
@@ -163,10 +176,9 @@ export class Interleaver {
   #check(): void {
     this.#timer = undefined;
     const { video, audio } = this.#lanes;
-    const { patienceMs } = this.#options;
     for (const lane of [video, audio]) {
       if (lane.held.length > 0) continue;
-      const restMs = Math.max(lane.outputMs, this.#waitsSinceMs) + patienceMs - performance.now();
+      const restMs = Math.max(lane.outputMs, this.#waitsSinceMs) + lane.patienceMs - performance.now();
       if (restMs <= 0) lane.stalled = true;
       else if (this.#waits) this.#watch(restMs);
     }
