@@ -48,10 +48,3 @@ test('no more than two thousand numbers are asked for in the first second, whate
   expect(asked).toBeGreaterThan(1000);
   expect(asked).toBeLessThanOrEqual(2000);
 });
-
-test('numbers below a bound can be given up', () => {
-  const list = new NackList();
-  list.add(5, 9);
-  list.forgetBefore(7);
-  expect(list.take(0, 100)).toEqual([7, 8]);
-});

@@ -57,12 +57,6 @@ export class NackList {
     return entry.tries === 1 ? nowMs - entry.askedMs : undefined;
   }
 
-  /** Gives up all numbers below `sequence`. */
-  forgetBefore(sequence: number): void {
-    const first = this.#missing[0];
-    if (first !== undefined && first.sequence < sequence) this.#missing.splice(0, this.#find(sequence));
-  }
-
   clear(): void {
     this.#missing = [];
     this.#dueMs = Number.POSITIVE_INFINITY;

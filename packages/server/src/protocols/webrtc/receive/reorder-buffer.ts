@@ -57,11 +57,6 @@ export class ReorderBuffer {
     return this.#blockedSinceMs;
   }
 
-  /** The sequence number that is waited for. */
-  get next(): number {
-    return this.#next;
-  }
-
   /** Takes a packet, each unwrapped number once; null for one that carried nothing and only keeps its place. */
   insert(sequence: number, packet: RtpLanePacket | null, nowMs: number): void {
     if (Number.isNaN(this.#next)) this.#next = sequence;

@@ -5,6 +5,7 @@ import { ByteRate } from './byte-rate.ts';
 import { NackList } from './nack-list.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
 import { depacketizerOf, trackOf } from './payload-formats.ts';
+import { PayloadStore } from './payload-store.ts';
 import type { PublicationClock, TrackClock } from './publication-clock.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
@@ -49,6 +50,7 @@ export class TrackReceiver {
   readonly #video: boolean;
   readonly #ledger: SequenceLedger;
   readonly #nacks = new NackList();
+  readonly #payloads = new PayloadStore();
   readonly #units: AccessUnits;
   readonly #buffer: ReorderBuffer;
   #format: RtpLaneFormat;
@@ -193,7 +195,7 @@ export class TrackReceiver {
   #accept(packet: RtpPacket, view: Uint8Array, time: { ticks: number; arrivalMs: number }): void {
     const { ticks, arrivalMs } = time;
     // The only copy: viewers, buffer and depacketizer share it.
-    const payload = new Uint8Array(view);
+    const payload = this.#payloads.copy(view);
     this.counts.packets++;
     this.counts.bytes += payload.length + RTP_HEADER_BYTES;
     this.rate.count(payload.length + RTP_HEADER_BYTES, arrivalMs);
