@@ -299,6 +299,37 @@ test('a publisher that pauses for long goes on with sound and picture together',
   expect(publisher.ends).toEqual([]);
 });
 
+test('a publisher that is away for long comes back with its tracks together, without a gap in the stream', () => {
+  const publisher = new ScriptedPublisher({ senderReports: true, videoLatencyMs: 100 }).run(3000);
+  publisher.captures.video = false;
+  publisher.captures.audio = false;
+  publisher.run(15_000);
+  publisher.captures.video = true;
+  publisher.captures.audio = true;
+  publisher.run(3000);
+
+  expect(Math.abs(apartMs(publisher))).toBeLessThan(5);
+  expectInOrder(publisher);
+  expect(publisher.published.at(-1)?.ptsUs).toBeLessThan(6_500_000);
+  expect(publisher.media.stats().clockBreaks).toBe(1);
+});
+
+test('a track that joins late is in time with the other one', () => {
+  const publisher = new ScriptedPublisher();
+  publisher.captures.video = false;
+  publisher.run(20_000);
+  publisher.captures.video = true;
+  publisher.run(3000);
+  expect(Math.abs(apartMs(publisher))).toBeLessThan(25);
+
+  const silent = new ScriptedPublisher({ senderReports: true });
+  silent.captures.audio = false;
+  silent.run(20_000);
+  silent.captures.audio = true;
+  silent.run(3000);
+  expect(Math.abs(apartMs(silent))).toBeLessThan(5);
+});
+
 test('a sequence number that jumps begins anew after a key frame', () => {
   const publisher = new ScriptedPublisher({ keyInterval: 100_000 }).run(2000);
   publisher.jumpVideo({ sequence: 30_000 });

@@ -50,6 +50,14 @@ test('a retransmission is taken only for a packet that is missing', () => {
   ]);
 });
 
+test('numbers beyond the window are not mistaken for missing ones', () => {
+  const ledger = ledgerAt(0);
+  feed(ledger, [1000, 1003]);
+  expect(ledger.recover(1002 - 256)).toBe('duplicate');
+  expect(ledger.arrive(1002 - 256)).toBe('duplicate');
+  expect(ledger.recover(1002)).toBe('late');
+});
+
 test('a packet out of any range is left out, and two that follow each other begin anew behind a gap of one', () => {
   const ledger = ledgerAt(0);
   feed(ledger, [100]);
