@@ -9,3 +9,4 @@ export {
 export * from './payload/index.ts';
 export * from './rtcp/index.ts';
 export * from './rtp-packet.ts';
+export * from './rtx.ts';

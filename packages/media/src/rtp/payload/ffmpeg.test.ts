@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { isVp8Key } from '../../codec/index.ts';
+import { isVp8Key, isVp9Key } from '../../codec/index.ts';
 import { g711Track, g722Track } from '../../codec/telephony.ts';
 import { vp8Track } from '../../codec/vp8.ts';
+import { vp9Track } from '../../codec/vp9.ts';
 import { type ByteSource, Mp4Reader } from '../../mp4/index.ts';
 import type { MediaPacket, Track } from '../../packet.ts';
 import { joinBytes } from '../bytes.ts';
@@ -17,6 +18,8 @@ import { parseRtp, type RtpPacket, writeRtp } from '../rtp-packet.ts';
 import {
   h264Depacketizer,
   h264Packetizer,
+  h265Depacketizer,
+  h265Packetizer,
   opusDepacketizer,
   opusPacketizer,
   type RtpDepacketizer,
@@ -26,6 +29,8 @@ import {
   rtpClockRate,
   vp8Depacketizer,
   vp8Packetizer,
+  vp9Depacketizer,
+  vp9Packetizer,
 } from './index.ts';
 
 const run = promisify(execFile);
@@ -91,6 +96,24 @@ const CLIPS: readonly Clip[] = [
     rtpmap: 'VP8/90000',
     depacketizer: vp8Depacketizer,
     packetizer: () => vp8Packetizer(0x7ffa),
+  },
+  {
+    title: 'VP9',
+    file: 'vp9.ivf',
+    encode: [...VIDEO, '-c:v', 'libvpx-vp9', '-g', '10', '-b:v', '1M', '-deadline', 'realtime', '-cpu-used', '8'],
+    packets: async (path) => ivfPackets(path, vp9Track(1, undefined), isVp9Key),
+    rtpmap: 'VP9/90000',
+    depacketizer: vp9Depacketizer,
+    packetizer: () => vp9Packetizer(0x7ffa),
+  },
+  {
+    title: 'H.265',
+    file: 'h265.mp4',
+    encode: [...VIDEO, '-c:v', 'libx265', '-x265-params', 'log-level=error:keyint=10:slices=2', '-preset', 'ultrafast'],
+    packets: mp4Packets,
+    rtpmap: 'H265/90000',
+    depacketizer: h265Depacketizer,
+    packetizer: h265Packetizer,
   },
   {
     title: 'Opus',

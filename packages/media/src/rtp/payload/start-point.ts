@@ -1,22 +1,38 @@
 import type { Codec } from '../../packet.ts';
+import { isAv1StartPoint } from './av1.ts';
 import { isH264StartPoint } from './h264.ts';
+import { isH265StartPoint } from './h265.ts';
 import { isVp8StartPoint } from './vp8.ts';
+import { isVp9StartPoint } from './vp9.ts';
 
 /**
  * True when this payload may be the first one of a frame that a decoder can start with, which is what a forwarder of
- * single packets needs to know. Always true for audio. Never throws, allocates next to nothing.
+ * single packets needs to know. Always true for sound. Never throws, allocates next to nothing.
  *
- * Where parameter sets have a packet of their own before the picture's, both say true: the first packet of a timestamp
- * that does is the start.
+ * Where parameter sets have packets of their own before the picture's, several say true (VPS, SPS, first slice): the
+ * first packet of a timestamp that does is the start.
  */
 export function isRtpStartPoint(codec: Codec, payload: Uint8Array): boolean {
   if (payload.length === 0) return false;
   switch (codec) {
     case 'h264':
       return isH264StartPoint(payload);
+    case 'h265':
+      return isH265StartPoint(payload);
+    case 'av1':
+      return isAv1StartPoint(payload);
     case 'vp8':
       return isVp8StartPoint(payload);
-    default:
+    case 'vp9':
+      return isVp9StartPoint(payload);
+    case 'flv1':
+      return false;
+    case 'aac':
+    case 'opus':
+    case 'pcma':
+    case 'pcmu':
+    case 'g722':
+    case 'speex':
       return true;
   }
 }
