@@ -157,7 +157,7 @@ test('damaged packets are parsed or refused with a ProtocolError, and extensions
     bytes(0xa2, 96, 0, 7, 0, 0, 0, 9, 0, 0, 0, 1, ...new Array<number>(8).fill(7), 5, 6, 0, 0, 3),
   ];
   let refused = 0;
-  for (let round = 0; round < 30_000; round += 1) {
+  for (let round = 0; round < 10_000; round += 1) {
     const raw = mutate(seeds[round % seeds.length] ?? PAYLOAD, random);
     try {
       const packet = parseRtp(raw);
@@ -168,5 +168,5 @@ test('damaged packets are parsed or refused with a ProtocolError, and extensions
       refused += 1;
     }
   }
-  expect(refused).toBeGreaterThan(1000);
+  expect(refused).toBeGreaterThan(300);
 });

@@ -328,7 +328,7 @@ test('damaged compounds are parsed or refused with a ProtocolError', () => {
   ]);
   const random = prng(2);
   let refused = 0;
-  for (let round = 0; round < 30_000; round += 1) {
+  for (let round = 0; round < 10_000; round += 1) {
     try {
       expect(parseRtcp(mutate(seed, random)).length).toBeLessThanOrEqual(64);
     } catch (error) {
@@ -336,5 +336,5 @@ test('damaged compounds are parsed or refused with a ProtocolError', () => {
       refused += 1;
     }
   }
-  expect(refused).toBeGreaterThan(1000);
+  expect(refused).toBeGreaterThan(300);
 });
