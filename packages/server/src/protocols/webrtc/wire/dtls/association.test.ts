@@ -90,18 +90,40 @@ describe('a DTLS association', () => {
 });
 
 describe('time', () => {
-  test('makes a client repeat its hello with doubled waits, eight tries in all, and then give up', () => {
+  test('makes a client repeat its hello with doubled waits up to 2.4 s, and give up after 38 s', () => {
     const pair = new Pair(both);
     pair.client.association.start(0);
     const sentAt: number[] = [];
     let count = 0;
+    let closedAtMs = 0;
     for (let nowMs = 0; nowMs <= 40_000; nowMs += 10) {
       pair.client.association.tick(nowMs);
       if (pair.client.sent.length > count) sentAt.push(nowMs);
       count = pair.client.sent.length;
+      if (closedAtMs === 0 && pair.client.closed.length > 0) closedAtMs = nowMs;
     }
-    expect(sentAt).toEqual([0, 150, 450, 1050, 2250, 4650, 9450, 19_050]);
+    const waits = sentAt.map((atMs, index) => atMs - (sentAt[index - 1] ?? 0));
+    expect(waits).toEqual([0, 150, 300, 600, 1200, ...Array.from({ length: 14 }, () => 2400)]);
+    expect(closedAtMs).toBe(38_250);
     expect(pair.client.closed).toEqual([{ reason: 'timeout', detail: 'the peer did not answer' }]);
+  });
+
+  test('makes datagrams smaller after three tries, should the path not let long ones pass', () => {
+    const pair = new Pair(both);
+    pair.start();
+    for (let step = 0; step < 400 && !pair.bothConnected; step += 1) {
+      for (const [from, to] of [
+        [pair.client, pair.server],
+        [pair.server, pair.client],
+      ] as const) {
+        for (const datagram of from.outgoing.splice(0)) {
+          if (datagram.length <= 600) to.association.receive(datagram, pair.nowMs);
+        }
+      }
+      pair.advance(10);
+    }
+    expectSameKeys(pair);
+    expect(Math.max(...pair.server.sent.map((datagram) => datagram.length))).toBeGreaterThan(600);
   });
 
   test('does nothing to a connected association', () => {
@@ -271,6 +293,22 @@ describe('callbacks', () => {
       expect(pair[role].keys).toEqual([]);
       expect(pair[role].closed).toEqual([]);
     }
+  });
+
+  test('that close while the fatal alert goes out hear nothing of the end', () => {
+    const pair: Pair = new Pair(both, {
+      client: { remoteFingerprints: [], send: (datagram) => pair.client.outgoing.push(datagram) },
+    });
+    pair.start();
+    const send = pair.client.outgoing.push;
+    pair.client.outgoing.push = (...datagrams) => {
+      pair.client.association.close();
+      return send.apply(pair.client.outgoing, datagrams);
+    };
+    for (const datagram of pair.client.outgoing.splice(0)) pair.server.association.receive(datagram, 0);
+    for (const datagram of pair.server.outgoing.splice(0)) pair.client.association.receive(datagram, 0);
+    expect(pair.client.outgoing).toHaveLength(1);
+    expect(pair.client.closed).toEqual([]);
   });
 
   test('that throw in send count as loss', () => {

@@ -1,7 +1,7 @@
 import { Alert, AlertLevel, alertName, HandshakeError } from './alerts.ts';
 import { ClientHandshake } from './client-handshake.ts';
 import { ContentType, DTLS_1_2, HandshakeType } from './constants.ts';
-import { Flight, packFlight, type Writers } from './flight.ts';
+import { Flight, MIN_MTU, packFlight, type Writers } from './flight.ts';
 import type { EpochKeys, FlightItem, Handshake, HandshakeStep } from './handshake.ts';
 import { type Fragment, type HandshakeMessage, Reassembly, readFragments } from './reassembly.ts';
 import {
@@ -17,7 +17,6 @@ import { ServerHandshake } from './server-handshake.ts';
 import type { DtlsCloseReason, DtlsOptions, DtlsSrtpKeys } from './types.ts';
 
 const DEFAULT_MTU = 1200;
-const MIN_MTU = 256;
 const MAX_MTU = 16_384;
 /** An authenticated peer that keeps asking to renegotiate gets no more answers than this. */
 const MAX_REFUSALS = 4;
@@ -38,6 +37,7 @@ export class DtlsAssociation {
   /** Calls that wait until the state is settled: they may call us again. */
   #outbox: (() => void)[] = [];
   #flushing = false;
+  #closedByUs = false;
   #state: State = 'new';
   #handshake: Handshake | undefined;
   #flight: Flight | undefined;
@@ -92,7 +92,7 @@ export class DtlsAssociation {
       this.#nowMs = nowMs;
       if (this.#state !== 'handshake' || this.#flight === undefined) return;
       const verdict = this.#flight.tick(nowMs);
-      if (verdict === 'send') this.#transmit(this.#flight.items);
+      if (verdict === 'send') this.#transmit(this.#flight);
       if (verdict === 'give up') this.#end('timeout', 'the peer did not answer');
     });
   }
@@ -100,6 +100,7 @@ export class DtlsAssociation {
   /** Ends the association, with close_notify when it was connected. `onClosed` is not called. May be called twice. */
   close(): void {
     this.#run(() => {
+      this.#closedByUs = true;
       if (this.#state === 'closed') return;
       const wasConnected = this.#state === 'connected';
       // What has not been sent or told yet belongs to an association that is no more.
@@ -212,7 +213,7 @@ export class DtlsAssociation {
     const flight = this.#flight;
     const last = fragment.offset + fragment.bytes.length === fragment.length;
     if (flight !== undefined && last && fragment.sequence === flight.answers && flight.repeat(this.#nowMs)) {
-      this.#transmit(flight.items);
+      this.#transmit(flight);
       return;
     }
     const hello = fragment.type === HandshakeType.clientHello || fragment.type === HandshakeType.helloRequest;
@@ -260,11 +261,12 @@ export class DtlsAssociation {
     const sentAtMs = this.#nowMs;
     this.#flight = new Flight(items, { ...(answers === undefined ? {} : { answers }), awaitsAnswer, sentAtMs });
     if (items.some((item) => item.kind === 'change-cipher-spec')) this.#writeEpoch = 1;
-    this.#transmit(items);
+    this.#transmit(this.#flight);
   }
 
-  #transmit(items: readonly FlightItem[]): void {
-    for (const datagram of packFlight(items, this.#writers, this.#mtu)) this.#post(datagram);
+  #transmit(flight: Flight): void {
+    const mtu = flight.maxDatagramBytes(this.#mtu);
+    for (const datagram of packFlight(flight.items, this.#writers, mtu)) this.#post(datagram);
   }
 
   #sendAlert(level: number, description: number): void {
@@ -288,7 +290,9 @@ export class DtlsAssociation {
   #end(reason: DtlsCloseReason, detail: string): void {
     if (this.#state === 'closed') return;
     this.#release();
-    this.#outbox.push(() => this.#options.onClosed(reason, detail));
+    this.#outbox.push(() => {
+      if (!this.#closedByUs) this.#options.onClosed(reason, detail);
+    });
   }
 
   #release(): void {

@@ -64,7 +64,7 @@ export function matchesFingerprint(der: Uint8Array, fingerprints: readonly Remot
  */
 export function peerPublicKey(der: Buffer, fingerprints: readonly RemoteFingerprint[]): KeyObject {
   if (!matchesFingerprint(der, fingerprints)) {
-    // RFC 8122 §6.2: an endpoint tears the connection down with bad_certificate.
+    // RFC 8842 §5.1: the association is torn down; RFC 8122 §6.2: with bad_certificate.
     throw new HandshakeError(
       Alert.badCertificate,
       `certificate ${certificateFingerprint(der)} was not announced`,

@@ -6,13 +6,14 @@ import type { DtlsSrtpKeys, SrtpProfile } from './types.ts';
 export function prf(secret: Buffer, label: string, seed: Buffer, bytes: number): Buffer {
   const labelled = Buffer.concat([Buffer.from(label, 'ascii'), seed]);
   const hmac = (data: Buffer) => createHmac('sha256', secret).update(data).digest();
-  const blocks: Buffer[] = [];
+  // Memory of its own: parts of it live as long as a call, and must not hold a piece of the shared pool for that.
+  const output = Buffer.alloc(bytes);
   let a = labelled;
   for (let have = 0; have < bytes; have += 32) {
     a = hmac(a);
-    blocks.push(hmac(Buffer.concat([a, labelled])));
+    hmac(Buffer.concat([a, labelled])).copy(output, have);
   }
-  return Buffer.concat(blocks).subarray(0, bytes);
+  return output;
 }
 
 /** SHA-256 of a handshake's messages (RFC 5246 §7.4.9, with the hash of the cipher suite). */

@@ -156,13 +156,13 @@ export class Reassembly {
 /** RFC 6347 §4.2.3: fragments may overlap, but then they must say the same. */
 function fill(pending: Pending, { offset, bytes, sequence }: Fragment): void {
   const { body } = pending.message;
-  for (const [index, byte] of bytes.entries()) {
+  for (let index = 0; index < bytes.length; index += 1) {
     const at = offset + index;
     if (pending.present[at] === 0) {
-      body[at] = byte;
+      body[at] = bytes[index] ?? 0;
       pending.present[at] = 1;
       pending.missing -= 1;
-    } else if (body[at] !== byte) {
+    } else if (body[at] !== bytes[index]) {
       throw new HandshakeError(Alert.illegalParameter, `fragments of message ${sequence} contradict each other`);
     }
   }

@@ -60,7 +60,8 @@ type Due =
 
 /**
  * The server's side of a full handshake with mutual certificates (RFC 6347 §4.2.4, flights 3 to 6). There is no
- * HelloVerifyRequest: ICE has proved the client's address before (RFC 8827 §6.5 lets consent take its place).
+ * HelloVerifyRequest: ICE has proved the client's address before, so nobody can be flooded in its name (RFC 6347 §4.2.1
+ * allows it where amplification is no problem).
  */
 export class ServerHandshake implements Handshake {
   readonly #options: HandshakeOptions;
