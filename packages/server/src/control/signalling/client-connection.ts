@@ -17,6 +17,7 @@ import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, customFields, parseMessage, readFields } from './client-message.ts';
 import { ClientSession, echoOf } from './client-session.ts';
 import type { SignallingOptions } from './options.ts';
+import type { StreamPlayers } from './stream-players.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** What a connection asks of the server that owns it. */
@@ -25,6 +26,7 @@ export interface SignallingContext {
   readonly streams: StreamRegistry;
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
+  readonly players: StreamPlayers;
   readonly log: Log;
   readonly counters: Counters;
   readonly faults: RateLimiter;
@@ -177,8 +179,8 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   /** See ClientStreams.tellVideoRates. */
-  tellVideoRates(elapsedMs: number, nowMs: number): void {
-    this.#session?.streams.tellVideoRates(elapsedMs, nowMs);
+  tellVideoRates(nowMs: number): void {
+    this.#session?.streams.tellVideoRates(nowMs);
   }
 
   #receive(data: RawData, isBinary: boolean): void {
@@ -221,8 +223,8 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     const kept = asked.authToken === undefined ? undefined : this.#context.resume(asked.authToken);
     this.#authToken = (kept && asked.authToken) ?? randomBytes(TOKEN_BYTES).toString('base64url');
     this.#connection = echoOf({ ...kept, ...asked });
-    const { options, streams, peers } = this.#context;
-    this.#session = new ClientSession({ streams, peers, link: this, options, log: this.#log });
+    const { options, streams, peers, players } = this.#context;
+    this.#session = new ClientSession({ streams, peers, players, link: this, options, log: this.#log });
     this.#nextPingMs = performance.now() + options.keepAliveIntervalMs;
     this.#context.established(this);
     const { appKey, authToken } = this;

@@ -10,6 +10,7 @@ import type {
 import type { ClientLink } from './client-link.ts';
 import { customFields, numberOf } from './client-message.ts';
 import { infoOfEnd, infoOfError } from './stream-info.ts';
+import type { Player, StreamPlayers } from './stream-players.ts';
 import { streamStatus } from './stream-status.ts';
 
 /** What a stream of a client needs from the one that owns it. */
@@ -17,6 +18,8 @@ export interface ClientStreamOwner {
   readonly link: ClientLink;
   readonly peers: PeerGateway;
   readonly playWaitMs: number;
+  /** Where players wait to hear that their publisher, when it is a client too, has left. */
+  readonly players: StreamPlayers;
   /** The publisher's words about the stream of a name, and whether its media is muted now. */
   signalsOf(streamName: string): PublisherSignals | undefined;
   /** The stream is over; its final status has been sent, unless the client is gone. */
@@ -39,7 +42,7 @@ interface Size {
  * One publication or playback that a client asked for, from its request to its final status, which comes exactly once:
  * the client itself notices no failure (websdk-signalling.md §5.1).
  */
-export class ClientStream implements PeerEvents {
+export class ClientStream implements PeerEvents, Player {
   readonly mediaSessionId: string;
   readonly name: string;
   readonly published: boolean;
@@ -55,8 +58,10 @@ export class ClientStream implements PeerEvents {
   #size: Size | undefined;
   #signals: PublisherSignals | undefined;
   #listening: Disposable | undefined;
-  /** Video bits since the last message about them. */
+  #waiting: Disposable | undefined;
+  /** Video bits since the last message about them, and when they were counted last. */
   #videoBits = 0;
+  #countedMs = 0;
   #rateSentMs = 0;
 
   constructor(mediaSessionId: string, request: Partial<StreamRequest>, published: boolean, owner: ClientStreamOwner) {
@@ -129,6 +134,14 @@ export class ClientStream implements PeerEvents {
     this.#finish(this.published ? 'UNPUBLISHED' : 'STOPPED', info);
   }
 
+  /**
+   * Players are not left to wait whether their publisher comes back, as those of other protocols are: applications
+   * begin anew when they are told (§5.6).
+   */
+  publisherGone(): void {
+    this.onEnded('publisher_stopped', '');
+  }
+
   onResize(width: number, height: number): void {
     this.#size = { width, height };
     if (this.active && this.#early === undefined) this.#sendSize();
@@ -138,9 +151,10 @@ export class ClientStream implements PeerEvents {
    * Tells the client how much video came from it or went to it (§8.1), when `intervalMs` has passed since it was told
    * last. Called about once a second.
    */
-  tellVideoRate(elapsedMs: number, nowMs: number, intervalMs: number): void {
+  tellVideoRate(nowMs: number, intervalMs: number): void {
     if (!this.active || this.#peer?.videoCodec === undefined) return;
-    this.#videoBits += (this.#peer.stats().videoBitrateBps * elapsedMs) / 1000;
+    this.#videoBits += (this.#peer.stats().videoBitrateBps * (nowMs - this.#countedMs)) / 1000;
+    this.#countedMs = nowMs;
     if (nowMs - this.#rateSentMs < intervalMs) return;
     const message = this.published ? 'inboundVideoRate' : 'outboundVideoRate';
     this.#owner.link.send(message, { mediaSessionId: this.mediaSessionId, videoRate: Math.round(this.#videoBits) });
@@ -179,6 +193,7 @@ export class ClientStream implements PeerEvents {
     this.#early = undefined;
     // Sending may find that the client is gone.
     if (this.#over) return;
+    if (!this.published) this.#waiting = this.#owner.players.add(this.name, this);
     if (early !== undefined) return this.onEnded(early.reason, early.detail);
     if (this.#active) this.#begin();
   }
@@ -188,17 +203,20 @@ export class ClientStream implements PeerEvents {
       this.#signals = this.#owner.signalsOf(this.name);
       this.#listening = this.#signals?.events.on('signal', (signal) => this.#sendSignal(signal));
     }
-    this.#rateSentMs = performance.now();
+    this.#countedMs = performance.now();
+    this.#rateSentMs = this.#countedMs;
     this.#sendStatus(this.published ? 'PUBLISHING' : 'PLAYING');
-    if (this.#size !== undefined) this.#sendSize();
+    this.#sendSize();
   }
 
   #sendStatus(status: StreamStatus, info?: string): void {
     this.#owner.link.send('notifyStreamStatusEvent', streamStatus(this, this.#owner.link, { status, info }));
   }
 
+  /** For players: a publisher knows what it sends. */
   #sendSize(): void {
-    const { width = 0, height = 0 } = this.#size ?? {};
+    if (this.published || this.#size === undefined) return;
+    const { width, height } = this.#size;
     this.#owner.link.send('notifyStreamEvent', {
       mediaSessionId: this.mediaSessionId,
       type: 'resize',
@@ -216,8 +234,11 @@ export class ClientStream implements PeerEvents {
     this.#over = true;
     this.#abort.abort();
     this.#listening?.[Symbol.dispose]();
+    this.#waiting?.[Symbol.dispose]();
     this.#peer?.close();
     if (status !== undefined) this.#sendStatus(status, info);
     this.#owner.over(this);
+    // One that was refused has not had the stream of that name.
+    if (this.published && this.#peer !== undefined) this.#owner.players.publisherGone(this.name);
   }
 }

@@ -4,10 +4,12 @@ import type { ClientLink } from './client-link.ts';
 import { numberOf } from './client-message.ts';
 import { ClientStream, type ClientStreamOwner, type PublisherSignals } from './client-stream.ts';
 import type { SignallingOptions } from './options.ts';
+import type { StreamPlayers } from './stream-players.ts';
 
 export interface ClientStreamsDeps {
   readonly streams: StreamRegistry;
   readonly peers: PeerGateway;
+  readonly players: StreamPlayers;
   readonly link: ClientLink;
   readonly options: Pick<
     SignallingOptions,
@@ -19,14 +21,16 @@ export interface ClientStreamsDeps {
 export class ClientStreams implements ClientStreamOwner {
   readonly link: ClientLink;
   readonly peers: PeerGateway;
+  readonly players: StreamPlayers;
   readonly playWaitMs: number;
   readonly #streams: StreamRegistry;
   readonly #options: ClientStreamsDeps['options'];
   readonly #open = new Map<string, ClientStream>();
 
-  constructor({ streams, peers, link, options }: ClientStreamsDeps) {
+  constructor({ streams, peers, players, link, options }: ClientStreamsDeps) {
     this.link = link;
     this.peers = peers;
+    this.players = players;
     this.playWaitMs = options.playWaitMs;
     this.#streams = streams;
     this.#options = options;
@@ -59,17 +63,17 @@ export class ClientStreams implements ClientStreamOwner {
     const own = this.#open.get(mediaSessionId);
     if (own === undefined || !own.published || !own.active) return false;
     const stream = this.#streams.get(own.name);
-    if (stream?.publisher?.sessionId !== mediaSessionId) return false;
+    if (stream?.live !== true) return false;
     stream.signals.send(signal);
     return true;
   }
 
-  /** See ClientStream.tellVideoRate; `elapsedMs` since the call before. */
-  tellVideoRates(elapsedMs: number, nowMs: number): void {
+  /** See ClientStream.tellVideoRate. */
+  tellVideoRates(nowMs: number): void {
     const { inboundVideoRateIntervalMs, outboundVideoRateIntervalMs } = this.#options;
     for (const stream of this.#open.values()) {
       const intervalMs = stream.published ? inboundVideoRateIntervalMs : outboundVideoRateIntervalMs;
-      if (intervalMs > 0) stream.tellVideoRate(elapsedMs, nowMs, intervalMs);
+      if (intervalMs > 0) stream.tellVideoRate(nowMs, intervalMs);
     }
   }
 

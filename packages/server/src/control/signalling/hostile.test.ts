@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SignallingOptions } from './options.ts';
 import { OFFER } from './testing/memory-gateway.ts';
-import { SignallingFixture } from './testing/signalling-fixture.ts';
+import { eventually, SignallingFixture } from './testing/signalling-fixture.ts';
 
 let fixture: SignallingFixture;
+
+vi.setConfig({ testTimeout: 30_000 });
 
 async function start(options: Partial<SignallingOptions> = {}): Promise<SignallingFixture> {
   fixture = await SignallingFixture.start(options);
@@ -103,16 +105,13 @@ describe('a hostile client', () => {
     const player = await fixture.player('v', 'room', OFFER);
     player.socket.pause();
     const payload = 'x'.repeat(200_000);
-    await vi.waitFor(
-      () => {
-        // The buffers of both sockets take some megabytes first.
-        for (let i = 0; i < 10; i++) {
-          publisher.send('sendStreamEvent', { mediaSessionId: 'room-pub', type: 'data', payload });
-        }
-        expect(hub.counters.of('signalling_slow_clients')).toBe(1);
-      },
-      { timeout: 4000 },
-    );
+    await eventually(() => {
+      // The buffers of both sockets take some megabytes first.
+      for (let i = 0; i < 10; i++) {
+        publisher.send('sendStreamEvent', { mediaSessionId: 'room-pub', type: 'data', payload });
+      }
+      expect(hub.counters.of('signalling_slow_clients')).toBe(1);
+    });
     expect([...gateway.peers.keys()]).toEqual(['room-pub']);
     player.socket.resume();
   });
@@ -166,9 +165,9 @@ describe('200 clients that come and go', () => {
         if (index % 2 === 0) client.drop();
         else client.close();
       }
-      await vi.waitFor(() => expect(hub.connections.size).toBe(1));
+      await eventually(() => expect(hub.connections.size).toBe(1));
     }
-    await vi.waitFor(() => expect(server.resumable).toBe(0));
+    await eventually(() => expect(server.resumable).toBe(0));
     expect([...gateway.peers.keys()]).toEqual(['stays-pub']);
     expect([...hub.streams.all()].map((stream) => stream.name)).toEqual(['stays']);
     expect(hub.sessions.size).toBe(1);

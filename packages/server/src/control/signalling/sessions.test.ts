@@ -4,10 +4,12 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { SignallingOptions } from './options.ts';
 import { OFFER } from './testing/memory-gateway.ts';
-import { SignallingFixture } from './testing/signalling-fixture.ts';
+import { eventually, SignallingFixture } from './testing/signalling-fixture.ts';
 import { WebSdkClient } from './testing/web-sdk-client.ts';
 
 let fixture: SignallingFixture;
+
+vi.setConfig({ testTimeout: 30_000 });
 
 async function start(options: Partial<SignallingOptions> = {}): Promise<SignallingFixture> {
   fixture = await SignallingFixture.start(options);
@@ -104,7 +106,7 @@ describe('keep-alive', () => {
   it('pings with a data array, and keeps a client that answers', async () => {
     await start({ keepAliveIntervalMs: 20, keepAliveProbes: 2 });
     const client = await fixture.client();
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(client.received.filter(({ message }) => message === 'ping').length).toBeGreaterThan(4),
     );
     expect(client.received.find(({ message }) => message === 'ping')).toEqual({ message: 'ping', data: [] });
@@ -140,7 +142,7 @@ describe('a session with keepAlive', () => {
     client.publish('p', 'room', { sdp: OFFER });
     await client.next('setRemoteSDP');
     client.drop();
-    await vi.waitFor(() => expect(fixture.server.resumable).toBe(1));
+    await eventually(() => expect(fixture.server.resumable).toBe(1));
     expect(fixture.hub.streams.get('room')).toBeUndefined();
     const { authToken } = userData;
     const again = await fixture.establish({ authToken, keepAlive: true });
@@ -148,7 +150,7 @@ describe('a session with keepAlive', () => {
     again.client.publish('p', 'room', { sdp: OFFER });
     await again.client.next('setRemoteSDP');
     again.client.drop();
-    await vi.waitFor(() => expect(fixture.server.resumable).toBe(1));
+    await eventually(() => expect(fixture.server.resumable).toBe(1));
     const third = await fixture.establish({ authToken, keepAlive: false });
     expect(third.userData).toMatchObject({ authToken, sipLogin: '1001' });
   });
@@ -164,24 +166,24 @@ describe('a session with keepAlive', () => {
     await client.gone();
     expect(fixture.gateway.peers.size).toBe(0);
     again.client.drop();
-    await vi.waitFor(() => expect(fixture.server.resumable).toBe(1));
+    await eventually(() => expect(fixture.server.resumable).toBe(1));
     const last = await fixture.establish({ authToken, keepAlive: false });
     expect(last.userData['authToken']).toBe(authToken);
   });
 
   it('can not be resumed after its time, or when too many newer ones wait', async () => {
-    await start({ resumeWindowMs: 150, maxResumable: 1 });
+    await start({ resumeWindowMs: 500, maxResumable: 1 });
     const first = await fixture.establish(phone);
     const second = await fixture.establish({ ...phone, sipLogin: '1002' });
     first.client.drop();
-    await vi.waitFor(() => expect(fixture.server.resumable).toBe(1));
+    await eventually(() => expect(fixture.server.resumable).toBe(1));
     second.client.drop();
-    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(0));
+    await eventually(() => expect(fixture.hub.connections.size).toBe(0));
     expect(fixture.server.resumable).toBe(1);
     const lost = await fixture.establish({ authToken: first.userData['authToken'] });
     expect(lost.userData['authToken']).not.toBe(first.userData['authToken']);
     expect(lost.userData).not.toHaveProperty('sipLogin');
-    await vi.waitFor(() => expect(fixture.server.resumable).toBe(0));
+    await eventually(() => expect(fixture.server.resumable).toBe(0));
     const late = await fixture.establish({ authToken: second.userData['authToken'] });
     expect(late.userData).not.toHaveProperty('sipLogin');
   });
@@ -202,7 +204,7 @@ describe('a session with keepAlive', () => {
     expect(thief.userData).not.toHaveProperty('sipLogin');
     expect(client.closed).toBeUndefined();
     client.drop();
-    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(1));
+    await eventually(() => expect(fixture.hub.connections.size).toBe(1));
     expect(fixture.server.resumable).toBe(0);
   });
 });
@@ -211,10 +213,10 @@ describe('the connection registry', () => {
   it('tells what the client said of itself, and what went over its connection', async () => {
     await start();
     const silent = await fixture.silentClient();
-    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(1));
+    await eventually(() => expect(fixture.hub.connections.size).toBe(1));
     expect([...fixture.hub.connections.all()][0]?.describe()).toMatchObject({ status: 'PENDING', protocol: 'webrtc' });
     silent.close();
-    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(0));
+    await eventually(() => expect(fixture.hub.connections.size).toBe(0));
     const { userData } = await fixture.establish({ keepAlive: false, custom: { token: 'x', n: { a: [1] } } });
     const [connection] = [...fixture.hub.connections.all()];
     const description = connection?.describe();
@@ -292,7 +294,7 @@ describe('a listener', () => {
     const gone = once(silent, 'close');
     const before = performance.now();
     await fixture.server.close();
-    expect(performance.now() - before).toBeLessThan(1500);
+    expect(performance.now() - before).toBeLessThan(5000);
     expect((await client.gone()).code).toBe(1001);
     await gone;
     await expect(WebSdkClient.open(fixture.url)).rejects.toThrow();

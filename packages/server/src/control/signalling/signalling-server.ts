@@ -8,6 +8,7 @@ import type { TlsIdentity } from '../tls-identity.ts';
 import { CLOSE_GOING_AWAY, SignallingConnection, type SignallingContext } from './client-connection.ts';
 import { DEFAULT_SIGNALLING_OPTIONS, type SignallingOptions } from './options.ts';
 import { ResumableSessions } from './resumable-sessions.ts';
+import { StreamPlayers } from './stream-players.ts';
 import { WebSocketListener } from './web-socket-listener.ts';
 
 export interface SignallingDeps extends Pick<ProtocolDeps, 'streams' | 'connections' | 'log' | 'counters'> {
@@ -31,6 +32,7 @@ export class SignallingServer implements SignallingContext {
   readonly streams: StreamRegistry;
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
+  readonly players = new StreamPlayers();
   readonly log: Log;
   readonly counters: Counters;
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
@@ -164,9 +166,8 @@ export class SignallingServer implements SignallingContext {
     this.#checkedMs = nowMs;
     for (const connection of this.#open) connection.check(nowMs);
     this.#resumable.expire(nowMs);
-    const elapsedMs = nowMs - this.#ratesToldMs;
-    if (elapsedMs < RATE_INTERVAL_MS) return;
+    if (nowMs - this.#ratesToldMs < RATE_INTERVAL_MS) return;
     this.#ratesToldMs = nowMs;
-    for (const connection of this.#open) connection.tellVideoRates(elapsedMs, nowMs);
+    for (const connection of this.#open) connection.tellVideoRates(nowMs);
   }
 }

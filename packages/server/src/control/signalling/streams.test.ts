@@ -4,9 +4,11 @@ import { terminateConnection } from '../rest/connection-methods.ts';
 import { terminateStreams } from '../rest/stream-methods.ts';
 import type { SignallingOptions } from './options.ts';
 import { AUDIO_OFFER, OFFER } from './testing/memory-gateway.ts';
-import { SignallingFixture } from './testing/signalling-fixture.ts';
+import { eventually, SignallingFixture } from './testing/signalling-fixture.ts';
 
 let fixture: SignallingFixture;
+
+vi.setConfig({ testTimeout: 30_000 });
 
 async function start(options: Partial<SignallingOptions> = {}): Promise<SignallingFixture> {
   fixture = await SignallingFixture.start(options);
@@ -76,6 +78,16 @@ describe('publishing', () => {
     expect(client.about('dead')).toEqual(['setRemoteSDP', 'FAILED']);
   });
 
+  it('does not tell a publisher the size of its own picture as an event', async () => {
+    await start();
+    fixture.gateway.onPeer = (peer) => peer.resize(640, 480);
+    const client = await fixture.publisher('room', OFFER);
+    fixture.gateway.peer('room-pub').resize(320, 240);
+    client.send('unPublishStream', { mediaSessionId: 'room-pub' });
+    expect(await client.status('room-pub', 'UNPUBLISHED')).toMatchObject({ width: 320, height: 240 });
+    expect(client.about('room-pub')).toEqual(['setRemoteSDP', 'PUBLISHING', 'UNPUBLISHED']);
+  });
+
   it('tells the media that is exchanged, not what was asked for', async () => {
     await start();
     const client = await fixture.client();
@@ -101,7 +113,7 @@ describe('publishing', () => {
     const first = await fixture.publisher('room', OFFER);
     const second = await fixture.client();
     first.drop();
-    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(1), { interval: 1 });
+    await eventually(() => expect(fixture.hub.connections.size).toBe(1));
     second.publish('again', 'room', { sdp: OFFER });
     await second.next('setRemoteSDP');
     fixture.gateway.peer('again').activate();
@@ -115,7 +127,7 @@ describe('publishing', () => {
     client.publish('q', 'room2', { sdp: OFFER, rtmpUrl: 'rtmp://x/y' });
     await client.next('fail', (body) => body['info'] === 'Recording is not available');
     await client.next('fail', (body) => body['info'] === 'Republishing to rtmpUrl is not available');
-    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(2));
+    await eventually(() => expect(fixture.gateway.peers.size).toBe(2));
     fixture.gateway.peer('p').activate();
     expect((await client.status('p', 'PUBLISHING')).record).toBe(true);
   });
@@ -126,7 +138,7 @@ describe('playing', () => {
     await start();
     const publisher = await fixture.publisher('room', OFFER);
     publisher.send('sendStreamEvent', { mediaSessionId: 'room-pub', type: 'videoMuted' });
-    await vi.waitFor(() => expect(fixture.hub.streams.get('room')?.signals.videoMuted).toBe(true));
+    await eventually(() => expect(fixture.hub.streams.get('room')?.signals.videoMuted).toBe(true));
     const player = await fixture.client();
     fixture.gateway.onPeer = (peer) => peer.resize(640, 480);
     player.play('v', 'room', { sdp: OFFER });
@@ -164,7 +176,7 @@ describe('playing', () => {
     await fixture.publisher('room', OFFER);
     const player = await fixture.player('one', 'room', OFFER);
     player.play('two', 'room', { sdp: OFFER });
-    await vi.waitFor(() => expect(fixture.gateway.peers.has('two')).toBe(true));
+    await eventually(() => expect(fixture.gateway.peers.has('two')).toBe(true));
     fixture.gateway.peer('two').activate();
     await player.status('two', 'PLAYING');
     player.send('stopStream', { mediaSessionId: 'one' });
@@ -172,14 +184,26 @@ describe('playing', () => {
     expect(player.about('two')).toEqual(['setRemoteSDP', 'PLAYING']);
   });
 
-  it.each(['unPublishStream', 'leaving'])('fails with the publisher’s stop after %s', async (how) => {
-    await start();
+  it.each(['unPublishStream', 'leaving'])('fails at once with the publisher’s stop after %s', async (how) => {
+    // Viewers by other protocols would be left to wait.
+    fixture = await SignallingFixture.start({}, 60_000);
     const publisher = await fixture.publisher('room', OFFER);
     const player = await fixture.player('v', 'room', OFFER);
     if (how === 'leaving') publisher.close();
     else publisher.send('unPublishStream', { mediaSessionId: 'room-pub' });
     expect((await player.status('v', 'FAILED')).info).toBe('Stopped by publisher stop');
     expect(player.about('v')).toEqual(['setRemoteSDP', 'PLAYING', 'FAILED']);
+  });
+
+  it('goes on when another publisher of that name is refused', async () => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    const player = await fixture.player('v', 'room', OFFER);
+    player.publish('q', 'room', { sdp: OFFER });
+    await player.status('q', 'FAILED');
+    player.send('availableStream', { mediaSessionId: 'x', name: 'room' });
+    await player.next('availableStream');
+    expect(player.about('v')).toEqual(['setRemoteSDP', 'PLAYING']);
   });
 
   it('fails when there is no such stream', async () => {
@@ -193,7 +217,7 @@ describe('playing', () => {
     await start({ playWaitMs: 5000 });
     const player = await fixture.client();
     player.play('v', 'room', { sdp: OFFER });
-    await vi.waitFor(() => expect(fixture.gateway.requests).toHaveLength(1));
+    await eventually(() => expect(fixture.gateway.requests).toHaveLength(1));
     await fixture.publisher('room', OFFER);
     await player.next('setRemoteSDP');
   });
@@ -363,13 +387,25 @@ describe('a stream always comes to an end that its client is told', () => {
     });
     const client = await fixture.client();
     client.publish('p', 'room', { sdp: OFFER });
-    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(1));
+    await eventually(() => expect(fixture.gateway.peers.size).toBe(1));
     client.send('unPublishStream', { mediaSessionId: 'p' });
     await client.status('p', 'UNPUBLISHED');
     expect(fixture.gateway.requests[0]?.signal?.aborted).toBe(true);
     open();
-    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(0));
+    await eventually(() => expect(fixture.gateway.peers.size).toBe(0));
     expect(client.about('p')).toEqual(['UNPUBLISHED']);
+  });
+
+  it('once, when a player stops that still waits for its stream', async () => {
+    await start({ playWaitMs: 5000 });
+    const player = await fixture.client();
+    player.play('v', 'room', { sdp: OFFER });
+    await eventually(() => expect(fixture.gateway.requests).toHaveLength(1));
+    player.send('stopStream', { mediaSessionId: 'v' });
+    await player.status('v', 'STOPPED');
+    player.send('availableStream', { mediaSessionId: 'x', name: 'room' });
+    await player.next('availableStream');
+    expect(player.about('v')).toEqual(['STOPPED']);
   });
 
   it('and is released when the client leaves before the answer', async () => {
@@ -380,10 +416,10 @@ describe('a stream always comes to an end that its client is told', () => {
     });
     const client = await fixture.client();
     client.publish('p', 'room', { sdp: OFFER });
-    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(1));
+    await eventually(() => expect(fixture.gateway.peers.size).toBe(1));
     client.drop();
-    await vi.waitFor(() => expect(fixture.hub.connections.size).toBe(0));
+    await eventually(() => expect(fixture.hub.connections.size).toBe(0));
     open();
-    await vi.waitFor(() => expect(fixture.gateway.peers.size).toBe(0));
+    await eventually(() => expect(fixture.gateway.peers.size).toBe(0));
   });
 });

@@ -1,10 +1,17 @@
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import type { SignallingOptions } from '../options.ts';
 import { SignallingServer } from '../signalling-server.ts';
 import { MemoryGateway } from './memory-gateway.ts';
 import { WebSdkClient } from './web-sdk-client.ts';
+
+const PATIENCE_MS = 10_000;
+
+/** Resolves when `check` no longer throws; patient, for machines that do much else. */
+export function eventually(check: () => unknown): Promise<unknown> {
+  return vi.waitFor(check, { timeout: PATIENCE_MS, interval: 2 });
+}
 
 /** A signalling server over a hub of its own, with clients. */
 export class SignallingFixture {

@@ -17,7 +17,7 @@ const HARMFUL: readonly string[] = [
   'webRTCMetricsTokenRefresh',
 ];
 const FINAL: readonly string[] = ['UNPUBLISHED', 'STOPPED', 'FAILED'];
-const WAIT_MS = 5000;
+const WAIT_MS = 10_000;
 
 /**
  * Speaks as the Web SDK does, and checks every message of the server for what would crash or wedge the SDK. What it
@@ -96,7 +96,7 @@ export class WebSdkClient {
     this.send('playStream', { ...given, record: false, mediaProvider: 'WebRTC', ...limits, ...fields });
   }
 
-  /** The first message of that name that is as wanted, received already or to come. @throws Error after 5 s */
+  /** The first message of that name that is as wanted, received already or to come. @throws Error after 10 s */
   async next(name: string, isWanted: (body: Record<string, unknown>) => boolean = () => true): Promise<ServerMessage> {
     const deadline = performance.now() + WAIT_MS;
     for (;;) {
@@ -129,7 +129,7 @@ export class WebSdkClient {
     });
   }
 
-  /** Resolves when the connection is gone. @throws Error after 5 s */
+  /** Resolves when the connection is gone. @throws Error after 10 s */
   async gone(): Promise<{ code: number; reason: string }> {
     const deadline = performance.now() + WAIT_MS;
     while (this.closed === undefined) {
