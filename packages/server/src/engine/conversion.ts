@@ -1,13 +1,4 @@
-import {
-  type AudioCodec,
-  joinAnnexB,
-  type MediaPacket,
-  ProtocolError,
-  sameParameters,
-  splitAvcc,
-  type Track,
-  type VideoCodec,
-} from '@sluice/media';
+import { joinAnnexB, type MediaPacket, ProtocolError, sameParameters, splitAvcc, type Track } from '@sluice/media';
 import type { Conversion, ConversionEvents, ConversionTarget, Counters } from '../core/index.ts';
 import type { EngineOptions } from './options.ts';
 import { PacketQueue } from './packet-queue.ts';
@@ -175,7 +166,7 @@ export class EngineConversion implements Conversion {
     const bytes = parameters.map((text) => new Uint8Array(Buffer.from(text, 'base64')));
     this.#packetUs = packetUs;
     const { kind } = this;
-    const codec = this.#parts.target.codec as AudioCodec | VideoCodec;
+    const { codec } = this.#parts.target;
     // A new worker makes what the old one made: nobody needs to open a decoder anew for that.
     const before = this.#track;
     if (before && before.clockRate === clockRate && sameParameters(before.parameters, bytes)) return;

@@ -61,7 +61,7 @@ export async function convert(engine: Engine, packets: readonly MediaPacket[], t
 }
 
 /** Waits for a condition, and says which one when it does not come. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 15_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
   const endMs = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > endMs) throw new Error(`timed out waiting: ${what}`);

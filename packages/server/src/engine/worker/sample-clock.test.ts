@@ -27,6 +27,15 @@ describe('the clock of converted sound', () => {
     expect(run(clock, [0, 55_000, 40_000, 21_000, 90_000])).toEqual(Array(5).fill(CONTINUE));
   });
 
+  test('sees the loss of one packet when the times are exact otherwise', () => {
+    const clock = new SampleClock(RATE);
+    run(
+      clock,
+      Array.from({ length: 200 }, (_, index) => index * 20_000 + (index % 2) * 500),
+    );
+    expect(clock.place(4_020_000, 0)).toEqual({ ...CONTINUE, silence: 960 });
+  });
+
   test('puts silence into a hole of some 100 ms, and jumps over a longer one', () => {
     const clock = new SampleClock(RATE);
     run(clock, [0]);

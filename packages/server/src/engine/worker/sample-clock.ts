@@ -10,8 +10,14 @@ export interface Placement {
   readonly stretch: number;
 }
 
-/** Times of packets are off by less than this for reasons that mean nothing: milliseconds of RTMP, arrival over a network. */
-const TOLERATED_US = 40_000;
+/**
+ * Times of packets are off by up to this for reasons that mean nothing: milliseconds of RTMP, arrival over a network. A
+ * source whose times are exact gets the smaller value, so that a single lost packet is seen.
+ */
+const LEAST_TOLERATED_US = 10_000;
+const MOST_TOLERATED_US = 40_000;
+/** How often the mean deviation is tolerated. */
+const TOLERANCE_FACTOR = 4;
 /** Sound that comes early is shortened slowly up to here; beyond, a piece of it is left out. */
 const EARLY_US = 80_000;
 /** Longer holes are no loss of packets but a pause. */
@@ -34,6 +40,8 @@ export class SampleClock {
   #anchorUs: number | undefined;
   #position = 0;
   #averageUs = 0;
+  /** Mean deviation from the average: large until the source has shown that it is not. */
+  #jitterUs = MOST_TOLERATED_US / TOLERANCE_FACTOR;
   #sinceStretch = 0;
 
   constructor(rate: number) {
@@ -59,7 +67,7 @@ export class SampleClock {
     if (ptsUs === undefined) return CONTINUE;
     this.#anchorUs ??= ptsUs;
     const offUs = ptsUs - this.timeUs(this.#position + delay);
-    if (offUs > TOLERATED_US) return this.#skip(offUs);
+    if (offUs > this.#toleratedUs) return this.#skip(offUs);
     if (offUs < -EARLY_US) {
       this.#averageUs = 0;
       return { ...CONTINUE, trim: this.#samples(-offUs) };
@@ -73,6 +81,10 @@ export class SampleClock {
     this.#sinceStretch += samples;
   }
 
+  get #toleratedUs(): number {
+    return Math.min(MOST_TOLERATED_US, Math.max(LEAST_TOLERATED_US, this.#jitterUs * TOLERANCE_FACTOR));
+  }
+
   #skip(offUs: number): Placement {
     const samples = this.#samples(offUs);
     this.#averageUs = 0;
@@ -82,6 +94,7 @@ export class SampleClock {
 
   #follow(offUs: number): Placement {
     this.#averageUs += (offUs - this.#averageUs) / SMOOTHING;
+    this.#jitterUs += (Math.abs(offUs - this.#averageUs) - this.#jitterUs) / SMOOTHING;
     if (this.#sinceStretch < this.#rate || Math.abs(this.#averageUs) < DRIFT_US) return CONTINUE;
     this.#sinceStretch = 0;
     const most = this.#rate * MAX_STRETCH;

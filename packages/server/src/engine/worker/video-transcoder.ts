@@ -5,6 +5,9 @@ import { markPicture, openX264, type Picture, PictureFitter, pictureFormatKey } 
 import type { Session, SessionOutput } from './session.ts';
 import { declaredFps, levelOf, openVideoDecoder, usualBitrateBps } from './video-codecs.ts';
 
+/** Viewers who lose packets ask again and again; key frames are large. */
+const KEY_PACE_US = 500_000;
+
 /** Turns a track of pictures into H.264 that browsers take over WebRTC: constrained baseline, in order. */
 export class VideoTranscoder implements Session {
   readonly #message: OpenMessage;
@@ -15,8 +18,8 @@ export class VideoTranscoder implements Session {
   #encoding: Encoding | undefined;
   #formatKey = '';
   #lastUs = Number.NEGATIVE_INFINITY;
-  #lastKeyUs = 0;
-  #wantsKey = true;
+  #lastKeyUs = Number.NEGATIVE_INFINITY;
+  #wantsKey = false;
 
   /** @throws NativeError */
   constructor(message: OpenMessage, output: SessionOutput) {
@@ -56,10 +59,12 @@ export class VideoTranscoder implements Session {
     }
     this.#lastUs = timeUs;
     const { fitter, encoding } = this.#openedFor(picture);
-    const intervalUs = this.#message.keyFrameIntervalS * 1e6;
-    const isKey = this.#wantsKey || timeUs - this.#lastKeyUs >= intervalUs;
-    if (isKey) this.#lastKeyUs = timeUs;
-    this.#wantsKey = false;
+    const intervalUs = this.#wantsKey ? KEY_PACE_US : this.#message.keyFrameIntervalS * 1e6;
+    const isKey = timeUs - this.#lastKeyUs >= intervalUs;
+    if (isKey) {
+      this.#lastKeyUs = timeUs;
+      this.#wantsKey = false;
+    }
     const fitted = fitter.fit(picture);
     markPicture(fitted, timeUs, isKey);
     encoding.encode(fitted, timeUs);
@@ -72,18 +77,21 @@ export class VideoTranscoder implements Session {
     }
     this.#fitter?.close();
     this.#encoding?.close();
+    this.#fitter = undefined;
     this.#encoding = undefined;
     this.#fitter = new PictureFitter(picture);
     const { width, height } = this.#fitter;
     this.#encoding = new Encoding(this.#message, { width, height, fps: this.#fps, like: picture }, this.#output);
     this.#formatKey = key;
-    this.#wantsKey = true;
+    this.#lastKeyUs = Number.NEGATIVE_INFINITY;
     return { fitter: this.#fitter, encoding: this.#encoding };
   }
 }
 
 /** Pictures after which the rate of the source is known better than from what it declares. */
 const MEASURED_PICTURES = 30;
+/** Pauses are no measure of a rate. */
+const PAUSE_US = 1_000_000;
 /** Deviations that are not worth a change. */
 const RATE_TOLERANCE = 0.1;
 
@@ -95,6 +103,7 @@ class Encoding {
   readonly #bitrateBps: number;
   #correction = 1;
   #measuredFromUs = 0;
+  #lastUs = 0;
   #pictures = 0;
 
   constructor(
@@ -128,12 +137,13 @@ class Encoding {
 
   /** x264 gives each picture its share of a second as declared: what comes less often may be larger. */
   #measure(timeUs: number): void {
+    if (timeUs - this.#lastUs > PAUSE_US) this.#pictures = 0;
+    this.#lastUs = timeUs;
     if (this.#pictures === 0) this.#measuredFromUs = timeUs;
     this.#pictures += 1;
     if (this.#pictures <= MEASURED_PICTURES) return;
     const fps = (MEASURED_PICTURES * 1e6) / (timeUs - this.#measuredFromUs);
     this.#pictures = 0;
-    // Twice in either direction: pauses are no measure of a rate.
     const correction = Math.min(4, Math.max(0.25, this.#declaredFps / fps));
     if (Math.abs(correction / this.#correction - 1) < RATE_TOLERANCE) return;
     this.#correction = correction;

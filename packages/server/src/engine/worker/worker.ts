@@ -19,6 +19,7 @@ import {
   TRACK,
   writeMessage,
 } from '../wire.ts';
+import { NativeError } from './native/codec.ts';
 import type { OpenSession, Session, SessionOutput } from './session.ts';
 
 export interface WorkerParts {
@@ -29,6 +30,10 @@ export interface WorkerParts {
 }
 
 const BEAT_MS = 500;
+/** What is made waits no longer for more to go out with. */
+const CORK_MS = 5;
+/** Packets in a row that can't be converted: two seconds of sound. */
+const MAX_FAILURES = 100;
 /** So much may wait for the server before no more is read from it. */
 const MAX_UNREAD_BYTES = 1 << 22;
 const EMPTY = Buffer.alloc(0);
@@ -38,6 +43,8 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #reader = new FrameReader();
   readonly #sessions = new Map<number, Session>();
+  /** Packets in a row that came to nothing, by conversion. */
+  readonly #failures = new Map<number, number>();
   #lastBeatMs = 0;
 
   constructor(parts: WorkerParts) {
@@ -56,15 +63,17 @@ export class Worker {
   #receive(chunk: Buffer): void {
     const { socket, mark } = this.#parts;
     socket.cork();
+    let corkedMs = performance.now();
     for (const frame of this.#reader.push(chunk)) {
-      if (frame.type === PACKET) mark(frame.stream);
+      mark(frame.stream);
       this.#handle(frame);
+      const nowMs = performance.now();
+      if (nowMs - corkedMs < CORK_MS) continue;
       // A long chunk can take longer than the server's patience.
-      if (performance.now() - this.#lastBeatMs > BEAT_MS) {
-        this.#beat();
-        socket.uncork();
-        socket.cork();
-      }
+      if (nowMs - this.#lastBeatMs > BEAT_MS) this.#beat();
+      socket.uncork();
+      socket.cork();
+      corkedMs = nowMs;
     }
     mark(0);
     socket.uncork();
@@ -78,20 +87,37 @@ export class Worker {
     const { stream } = frame;
     try {
       if (frame.type === OPEN) {
-        this.#parts.mark(stream);
         this.#open(stream, readMessage<OpenMessage>(frame.payload));
         return;
       }
       const session = this.#sessions.get(stream);
       if (!session) return;
-      if (frame.type === PACKET) session.push(frame.payload, frame.timeUs);
+      if (frame.type === PACKET) this.#push(session, frame);
       else if (frame.type === SOURCE) session.setSource(readMessage<SourceMessage>(frame.payload));
       else if (frame.type === KEY_FRAME) session.requestKeyFrame();
       else if (frame.type === CLOSE) this.#close(stream);
     } catch (error) {
-      this.#close(stream);
-      this.#send(FAILED, stream, Buffer.from(error instanceof Error ? error.message : String(error)));
+      this.#fail(stream, error);
     }
+  }
+
+  /** What damaged packets decode to can be impossible to convert; it is a failure when nothing else comes. */
+  #push(session: Session, { stream, payload, timeUs }: Frame): void {
+    try {
+      session.push(payload, timeUs);
+      this.#failures.delete(stream);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      const failures = (this.#failures.get(stream) ?? 0) + 1;
+      this.#failures.set(stream, failures);
+      this.#send(DROPPED, stream, EMPTY, 1);
+      if (failures >= MAX_FAILURES) this.#fail(stream, error);
+    }
+  }
+
+  #fail(stream: number, error: unknown): void {
+    this.#close(stream);
+    this.#send(FAILED, stream, Buffer.from(error instanceof Error ? error.message : String(error)));
   }
 
   #open(stream: number, message: OpenMessage): void {
@@ -102,6 +128,7 @@ export class Worker {
   #close(stream: number): void {
     this.#sessions.get(stream)?.close();
     this.#sessions.delete(stream);
+    this.#failures.delete(stream);
   }
 
   #outputOf(stream: number): SessionOutput {
