@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, ROOT, TestServer } from './support/server.ts';
+import { freePorts, portSettings, ROOT, TestServer } from './support/server.ts';
 
 interface Finished {
   readonly code: number | null;
@@ -45,8 +45,9 @@ describe('npm start', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'starts, prints what to open, publish to and play, and ends with 0 at %s',
     async (signal) => {
-      const [rtmp, hls, http] = [await freePort(), await freePort(), await freePort()];
-      const sets = [`rtmp.port=${rtmp}`, `hls.port=${hls}`, `http.port=${http}`].flatMap((set) => ['--set', set]);
+      const ports = await freePorts();
+      const { rtmp, hls, http } = ports;
+      const sets = Object.entries(portSettings(ports)).flatMap(([name, port]) => ['--set', `${name}=${port}`]);
       const args = ['start', '--', '--data-dir', folder, ...sets];
       const { code, output } = await run('npm', args, { pattern: /Press Ctrl/, signal });
       expect(code, output).toBe(0);
@@ -61,8 +62,9 @@ describe('npm start', () => {
     await once(other, 'listening');
     const address = other.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const sets = [`rtmp.port=${port}`, 'hls.port=0', 'http.port=0'].flatMap((set) => ['--set', set]);
-    const { code, output } = await run('packages/server/bin/sluice.mjs', ['start', '--data-dir', folder, ...sets]);
+    const sets = Object.entries({ ...portSettings(await freePorts()), 'rtmp.port': port });
+    const flags = sets.flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+    const { code, output } = await run('packages/server/bin/sluice.mjs', ['start', '--data-dir', folder, ...flags]);
     other.close();
     expect(code).toBe(1);
     const lines = output.split('\n').filter((line) => line.startsWith('sluice:'));

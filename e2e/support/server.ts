@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,22 +23,64 @@ export function freePort(): Promise<number> {
   });
 }
 
+/** A UDP port that was free a moment ago. */
+export function freeUdpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4');
+    socket.once('error', reject);
+    socket.bind(0, () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}
+
+/** Ports for all that a server listens on, so that several can run beside each other. */
+export async function freePorts() {
+  return {
+    rtmp: await freePort(),
+    hls: await freePort(),
+    http: await freePort(),
+    https: await freePort(),
+    ws: await freePort(),
+    wss: await freePort(),
+    media: await freeUdpPort(),
+  };
+}
+
+export type ServerPorts = Awaited<ReturnType<typeof freePorts>>;
+
+/** Those ports as settings. */
+export function portSettings(ports: ServerPorts): Record<string, number> {
+  return {
+    'rtmp.port': ports.rtmp,
+    'hls.port': ports.hls,
+    'http.port': ports.http,
+    'https.port': ports.https,
+    'ws.port': ports.ws,
+    'wss.port': ports.wss,
+    media_port_from: ports.media,
+  };
+}
+
 /** The server as a user starts it: its own process, its own folder, free ports. */
 export class TestServer {
   readonly rtmpPort: number;
   readonly hlsPort: number;
   readonly httpPort: number;
+  readonly ports: ServerPorts;
   readonly folder: string;
   output = '';
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
 
-  private constructor(child: ChildProcess, folder: string, ports: { rtmp: number; hls: number; http: number }) {
+  private constructor(child: ChildProcess, folder: string, ports: ServerPorts) {
     this.#child = child;
     this.folder = folder;
     this.rtmpPort = ports.rtmp;
     this.hlsPort = ports.hls;
     this.httpPort = ports.http;
+    this.ports = ports;
     this.#exited = new Promise((resolve) => child.once('exit', resolve));
     child.stdout?.on('data', (text) => (this.output += String(text)));
     child.stderr?.on('data', (text) => (this.output += String(text)));
@@ -46,9 +89,9 @@ export class TestServer {
   static async start(
     options: { settings?: Record<string, string | number>; args?: string[] } = {},
   ): Promise<TestServer> {
-    const ports = { rtmp: await freePort(), hls: await freePort(), http: await freePort() };
+    const ports = await freePorts();
     const folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
-    const settings = { 'rtmp.port': ports.rtmp, 'hls.port': ports.hls, 'http.port': ports.http, ...options.settings };
+    const settings = { ...portSettings(ports), ...options.settings };
     const sets = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
     const args = [SLUICE, 'start', '--data-dir', folder, ...sets, ...(options.args ?? [])];
     const server = new TestServer(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }), folder, ports);

@@ -11,6 +11,8 @@ export interface StreamAddresses {
   readonly hls: string;
   readonly flv: string;
   readonly webSocketFlv: string;
+  readonly whip: string;
+  readonly whep: string;
   readonly ffplay: string;
   readonly ffmpegFile: string;
   readonly ffmpegTestPicture: string;
@@ -29,6 +31,8 @@ export function streamAddresses(host: string, ports: OverviewPorts, name: string
     hls: `http://${hostInUrl(host)}:${ports.hls}/${encoded}/${encoded}.m3u8`,
     flv: `http://${hostInUrl(host)}:${ports.http}/flv/${encoded}.flv`,
     webSocketFlv: `ws://${hostInUrl(host)}:${ports.http}/flv/${encoded}.flv`,
+    whip: `http://${hostInUrl(host)}:${ports.http}/whip/${encoded}`,
+    whep: `http://${hostInUrl(host)}:${ports.http}/whep/${encoded}`,
     ffplay: `ffplay -fflags nobuffer ${quoted(rtmp)}`,
     ffmpegFile: `ffmpeg -re -stream_loop -1 -i input.mp4 ${output}`,
     ffmpegTestPicture: `ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 ${output}`,
@@ -41,9 +45,15 @@ export function streamAddresses(host: string, ports: OverviewPorts, name: string
  */
 export function playerAddress(protocol: PlayProtocol, name: string, ports: OverviewPorts): string {
   if (protocol === 'hls') return streamAddresses(location.hostname.replace(/^\[|\]$/g, ''), ports, name).hls;
+  if (protocol === 'webrtc') return new URL(`whep/${encodeURIComponent(name)}`, document.baseURI).href;
   const address = new URL(`flv/${encodeURIComponent(name)}.flv`, document.baseURI);
   if (protocol === 'ws-flv') address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
   return address.href;
+}
+
+/** Address to which this page publishes by WHIP. */
+export function whipAddress(name: string): string {
+  return new URL(`whip/${encodeURIComponent(name)}`, document.baseURI).href;
 }
 
 /** The addresses to choose from, with the one that this page came from first. */

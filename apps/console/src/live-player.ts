@@ -1,5 +1,6 @@
 import type { PlayProtocol } from './play-protocol.ts';
 import { bufferedAhead, type PlayerSource, type SourceEvents } from './player-source.ts';
+import type { PeerFact } from './webrtc/peer-facts.ts';
 
 export type PlayerPhase = 'idle' | 'loading' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'error';
 
@@ -15,6 +16,8 @@ export interface PlayerState {
   /** How often playback ran out of media after it had begun. */
   readonly stalls: number;
   readonly muted: boolean;
+  /** What the way of playing tells about itself; none for those that tell nothing. */
+  readonly facts: readonly PeerFact[];
 }
 
 export const IDLE: PlayerState = {
@@ -24,6 +27,7 @@ export const IDLE: PlayerState = {
   bufferSeconds: 0,
   stalls: 0,
   muted: true,
+  facts: [],
 };
 
 /** What is played and how. */
@@ -88,8 +92,7 @@ export class LivePlayer {
       impossible: (message) => this.#set({ phase: 'error', message }),
     };
     try {
-      const open =
-        protocol === 'hls' ? (await import('./hls-source.ts')).openHls : (await import('./flv-source.ts')).openFlv;
+      const open = await opener(protocol);
       if (!this.#aborter.signal.aborted) this.#source = open(this.#video, url, events);
     } catch {
       this.#set({ phase: 'error', message: 'The player could not be loaded from the server. Reload the page.' });
@@ -146,6 +149,7 @@ export class LivePlayer {
   #measure(): void {
     const delaySeconds = this.#begun ? this.#source?.delaySeconds() : undefined;
     this.#set({ delaySeconds, bufferSeconds: bufferedAhead(this.#video) });
+    void this.#source?.facts?.().then((facts) => this.#set({ facts }));
   }
 
   #set(change: Partial<PlayerState>): void {
@@ -153,4 +157,13 @@ export class LivePlayer {
     this.#state = { ...this.#state, ...change };
     this.#onState(this.#state);
   }
+}
+
+type Opener = (video: HTMLVideoElement, url: string, events: SourceEvents) => PlayerSource | undefined;
+
+/** Loads what a protocol needs only when it is chosen. */
+async function opener(protocol: PlayProtocol): Promise<Opener> {
+  if (protocol === 'webrtc') return (await import('./webrtc-source.ts')).openWebRtc;
+  if (protocol === 'hls') return (await import('./hls-source.ts')).openHls;
+  return (await import('./flv-source.ts')).openFlv;
 }

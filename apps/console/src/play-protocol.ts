@@ -1,7 +1,7 @@
 import { type Ref, ref, watch } from 'vue';
 
 /** How the page's player gets a stream. */
-export type PlayProtocol = 'hls' | 'flv' | 'ws-flv';
+export type PlayProtocol = 'webrtc' | 'hls' | 'flv' | 'ws-flv';
 
 /** One choice of the player, with what a person should know about it. */
 export interface ProtocolChoice {
@@ -12,6 +12,7 @@ export interface ProtocolChoice {
 
 /** All choices, in the order they are offered. */
 export const PROTOCOLS: readonly ProtocolChoice[] = [
+  { id: 'webrtc', label: 'WebRTC', about: 'A fraction of a second behind; needs UDP to the server.' },
   { id: 'hls', label: 'HLS', about: 'Plays on every device; some seconds behind.' },
   { id: 'flv', label: 'HTTP-FLV', about: 'About one second behind; played by mpegts.js.' },
   { id: 'ws-flv', label: 'WebSocket-FLV', about: 'As HTTP-FLV, for networks where only a WebSocket goes through.' },

@@ -36,6 +36,8 @@ export function planPlayback(
   protocol: PlayProtocol,
   supports: CodecSupport = browserSupports,
 ): PlayPlan {
+  // The server converts what the browser does not take, or says why it does not.
+  if (protocol === 'webrtc') return { problem: '', note: '', flvQuery: '' };
   const video = stream?.video ? obstacle({ kind: 'video', ...stream.video }, protocol, supports) : '';
   const audio = stream?.audio ? obstacle({ kind: 'audio', ...stream.audio }, protocol, supports) : '';
   const hasPlayable = (stream?.video != null && video === '') || (stream?.audio != null && audio === '');

@@ -1,3 +1,5 @@
+import type { PeerFact } from './webrtc/peer-facts.ts';
+
 /** What a source of media tells its player. */
 export interface SourceEvents {
   /** There is something to play. */
@@ -18,6 +20,8 @@ export interface PlayerSource {
   resume(): void;
   /** Seconds behind the newest media; undefined while unknown. */
   delaySeconds(): number | undefined;
+  /** Facts of this moment that explain trouble, where the source has any. */
+  facts?(): Promise<readonly PeerFact[]>;
   /** Ends all loading. */
   close(): void;
 }

@@ -7,6 +7,20 @@ export function streamLink(name: string): string {
   return `${STREAM_PREFIX}${encodeURIComponent(name)}`;
 }
 
+/** Link to the page that publishes from the browser. */
+export const PUBLISH_LINK = '#/publish';
+
+/** True while the page's address asks for the page that publishes. */
+export function usePublishRoute(): Readonly<Ref<boolean>> {
+  const asked = ref(location.hash === PUBLISH_LINK);
+  const onChange = (): void => {
+    asked.value = location.hash === PUBLISH_LINK;
+  };
+  onMounted(() => window.addEventListener('hashchange', onChange));
+  onUnmounted(() => window.removeEventListener('hashchange', onChange));
+  return asked;
+}
+
 /** Name of the stream whose view the page's address asks for; undefined for the list of all. */
 export function useRoute(): Readonly<Ref<string | undefined>> {
   const name = ref(streamOf(location.hash));

@@ -93,13 +93,13 @@ function activityOptions(settings: Settings): MediaActivityOptions {
   const on = settings.rtp_activity_rtmp && activity?.enabled === true;
   return {
     timeoutMs: on ? activity.seconds * 1000 : 0,
-    audioExclude: settings.rtp_activity_audio ? pattern(settings.rtp_activity_audio_exclude) : EVERY_NAME,
-    videoExclude: settings.rtp_activity_video ? pattern(settings.rtp_activity_video_exclude) : EVERY_NAME,
+    audioExclude: settings.rtp_activity_audio ? namePattern(settings.rtp_activity_audio_exclude) : EVERY_NAME,
+    videoExclude: settings.rtp_activity_video ? namePattern(settings.rtp_activity_video_exclude) : EVERY_NAME,
   };
 }
 
-/** The pattern must match the whole name, as Java's `matches` does for WCS. */
-function pattern(text: string): RegExp | undefined {
+/** The pattern of a setting that excludes stream names: it must match the whole name, as Java's `matches` does for WCS. */
+export function namePattern(text: string): RegExp | undefined {
   return text === '' ? undefined : new RegExp(`^(?:${text})$`);
 }
 

@@ -2,26 +2,31 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { audioFormat, codecString, pictureSize, videoSize } from '@sluice/media';
-import { ControlServer, DEFAULT_CONTROL_OPTIONS, PrometheusCounters, type StreamDetails } from '../control/index.ts';
 import {
-  Adaptations,
-  ConnectionRegistry,
-  type Log,
-  SessionRegistry,
-  type Stream,
-  StreamRegistry,
-} from '../core/index.ts';
-import { Ticker } from '../io/index.ts';
-import { type FlvOptions, FlvServer } from '../protocols/flv/index.ts';
-import { HlsServer, resolveHlsOptions } from '../protocols/hls/index.ts';
+  ControlServer,
+  DEFAULT_CONTROL_OPTIONS,
+  PrometheusCounters,
+  SignallingServer,
+  type TlsIdentity,
+} from '../control/index.ts';
+import { Adaptations, ConnectionRegistry, type Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
+import { Engine } from '../engine/index.ts';
+import { type HttpMount, Ticker } from '../io/index.ts';
+import { FlvServer } from '../protocols/flv/index.ts';
+import { HlsServer } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
+import { WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
+import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
-import { parseHeaderList, type Settings } from './settings/index.ts';
+import type { Settings } from './settings/index.ts';
+import { signallingOptions } from './signalling-options.ts';
+import { describeStream } from './stream-details.ts';
 import { tlsIdentity } from './tls-identity.ts';
+import { serverUrls } from './urls.ts';
 import { serverVersion } from './version.ts';
+import { webRtcOptions, whipOptions } from './webrtc-options.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -40,6 +45,7 @@ export interface RunningServer {
 }
 
 interface Part {
+  start?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,44 +64,46 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { settings, log } = options;
   keepYoungGenerationSmall();
   const hub = makeHub(options);
-  const host = listenAddress(settings.bind_address);
   const vod = new VodResolver(hub, {
     mediaDir: resolve(options.dataDir, settings.media_dir),
     idleTimeoutMs: VOD_IDLE_MS,
   });
-  const deps = { ...hub, resolvers: [vod] };
-  const rtmp = await makeRtmp(options, deps, host);
-  const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
-  const withFlv = settings.flv_enabled && settings['http.port'] !== 0;
-  const flv = withFlv ? new FlvServer(deps, flvOptions(settings)) : undefined;
-  const control = settings['http.port'] === 0 ? undefined : makeControl(options, { hub, host, rtmp, hls, flv });
+  const release = async (parts: readonly Part[]): Promise<void> => {
+    await closeAll([vod, ...parts]);
+    hub.adaptations.close();
+    await hub.engine?.close();
+    hub.streams.close();
+  };
   const parts: Part[] = [];
+  let servers: Awaited<ReturnType<typeof makeServers>>;
   try {
-    for (const part of [rtmp, hls, flv, control]) {
+    servers = await makeServers(options, hub, vod);
+    // WebRTC before those who ask it for answers.
+    for (const part of Object.values(servers) as (Part | undefined)[]) {
       if (part === undefined) continue;
       parts.push(part);
-      await part.start();
+      await part.start?.();
     }
     if (options.demo) await startDemo(vod, log);
   } catch (error) {
-    await closeAll([...parts, vod]);
+    await release(parts);
     throw error;
   }
   const sampling = sampleRates(hub.streams, hub.ticker);
   let closing: Promise<void> | undefined;
   return {
-    urls: urlsFor(options, { http: control?.port, rtmp: rtmp?.port, rtmps: rtmp?.securePort, hls: hls?.port }),
+    urls: serverUrls(settings, options.demo ? DEMO_STREAM : 'NAME', portsOf(servers)),
     close: () => {
       closing ??= (async () => {
         sampling[Symbol.dispose]();
-        await closeAll([vod, ...parts]);
-        hub.adaptations.close();
-        hub.streams.close();
+        await release(parts);
       })();
       return closing;
     },
   };
 }
+
+type Hub = ReturnType<typeof makeHub>;
 
 function makeHub({ settings, log }: StartOptions) {
   const streams = new StreamRegistry({
@@ -104,40 +112,90 @@ function makeHub({ settings, log }: StartOptions) {
     stream: { gopCacheMaxMs: settings.gop_cache_duration, gopCacheMaxBytes: settings.gop_cache_bytes },
   });
   const counters = new PrometheusCounters();
+  const engine = settings.transcoding_disabled ? undefined : new Engine(engineOptions(settings), { log, counters });
   return {
     streams,
     sessions: new SessionRegistry(),
     connections: new ConnectionRegistry(),
-    adaptations: new Adaptations({ converter: undefined, log, counters }),
+    adaptations: new Adaptations({ converter: engine, log, counters }),
+    engine,
     log,
     counters,
     ticker: new Ticker(),
   };
 }
 
+/** All that listens, in the order in which it is started; undefined for what is off. */
+async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
+  const { settings, dataDir } = options;
+  const host = listenAddress(settings.bind_address);
+  const deps = { ...hub, resolvers: [vod] };
+  const identity = await identityFor(options);
+  const rtmp = makeRtmp(options, deps, { host, identity });
+  const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
+  const web = settings['http.port'] !== 0;
+  const flv = settings.flv_enabled && web ? new FlvServer(deps, flvOptions(settings)) : undefined;
+  const webrtc =
+    settings.media_port_from === 0
+      ? undefined
+      : new WebRtcServer(deps, await webRtcOptions(settings, { dataDir, host }));
+  const withWhip = webrtc !== undefined && settings.whip_enabled && web;
+  const whipDeps = withWhip ? { log: hub.log, gateway: webrtc } : undefined;
+  const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
+  const whep = whipDeps && new WhipMount('play', whipDeps, whipOptions(settings));
+  const signalling =
+    webrtc !== undefined && (settings['ws.port'] !== 0 || settings['wss.port'] !== 0)
+      ? new SignallingServer({ ...hub, peers: webrtc }, signallingOptions(settings, { host, identity }))
+      : undefined;
+  const mounts = [flv, whip, whep].filter((mount) => mount !== undefined);
+  const ports = () => ({ rtmp: rtmp?.port ?? 0, hls: hls?.port ?? 0 });
+  const control = web ? makeControl(options, hub, { host, identity, mounts, ports }) : undefined;
+  return { rtmp, hls, flv, webrtc, whip, whep, signalling, control };
+}
+
+/** The certificate of the TLS ports, where one of them is on. */
+async function identityFor({ settings, dataDir, log }: StartOptions): Promise<TlsIdentity | undefined> {
+  const needed =
+    settings['https.port'] !== 0 ||
+    settings['wss.port'] !== 0 ||
+    settings['rtmps.port'] !== 0 ||
+    settings.rtmps_listen.length > 0;
+  if (!needed) return undefined;
+  return tlsIdentity({
+    certificateFile: settings.tls_certificate,
+    privateKeyFile: settings.tls_private_key,
+    dataDir,
+    host: settings.ip,
+    log,
+  });
+}
+
 function makeControl(
   { settings, demo }: StartOptions,
+  hub: Hub,
   parts: {
-    hub: ReturnType<typeof makeHub>;
-    host: string;
-    rtmp: RtmpServer | undefined;
-    hls: HlsServer | undefined;
-    flv: FlvServer | undefined;
+    readonly host: string;
+    readonly identity: TlsIdentity | undefined;
+    readonly mounts: readonly HttpMount[];
+    readonly ports: () => { readonly rtmp: number; readonly hls: number };
   },
 ): ControlServer {
   const deps = {
-    ...parts.hub,
+    ...hub,
     version: serverVersion(),
     consoleDir: CONSOLE_DIR,
     describeTrack: describeStream,
-    ports: () => ({ rtmp: parts.rtmp?.port ?? 0, hls: parts.hls?.port ?? 0 }),
+    ports: parts.ports,
     demoStreamName: demo ? DEMO_STREAM : undefined,
-    mounts: parts.flv === undefined ? [] : [parts.flv],
+    mounts: parts.mounts,
   };
+  const { identity } = parts;
   return new ControlServer(deps, {
     ...DEFAULT_CONTROL_OPTIONS,
     host: parts.host,
     port: settings['http.port'],
+    https:
+      settings['https.port'] === 0 || identity === undefined ? undefined : { port: settings['https.port'], identity },
     allowOrigin: settings.rest_access_control_allow_origin,
     allowHeaders: settings.rest_access_control_allow_headers,
     allowMethods: settings.rest_access_control_allow_methods,
@@ -145,59 +203,26 @@ function makeControl(
   });
 }
 
-async function makeRtmp(
-  { settings, dataDir, log }: StartOptions,
+function makeRtmp(
+  { settings, dataDir }: StartOptions,
   deps: ConstructorParameters<typeof RtmpServer>[0],
-  host: string,
-): Promise<RtmpServer | undefined> {
+  { host, identity }: { readonly host: string; readonly identity: TlsIdentity | undefined },
+): RtmpServer | undefined {
   const listen = rtmpAddresses(settings, host);
   if (listen.length === 0) return undefined;
-  const tls = listen.some((address) => address.secure === true)
-    ? await tlsIdentity({
-        certificateFile: settings.tls_certificate,
-        privateKeyFile: settings.tls_private_key,
-        dataDir,
-        host: settings.ip,
-        log,
-      })
-    : undefined;
-  return new RtmpServer(deps, rtmpOptions(settings, { dataDir, listen, tls }));
+  return new RtmpServer(deps, rtmpOptions(settings, { dataDir, listen, tls: identity }));
 }
 
-/** FLV is played on the web port, so what that tells browsers of other origins holds for it too. */
-function flvOptions(settings: Settings): Partial<FlvOptions> {
-  const list = parseHeaderList(settings.rest_access_control_headers);
-  const headers: FlvOptions['headers'] = [
-    ['Access-Control-Allow-Origin', settings.rest_access_control_allow_origin],
-    ['Access-Control-Allow-Headers', settings.rest_access_control_allow_headers],
-  ];
+function portsOf({ rtmp, hls, control, signalling }: Awaited<ReturnType<typeof makeServers>>) {
   return {
-    maxViewers: settings.flv_max_viewers,
-    playWaitMs: settings.flv_play_wait,
-    viewerStallTimeoutMs: settings.flv_viewer_stall_timeout,
-    viewerWriteBytes: settings.flv_viewer_buffer,
-    flushIntervalMs: settings.flv_flush_interval,
-    headers: list.length > 0 ? list : headers,
-    keepAlive: settings['keep_alive.enabled'].includes('websocket') && settings['keep_alive.algorithm'] !== 'NONE',
-    keepAliveIntervalMs: settings['keep_alive.server_interval'],
-    keepAliveProbes: settings['keep_alive.probes'],
+    http: control?.port,
+    https: control?.securePort,
+    rtmp: rtmp?.port,
+    rtmps: rtmp?.securePort,
+    hls: hls?.port,
+    ws: signalling?.port,
+    wss: signalling?.securePort,
   };
-}
-
-function hlsOptions(settings: Settings, host: string) {
-  return resolveHlsOptions({
-    host,
-    port: settings['hls.port'],
-    listSize: settings.hls_list_size,
-    segmentMinMs: settings.hls_time_min,
-    maxSegmentMs: settings.hls_max_segment_time,
-    container: settings.hls_container === 'ts' ? 'ts' : 'fmp4',
-    autoStart: settings.hls_auto_start,
-    providerTimeoutMs: settings.hls_manager_provider_timeout * 1000,
-    maxBytes: settings.hls_memory_limit,
-    startWaitMs: settings.hls_start_wait,
-    extraHeaders: parseHeaderList(settings.hls_access_control_headers),
-  });
 }
 
 async function startDemo(vod: VodResolver, log: Log): Promise<void> {
@@ -212,7 +237,7 @@ function listenAddress(address: string): string {
 }
 
 /** Closes every part, whatever the others do; the first error is thrown at the end. */
-async function closeAll(parts: readonly Part[]): Promise<void> {
+async function closeAll(parts: readonly Pick<Part, 'close'>[]): Promise<void> {
   const results = await Promise.allSettled(parts.map((part) => part.close()));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
@@ -227,41 +252,4 @@ function sampleRates(streams: StreamRegistry, ticker: Ticker): Disposable {
       stream.audioRate.sample(now);
     }
   });
-}
-
-/** Reads what only a bitstream parser can tell; what can't be parsed is left out. */
-function describeStream(stream: Stream): StreamDetails {
-  const { video, audio } = stream.state;
-  const size = video && (videoSize(video) ?? sizeOfNewestKeyFrame(stream));
-  const format = audio && audioFormat(audio);
-  return {
-    video: size && { width: size.width, height: size.height, codecString: video && codecString(video) },
-    audio: format && { ...format, codecString: audio && codecString(audio) },
-  };
-}
-
-/** For codecs that say the size in their key frames only. */
-function sizeOfNewestKeyFrame({ log }: Stream): { width: number; height: number } | undefined {
-  const packet = log.at(log.lastStartPoint)?.packet;
-  return packet && pictureSize(packet);
-}
-
-function urlsFor(
-  { settings, demo }: StartOptions,
-  ports: Readonly<Partial<Record<'http' | 'rtmp' | 'rtmps' | 'hls', number | undefined>>>,
-): RunningServer['urls'] {
-  const host = settings.ip || 'localhost';
-  const name = demo ? DEMO_STREAM : 'NAME';
-  const urls: { what: string; url: string }[] = [];
-  if (ports.http !== undefined) urls.push({ what: 'Open in a browser', url: `http://${host}:${ports.http}/` });
-  if (ports.rtmp) {
-    urls.push({ what: 'Publish (OBS server)', url: `rtmp://${host}:${ports.rtmp}/live  with any stream key` });
-    urls.push({ what: 'Play by RTMP', url: `rtmp://${host}:${ports.rtmp}/live/${name}` });
-  }
-  if (ports.rtmps) urls.push({ what: 'Publish by RTMPS', url: `rtmps://${host}:${ports.rtmps}/live` });
-  if (ports.http !== undefined && settings.flv_enabled)
-    urls.push({ what: 'Play by HTTP-FLV', url: `http://${host}:${ports.http}/flv/${name}.flv` });
-  if (ports.hls !== undefined)
-    urls.push({ what: 'Play by HLS', url: `http://${host}:${ports.hls}/${name}/${name}.m3u8` });
-  return urls;
 }

@@ -33,10 +33,26 @@ export async function tlsIdentity(options: TlsIdentityOptions): Promise<TlsIdent
   if ((certificateFile === '') !== (privateKeyFile === ''))
     throw new MediaServerError('CONFIG_INVALID', 'set both tls_certificate and tls_private_key, or none of them');
   if (certificateFile !== '') return load(resolve(dataDir, certificateFile), resolve(dataDir, privateKeyFile));
-  const cert = join(dataDir, 'tls', 'certificate.pem');
-  const key = join(dataDir, 'tls', 'private-key.pem');
-  if (!existsSync(cert) || !existsSync(key)) await make(cert, key, options);
-  return load(cert, key);
+  const made = await keptIdentity(join(dataDir, 'tls'), options.host);
+  if (made.isNew)
+    options.log.info({ folder: 'tls' }, 'made a certificate, signed by itself: players must be told to trust it');
+  return made.identity;
+}
+
+/**
+ * A certificate signed by itself, with a key of the curve P-256, that is made once and kept in that folder.
+ * @param name The name or address that clients use; empty when unknown.
+ * @throws MediaServerError CONFIG_INVALID when what is kept there can't be used
+ */
+export async function keptIdentity(
+  folder: string,
+  name: string,
+): Promise<{ readonly identity: TlsIdentity; readonly isNew: boolean }> {
+  const cert = join(folder, 'certificate.pem');
+  const key = join(folder, 'private-key.pem');
+  const isNew = !existsSync(cert) || !existsSync(key);
+  if (isNew) await make(cert, key, name === '' ? hostname() : name);
+  return { identity: load(cert, key), isNew };
 }
 
 function load(certFile: string, keyFile: string): TlsIdentity {
@@ -57,8 +73,7 @@ function altName(name: string): { type: 7; ip: string } | { type: 2; value: stri
   return isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name };
 }
 
-async function make(certFile: string, keyFile: string, { host, log }: TlsIdentityOptions): Promise<void> {
-  const name = host === '' ? hostname() : host;
+async function make(certFile: string, keyFile: string, name: string): Promise<void> {
   const pems = await generate([{ name: 'commonName', value: name }], {
     keyType: 'ec',
     algorithm: 'sha256',
@@ -73,5 +88,4 @@ async function make(certFile: string, keyFile: string, { host, log }: TlsIdentit
   mkdirSync(dirname(certFile), { recursive: true });
   writeFileSync(keyFile, pems.private, { mode: 0o600 });
   writeFileSync(certFile, pems.cert);
-  log.info({ file: certFile, name }, 'made a certificate, signed by itself: players must be told to trust it');
 }

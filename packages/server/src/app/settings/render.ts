@@ -6,6 +6,18 @@ import { describeAllowed, formatValue } from './value.ts';
 
 const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] = [
   { title: 'RTMP', has: (name) => /^(rtmp|h264_sps)/.test(name) },
+  {
+    title: 'WebRTC',
+    has: (name) =>
+      /^(webrtc|media_port|rtp_(receive|send)|periodic_fir|rtcp_|jitter|use_strict|codecs|profiles|whip|whep)/.test(
+        name,
+      ),
+  },
+  { title: 'Web SDK', has: (name) => /^(wss?[._]|(in|out)bound_video_rate)/.test(name) },
+  {
+    title: 'Conversion',
+    has: (name) => ['transcoding_disabled', 'opus.encoder.bitrate', 'aac_encoder_bitrate'].includes(name),
+  },
   { title: 'Publishers that fall silent', has: (name) => name.startsWith('rtp_activity') },
   { title: 'HTTP-FLV and WebSocket-FLV', has: (name) => name.startsWith('flv') },
   { title: 'HLS', has: (name) => name.startsWith('hls') },

@@ -1,9 +1,11 @@
 import type { SettingEntry } from './setting-entry.ts';
+import { ENGINE_SETTINGS } from './tables/engine.ts';
 import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
 import { HLS_SETTINGS } from './tables/hls.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
 import { WEB_SETTINGS } from './tables/web.ts';
+import { WEBRTC_SETTINGS } from './tables/webrtc.ts';
 
 /**
  * Every setting of the server. These tables are the only place where a setting is declared: types, defaults, checks,
@@ -15,6 +17,8 @@ export const SCHEMA = {
   ...RTMP_SETTINGS,
   ...FLV_SETTINGS,
   ...HLS_SETTINGS,
+  ...WEBRTC_SETTINGS,
+  ...ENGINE_SETTINGS,
 } as const satisfies Record<string, SettingEntry>;
 
 export type SettingName = keyof typeof SCHEMA;
@@ -39,6 +43,9 @@ export const ALIASES: Readonly<Record<string, SettingName>> = {
   rtmp_port: 'rtmp.port',
   'hls.http.port': 'hls.port',
   external_ip: 'ip',
+  https_port: 'https.port',
+  ws_port: 'ws.port',
+  wss_port: 'wss.port',
 };
 
 /** All settings in the order of the table. */

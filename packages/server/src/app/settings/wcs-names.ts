@@ -3,25 +3,25 @@
  * each one gives a warning that says so, unlike a name that nobody knows.
  */
 const BY_FAMILY = {
-  ports: `https.port hls.https.port ws.port wss.port rtsp.port rtmfp.port cdn_port port_from port_to media_port_from
-    media_port_to rtsp_client_port_from rtsp_client_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
-  server: `ip_local hold_ip_settings allow_domains disable_manager_rmi client_mode client_log_level client_dump_level
-    enable_extended_logging wss.cert.password wss.keystore.password user_agent client_acl_property_name
-    keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
+  ports: `hls.https.port rtsp.port rtmfp.port cdn_port port_from port_to media_port_to rtsp_client_port_from
+    rtsp_client_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
+  server: `ip_local hold_ip_settings allow_domains disable_manager_rmi client_mode client_log_level
+    client_dump_level enable_extended_logging wss.cert.password wss.keystore.password user_agent
+    client_acl_property_name keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
     streaming_sessions_keep_alive_interval load_balancing_enabled`,
   rest: `disable_rest_auth disable_rest_requests rest_hook_secret_key rest_hook_send_hash rest_max_connections
     rest_request_timeout auto_login_url get_callee_url balance_header cost_header`,
   rtmp: `rtmp_flash_ver_publisher rtmp_push_auto_start rtmp_push_auto_start_url rtmp_push_restore
-    rtmp_push_restore_attempts rtmp_push_restore_interval_ms rtmp_transponder_full_url rtmp_transponder_send_metadata
-    rtmp_transponder_stream_name_prefix disable_streaming_proxy`,
+    rtmp_push_restore_attempts rtmp_push_restore_interval_ms rtmp_transponder_full_url
+    rtmp_transponder_send_metadata rtmp_transponder_stream_name_prefix disable_streaming_proxy`,
   rtsp: `rtsp_client_address rtsp_client_strip_audio_codecs rtsp_interleaved_channels rtsp_interleaved_mode
     rtsp_server_auth_enabled`,
-  hls: `hls_abr_auto_start hls_abr_enabled hls_auth_enabled hls_auth_token_cache hls_dir hls_hold_segments_before_delete
-    hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled hls_player_height hls_player_width
-    hls_preloader_dir hls_preloader_enabled hls_preloader_time_min hls_segment_name_suffix_randomizer_enabled
-    hls_static_dir hls_static_enabled hls_store_segment_in_memory ll_hls_create_preloader ll_hls_custom_preloader_dir
-    ll_hls_enabled ll_hls_list_size ll_hls_preloader_dir h264_b_frames_force_transcoding
-    frame_cnt_to_determine_their_type`,
+  hls: `hls_abr_auto_start hls_abr_enabled hls_auth_enabled hls_auth_token_cache hls_dir
+    hls_hold_segments_before_delete hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled
+    hls_player_height hls_player_width hls_preloader_dir hls_preloader_enabled hls_preloader_time_min
+    hls_segment_name_suffix_randomizer_enabled hls_static_dir hls_static_enabled hls_store_segment_in_memory
+    ll_hls_create_preloader ll_hls_custom_preloader_dir ll_hls_enabled ll_hls_list_size ll_hls_preloader_dir
+    h264_b_frames_force_transcoding frame_cnt_to_determine_their_type`,
   vod: `vod_live_loop vod_stream_timeout vod_mp4_container_new vod_mp4_container_new_buffer_ms
     vod_mp4_container_isoparser_heap_datasource aws_s3_credentials`,
   recording: `record_dir record_tmp_dir record_fragments_dir record_formats record_flash_published_streams
@@ -35,17 +35,13 @@ const BY_FAMILY = {
     webm_java_writer_enable webm_java_cluster`,
   snapshot: `snapshot_auto_dir snapshot_auto_enabled snapshot_auto_naming snapshot_auto_rate snapshot_auto_retention
     snapshot_taking_attempts snapshot_taking_interval_ms`,
-  webrtc: `rtp_bundle rtp_receive_buffer_size rtp_send_buffer_size compact_media_port_usage ice_tcp_transport
-    ice_tcp_nio ice_tcp_channel_high_water_mark ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size
-    ice_tcp_send_buffer_size webrtc_cc2_twcc webrtc_cc_max_bitrate webrtc_cc_min_bitrate webrtc_sdp_max_bitrate_bps
-    webrtc_sdp_min_bitrate_bps rtcp_pli_request_interval periodic_fir_request periodic_fir_request_interval
-    jitter_buffer_capacity jitter_buffer_strictness use_strict_jitter_buffer av_paced_sender
+  webrtc: `rtp_bundle compact_media_port_usage ice_tcp_transport ice_tcp_nio ice_tcp_channel_high_water_mark
+    ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size ice_tcp_send_buffer_size av_paced_sender
     av_paced_sender_max_buffer_size wcs_sfu_bridge_enabled`,
-  codecs: `codecs codecs_exclude_sfu codecs_exclude_sip codecs_exclude_sip_rtmp codecs_exclude_streaming
-    opus.encoder.bitrate use_fdk_aac use_speex_java_impl h264_check_and_skip_annexb
-    h264_sps_rbsp_scale h264_strict_kframe_detect encoder_priority video_encoder_h264_gop video_enabled
-    video_filter_enable_fps video_filter_enable_rotate video_filter_fps video_filter_fps_gop_synchronization
-    video_transcoder_preserve_aspect_ratio streaming_video_decoder_fast_start transcoding_disabled
+  codecs: `codecs_exclude_sfu codecs_exclude_sip codecs_exclude_sip_rtmp use_fdk_aac use_speex_java_impl
+    h264_check_and_skip_annexb h264_sps_rbsp_scale h264_strict_kframe_detect encoder_priority video_encoder_h264_gop
+    video_enabled video_filter_enable_fps video_filter_enable_rotate video_filter_fps
+    video_filter_fps_gop_synchronization video_transcoder_preserve_aspect_ratio streaming_video_decoder_fast_start
     transcoder_agent_activity_timer_timeout custom_watermark_filename custom_watermark_mix watermark_x watermark_y`,
   mixer: `audio_mixer_output_channels audio_mixer_output_codec audio_mixer_output_sample_rate
     mixer_activity_timer_timeout mixer_audio_threads mixer_auto_start mixer_desktop_align

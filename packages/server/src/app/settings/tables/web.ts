@@ -8,6 +8,12 @@ export const WEB_SETTINGS = {
     from: 'wcs',
     doc: 'Port of the console, the REST API, health and metrics.',
   },
+  'https.port': {
+    type: 'port',
+    default: 8444,
+    from: 'wcs',
+    doc: 'The same as `http.port` with TLS. Browsers let a page use camera and microphone only from `https://` or `localhost`.',
+  },
   rest_access_control_allow_origin: {
     type: 'string',
     default: '*',

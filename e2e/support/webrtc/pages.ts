@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { vi } from 'vitest';
+import { CHROMIUM_ARGS } from '../browser.ts';
+import { BEEP_HZ, FLASH_SECONDS } from './flashes.ts';
+import {
+  makeSource,
+  type PlayedInPage,
+  playDirectly,
+  playedInPage,
+  playInPage,
+  publishInPage,
+  sendTracks,
+  watchPeer,
+} from './page.ts';
+
+/** Chromium as a web site's visitor has it, with a camera and a microphone that are not real. */
+export const WEBRTC_ARGS = [
+  ...CHROMIUM_ARGS,
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--allow-loopback-in-peer-connection',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+];
+
+/** Pages that publish and play by WHIP and WHEP, on a web site of another origin than the server's. */
+export class WebRtcPages {
+  readonly browser: Browser;
+  readonly origin: string;
+  readonly #site: Server;
+
+  private constructor(browser: Browser, site: Server) {
+    this.browser = browser;
+    this.#site = site;
+    const address = site.address();
+    this.origin = `http://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  static async start(): Promise<WebRtcPages> {
+    const site = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end('<!doctype html><title>Test</title><body></body>');
+    }).listen(0, 'localhost');
+    await once(site, 'listening');
+    return new WebRtcPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS }), site);
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    this.#site.close();
+  }
+
+  /** A page that publishes flashes and beeps by WHIP; it is connected then. */
+  async publish(url: string, media: { readonly video?: string | undefined; readonly audio?: boolean }): Promise<Page> {
+    const page = await this.#page();
+    await page.evaluate(publishInPage, {
+      url,
+      video: media.video,
+      audio: media.audio ?? true,
+      flashSeconds: FLASH_SECONDS,
+      beepHz: BEEP_HZ,
+    });
+    return page;
+  }
+
+  /** A page that plays by WHEP. */
+  async play(url: string, media: { readonly video?: boolean; readonly audio?: boolean } = {}): Promise<PlayingPage> {
+    const page = await this.#page();
+    await page.evaluate(playInPage, { url, video: media.video ?? true, audio: media.audio ?? true });
+    return new PlayingPage(page);
+  }
+
+  /** A page that plays what it sends itself, without a server. */
+  async playDirectly(video: string): Promise<PlayingPage> {
+    const page = await this.#page();
+    await page.evaluate(playDirectly, { video, audio: true, flashSeconds: FLASH_SECONDS, beepHz: BEEP_HZ });
+    return new PlayingPage(page);
+  }
+
+  async #page(): Promise<Page> {
+    const context = await this.browser.newContext();
+    const page = await context.newPage();
+    const kept = { makeSource, sendTracks, watchPeer };
+    for (const [name, code] of Object.entries(kept)) await page.addInitScript(`window.${name} = ${String(code)}`);
+    await page.goto(this.origin);
+    return page;
+  }
+}
+
+/** A page that plays, and what it tells. */
+export class PlayingPage {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  facts(): Promise<PlayedInPage> {
+    return this.page.evaluate(playedInPage);
+  }
+
+  /** Waits until what the page tells is as wished, and gives it. */
+  async until(wish: (facts: PlayedInPage) => boolean, timeoutMs = 20_000): Promise<PlayedInPage> {
+    return vi.waitFor(
+      async () => {
+        const facts = await this.facts();
+        if (!wish(facts)) throw new Error(`the page plays otherwise: ${JSON.stringify(facts)}`);
+        return facts;
+      },
+      { timeout: timeoutMs, interval: 100 },
+    );
+  }
+
+  close(): Promise<void> {
+    return this.page.context().close();
+  }
+}

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Ffmpeg } from './support/ffmpeg.ts';
+import { TestServer } from './support/server.ts';
+import { FLASH_INPUT, type Onsets, offsetMs, onsetsOf } from './support/webrtc/flashes.ts';
+import { type PlayingPage, WebRtcPages } from './support/webrtc/pages.ts';
+
+const MOST_OFFSET_MS = 80;
+const SECONDS = 7;
+
+let server: TestServer;
+let pages: WebRtcPages;
+let browserOffsetMs: number;
+/** What is open in a test and closed after it. */
+const open: { close(): Promise<unknown> }[] = [];
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  pages = await WebRtcPages.start();
+  const direct = await pages.playDirectly('video/VP8');
+  browserOffsetMs = offsetMs(await direct.until(({ flashes, beeps }) => flashes.length > 4 && beeps.length > 4));
+  await direct.close();
+});
+
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+afterAll(async () => {
+  await pages.close();
+  await server.stop();
+});
+
+async function publish(name: string, video: string | undefined): Promise<Page> {
+  const page = await pages.publish(server.http(`/whip/${name}`), { video });
+  open.push({ close: () => page.context().close() });
+  return page;
+}
+
+async function play(name: string): Promise<PlayingPage> {
+  const page = await pages.play(server.http(`/whep/${name}`));
+  open.push(page);
+  return page;
+}
+
+function publishByRtmp(name: string, video: readonly string[]): void {
+  const audio = ['-c:a', 'aac', '-b:a', '128k'];
+  const args = ['-v', 'error', ...FLASH_INPUT, ...video, ...audio, '-f', 'flv', server.rtmp(name)];
+  const publisher = new Ffmpeg(args);
+  open.push({ close: () => publisher.stop() });
+}
+
+/** Records a URL as it is with ffmpeg and tells when flashes and beeps begin. */
+async function record(url: string, name: string): Promise<Onsets> {
+  const file = join(server.folder, `${name}.mkv`);
+  const recorder = new Ffmpeg(['-v', 'error', '-i', url, '-t', String(SECONDS), '-c', 'copy', '-y', file]);
+  expect(await recorder.exited, recorder.stderr).toBe(0);
+  return onsetsOf(file);
+}
+
+function expectHeard(onsets: Onsets): void {
+  expect(onsets.flashes.length, JSON.stringify(onsets)).toBeGreaterThan(2);
+  expect(onsets.beeps.length, JSON.stringify(onsets)).toBeGreaterThan(2);
+}
+
+function expectInSync(onsets: Onsets): void {
+  expectHeard(onsets);
+  expect(Math.abs(offsetMs(onsets)), JSON.stringify(onsets)).toBeLessThanOrEqual(MOST_OFFSET_MS);
+}
+
+/** In browsers sound takes another way out than pictures do: what they add themselves is measured without a server. */
+function expectInSyncBut(onsets: Onsets, browserOffsetMs: number): void {
+  expectHeard(onsets);
+  const offset = offsetMs(onsets) - browserOffsetMs;
+  expect(Math.abs(offset), `${browserOffsetMs} ${JSON.stringify(onsets)}`).toBeLessThanOrEqual(MOST_OFFSET_MS);
+}
+
+const CODECS = ['H264', 'VP8'] as const;
+
+describe('what a browser publishes by WHIP', () => {
+  it.each(CODECS)('as %s is seen and heard, in sync, by a browser that plays by WHEP', async (codec) => {
+    await publish(`to-web-${codec}`, `video/${codec}`);
+    const player = await play(`to-web-${codec}`);
+    const facts = await player.until(({ flashes, beeps }) => flashes.length > 4 && beeps.length > 4);
+    expect(facts.videoCodec).toBe(`video/${codec}`);
+    expect(facts.audioCodec).toBe('audio/opus');
+    expect(facts.framesDecoded).toBeGreaterThan(60);
+    expectInSyncBut(facts, browserOffsetMs);
+  });
+
+  it.each(CODECS)('as %s is seen and heard, in sync, by an RTMP player', async (codec) => {
+    await publish(`to-rtmp-${codec}`, `video/${codec}`);
+    await server.untilLive(`to-rtmp-${codec}`);
+    expectInSync(await record(server.rtmp(`to-rtmp-${codec}`), `rtmp-${codec}`));
+  });
+
+  it.each(CODECS)('as %s is seen and heard, in sync, by an HLS player', async (codec) => {
+    await publish(`to-hls-${codec}`, `video/${codec}`);
+    await server.untilLive(`to-hls-${codec}`);
+    expectInSync(await record(server.hls(`to-hls-${codec}`), `hls-${codec}`));
+  });
+});
+
+describe('what ffmpeg publishes by RTMP', () => {
+  const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '50', '-b:v', '800k'];
+
+  it.each([
+    ['without B-frames', [...X264, '-bf', '0']],
+    ['with B-frames', [...X264, '-bf', '3']],
+  ])('%s is seen and heard, in sync, by a browser', async (kind, video) => {
+    const name = kind.replaceAll(' ', '-');
+    publishByRtmp(name, video);
+    await server.untilLive(name);
+    const player = await play(name);
+    const facts = await player.until(({ flashes, beeps }) => flashes.length > 4 && beeps.length > 4, 30_000);
+    expect(facts.videoCodec).toBe('video/H264');
+    expect(facts.audioCodec).toBe('audio/opus');
+    expectInSyncBut(facts, browserOffsetMs);
+  });
+});

@@ -1,0 +1,60 @@
+import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from '../engine/index.ts';
+import type { FlvOptions } from '../protocols/flv/index.ts';
+import { type HlsOptions, resolveHlsOptions } from '../protocols/hls/index.ts';
+import { parseHeaderList, type Settings } from './settings/index.ts';
+
+/** FLV is played on the web port, so what that tells browsers of other origins holds for it too. */
+export function flvOptions(settings: Settings): Partial<FlvOptions> {
+  return {
+    maxViewers: settings.flv_max_viewers,
+    playWaitMs: settings.flv_play_wait,
+    viewerStallTimeoutMs: settings.flv_viewer_stall_timeout,
+    viewerWriteBytes: settings.flv_viewer_buffer,
+    flushIntervalMs: settings.flv_flush_interval,
+    headers: webHeaders(settings),
+    ...webSocketKeepAlive(settings),
+  };
+}
+
+/** What answers of the web port tell browsers of other origins. */
+export function webHeaders(settings: Settings): readonly (readonly [name: string, value: string])[] {
+  const list = parseHeaderList(settings.rest_access_control_headers);
+  if (list.length > 0) return list;
+  return [
+    ['Access-Control-Allow-Origin', settings.rest_access_control_allow_origin],
+    ['Access-Control-Allow-Headers', settings.rest_access_control_allow_headers],
+  ];
+}
+
+/** Pings of WebSockets, which the Web SDK and WebSocket-FLV share. */
+export function webSocketKeepAlive(settings: Settings) {
+  return {
+    keepAlive: settings['keep_alive.enabled'].includes('websocket') && settings['keep_alive.algorithm'] !== 'NONE',
+    keepAliveIntervalMs: settings['keep_alive.server_interval'],
+    keepAliveProbes: settings['keep_alive.probes'],
+  };
+}
+
+export function hlsOptions(settings: Settings, host: string): HlsOptions {
+  return resolveHlsOptions({
+    host,
+    port: settings['hls.port'],
+    listSize: settings.hls_list_size,
+    segmentMinMs: settings.hls_time_min,
+    maxSegmentMs: settings.hls_max_segment_time,
+    container: settings.hls_container === 'ts' ? 'ts' : 'fmp4',
+    autoStart: settings.hls_auto_start,
+    providerTimeoutMs: settings.hls_manager_provider_timeout * 1000,
+    maxBytes: settings.hls_memory_limit,
+    startWaitMs: settings.hls_start_wait,
+    extraHeaders: parseHeaderList(settings.hls_access_control_headers),
+  });
+}
+
+export function engineOptions(settings: Settings): EngineOptions {
+  return {
+    ...DEFAULT_ENGINE_OPTIONS,
+    opusBitrateBps: settings['opus.encoder.bitrate'],
+    aacBitrateBps: settings.aac_encoder_bitrate,
+  };
+}

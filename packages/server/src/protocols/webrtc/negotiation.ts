@@ -1,0 +1,181 @@
+import type { AudioCodec, Track, VideoCodec } from '@sluice/media';
+import {
+  type Acceptance,
+  type Adaptations,
+  MediaServerError,
+  type PeerRequest,
+  type Stream,
+} from '../../core/index.ts';
+import type { WebRtcOptions } from './options.ts';
+import type { NegotiatedTrack as ReceivedTrack } from './receive/index.ts';
+import type { PlayedMedia } from './send/played-media.ts';
+import {
+  type LocalSources,
+  type NegotiatedMedia,
+  type NegotiatedTrack,
+  negotiate,
+  parseOffer,
+  type RtpCodec,
+  type SourceFormat,
+} from './wire/offer-answer/index.ts';
+
+/** What sound is turned into for browsers; the first that they take. */
+const AUDIO_CONVERSIONS = ['opus', 'pcma', 'pcmu', 'g722'] as const;
+
+/**
+ * What a publisher's offer comes to.
+ * @throws MediaServerError SDP_INVALID or NO_COMMON_CODECS
+ */
+export function negotiatePublish(request: PeerRequest, options: WebRtcOptions): NegotiatedMedia {
+  return negotiate(parseOffer(request.offer), {
+    direction: 'receive',
+    videoCodecs: options.videoCodecs,
+    audioCodecs: options.audioCodecs,
+    h264Profiles: options.h264Profiles,
+    videoOrientation: request.videoOrientation,
+    transportCc: options.transportCc,
+    minBitrateBps: options.sdpMinBitrateBps,
+    maxBitrateBps: options.sdpMaxBitrateBps,
+  });
+}
+
+/**
+ * What a player's offer comes to, for a stream of which it is known what it consists of.
+ * @throws MediaServerError SDP_INVALID, NO_COMMON_CODECS or TRANSCODING_DISABLED
+ */
+export function negotiatePlay(
+  request: PeerRequest,
+  from: { readonly stream: Stream; readonly adaptations: Adaptations },
+  options: WebRtcOptions,
+): { readonly negotiated: NegotiatedMedia; readonly acceptance: Acceptance } {
+  const { stream, adaptations } = from;
+  const converts = adaptations.enabled;
+  const offer = parseOffer(request.offer);
+  const policy = {
+    direction: 'send',
+    videoCodecs: options.videoCodecs,
+    audioCodecs: options.audioCodecs,
+    h264Profiles: options.h264Profiles,
+    videoOrientation: request.videoOrientation,
+    transportCc: false,
+  } as const;
+  const negotiated = negotiateOrExplain(
+    () => negotiate(offer, { ...policy, video: videoFormat(stream, converts), audio: audioFormat(stream, converts) }),
+    // With conversions it would do: so it is only the setting that is in the way.
+    converts
+      ? undefined
+      : () => negotiate(offer, { ...policy, video: videoFormat(stream, true), audio: audioFormat(stream, true) }),
+  );
+  return { negotiated, acceptance: acceptanceOf(negotiated) };
+}
+
+function negotiateOrExplain(
+  attempt: () => NegotiatedMedia,
+  withConversions: (() => NegotiatedMedia) | undefined,
+): NegotiatedMedia {
+  let negotiated: NegotiatedMedia | undefined;
+  let refusal: unknown;
+  try {
+    negotiated = attempt();
+  } catch (error) {
+    refusal = error;
+  }
+  if (withConversions === undefined) {
+    if (negotiated === undefined) throw refusal;
+    return negotiated;
+  }
+  const missing = negotiated?.sections.some((section) => !section.accepted && section.reason === 'codecs') ?? true;
+  if (!missing && negotiated !== undefined) return negotiated;
+  if (negotiated === undefined && !(refusal instanceof MediaServerError && refusal.code === 'NO_COMMON_CODECS'))
+    throw refusal;
+  withConversions();
+  throw new MediaServerError(
+    'TRANSCODING_DISABLED',
+    'the player does not take the codecs of the stream, and transcoding_disabled forbids to convert them',
+  );
+}
+
+/** What the picture of a stream is; for one that has none yet, what it may be turned into. */
+function videoFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
+  const conversions: readonly RtpCodec[] = converts ? ['h264'] : [];
+  const lane = stream.rtp.video.format;
+  const track = lane?.track ?? stream.state.video;
+  if (track === undefined)
+    return stream.state.audio === undefined || converts ? { codec: 'unknown', conversions: ['h264'] } : undefined;
+  // Browsers do not put pictures in order.
+  if (lane === undefined && stream.videoRate.reordered) return { codec: 'unknown', conversions };
+  return {
+    codec: track.codec,
+    packetizationMode: lane?.packetizationMode ?? 1,
+    profileLevelId: profileLevelId(track),
+    conversions,
+  };
+}
+
+function audioFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
+  const conversions: readonly RtpCodec[] = converts ? AUDIO_CONVERSIONS : [];
+  const track = stream.rtp.audio.format?.track ?? stream.state.audio;
+  if (track === undefined)
+    return stream.state.video === undefined || converts
+      ? { codec: 'unknown', conversions: AUDIO_CONVERSIONS }
+      : undefined;
+  return { codec: track.codec, conversions };
+}
+
+/** The three bytes after the header of the SPS (RFC 6184 §8.1). */
+function profileLevelId(track: Track): string | undefined {
+  const sps = track.codec === 'h264' ? track.parameters[0] : undefined;
+  if (sps === undefined || sps.length < 4) return undefined;
+  return Array.from(sps.subarray(1, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** What a player takes after that agreement. */
+function acceptanceOf({ video, audio }: NegotiatedMedia): Acceptance {
+  const audioTarget = AUDIO_CONVERSIONS.find((codec) => codec === audio?.codec);
+  return {
+    key: `webrtc ${video?.codec ?? '-'} ${audio?.codec ?? '-'}`,
+    video: new Set<VideoCodec>(video === undefined ? [] : [video.codec as VideoCodec]),
+    audio: new Set<AudioCodec>(audio === undefined ? [] : [audio.codec as AudioCodec]),
+    reorderedVideo: false,
+    videoTarget: video?.codec === 'h264' ? 'h264' : undefined,
+    audioTarget,
+  };
+}
+
+/** The tracks of a player, with the sources that it was told. */
+export function playedMedia(negotiated: NegotiatedMedia, sources: LocalSources): PlayedMedia[] {
+  return [negotiated.video, negotiated.audio].flatMap((track) => {
+    const source = track && sources[track.kind];
+    if (track === undefined || source === undefined) return [];
+    const { codec, payloadType, rtxPayloadType, packetizationMode } = track;
+    return {
+      kind: track.kind,
+      ssrc: source.ssrc,
+      rtxSsrc: source.rtxSsrc ?? 0,
+      codecs: [{ codec, payloadType, rtxPayloadType, packetizationMode }],
+      orientationId: track.extensions.videoOrientation,
+    };
+  });
+}
+
+/** The tracks of a publisher. */
+export function receivedTracks(negotiated: NegotiatedMedia): ReceivedTrack[] {
+  return [negotiated.video, negotiated.audio].flatMap((track) => (track === undefined ? [] : [receivedTrack(track)]));
+}
+
+function receivedTrack(track: NegotiatedTrack): ReceivedTrack {
+  const { kind, codec, payloadType, clockRate, rtxPayloadType, packetizationMode, channels, feedback, sources } = track;
+  return {
+    kind,
+    codec,
+    payloadType,
+    clockRate,
+    rtxPayloadType,
+    ssrc: sources.ssrc,
+    rtxSsrc: sources.rtxSsrc,
+    packetizationMode,
+    channels: channels === 1 ? 1 : 2,
+    feedback,
+    extensions: { transportSequence: track.extensions.transportCc, orientation: track.extensions.videoOrientation },
+  };
+}

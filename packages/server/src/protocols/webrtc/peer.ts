@@ -1,0 +1,187 @@
+import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket, type RtpPacket } from '@sluice/media';
+import type { Counters, IceCredentials, PeerEndReason } from '../../core/index.ts';
+import type { RtpSink } from './send/send-track.ts';
+import type { SendBuffer } from './send-buffer.ts';
+import { isRtcp, type PeerLink, type TransportPeer, type UdpTransport } from './transport/index.ts';
+import { DtlsAssociation } from './wire/dtls/association.ts';
+import type { DtlsCertificate, DtlsSrtpKeys } from './wire/dtls/types.ts';
+import { SrtpReceiver, SrtpSender } from './wire/srtp/index.ts';
+
+/** What a peer's media consist of: publishing or playing. */
+export interface PeerMedia {
+  /** Media can flow in both directions. */
+  onConnected(nowMs: number): void;
+  onRtp(packet: RtpPacket, nowMs: number): void;
+  onRtcp(packets: readonly RtcpPacket[], nowMs: number): void;
+  /** Every 20 ms or so while connected. */
+  tick(nowMs: number): void;
+}
+
+export interface PeerOptions {
+  readonly remote: IceCredentials;
+  readonly certificate: DtlsCertificate;
+  readonly remoteFingerprints: readonly { readonly algorithm: string; readonly value: string }[];
+  readonly dtlsRole: 'client' | 'server';
+  /** A packet may be sent twice under the same number, byte for byte: the peer has no retransmission stream. */
+  readonly resendsAsIs: boolean;
+  readonly iceTimeoutMs: number;
+  readonly dtlsTimeoutMs: number;
+}
+
+export interface PeerDeps {
+  readonly transport: UdpTransport;
+  readonly buffer: SendBuffer;
+  readonly counters: Counters;
+  onEnded(reason: PeerEndReason, detail: string): void;
+}
+
+/** Space for what encryption adds to a packet. */
+const PROTECTION_BYTES = 64;
+
+/** One peer's transport: connectivity, handshake, encryption. Media come in by `media` and go out by `sink`. */
+export class Peer implements TransportPeer, RtpSink {
+  bytesIn = 0;
+  bytesOut = 0;
+  readonly #options: PeerOptions;
+  readonly #deps: PeerDeps;
+  readonly #dtls: DtlsAssociation;
+  readonly #createdMs = performance.now();
+  #media: PeerMedia | undefined;
+  #link: PeerLink | undefined;
+  #connectivityMs = -1;
+  #sender: SrtpSender | undefined;
+  #receiver: SrtpReceiver | undefined;
+  #closed = false;
+
+  constructor(options: PeerOptions, deps: PeerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#dtls = new DtlsAssociation({
+      role: options.dtlsRole,
+      certificate: options.certificate,
+      remoteFingerprints: options.remoteFingerprints,
+      srtpProfiles: ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
+      send: (datagram) => this.#sendRaw(datagram),
+      onConnected: (keys) => this.#onKeys(keys),
+      onClosed: (reason, detail) => this.#onDtlsClosed(reason, detail),
+    });
+  }
+
+  get connected(): boolean {
+    return this.#sender !== undefined;
+  }
+
+  /** Begins to listen to the peer and gives our credentials for the answer. */
+  start(media: PeerMedia): IceCredentials {
+    this.#media = media;
+    this.#link = this.#deps.transport.register(this, this.#options.remote);
+    return this.#link.local;
+  }
+
+  /** New credentials of the peer; gives ours (RFC 8445 §9). */
+  restartIce(remote: IceCredentials): IceCredentials {
+    return this.#link?.restart(remote) ?? remote;
+  }
+
+  onPathChanged(path: { readonly address: string } | undefined): void {
+    if (path === undefined || this.#connectivityMs >= 0) return;
+    this.#connectivityMs = performance.now();
+    this.#dtls.start(this.#connectivityMs);
+  }
+
+  onDtls(datagram: Buffer, nowMs: number): void {
+    this.bytesIn += datagram.length;
+    this.#dtls.receive(datagram, nowMs);
+  }
+
+  // Hot path: once per datagram of media.
+  onSrtp(datagram: Buffer, nowMs: number): void {
+    this.bytesIn += datagram.length;
+    const receiver = this.#receiver;
+    if (receiver === undefined || this.#closed) return;
+    try {
+      if (isRtcp(datagram)) {
+        const packet = receiver.unprotectRtcp(datagram);
+        if (packet !== undefined) this.#media?.onRtcp(parseRtcp(packet), nowMs);
+      } else {
+        const packet = receiver.unprotectRtp(datagram);
+        if (packet !== undefined) this.#media?.onRtp(parseRtp(packet), nowMs);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#deps.counters.count('webrtc_bad_packets');
+    }
+  }
+
+  take(bytes: number): Buffer {
+    return this.#deps.buffer.take(bytes + PROTECTION_BYTES);
+  }
+
+  sendRtp(buffer: Buffer, length: number): void {
+    const sender = this.#sender;
+    if (sender === undefined || this.#closed) return;
+    const bytes = sender.protectRtp(buffer, length);
+    if (bytes > 0 && !this.#sendRaw(buffer.subarray(0, bytes))) this.#deps.buffer.leave();
+  }
+
+  sendRtcp(packet: Uint8Array): void {
+    const sender = this.#sender;
+    if (sender === undefined || this.#closed) return;
+    const buffer = this.take(packet.length);
+    buffer.set(packet);
+    const bytes = sender.protectRtcp(buffer, packet.length);
+    if (bytes > 0 && !this.#sendRaw(buffer.subarray(0, bytes))) this.#deps.buffer.leave();
+  }
+
+  /** Looks after all that is a matter of time. Call every 20 ms or so. */
+  tick(nowMs: number): void {
+    if (this.#closed) return;
+    this.#dtls.tick(nowMs);
+    const { iceTimeoutMs, dtlsTimeoutMs } = this.#options;
+    if (this.#connectivityMs < 0) {
+      if (nowMs - this.#createdMs > iceTimeoutMs)
+        this.#end('ice_timeout', `no connectivity check came within ${iceTimeoutMs} ms`);
+      return;
+    }
+    if (!this.connected && nowMs - this.#connectivityMs > dtlsTimeoutMs)
+      return this.#end('dtls_error', `the DTLS handshake was not finished within ${dtlsTimeoutMs} ms`);
+    if (this.#link?.tick(nowMs) === false)
+      return this.#end('ice_keep_alive', 'connectivity checks have stopped: the peer has gone or its way here is cut');
+    if (this.connected) this.#media?.tick(nowMs);
+  }
+
+  /** Says goodbye and lets go of everything. Idempotent; `onEnded` is not called. */
+  close(): void {
+    if (this.#closed) return;
+    this.#dtls.close();
+    this.#closed = true;
+    this.#link?.[Symbol.dispose]();
+    this.#media = undefined;
+  }
+
+  #onKeys(keys: DtlsSrtpKeys): void {
+    this.#sender = new SrtpSender(keys.profile, keys.local, { allowRepeats: this.#options.resendsAsIs });
+    this.#receiver = new SrtpReceiver(keys.profile, keys.remote);
+    this.#media?.onConnected(performance.now());
+  }
+
+  #onDtlsClosed(reason: 'fingerprint' | 'error' | 'timeout' | 'close_notify', detail: string): void {
+    if (reason === 'fingerprint') this.#end('dtls_fingerprint', detail);
+    else if (reason === 'close_notify') this.#end('peer_closed', detail);
+    else this.#end('dtls_error', detail);
+  }
+
+  /** False when the datagram's memory must be left alone. */
+  #sendRaw(datagram: Buffer): boolean {
+    const link = this.#link;
+    if (link === undefined) return true;
+    this.bytesOut += datagram.length;
+    return link.send(datagram);
+  }
+
+  #end(reason: PeerEndReason, detail: string): void {
+    if (this.#closed) return;
+    this.close();
+    this.#deps.onEnded(reason, detail);
+  }
+}

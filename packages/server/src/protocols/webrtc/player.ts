@@ -1,0 +1,96 @@
+import type { RtcpPacket } from '@sluice/media';
+import type { Acceptance, Adaptations, IceCredentials, PeerRequest, PeerStats, Stream } from '../../core/index.ts';
+import { BitrateMeter } from './bitrate-meter.ts';
+import type { Peer, PeerMedia } from './peer.ts';
+import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
+import type { LanePackagers } from './send/lane-packager.ts';
+import { Playback } from './send/playback.ts';
+import type { PlayedMedia } from './send/played-media.ts';
+import type { PictureSize, StreamWatcher, WatchedStreams } from './send/watched-streams.ts';
+
+export interface PlayerParts {
+  readonly stream: Stream;
+  readonly acceptance: Acceptance;
+  readonly adaptations: Adaptations;
+  readonly media: readonly PlayedMedia[];
+  readonly packagers: LanePackagers;
+  readonly watched: WatchedStreams;
+  readonly cname: string;
+}
+
+/** One browser that plays a stream. */
+export class PlayerSession extends BasePeerSession implements PeerMedia, StreamWatcher {
+  readonly mediaType = 'play';
+  readonly #parts: PlayerParts;
+  readonly #videoRate = new BitrateMeter();
+  readonly #audioRate = new BitrateMeter();
+  #playback: Playback | undefined;
+  #watch: Disposable | undefined;
+
+  constructor(request: PeerRequest, context: PeerSessionContext, parts: PlayerParts) {
+    super(request, context);
+    this.#parts = parts;
+  }
+
+  begin(peer: Peer): IceCredentials {
+    const { stream, acceptance, media, adaptations, packagers, cname } = this.#parts;
+    this.#playback = new Playback(
+      { stream, acceptance, media },
+      { adaptations, packagers, sink: peer, cname, sendRtcp: (packet) => peer.sendRtcp(packet) },
+    );
+    this.#watch = this.#parts.watched.watch(stream, this);
+    return this.run(peer, this);
+  }
+
+  onConnected(nowMs: number): void {
+    this.#playback?.start(nowMs);
+    this.activate();
+  }
+
+  onRtp(): void {
+    // A player has nothing to send.
+  }
+
+  onRtcp(packets: readonly RtcpPacket[], nowMs: number): void {
+    this.#playback?.onRtcp(packets, nowMs);
+  }
+
+  tick(nowMs: number): void {
+    const playback = this.#playback;
+    if (playback === undefined) return;
+    playback.tick(nowMs);
+    this.#videoRate.update(playback.sent('video').bytes, nowMs);
+    this.#audioRate.update(playback.sent('audio').bytes, nowMs);
+  }
+
+  onSize({ width, height }: PictureSize): void {
+    if (!this.over) this.request.events.onResize?.(width, height);
+  }
+
+  onStreamEnd(reason: string): void {
+    this.end('publisher_stopped', reason);
+  }
+
+  stats(): PeerStats {
+    const playback = this.#playback;
+    const video = playback?.sent('video');
+    const audio = playback?.sent('audio');
+    return {
+      videoBitrateBps: this.#videoRate.bps,
+      audioBitrateBps: this.#audioRate.bps,
+      rttMs: playback?.rttMs,
+      packetsLost: playback?.packetsLost ?? 0,
+      packets: (video?.packets ?? 0) + (audio?.packets ?? 0),
+      bytes: (video?.bytes ?? 0) + (audio?.bytes ?? 0),
+    };
+  }
+
+  protected facts() {
+    return { packets: this.stats().packets, queuedBytes: 0, drops: {} };
+  }
+
+  protected release(): void {
+    this.#watch?.[Symbol.dispose]();
+    this.#playback?.close();
+  }
+}

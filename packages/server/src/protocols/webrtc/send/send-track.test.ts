@@ -1,0 +1,191 @@
+import { parseRtp, type RtpPacket, type Track } from '@sluice/media';
+import { describe, expect, test } from 'vitest';
+import { RtpLane, type RtpLanePacket, VIDEO_LANE } from '../../../core/index.ts';
+import { SendTrack, type SendTrackOptions } from './send-track.ts';
+
+const TRACK: Track = { id: 1, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
+const FORMAT = { track: TRACK };
+const FRAME_TICKS = 3000;
+const SSRC = 0x1111;
+const RTX_SSRC = 0x2222;
+
+function packet(sequence: number, more: Partial<RtpLanePacket> = {}): RtpLanePacket {
+  return {
+    format: FORMAT,
+    sequence,
+    timestamp: sequence * FRAME_TICKS,
+    ptsUs: sequence * 33_333,
+    marker: true,
+    startPoint: false,
+    payload: Uint8Array.of(sequence >> 8, sequence & 0xff),
+    ...more,
+  };
+}
+
+class Peer {
+  readonly sent: RtpPacket[] = [];
+  readonly track: SendTrack;
+
+  constructor(options: Partial<SendTrackOptions> = {}) {
+    this.track = new SendTrack(
+      {
+        take: (bytes) => Buffer.alloc(bytes),
+        sendRtp: (buffer, length) => this.sent.push(parseRtp(Buffer.from(buffer.subarray(0, length)))),
+      },
+      {
+        ssrc: SSRC,
+        rtxSsrc: RTX_SSRC,
+        formatFor: () => ({ payloadType: 96, rtxPayloadType: 97 }),
+        ...options,
+      },
+    );
+  }
+
+  /** Numbers of the lane's packets that were sent, in order. */
+  get content(): number[] {
+    return this.sent.map(({ payload }) => ((payload[0] ?? 0) << 8) | (payload[1] ?? 0));
+  }
+}
+
+function laneWith(first: number, end: number): RtpLane {
+  const lane = new RtpLane(VIDEO_LANE);
+  for (let sequence = first; sequence < end; sequence++)
+    lane.publish(packet(sequence, { startPoint: sequence === first }));
+  return lane;
+}
+
+describe('a track on its way to a peer', () => {
+  test('begins at the next start point when none is kept, and numbers what follows without gaps', () => {
+    const lane = new RtpLane(VIDEO_LANE);
+    const peer = new Peer();
+    peer.track.follow(lane);
+    for (let sequence = 500; sequence < 510; sequence++)
+      lane.publish(packet(sequence, { startPoint: sequence === 503 }));
+    expect(peer.content).toEqual([503, 504, 505, 506, 507, 508, 509]);
+    const [first] = peer.sent;
+    expect(peer.sent.map(({ sequence }) => (sequence - (first?.sequence ?? 0)) & 0xffff)).toEqual([
+      0, 1, 2, 3, 4, 5, 6,
+    ]);
+    expect(peer.sent.every(({ ssrc, payloadType }) => ssrc === SSRC && payloadType === 96)).toBe(true);
+  });
+
+  test('brings who joins up to date: the past comes in portions, its times pressed together, then what is live', () => {
+    const lane = laneWith(0, 100);
+    const peer = new Peer();
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    expect(peer.content).toHaveLength(64);
+    lane.publish(packet(100));
+    expect(peer.content).toHaveLength(64);
+    peer.track.tick();
+    lane.publish(packet(101));
+    expect(peer.content).toEqual(Array.from({ length: 102 }, (_, sequence) => sequence));
+    const times = peer.sent.map(({ timestamp }) => timestamp);
+    const span = ((times[99] ?? 0) - (times[0] ?? 0)) >>> 0;
+    expect(span).toBeLessThan((99 * FRAME_TICKS) / 30);
+    expect(((times[100] ?? 0) - (times[99] ?? 0)) >>> 0).toBe(FRAME_TICKS);
+    for (let i = 1; i < times.length; i++) expect(((times[i] ?? 0) - (times[i - 1] ?? 0)) | 0).toBeGreaterThan(0);
+  });
+
+  test('does not begin in the past where the source can be asked for a key frame and the newest is old', () => {
+    const lane = laneWith(0, 100);
+    const peer = new Peer();
+    peer.track.follow(lane, 1_000_000);
+    expect(peer.track.waitsForStart).toBe(true);
+    lane.publish(packet(100, { startPoint: true }));
+    expect(peer.content).toEqual([100]);
+  });
+
+  test('passes on what was lost and has come late, under its own number', () => {
+    const lane = laneWith(0, 1);
+    const peer = new Peer();
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    for (const sequence of [1, 3, 4, 2, 5]) lane.publish(packet(sequence));
+    expect(peer.content).toEqual([0, 1, 3, 4, 2, 5]);
+    const first = peer.sent[0]?.sequence ?? 0;
+    expect(peer.sent.map(({ sequence }) => (sequence - first) & 0xffff)).toEqual([0, 1, 3, 4, 2, 5]);
+  });
+
+  test('sends again on request, as a retransmission with the original number', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer();
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    const wanted = peer.sent[4];
+    peer.track.resend(wanted?.sequence ?? 0, 1000);
+    peer.track.resend(wanted?.sequence ?? 0, 1001);
+    expect(peer.sent).toHaveLength(11);
+    const again = peer.sent[10];
+    expect(again).toMatchObject({ ssrc: RTX_SSRC, payloadType: 97, timestamp: wanted?.timestamp });
+    expect(Array.from(again?.payload ?? [])).toEqual([
+      (wanted?.sequence ?? 0) >> 8,
+      (wanted?.sequence ?? 0) & 0xff,
+      ...Array.from(wanted?.payload ?? []),
+    ]);
+    peer.track.resend(wanted?.sequence ?? 0, 1020);
+    expect(peer.sent).toHaveLength(12);
+  });
+
+  test('sends again byte for byte to a peer without a retransmission stream', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer({ formatFor: () => ({ payloadType: 96 }) });
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.resend(peer.sent[4]?.sequence ?? 0, 1000);
+    expect(peer.sent[10]).toEqual(peer.sent[4]);
+  });
+
+  test('sends at most some hundred packets again in a tenth of a second, whatever is asked for', () => {
+    const lane = laneWith(0, 1000);
+    const peer = new Peer();
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    for (let i = 0; i < 20; i++) peer.track.tick();
+    expect(peer.sent).toHaveLength(1000);
+    const numbers = peer.sent.map(({ sequence }) => sequence);
+    for (let round = 0; round < 50; round++) for (const number of numbers) peer.track.resend(number, 5000 + round);
+    expect(peer.track.resent).toBeLessThanOrEqual(256);
+    expect(peer.track.resent).toBeGreaterThan(0);
+  });
+
+  test('ignores requests for what it never sent', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer();
+    peer.track.resend(7, 1000);
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    const first = peer.sent[0]?.sequence ?? 0;
+    for (const number of [first - 1, first + 10, first + 30_000]) peer.track.resend(number & 0xffff, 1000);
+    expect(peer.track.resent).toBe(0);
+    expect(peer.sent).toHaveLength(10);
+  });
+
+  test('goes on with the next publisher: numbers and times continue, beginning at a start point', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer();
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    lane.reset();
+    for (let i = 0; i < 5; i++)
+      lane.publish(packet(lane.end, { timestamp: 4_000_000_000 + i * FRAME_TICKS, startPoint: i === 2 }));
+    peer.track.tick();
+    expect(peer.content).toEqual([...Array.from({ length: 10 }, (_, i) => i), 12, 13, 14]);
+    const sequences = peer.sent.map(({ sequence }) => sequence);
+    for (let i = 1; i < sequences.length; i++) expect(((sequences[i] ?? 0) - (sequences[i - 1] ?? 0)) & 0xffff).toBe(1);
+    const step = ((peer.sent[10]?.timestamp ?? 0) - (peer.sent[9]?.timestamp ?? 0)) | 0;
+    expect(step).toBeGreaterThan(0);
+    expect(step).toBeLessThan(90_000);
+  });
+
+  test('leaves out packets that the peer has no payload type for', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer({ formatFor: () => undefined });
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    expect(peer.sent).toHaveLength(0);
+    expect(peer.track.started).toBe(false);
+  });
+
+  test('tells the orientation of the picture where that was negotiated', () => {
+    const lane = new RtpLane(VIDEO_LANE);
+    const peer = new Peer({ orientationId: 13 });
+    peer.track.follow(lane);
+    lane.publish(packet(0, { startPoint: true, orientation: 1 }));
+    lane.publish(packet(1));
+    expect(peer.sent[0]?.extensions.data.subarray(0, 2)).toEqual(Buffer.of((13 << 4) | 0, 1));
+    expect(peer.sent[1]?.extensions.data).toHaveLength(0);
+  });
+});

@@ -1,0 +1,281 @@
+import { type RtpExtension, rtpClockRate, writeRtpHeader } from '@sluice/media';
+import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
+
+/** Where the packets of a peer go: encrypts in place and sends. */
+export interface RtpSink {
+  /** A buffer with room for a packet of that size and what encryption adds; valid until some hundred more were taken. */
+  take(bytes: number): Buffer;
+  /** Sends the first `length` bytes of a buffer that `take` gave. */
+  sendRtp(buffer: Buffer, length: number): void;
+}
+
+/** How one codec of a track is sent. */
+export interface SendFormat {
+  readonly payloadType: number;
+  /** Payload type of retransmissions (RFC 4588); absent when they were not negotiated. */
+  readonly rtxPayloadType?: number | undefined;
+}
+
+export interface SendTrackOptions {
+  readonly ssrc: number;
+  readonly rtxSsrc: number;
+  /** How a lane's packets are sent to this peer; undefined when it can't take them. */
+  formatFor(format: RtpLaneFormat): SendFormat | undefined;
+  /** Id of the header extension for the orientation of the picture, when negotiated. */
+  readonly orientationId?: number | undefined;
+}
+
+/** Packets of the past that a viewer who joins gets at most on each tick, until it has caught up. */
+const CATCH_UP_PACKETS = 64;
+/** Times of frames of the past are pressed together so that the player is up to date at once. */
+const CATCH_UP_PACE = 1 / 32;
+/** The same packet is not sent again within this time: requests come several times. */
+const RESEND_HOLD_MS = 10;
+/** Most packets sent again in 100 ms, whatever the peer asks for. */
+const RESEND_LIMIT = 256;
+const RESEND_WINDOW_MS = 100;
+const RECENT_RESENDS = 64;
+const RTX_HEADER_BYTES = 2;
+/** Room for the fixed header and our extensions. */
+const MAX_HEADER_BYTES = 24;
+
+/**
+ * One track on its way to one peer: follows a lane, numbers its packets for this peer, and sends them again on request
+ * from what the lane keeps. Holds no packet itself.
+ */
+export class SendTrack {
+  packets = 0;
+  bytes = 0;
+  resent = 0;
+  /** Requests for packets that are not kept any more. */
+  resendMisses = 0;
+  readonly options: SendTrackOptions;
+  readonly #sink: RtpSink;
+  #lane: RtpLane | undefined;
+  #attached: Disposable | undefined;
+  #laneEpoch = 0;
+  #maxPastUs = 0;
+  /** Sequence number of the lane's packet that is to be sent next; -1 while a start point is awaited. */
+  #next = -1;
+  /** True once the peer has got all of the past that is meant for it. */
+  #live = false;
+  /** First packet of the lane that this peer gets. */
+  #first = 0;
+  /** Packets before this one are of the past: their times are pressed together. */
+  #pastEnd = 0;
+  #pastEndTimestamp = 0;
+  #sequenceOffset = 0;
+  #timestampOffset = Math.floor(Math.random() * 0x8000_0000);
+  #lastSequence = Math.floor(Math.random() * 0x8000);
+  #lastTimestamp = 0;
+  #lastPtsUs = 0;
+  #lastSentMs = 0;
+  #format: SendFormat | undefined;
+  #laneFormat: RtpLaneFormat | undefined;
+  #rtxSequence = Math.floor(Math.random() * 0x8000);
+  #resendWindowMs = 0;
+  #resendCount = 0;
+  readonly #recent = new Map<number, number>();
+  readonly #extensions: RtpExtension[] = [];
+
+  constructor(sink: RtpSink, options: SendTrackOptions) {
+    this.#sink = sink;
+    this.options = options;
+  }
+
+  get lane(): RtpLane | undefined {
+    return this.#lane;
+  }
+
+  /** True once a packet has been sent. */
+  get started(): boolean {
+    return this.packets > 0;
+  }
+
+  /** True while the peer waits for a packet that it can start with. */
+  get waitsForStart(): boolean {
+    return this.#lane !== undefined && this.#next < 0;
+  }
+
+  /** Where the track stands, for sender reports: the newest packet's RTP time, and the same on the stream's timeline. */
+  get position(): { readonly timestamp: number; readonly ptsUs: number; readonly clockRate: number } {
+    const track = this.#laneFormat?.track;
+    return { timestamp: this.#lastTimestamp, ptsUs: this.#lastPtsUs, clockRate: track ? rtpClockRate(track) : 0 };
+  }
+
+  /**
+   * Goes on with that lane, from its newest start point if it keeps one that is not older than `maxPastUs`; undefined
+   * stops.
+   */
+  follow(lane: RtpLane | undefined, maxPastUs = 0): void {
+    this.#maxPastUs = maxPastUs;
+    this.#attached?.[Symbol.dispose]();
+    this.#attached = undefined;
+    this.#lane = lane;
+    if (lane === undefined) return;
+    this.#restart(lane);
+    this.#attached = lane.attach((packet) => this.#onPacket(lane, packet));
+    this.tick();
+  }
+
+  /** Sends the next part of the past to a peer that has just joined. Call on every tick. */
+  tick(): void {
+    const lane = this.#lane;
+    if (lane === undefined || this.#next < 0 || this.#live) return;
+    for (let i = 0; i < CATCH_UP_PACKETS && this.#next < lane.end; i++) {
+      const packet = lane.at(this.#next++);
+      if (packet !== undefined) this.#send(packet);
+    }
+    if (this.#next >= lane.end) this.#live = true;
+  }
+
+  /** Sends a packet again, by the number that this peer knows it by (RFC 4585 §6.2.1). */
+  resend(sequence: number, nowMs: number): void {
+    const lane = this.#lane;
+    if (lane === undefined || this.#next < 0 || !this.#mayResend(sequence, nowMs)) return;
+    const unwrapped = this.#lastSequence - ((this.#lastSequence - sequence) & 0xffff);
+    const number = unwrapped - this.#sequenceOffset;
+    const packet = number >= this.#first ? lane.at(number) : undefined;
+    if (packet === undefined || this.#format === undefined) {
+      this.resendMisses++;
+      return;
+    }
+    this.resent++;
+    const { rtxPayloadType } = this.#format;
+    if (rtxPayloadType === undefined) this.#write(packet, unwrapped);
+    else this.#writeRtx(packet, unwrapped, rtxPayloadType);
+  }
+
+  #restart(lane: RtpLane): void {
+    this.#laneEpoch = lane.epoch;
+    this.#laneFormat = undefined;
+    this.#live = false;
+    this.#next = -1;
+    const start = lane.startPoint;
+    const first = start < 0 ? undefined : lane.at(start);
+    const last = lane.at(lane.end - 1);
+    // Sound is of no use when it is late: it begins with the next packet.
+    if (first === undefined || last === undefined || first.format.track.kind === 'audio') return;
+    if (last.ptsUs - first.ptsUs <= this.#maxPastUs) this.#begin(lane, start);
+  }
+
+  #begin(lane: RtpLane, sequence: number): void {
+    this.#first = sequence;
+    this.#next = sequence;
+    this.#pastEnd = lane.end;
+    const last = lane.at(lane.end - 1);
+    this.#pastEndTimestamp = last?.timestamp ?? 0;
+    this.#sequenceOffset = this.#lastSequence + 1 - sequence;
+    const first = lane.at(sequence);
+    if (this.packets > 0 && first !== undefined) this.#rebaseTime(first);
+    this.#recent.clear();
+  }
+
+  /** Time goes on by as much as has passed here since the last packet, though the lane's numbers are new ones. */
+  #rebaseTime(first: RtpLanePacket): void {
+    const clockRate = rtpClockRate(first.format.track);
+    const elapsed = ((performance.now() - this.#lastSentMs) / 1000) * clockRate;
+    const wanted = this.#lastTimestamp + Math.max(1, Math.round(elapsed));
+    this.#timestampOffset = wanted - this.#press(first);
+  }
+
+  // Hot path: once per packet and peer.
+  #onPacket(lane: RtpLane, packet: RtpLanePacket): void {
+    if (lane.epoch !== this.#laneEpoch) this.#restart(lane);
+    if (this.#next < 0) {
+      if (!packet.startPoint) return;
+      this.#begin(lane, packet.sequence);
+      this.#live = true;
+    }
+    const { sequence } = packet;
+    if (sequence < this.#next) {
+      // It was lost before us and has come after all.
+      if (sequence >= this.#first) this.#send(packet);
+    } else if (this.#live) {
+      // Packets may be missing before it: whoever needs them asks for them, and gets them if they come.
+      this.#next = sequence + 1;
+      this.#send(packet);
+    }
+    // Otherwise the peer is still being brought up to date, and gets it in its turn.
+  }
+
+  #send(packet: RtpLanePacket): void {
+    if (packet.format !== this.#laneFormat) {
+      this.#laneFormat = packet.format;
+      this.#format = this.options.formatFor(packet.format);
+    }
+    if (this.#format === undefined) return;
+    const sequence = packet.sequence + this.#sequenceOffset;
+    if (sequence > this.#lastSequence) {
+      this.#lastSequence = sequence;
+      this.#lastTimestamp = this.#press(packet) + this.#timestampOffset;
+      this.#lastPtsUs = packet.ptsUs;
+      this.#lastSentMs = performance.now();
+    }
+    this.#write(packet, sequence);
+    this.packets++;
+    this.bytes += packet.payload.length;
+  }
+
+  #press({ sequence, timestamp }: RtpLanePacket): number {
+    if (sequence >= this.#pastEnd) return timestamp;
+    return this.#pastEndTimestamp - Math.round((this.#pastEndTimestamp - timestamp) * CATCH_UP_PACE);
+  }
+
+  #write(packet: RtpLanePacket, sequence: number): void {
+    const { payload } = packet;
+    const buffer = this.#sink.take(MAX_HEADER_BYTES + payload.length);
+    const header = this.#writeHeader(buffer, packet, {
+      sequence,
+      payloadType: this.#format?.payloadType ?? 0,
+      ssrc: this.options.ssrc,
+    });
+    buffer.set(payload, header);
+    this.#sink.sendRtp(buffer, header + payload.length);
+  }
+
+  /** The same payload under the numbers of the retransmission stream, with its own number in front (RFC 4588 §4). */
+  #writeRtx(packet: RtpLanePacket, sequence: number, payloadType: number): void {
+    const { payload } = packet;
+    const buffer = this.#sink.take(MAX_HEADER_BYTES + RTX_HEADER_BYTES + payload.length);
+    this.#rtxSequence++;
+    const numbers = { sequence: this.#rtxSequence, payloadType, ssrc: this.options.rtxSsrc };
+    const header = this.#writeHeader(buffer, packet, numbers);
+    buffer.writeUInt16BE(sequence & 0xffff, header);
+    buffer.set(payload, header + RTX_HEADER_BYTES);
+    this.#sink.sendRtp(buffer, header + RTX_HEADER_BYTES + payload.length);
+  }
+
+  #writeHeader(
+    buffer: Buffer,
+    packet: RtpLanePacket,
+    numbers: { readonly sequence: number; readonly payloadType: number; readonly ssrc: number },
+  ): number {
+    const { orientationId } = this.options;
+    this.#extensions.length = 0;
+    if (orientationId !== undefined && packet.orientation !== undefined)
+      this.#extensions.push({ id: orientationId, value: Uint8Array.of(packet.orientation) });
+    return writeRtpHeader(buffer, {
+      payloadType: numbers.payloadType,
+      marker: packet.marker,
+      sequence: numbers.sequence & 0xffff,
+      timestamp: (this.#press(packet) + this.#timestampOffset) >>> 0,
+      ssrc: numbers.ssrc,
+      extensions: this.#extensions,
+    });
+  }
+
+  #mayResend(sequence: number, nowMs: number): boolean {
+    if (nowMs - this.#resendWindowMs > RESEND_WINDOW_MS) {
+      this.#resendWindowMs = nowMs;
+      this.#resendCount = 0;
+    }
+    if (this.#resendCount >= RESEND_LIMIT) return false;
+    const before = this.#recent.get(sequence);
+    if (before !== undefined && nowMs - before < RESEND_HOLD_MS) return false;
+    if (this.#recent.size >= RECENT_RESENDS) this.#recent.clear();
+    this.#recent.set(sequence, nowMs);
+    this.#resendCount++;
+    return true;
+  }
+}

@@ -1,0 +1,56 @@
+import { compactNtp, joinRtcp, ntpOfUnixMs, type ReportBlock, writeSdes, writeSenderReport } from '@sluice/media';
+import type { SendTrack } from './send-track.ts';
+
+const INTERVAL_MS = 1000;
+/** Reports that a peer's answer may refer to. */
+const REMEMBERED = 8;
+
+/**
+ * Tells a player how its tracks' clocks belong together (RFC 3550 §6.4.1): all are told on one clock, that of the
+ * stream's timeline, so that the player puts picture and sound together as they were. Measures the round trip.
+ */
+export class SenderReports {
+  /** Smoothed round trip, milliseconds. */
+  rttMs: number | undefined;
+  readonly #cname: string;
+  readonly #lastMs = new Map<SendTrack, number>();
+  readonly #sent: { readonly compact: number; readonly atMs: number }[] = [];
+  /** Unix time of the stream's time 0, microseconds. */
+  #baseUs: number | undefined;
+
+  constructor(cname: string) {
+    this.#cname = cname;
+  }
+
+  /** The report that is due for a track, if one is: at once after its first packet, then every second. */
+  due(track: SendTrack, nowMs: number): Uint8Array | undefined {
+    const lastMs = this.#lastMs.get(track);
+    if (!track.started || (lastMs !== undefined && nowMs - lastMs < INTERVAL_MS)) return undefined;
+    this.#lastMs.set(track, nowMs);
+    const { timestamp, ptsUs, clockRate } = track.position;
+    const unixUs = Date.now() * 1000;
+    this.#baseUs ??= unixUs - ptsUs;
+    const aheadUs = unixUs - this.#baseUs - ptsUs;
+    const ntp = ntpOfUnixMs(unixUs / 1000);
+    this.#sent.push({ compact: compactNtp(ntp), atMs: nowMs });
+    if (this.#sent.length > REMEMBERED) this.#sent.shift();
+    const report = writeSenderReport({
+      ssrc: track.options.ssrc,
+      ...ntp,
+      rtpTimestamp: (timestamp + Math.round((aheadUs * clockRate) / 1e6)) >>> 0,
+      packetCount: track.packets >>> 0,
+      octetCount: track.bytes >>> 0,
+      reports: [],
+    });
+    return joinRtcp([report, writeSdes(track.options.ssrc, this.#cname)]);
+  }
+
+  /** Takes what the player says of a report of ours (RFC 3550 §6.4.1, figure 2). */
+  onReport(block: ReportBlock, nowMs: number): void {
+    const sent = this.#sent.find(({ compact }) => compact === block.lastSenderReport);
+    if (sent === undefined) return;
+    const rttMs = nowMs - sent.atMs - (block.delaySinceLastSenderReport * 1000) / 65_536;
+    if (rttMs < 0) return;
+    this.rttMs = this.rttMs === undefined ? rttMs : this.rttMs + (rttMs - this.rttMs) / 8;
+  }
+}

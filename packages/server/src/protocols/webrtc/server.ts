@@ -1,0 +1,238 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { parseIceCandidate } from '@sluice/media';
+import {
+  findStream,
+  type Log,
+  MediaServerError,
+  type PeerGateway,
+  type PeerRequest,
+  type PeerSession,
+  type ProtocolDeps,
+} from '../../core/index.ts';
+import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks } from './negotiation.ts';
+import type { WebRtcOptions } from './options.ts';
+import { Peer } from './peer.ts';
+import type { BasePeerSession, PeerSessionContext } from './peer-session.ts';
+import { PlayerSession } from './player.ts';
+import { PublicationSession } from './publication.ts';
+import { LanePackagers } from './send/lane-packager.ts';
+import { WatchedStreams } from './send/watched-streams.ts';
+import { SendBuffer } from './send-buffer.ts';
+import { tracksKnown } from './tracks-known.ts';
+import { type TransportPeer, UdpTransport } from './transport/index.ts';
+import { type LocalSources, type NegotiatedMedia, writeAnswer } from './wire/offer-answer/index.ts';
+
+export interface WebRtcDeps extends ProtocolDeps {
+  readonly ticker: Ticker;
+}
+
+/** Bytes of names that need only differ. */
+const NAME_BYTES = 6;
+const FAULT_LINES_PER_SECOND = 5;
+const ANY_ADDRESS: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
+const MAX_U32 = 0xffff_ffff;
+
+/** WebRTC for publishers and players: one UDP port for all, and the gateway that signalling of any kind uses. */
+export class WebRtcServer implements PeerGateway, PeerSessionContext {
+  readonly log: Log;
+  readonly #deps: WebRtcDeps;
+  readonly #options: WebRtcOptions;
+  readonly #transport: UdpTransport;
+  readonly #buffer = new SendBuffer();
+  readonly #packagers: LanePackagers;
+  readonly #faults = new RateLimiter(FAULT_LINES_PER_SECOND);
+  readonly #watched = new WatchedStreams();
+  readonly #sessions = new Map<string, { readonly session: BasePeerSession; readonly registration: Disposable }>();
+  /** Sessions whose offer is being answered, by media session id. */
+  readonly #pending = new Set<string>();
+  readonly #peers = new Map<BasePeerSession, Peer>();
+  #tick: Disposable | undefined;
+  #closed = false;
+
+  constructor(deps: WebRtcDeps, options: WebRtcOptions) {
+    this.log = deps.log;
+    this.#deps = deps;
+    this.#options = options;
+    this.#packagers = new LanePackagers(options.maxPayloadBytes);
+    this.#transport = new UdpTransport({
+      port: options.port,
+      bindAddress: ANY_ADDRESS.has(options.host) ? undefined : options.host,
+      advertisedAddresses: options.addresses,
+      receiveBufferBytes: options.receiveBufferBytes,
+      sendBufferBytes: options.sendBufferBytes,
+      consentTimeoutMs: options.consentTimeoutMs,
+      onPeerError: (peer, error) => this.#onPeerError(peer, error),
+    });
+  }
+
+  /** Publishers and players of this moment, with those whose offer is being answered. */
+  get peerCount(): number {
+    return this.#sessions.size + this.#pending.size;
+  }
+
+  /** UDP port of all media; 0 before `start`. */
+  get port(): number {
+    return this.#transport.port;
+  }
+
+  /** @throws MediaServerError PORT_IN_USE */
+  async start(): Promise<void> {
+    await this.#transport.start();
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#onTick(nowMs));
+  }
+
+  publish(request: PeerRequest): Promise<PeerSession> {
+    return this.#admit(request, async () => {
+      const negotiated = negotiatePublish(request, this.#options);
+      const session = new PublicationSession(request, this, {
+        streams: this.#deps.streams,
+        tracks: receivedTracks(negotiated),
+        options: this.#options.receiveOptionsFor(request.streamName),
+        ssrc: newSsrc(),
+        cname: randomBytes(NAME_BYTES).toString('base64url'),
+      });
+      this.#run(session, { request, negotiated, sending: undefined });
+      return session;
+    });
+  }
+
+  play(request: PeerRequest): Promise<PeerSession> {
+    return this.#admit(request, async () => {
+      const signal = request.signal ?? new AbortController().signal;
+      const stream = await findStream(this.#deps, request.streamName, { waitMs: request.waitMs ?? 0, signal });
+      if (stream === undefined) throw notFound(request.streamName);
+      await tracksKnown(stream, this.#deps.ticker);
+      if (stream.ended || this.#closed) throw notFound(request.streamName);
+      const { negotiated, acceptance } = negotiatePlay(
+        request,
+        { stream, adaptations: this.#deps.adaptations },
+        this.#options,
+      );
+      const sources = newSources(negotiated);
+      const session = new PlayerSession(request, this, {
+        stream,
+        acceptance,
+        adaptations: this.#deps.adaptations,
+        media: playedMedia(negotiated, sources),
+        packagers: this.#packagers,
+        watched: this.#watched,
+        cname: sources.cname,
+      });
+      this.#run(session, { request, negotiated, sending: sources });
+      return session;
+    });
+  }
+
+  /** Ends all peers; resolves when the port is free. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { session } of [...this.#sessions.values()]) session.end('server_stops', 'the server stops');
+    this.#tick?.[Symbol.dispose]();
+    await this.#transport.close();
+  }
+
+  sessionGone(session: BasePeerSession): void {
+    const entry = this.#sessions.get(session.mediaSessionId);
+    if (entry?.session !== session) return;
+    this.#sessions.delete(session.mediaSessionId);
+    this.#peers.delete(session);
+    entry.registration[Symbol.dispose]();
+  }
+
+  async #admit(request: PeerRequest, make: () => Promise<BasePeerSession>): Promise<PeerSession> {
+    const { mediaSessionId } = request;
+    const { maxPeers } = this.#options;
+    if (this.#closed) throw new MediaServerError('PEER_LIMIT', 'the server stops');
+    if (this.peerCount >= maxPeers)
+      throw new MediaServerError('PEER_LIMIT', `the limit of ${maxPeers} WebRTC peers is reached (webrtc_max_peers)`);
+    if (this.#pending.has(mediaSessionId) || this.#deps.sessions.get(mediaSessionId) !== undefined)
+      throw new MediaServerError('MEDIA_SESSION_BUSY', `media session "${mediaSessionId}" is already in use`);
+    this.#pending.add(mediaSessionId);
+    try {
+      return await make();
+    } catch (error) {
+      this.#deps.counters.count('webrtc_refused');
+      throw error;
+    } finally {
+      this.#pending.delete(mediaSessionId);
+    }
+  }
+
+  /** Gives a session its peer and its answer. */
+  #run(
+    session: PublicationSession | PlayerSession,
+    from: {
+      readonly request: PeerRequest;
+      readonly negotiated: NegotiatedMedia;
+      readonly sending: LocalSources | undefined;
+    },
+  ): void {
+    const { negotiated, request, sending } = from;
+    const { certificate, iceTimeoutMs, dtlsTimeoutMs } = this.#options;
+    const resendsAsIs = [negotiated.video, negotiated.audio].some(
+      (track) => track?.feedback.nack === true && track.rtxPayloadType === undefined,
+    );
+    const peer = new Peer(
+      {
+        remote: negotiated.remoteIce,
+        certificate,
+        remoteFingerprints: negotiated.fingerprints,
+        dtlsRole: negotiated.setup === 'passive' ? 'server' : 'client',
+        resendsAsIs,
+        iceTimeoutMs,
+        dtlsTimeoutMs,
+      },
+      {
+        transport: this.#transport,
+        buffer: this.#buffer,
+        counters: this.#deps.counters,
+        onEnded: (reason, detail) => session.end(reason, detail),
+      },
+    );
+    const ice = session.begin(peer);
+    session.videoCodec = negotiated.video?.encodingName;
+    session.audioCodec = negotiated.audio?.encodingName;
+    session.answer = writeAnswer(negotiated, {
+      sessionId: String(randomInt(2 ** 47)),
+      ice,
+      fingerprint: { algorithm: 'sha-256', value: certificate.fingerprint },
+      candidates: this.#transport.candidates(request.localAddress).flatMap((line) => parseIceCandidate(line) ?? []),
+      sending,
+    });
+    const registration = this.#deps.sessions.add(session);
+    this.#sessions.set(session.mediaSessionId, { session, registration });
+    this.#peers.set(session, peer);
+    this.#deps.counters.count(session.mediaType === 'publish' ? 'webrtc_publishers' : 'webrtc_players');
+  }
+
+  /** What a peer's own packets must never lead to; it is a mistake here, so that peer is given up and it is told. */
+  #onPeerError(peer: TransportPeer, error: unknown): void {
+    const suppressed = this.#faults.take();
+    if (suppressed >= 0) this.log.error({ err: error, suppressed }, 'WebRTC peer failed');
+    for (const [session, candidate] of this.#peers)
+      if (candidate === peer) session.end('internal_error', 'an error of the server');
+  }
+
+  #onTick(nowMs: number): void {
+    for (const peer of this.#peers.values()) peer.tick(nowMs);
+  }
+}
+
+function newSsrc(): number {
+  return randomInt(1, MAX_U32);
+}
+
+function newSources(negotiated: NegotiatedMedia): LocalSources {
+  const source = () => ({ trackId: randomBytes(NAME_BYTES).toString('hex'), ssrc: newSsrc(), rtxSsrc: newSsrc() });
+  return {
+    streamId: randomBytes(NAME_BYTES).toString('hex'),
+    cname: randomBytes(NAME_BYTES).toString('base64url'),
+    video: negotiated.video && source(),
+    audio: negotiated.audio && source(),
+  };
+}
+
+function notFound(name: string): MediaServerError {
+  return new MediaServerError('STREAM_NOT_FOUND', `there is no stream "${name.slice(0, 256)}"`);
+}
