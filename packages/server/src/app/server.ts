@@ -140,7 +140,7 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
       ? undefined
       : new WebRtcServer(deps, await webRtcOptions(settings, { dataDir, host }));
   const withWhip = webrtc !== undefined && settings.whip_enabled && web;
-  const whipDeps = withWhip ? { log: hub.log, gateway: webrtc } : undefined;
+  const whipDeps = withWhip ? { ...hub, gateway: webrtc } : undefined;
   const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
   const whep = whipDeps && new WhipMount('play', whipDeps, whipOptions(settings));
   const signalling =

@@ -1,6 +1,12 @@
-import { type MediaPacket, type RtpPacketizer, rtpClockRate, type Track } from '@sluice/media';
+import {
+  isRtpCodec,
+  type MediaPacket,
+  type RtpPacketizer,
+  rtpClockRate,
+  rtpPacketizer,
+  type Track,
+} from '@sluice/media';
 import { AUDIO_LANE, type Reader, RtpLane, type RtpLaneFormat, type Stream, VIDEO_LANE } from '../../../core/index.ts';
-import { packetizerFor } from './packetizer-for.ts';
 
 export interface PackagerOptions {
   /** Most bytes of payload in a packet. */
@@ -56,7 +62,7 @@ export class LanePackager {
   #changeTrack(track: Track): void {
     if (track.codec !== this.#track?.codec) {
       const { packetizationMode } = this.#options;
-      this.#packetizer = packetizerFor(track.codec, packetizationMode);
+      this.#packetizer = isRtpCodec(track.codec) ? rtpPacketizer(track.codec, { packetizationMode }) : undefined;
     }
     this.#track = track;
     this.#format = { track, packetizationMode: this.#options.packetizationMode };
