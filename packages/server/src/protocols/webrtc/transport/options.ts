@@ -15,7 +15,7 @@ export interface UdpTransportOptions {
   readonly maxQueuedBytes?: number;
   /** A path without authentic check for so long is not sent to any more (RFC 7675 §5.1). Default 30 s. */
   readonly consentTimeoutMs?: number;
-  /** Addresses of one peer that are known at a time. Default 8. */
+  /** Addresses of one peer that are known at a time. Default 16. */
   readonly maxPathsPerPeer?: number;
   /** Called for an error of a peer's own code while it took a datagram. The peer should be closed then. */
   onPeerError?(peer: TransportPeer, error: unknown): void;
@@ -69,7 +69,7 @@ export function resolveUdpTransportOptions(options: UdpTransportOptions): Resolv
     sendBufferBytes: 0,
     maxQueuedBytes: 16 * 1024 * 1024,
     consentTimeoutMs: 30_000,
-    maxPathsPerPeer: 8,
+    maxPathsPerPeer: 16,
     onPeerError: () => {},
     ...options,
   });

@@ -112,7 +112,6 @@ export class PeerLink implements Disposable {
   }
 
   #changePath(path: LinkPath | undefined): void {
-    if (this.#closed) return;
     try {
       this.peer.onPathChanged(path);
     } catch (error) {

@@ -24,6 +24,11 @@ export class RouteTable<Route extends Endpoint> {
     if (routes.size === 0) this.#ports.delete(route.port);
   }
 
+  /** True when nothing is held any more, not even memory for ports. */
+  get isEmpty(): boolean {
+    return this.#ports.size === 0;
+  }
+
   get size(): number {
     let size = 0;
     for (const routes of this.#ports.values()) size += routes.size;

@@ -98,7 +98,15 @@ describe('a UDP transport', () => {
     await until(() => expect(browser.received.at(-1)?.toString()).toBe('to the browser'));
   });
 
-  it('says nothing to whoever has no password, whatever it sends', async () => {
+  it('offers its port at the addresses of this machine, and at loopback when told to', async () => {
+    const ports = transport.candidates('127.0.0.1').map((candidate) => candidate.port);
+    expect(new Set(ports)).toEqual(new Set([transport.port]));
+    const local = await startTransport({ offerLoopback: true, bindAddress: '127.0.0.1' });
+    expect(local.candidates().map((candidate) => candidate.address)).toEqual(['127.0.0.1']);
+    expect(local.candidates()[0]).toMatchObject({ port: local.port, priority: 2_130_706_431, type: 'host' });
+  });
+
+  it('says nothing to whoever has no password, whatever it sends', { timeout: 30_000 }, async () => {
     const victim = await connected();
     const attacker = await client();
     const bystander = await client();
@@ -198,7 +206,7 @@ describe('a UDP transport', () => {
     await until(() => expect(peer.ports).toEqual([browser.port, undefined, browser.port]));
   });
 
-  it('holds nothing of a thousand peers that came and went', async () => {
+  it('holds nothing of a thousand peers that came and went', { timeout: 30_000 }, async () => {
     const browser = await client();
     for (let i = 0; i < 1000; i++) {
       const { link } = register();

@@ -211,6 +211,8 @@ describe('an ICE lite agent', () => {
     expect(agent.selected).toBe(newPath);
     expect(log).toContain(`retired ${local.ufrag}`);
     expect(receive(oldPath, { nominate: true })).toBeUndefined();
+    expect(receive(newPath, { credentials: next, nominate: true })).toMatchObject({ class: 'success' });
+    expect(log).not.toContain(`retired ${next.ufrag}`);
     expect([agent.selected, agent.local]).toEqual([newPath, next]);
   });
 

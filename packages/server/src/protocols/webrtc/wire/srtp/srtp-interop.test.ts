@@ -41,7 +41,7 @@ describe.each([
 ] as const)('SRTP with libsrtp, %s', (name, profile) => {
   const master = { key: randomBytes(16), salt: randomBytes(SRTP_PROFILES[profile].salt) };
 
-  it('opens what libsrtp seals', () => {
+  it('opens what libsrtp seals', { timeout: 30_000 }, () => {
     const plain = traffic();
     const sealed = libsrtp({ profile: name, master, direction: 'out' }, plain);
     const receiver = new SrtpReceiver(profile, master);
@@ -52,7 +52,7 @@ describe.each([
     expect(hexOf(opened)).toEqual(hexOf(plain));
   });
 
-  it('seals what libsrtp opens, in order and out of it', () => {
+  it('seals what libsrtp opens, in order and out of it', { timeout: 30_000 }, () => {
     const plain = traffic();
     const sender = new SrtpSender(profile, master);
     const sealed = plain.map((packet) => {
@@ -71,7 +71,7 @@ describe.each([
     expect(opened).toEqual(hexOf(order.map((i) => plain[i])));
   });
 
-  it('agrees with libsrtp about what is not authentic or comes twice', () => {
+  it('agrees with libsrtp about what is not authentic or comes twice', { timeout: 30_000 }, () => {
     const sender = new SrtpSender(profile, master);
     const receiver = new SrtpReceiver(profile, master);
     const target = withRoom(rtpPacket({ sequence: 1 }));

@@ -144,7 +144,7 @@ describe.each(PROFILES)('SRTP with %s', (profile) => {
     expect(receiver.unprotectRtcp(sealedRtcp)).toBeDefined();
   });
 
-  it('gives undefined for anything else: damaged, cut, empty, random', () => {
+  it('gives undefined for anything else: damaged, cut, empty, random', { timeout: 30_000 }, () => {
     const { seal, sealRtcp, receiver } = pair(profile);
     const random = prng(20_261_121);
     const seeds = [
@@ -152,14 +152,15 @@ describe.each(PROFILES)('SRTP with %s', (profile) => {
       sealRtcp(rtcpPacket(3, 6)),
       Buffer.alloc(0),
     ];
+    let opened = 0;
     for (let i = 0; i < 30_000; i++) {
       const seed = seeds[i % 3] as Buffer;
-      const bytes =
-        seed.length > 0 ? Buffer.from(mutate(new Uint8Array(seed), random)) : randomBytes(Math.floor(random() * 80));
-      if (bytes.equals(seed)) continue;
-      expect(receiver.unprotectRtp(Buffer.from(bytes))).toBeUndefined();
-      expect(receiver.unprotectRtcp(bytes)).toBeUndefined();
+      const damaged = seed.length > 0 ? mutate(new Uint8Array(seed), random) : randomBytes(Math.floor(random() * 80));
+      if (Buffer.compare(seed, damaged) === 0) continue;
+      if (receiver.unprotectRtp(Buffer.from(damaged)) !== undefined) opened++;
+      if (receiver.unprotectRtcp(Buffer.from(damaged)) !== undefined) opened++;
     }
+    expect(opened).toBe(0);
     expect(receiver.unprotectRtp(Buffer.alloc(70_000, 0x80))).toBeUndefined();
     expect(receiver.unprotectRtcp(Buffer.alloc(70_000, 0x80))).toBeUndefined();
   });

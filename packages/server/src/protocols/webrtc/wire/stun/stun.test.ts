@@ -110,6 +110,14 @@ describe('STUN messages', () => {
     }
   });
 
+  it('refuses a length that no checksum covers', () => {
+    const bare = Buffer.from(check().finish('key').subarray(0, -8));
+    for (const length of [bare.length - 20, bare.length - 24, bare.length - 16, 0, 0xffff]) {
+      bare.writeUInt16BE(length, 2);
+      expect(readStun(bare) !== undefined).toBe(length === bare.length - 20);
+    }
+  });
+
   it('refuses attributes that have not their size, and a checksum that is wrong or not last', () => {
     const sizes: [number, number][] = [
       [0x24, 5],
@@ -129,6 +137,7 @@ describe('STUN messages', () => {
     expect(readStun(wrong)).toBeUndefined();
     const notLast = Buffer.concat([good, hex('80220000')]);
     notLast.writeUInt16BE(notLast.length - 20, 2);
+    notLast.writeUInt32BE((crc32(notLast.subarray(0, good.length - 8)) ^ 0x5354554e) >>> 0, good.length - 4);
     expect(readStun(notLast)).toBeUndefined();
   });
 
@@ -145,7 +154,7 @@ describe('STUN messages', () => {
     }
   });
 
-  it('takes any bytes without throwing, and believes none of them', () => {
+  it('takes any bytes without throwing, and believes none of them', { timeout: 30_000 }, () => {
     const random = prng(8489);
     const seeds = [REQUEST, RESPONSE_IPV4, RESPONSE_IPV6, check().useCandidate().finish('key')];
     let read = 0;
@@ -172,7 +181,7 @@ describe('STUN messages', () => {
     many.writeUInt16BE(many.length - 20, 2);
     const startMs = performance.now();
     for (let i = 0; i < 20; i++) readStun(many);
-    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(performance.now() - startMs).toBeLessThan(5000);
   });
 });
 
