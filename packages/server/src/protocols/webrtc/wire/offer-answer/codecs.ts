@@ -25,8 +25,8 @@ interface CodecFacts {
   readonly clockRate: number;
   /** Parameter that names the profile, and what it is when absent. */
   readonly profile?: { readonly name: string; readonly usual: number };
-  /** Parameters that an answer repeats; all of them when absent. */
-  readonly echoed?: readonly string[];
+  /** Parameters that an answer repeats; the others are the client's own affair. */
+  readonly echoed: readonly string[];
 }
 
 const CODECS: Readonly<Record<RtpCodec, CodecFacts>> = {
@@ -50,7 +50,23 @@ const CODECS: Readonly<Record<RtpCodec, CodecFacts>> = {
     profile: { name: 'profile', usual: 0 },
     echoed: ['level-idx', 'profile', 'tier'],
   },
-  opus: { kind: 'audio', clockRate: 48_000 },
+  // RFC 7587 §6.1, and what browsers add.
+  opus: {
+    kind: 'audio',
+    clockRate: 48_000,
+    echoed: [
+      'maxplaybackrate',
+      'maxptime',
+      'ptime',
+      'minptime',
+      'maxaveragebitrate',
+      'stereo',
+      'sprop-stereo',
+      'cbr',
+      'useinbandfec',
+      'usedtx',
+    ],
+  },
   pcma: { kind: 'audio', clockRate: 8000, echoed: [] },
   pcmu: { kind: 'audio', clockRate: 8000, echoed: [] },
   g722: { kind: 'audio', clockRate: 8000, echoed: [] },
@@ -104,7 +120,7 @@ export function answeredParameters({ codec, format }: OfferedCodec): FormatParam
   const { echoed } = CODECS[codec];
   const answered = new Map<string, string>();
   for (const [name, value] of format.parameters) {
-    if (echoed !== undefined && !echoed.includes(name)) continue;
+    if (!echoed.includes(name)) continue;
     const isProfile = codec === 'h264' && name === 'profile-level-id';
     answered.set(name, isProfile ? (parseH264ProfileLevel(value)?.id ?? value) : value);
   }

@@ -89,6 +89,11 @@ describe('a publisher', () => {
     });
   });
 
+  it('that has a mode with fragments sends in it, though another profile is preferred', () => {
+    const modes = [...h264(96, 'profile-level-id=42e01f'), ...h264(97, 'packetization-mode=1;profile-level-id=4d001f')];
+    expect(agree(offerOf([], video(...modes)), receivePolicy()).video).toMatchObject({ payloadType: 97 });
+  });
+
   it('with sound only is taken', () => {
     const agreed = agree(sdpFixture('offer-publishStream-pubAudioOnly'), receivePolicy());
     expect(agreed.video).toBeUndefined();
@@ -133,7 +138,7 @@ describe('a publisher', () => {
   });
 
   it('that says it has stereo is asked for it, and its bitrate stays as offered', () => {
-    const text = PUB1.replace('minptime=10;', 'minptime=10;maxaveragebitrate=60000;sprop-stereo=1;');
+    const text = PUB1.replace('minptime=10;', 'minptime=10;maxaveragebitrate=60000;sprop-stereo=1;x-unknown=1;');
     expect(agree(text, receivePolicy()).audio?.formatParameters).toBe(
       'minptime=10;maxaveragebitrate=60000;sprop-stereo=1;useinbandfec=1;stereo=1',
     );
