@@ -1,7 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
-import { writeIceCandidate } from '@sluice/media';
 import { describe, expect, it } from 'vitest';
-import { type CandidateOptions, candidateAddresses, hostCandidates } from './candidates.ts';
+import { type CandidateOptions, candidateAddresses, candidateLines } from './candidates.ts';
 import { datagramKind, isRtcp } from './demux.ts';
 
 const OPTIONS: CandidateOptions = {
@@ -62,7 +61,7 @@ describe('candidates', () => {
   });
 
   it('are written with falling priorities and foundations of their own', () => {
-    expect(hostCandidates(['192.0.2.5', '2001:db8::5'], 31_001).map(writeIceCandidate)).toEqual([
+    expect(candidateLines(['192.0.2.5', '2001:db8::5'], 31_001)).toEqual([
       '1 1 udp 2130706431 192.0.2.5 31001 typ host',
       '2 1 udp 2130706175 2001:db8::5 31001 typ host',
     ]);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
-import type { IceCandidate } from '@sluice/media';
+import { writeIceCandidate } from '@sluice/media';
 
 export type IpFamily = 'IPv4' | 'IPv6';
 
@@ -21,19 +21,14 @@ const MAX_CANDIDATES = 16;
 const HOST_PREFERENCE = 126;
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 
-/** Host candidates at the addresses of `candidateAddresses`, best first; `writeIceCandidate` writes them. */
-export function hostCandidates(addresses: readonly string[], port: number): IceCandidate[] {
-  return addresses.map((address, i) => ({
-    // Each address is its own base, so each has a foundation of its own (RFC 8445 §5.1.1.3).
-    foundation: String(i + 1),
-    component: 1,
-    transport: 'udp',
-    // RFC 8445 §5.1.2.1, for the only component there is.
-    priority: HOST_PREFERENCE * 2 ** 24 + (65_535 - i) * 2 ** 8 + 255,
-    address,
-    port,
-    type: 'host',
-  }));
+/** Values of `a=candidate` (RFC 8839 §5.1) for the addresses of `candidateAddresses`, best first. */
+export function candidateLines(addresses: readonly string[], port: number): string[] {
+  return addresses.map((address, i) => {
+    // RFC 8445 §5.1.2.1, for the only component there is. Each address is its own base, so each its own foundation.
+    const priority = HOST_PREFERENCE * 2 ** 24 + (65_535 - i) * 2 ** 8 + 255;
+    const foundation = String(i + 1);
+    return writeIceCandidate({ foundation, component: 1, transport: 'udp', priority, address, port, type: 'host' });
+  });
 }
 
 /** The addresses to offer, IPv4 first, each once; only of families that are listened on. At most 16. */

@@ -1,9 +1,8 @@
 import type { RemoteInfo } from 'node:dgram';
-import type { IceCandidate } from '@sluice/media';
 import type { IceCredentials } from '../wire/ice/index.ts';
 import { localUfragOf, readStun } from '../wire/stun/index.ts';
 import { bindSockets } from './bind.ts';
-import { candidateAddresses, hostCandidates, type IpFamily } from './candidates.ts';
+import { candidateAddresses, candidateLines, type IpFamily } from './candidates.ts';
 import { datagramKind } from './demux.ts';
 import {
   type ResolvedUdpTransportOptions,
@@ -64,14 +63,14 @@ export class UdpTransport {
   }
 
   /**
-   * Candidates for an answer, best first; at least one unless no advertised address is of a family that
+   * Values of `a=candidate` for an answer, best first; at least one unless no advertised address is of a family that
    * is listened on.
    * @param reachedAt an address of this machine that the client is known to reach
    */
-  candidates(reachedAt?: string): IceCandidate[] {
+  candidates(reachedAt?: string): string[] {
     const families = this.#sockets.map((socket) => socket.family);
     const addresses = candidateAddresses({ ...this.#options, port: this.port, families, reachedAt });
-    return hostCandidates(addresses, this.port);
+    return candidateLines(addresses, this.port);
   }
 
   /** How much is held for peers, for tests and metrics: names that checks may have, and proved addresses. */
