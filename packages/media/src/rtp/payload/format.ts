@@ -5,7 +5,7 @@ export interface RtpMediaPacket {
   /** Without padding. Must not change until the frame that it belongs to was given. */
   readonly payload: Uint8Array;
   readonly marker: boolean;
-  /** Unsigned, 32 bits. */
+  /** RTP timestamp as it is, or unwrapped: it is only compared, and passed through. */
   readonly timestamp: number;
 }
 
@@ -20,7 +20,7 @@ export interface DepacketizedFrame {
   readonly parameters?: Uint8Array[] | undefined;
   /** True when a decoder can start here; always for audio. */
   readonly key: boolean;
-  /** RTP timestamp. */
+  /** Timestamp of its packets. */
   readonly timestamp: number;
   /** True when parts of this frame are missing. What it refers to may be missing also when this is false. */
   readonly broken: boolean;
