@@ -1,5 +1,6 @@
 import { codecTitle, type MediaPacket, type Track } from '@sluice/media';
 import type { ConversionTarget, Converter } from '../converter.ts';
+import type { Counters } from '../ports.ts';
 import type { Reader } from '../reader.ts';
 import type { Stream, StreamEntry, StreamState } from '../stream.ts';
 import { type Acceptance, accepts, targetOf, wants } from './acceptance.ts';
@@ -15,6 +16,7 @@ export type LeftOut = Readonly<Partial<Record<Kind, string>>>;
 
 export interface AdaptationEnv {
   readonly converter: Converter;
+  readonly counters: Counters;
   /** The conversion of the source's tracks of that kind, shared by all who want it. */
   conversionOf(kind: Kind, target: ConversionTarget['codec']): TrackConversion;
   /** The source is over, and the derived stream with it. */
@@ -207,7 +209,10 @@ export class Adaptation {
 
   #leaveOut(lane: Lane, { kind }: Track, reason: string): void {
     lane.way = 'leave out';
-    lane.leftOut = wants(this.#acceptance, kind) ? reason : undefined;
+    if (wants(this.#acceptance, kind)) {
+      if (lane.leftOut !== reason) this.#env.counters.count('derived_left_out_tracks');
+      lane.leftOut = reason;
+    }
     this.#interleaver.discard(kind);
     this.stream.leaveOut(kind);
   }

@@ -305,7 +305,7 @@ describe('a derived stream', () => {
     expect(timesOf(seen, 'audio')).toEqual([0, 40, 80, 120, 160]);
     expect(timesOf(seen, 'video')).toHaveLength(10);
     expect(converter.opened).toHaveLength(1);
-    expect(counters.of('conversions_failed')).toBe(1);
+    expect(counters.of('derived_left_out_tracks')).toBe(1);
     feed(H264, track('audio', 'speex'), { from: 400, to: 600 });
     expect(lease.leftOut).toEqual({});
     expect(timesOf(seen, 'audio')).toHaveLength(10);

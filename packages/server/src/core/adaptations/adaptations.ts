@@ -142,8 +142,11 @@ export class Adaptations {
   }
 
   #derive(stream: Stream, acceptance: Acceptance, converter: Converter): Derived {
+    const { counters } = this.#deps;
+    counters.count('derived_streams');
     const adaptation = new Adaptation(stream, acceptance, {
       converter,
+      counters,
       conversionOf: (kind, target) => this.#conversionOf(stream, { kind, target }, converter),
       onEnded: () => this.#end(stream, acceptance.key, 'the source is over'),
     });
@@ -162,7 +165,7 @@ export class Adaptations {
     let conversion = all.conversions.get(key);
     if (conversion === undefined) {
       conversion = new TrackConversion(stream, what, {
-        ...this.#deps,
+        log: this.#deps.log,
         converter,
         onIdle: () => {
           all.conversions.delete(key);

@@ -1,7 +1,7 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import type { Conversion, ConversionTarget, Converter } from '../converter.ts';
 import { type LogEntry, PacketLog } from '../packet-log.ts';
-import type { Counters, Log } from '../ports.ts';
+import type { Log } from '../ports.ts';
 import type { Reader } from '../reader.ts';
 import type { Stream, StreamEntry } from '../stream.ts';
 
@@ -16,7 +16,6 @@ export interface ConversionListener {
 export interface TrackConversionEnv {
   readonly converter: Converter;
   readonly log: Log;
-  readonly counters: Counters;
   /** The last listener has left. */
   onIdle(): void;
 }
@@ -139,7 +138,6 @@ export class TrackConversion {
     const epoch = this.#epoch;
     const what = { stream: this.#source.name, from: track.codec, to: this.#target };
     this.#env.log.info(what, 'conversion started');
-    this.#env.counters.count('conversions');
     const conversion = this.#env.converter.open(
       track,
       { codec: this.#target },
@@ -163,7 +161,6 @@ export class TrackConversion {
     this.#conversion = undefined;
     this.#made.clear();
     this.#env.log.warn({ ...what, reason }, 'conversion failed, the track is left out');
-    this.#env.counters.count('conversions_failed');
     for (const listener of this.#listeners) listener.onConversionFailed(reason);
   }
 
