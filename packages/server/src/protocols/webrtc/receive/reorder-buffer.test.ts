@@ -67,6 +67,14 @@ test('more frames than the capacity are not held', () => {
   expect(out).toEqual(['5', 'lost 7', '8', '9', '10']);
 });
 
+test('a number that is held already is left out', () => {
+  const { out, insert, buffer } = rig();
+  insert(5, 7, 7, 7);
+  expect(buffer.bytes).toBe(10);
+  buffer.flush(0);
+  expect(out).toEqual(['5', 'lost 7']);
+});
+
 test('packets without anything keep their place', () => {
   const { out, insert, buffer } = rig();
   insert(5, 7);

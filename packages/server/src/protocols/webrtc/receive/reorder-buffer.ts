@@ -57,7 +57,7 @@ export class ReorderBuffer {
     return this.#blockedSinceMs;
   }
 
-  /** Takes a packet, each unwrapped number once; null for one that carried nothing and only keeps its place. */
+  /** Takes a packet by its unwrapped number, which counts once; null for one that carried nothing and only keeps its place. */
   insert(sequence: number, packet: RtpLanePacket | null, nowMs: number): void {
     if (Number.isNaN(this.#next)) this.#next = sequence;
     if (sequence < this.#next) return void this.tooLate++;
@@ -92,6 +92,7 @@ export class ReorderBuffer {
 
   #hold(sequence: number, packet: RtpLanePacket | typeof EMPTY, nowMs: number): void {
     while (sequence - this.#next >= this.#ring.length) this.#grow();
+    if (this.#ring[sequence % this.#ring.length] !== undefined) return;
     this.#ring[sequence % this.#ring.length] = packet;
     if (this.#count === 0 && Number.isNaN(this.#blockedSinceMs)) this.#blockedSinceMs = nowMs;
     this.#count++;
