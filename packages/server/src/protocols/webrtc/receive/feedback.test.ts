@@ -25,6 +25,17 @@ test('receiver reports go out every second with a name, loss, jitter and the new
   expect((video?.delaySinceLastSenderReport ?? 0) / 65_536).toBeCloseTo(0.9, 1);
 });
 
+test('nothing is reported before the first packet, and the first report follows it soon', () => {
+  const publisher = new ScriptedPublisher();
+  publisher.captures.video = false;
+  publisher.captures.audio = false;
+  publisher.run(2050);
+  expect(publisher.rtcp).toHaveLength(0);
+  publisher.captures.audio = true;
+  publisher.run(200);
+  expect(publisher.got('rr')).toHaveLength(1);
+});
+
 test('the round trip is known from the answers to extended reports', () => {
   const publisher = new ScriptedPublisher().run(2000);
   expect(publisher.media.stats().rttMs).toBeCloseTo(20, 0);

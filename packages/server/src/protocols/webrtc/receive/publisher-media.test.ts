@@ -85,6 +85,21 @@ test('a packet is in the lane with its time, format and orientation, and key fra
   expect((video.at(-1)?.timestamp ?? 0) - (video[0]?.timestamp ?? 0)).toBe(89 * 3000);
 });
 
+test('the metadata says how the picture is to be turned, and only when that changes', () => {
+  const publisher = new ScriptedPublisher().run(1000);
+  const { metadata } = publisher.stream.state;
+  expect(metadata).toEqual({ orientation: 1 });
+  publisher.run(1000);
+  expect(publisher.stream.state.metadata).toBe(metadata);
+  publisher.orientation = 0x82;
+  publisher.run(100);
+  expect(publisher.stream.state.metadata).toEqual({ orientation: 2 });
+
+  const upright = new ScriptedPublisher();
+  upright.orientation = 0;
+  expect(upright.run(500).stream.state.metadata).toBeUndefined();
+});
+
 test('what is kept is a copy that later packets do not change', () => {
   const publisher = new ScriptedPublisher({ tracks: [AUDIO] });
   publisher.captures.audio = false;

@@ -15,6 +15,7 @@ import { TrackReceiver } from './track-receiver.ts';
 const REPORT_INTERVAL_MS = 1000;
 /** The first report goes early, so that the sender knows the round trip soon. */
 const FIRST_REPORT_MS = 100;
+const SILENCE_CHECK_MS = 500;
 const TRANSPORT_FEEDBACK_INTERVAL_MS = 100;
 /** With so many arrivals, transport-wide feedback goes before its time. */
 const TRANSPORT_FEEDBACK_ARRIVALS = 200;
@@ -68,7 +69,8 @@ export class PublisherMedia {
   #notCarried = 0;
   #clockBreaks = 0;
   #nowMs = 0;
-  #reportMs = 0;
+  #reportMs = Number.POSITIVE_INFINITY;
+  #silenceCheckMs = 0;
   #transportFeedbackMs = 0;
   #firstSoundMs = Number.NaN;
   #active = false;
@@ -169,6 +171,7 @@ export class PublisherMedia {
     this.#askForKeyFrame(nowMs);
     if (nowMs - this.#transportFeedbackMs >= TRANSPORT_FEEDBACK_INTERVAL_MS) this.#tellArrivals(nowMs);
     if (nowMs >= this.#reportMs) this.#report(nowMs);
+    if (nowMs >= this.#silenceCheckMs) this.#checkSilence(nowMs);
     if (nowMs - this.#firstSoundMs >= VIDEO_WAIT_MS) this.#activate();
   }
 
@@ -207,13 +210,13 @@ export class PublisherMedia {
 
   #heard(kind: 'video' | 'audio', nowMs: number): void {
     this.#listen(nowMs).heard(kind, nowMs);
+    if (this.#reportMs === Number.POSITIVE_INFINITY) this.#reportMs = nowMs + FIRST_REPORT_MS;
   }
 
   #listen(nowMs: number): MediaSilence {
     if (this.#silence !== undefined) return this.#silence;
     const { activityTimeoutMs, watchesAudio, watchesVideo } = this.#o.options;
     this.#silence = new MediaSilence({ timeoutMs: activityTimeoutMs, watchesAudio, watchesVideo }, nowMs);
-    this.#reportMs = nowMs + FIRST_REPORT_MS;
     return this.#silence;
   }
 
@@ -286,7 +289,15 @@ export class PublisherMedia {
     if (rttMs !== undefined) this.#roundTrip.sample(rttMs);
   }
 
-  /** Once a second: what was received, how much may be sent, and whether anything still comes. */
+  #checkSilence(nowMs: number): void {
+    this.#silenceCheckMs = nowMs + SILENCE_CHECK_MS;
+    const silence = this.#silence?.check(nowMs);
+    if (silence === undefined) return;
+    this.#silenceCheckMs = Number.POSITIVE_INFINITY;
+    this.#o.onActivityTimeout(silence);
+  }
+
+  /** Once a second: what was received, and how much may be sent. */
   #report(nowMs: number): void {
     this.#reportMs = nowMs + REPORT_INTERVAL_MS;
     const blocks = this.#receivers.flatMap((receiver) => {
@@ -295,10 +306,6 @@ export class PublisherMedia {
     });
     this.#writer.report(blocks, nowMs);
     this.#limitBitrate(Math.max(0, ...blocks.map((block) => block.fractionLost / 256)), nowMs);
-    const silence = this.#silence?.check(nowMs);
-    if (silence === undefined) return;
-    this.#reportMs = Number.POSITIVE_INFINITY;
-    this.#o.onActivityTimeout(silence);
   }
 
   #limitBitrate(lossFraction: number, nowMs: number): void {

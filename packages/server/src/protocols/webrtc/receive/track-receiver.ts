@@ -1,4 +1,4 @@
-import { extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
+import { encodeEcmaArray, extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket, Stream } from '../../../core/index.ts';
 import { AccessUnits } from './access-units.ts';
 import { ByteRate } from './byte-rate.ts';
@@ -55,6 +55,7 @@ export class TrackReceiver {
   readonly #buffer: ReorderBuffer;
   #format: RtpLaneFormat;
   #lostBefore = 0;
+  #rotation = 0;
   #startTicks = Number.NaN;
   #startNumber = 0;
 
@@ -209,6 +210,7 @@ export class TrackReceiver {
       payload,
       orientation: this.#orientationOf(packet),
     };
+    if (lanePacket.orientation !== undefined) this.#tellRotation(lanePacket.orientation);
     this.#lane.publish(lanePacket);
     this.#buffer.insert(this.#ledger.sequence, lanePacket, arrivalMs);
   }
@@ -222,6 +224,19 @@ export class TrackReceiver {
     this.#startNumber = number;
     this.#o.onKeyFrame();
     return true;
+  }
+
+  /**
+   * Players without RTP learn from the metadata how the picture is to be turned: 0 to 3 times 90 degrees clockwise, as
+   * the two lowest bits of the extension say (3GPP TS 26.114 §7.4.5).
+   */
+  #tellRotation(orientation: number): void {
+    const rotation = orientation & 3;
+    if (rotation === this.#rotation) return;
+    this.#rotation = rotation;
+    const { stream } = this.#o;
+    const metadata = { ...stream.state.metadata, orientation: rotation };
+    stream.setMetadata(metadata, encodeEcmaArray(metadata).length);
   }
 
   #orientationOf(packet: RtpPacket): number | undefined {

@@ -111,6 +111,8 @@ export class ScriptedPublisher {
   /** What is captured; tests switch it. */
   readonly captures = { video: true, audio: true };
   videoSsrc = VIDEO_SSRC;
+  /** The byte of the extension for video orientation. */
+  orientation = 1;
   #keyWanted = false;
   readonly #script: Script;
   readonly #track: Track = h264Track(0, PARAMETERS);
@@ -274,7 +276,10 @@ export class ScriptedPublisher {
         sequence,
         timestamp: (timestamp + this.#timestampShift) >>> 0,
         ssrc: this.videoSsrc,
-        extensions: [this.#transportNumber(), ...(marker ? [{ id: ORIENTATION_ID, value: Uint8Array.of(1) }] : [])],
+        extensions: [
+          this.#transportNumber(),
+          ...(marker ? [{ id: ORIENTATION_ID, value: Uint8Array.of(this.orientation) }] : []),
+        ],
       },
       payload,
     );
