@@ -1,8 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type ByteSource,
   type Codec,
+  codecString,
   h264Packetizer,
   type MediaPacket,
   Mp4Reader,
@@ -11,15 +15,19 @@ import {
   type RtpPacketizer,
   rawAudioPacketizer,
   rtpClockRate,
+  rtpPacketizer,
   vp8Packetizer,
   writeRtp,
 } from '@sluice/media';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { Stream } from '../../../core/index.ts';
 import { DEFAULT_RECEIVE_OPTIONS, type NegotiatedTrack } from './options.ts';
 import { trackOf } from './payload-formats.ts';
 import { PublisherMedia } from './publisher-media.ts';
 import { AUDIO, soundOf, VIDEO } from './testing/scripted-publisher.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'sluice-received-'));
+afterAll(() => rmSync(directory, { recursive: true }));
 
 const PERIOD_US = 20_000;
 
@@ -99,12 +107,35 @@ test.each([
   expect(got[0]?.track).toEqual(trackOf(track));
 });
 
-test('H.264 of a real encoder comes out with its parameters and decoding times', async () => {
-  const bytes = new Uint8Array(readFileSync(new URL('../../../../../../assets/demo.mp4', import.meta.url)));
+async function videoOf(path: string | URL, frames: number): Promise<MediaPacket[]> {
+  const bytes = new Uint8Array(readFileSync(path));
   const source: ByteSource = { size: bytes.length, read: async (at, length) => bytes.subarray(at, at + length) };
-  const sent: MediaPacket[] = [];
+  const packets: MediaPacket[] = [];
   for await (const packet of (await Mp4Reader.open(source)).readSamples())
-    if (packet.track.kind === 'video' && sent.length < 40) sent.push(packet);
+    if (packet.track.kind === 'video' && packets.length < frames) packets.push(packet);
+  return packets;
+}
+
+test.each([
+  ['h265', ['-c:v', 'libx265', '-x265-params', 'log-level=none:bframes=0', '-tag:v', 'hvc1']],
+  ['vp9', ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8']],
+  ['av1', ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8']],
+] as const)('%s of a real encoder comes out with its parameters', async (codec, args) => {
+  const path = join(directory, `${codec}.mp4`);
+  const input = ['-f', 'lavfi', '-i', 'testsrc2=size=176x144:rate=25:duration=0.8'];
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...input, ...args, '-g', '10', path]);
+  const sent = await videoOf(path, 20);
+
+  const got = receive(negotiated(codec), rtpPacketizer(codec), sent);
+
+  expect(sent).toHaveLength(20);
+  expect(got.map(contentOf)).toEqual(sent.map(contentOf));
+  expect(got.map(({ key }) => key)).toEqual(sent.map(({ key }) => key));
+  expect(codecString(got[0]?.track ?? expect.fail())).toBe(codecString(sent[0]?.track ?? expect.fail()));
+});
+
+test('H.264 of a real encoder comes out with its parameters and decoding times', async () => {
+  const sent = await videoOf(new URL('../../../../../../assets/demo.mp4', import.meta.url), 40);
 
   const got = receive(negotiated('h264'), h264Packetizer(1), sent);
 

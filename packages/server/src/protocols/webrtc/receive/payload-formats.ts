@@ -1,14 +1,12 @@
 import {
   g711Track,
   g722Track,
-  h264Depacketizer,
-  opusDepacketizer,
+  isRtpCodec,
   opusHead,
   opusTrack,
   type RtpDepacketizer,
-  rawAudioDepacketizer,
+  rtpDepacketizer,
   type Track,
-  vp8Depacketizer,
 } from '@sluice/media';
 import { MediaServerError } from '../../../core/index.ts';
 import type { NegotiatedTrack } from './options.ts';
@@ -27,22 +25,9 @@ export function trackOf(negotiated: NegotiatedTrack): Track {
 
 /**
  * Puts a track's payloads together.
- * @throws MediaServerError NO_COMMON_CODECS for one that has no payload format here
+ * @throws MediaServerError NO_COMMON_CODECS for a codec that has no payload format
  */
-export function depacketizerOf(negotiated: NegotiatedTrack): RtpDepacketizer {
-  const { codec, parameters = [], channels } = negotiated;
-  switch (codec) {
-    case 'h264':
-      return h264Depacketizer(parameters);
-    case 'vp8':
-      return vp8Depacketizer();
-    case 'opus':
-      return opusDepacketizer(channels);
-    case 'pcma':
-    case 'pcmu':
-    case 'g722':
-      return rawAudioDepacketizer();
-    default:
-      throw new MediaServerError('NO_COMMON_CODECS', `${codec} is not received by RTP`);
-  }
+export function depacketizerOf({ codec, parameters, channels }: NegotiatedTrack): RtpDepacketizer {
+  if (!isRtpCodec(codec)) throw new MediaServerError('NO_COMMON_CODECS', `${codec} is not received by RTP`);
+  return rtpDepacketizer(codec, { parameters, channels });
 }
