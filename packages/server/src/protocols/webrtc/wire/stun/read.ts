@@ -39,18 +39,21 @@ export interface StunMessage {
 /** RFC 8489 §14.3 allows 508 bytes; ICE has at most 256 characters on each side of the colon (RFC 8839 §5.4). */
 const MAX_USERNAME_BYTES = 513;
 const MAX_UNKNOWN = 8;
+/** A check has about a hundred bytes and eight attributes; more than this is only there to be expensive. */
+const MAX_MESSAGE_BYTES = 2048;
+const MAX_ATTRIBUTES = 32;
 const MAX_REASON_BYTES = 763;
 
 /**
  * Reads a Binding message. Gives undefined for all else: other protocols and methods, lengths that lie, fields that
- * have not their size, a wrong FINGERPRINT. Never throws.
+ * have not their size, a wrong FINGERPRINT, more bytes or attributes than anybody needs. Never throws.
  */
 export function readStun(datagram: Buffer): StunMessage | undefined {
   const message = readHeader(datagram);
   if (message === undefined) return undefined;
   let at = HEADER_BYTES;
-  while (at < datagram.length) {
-    if (at + 4 > datagram.length || message.hasFingerprint) return undefined;
+  for (let count = 1; at < datagram.length; count++) {
+    if (at + 4 > datagram.length || message.hasFingerprint || count > MAX_ATTRIBUTES) return undefined;
     const type = datagram.readUInt16BE(at);
     const length = datagram.readUInt16BE(at + 2);
     const next = at + 4 + Math.ceil(length / 4) * 4;
@@ -99,10 +102,11 @@ export function fingerprint(datagram: Buffer, at: number): number {
 }
 
 function readHeader(datagram: Buffer): StunMessage | undefined {
-  if (datagram.length < HEADER_BYTES || datagram.length % 4 !== 0) return undefined;
+  const bytes = datagram.length;
+  if (bytes < HEADER_BYTES || bytes > MAX_MESSAGE_BYTES || bytes % 4 !== 0) return undefined;
   const type = datagram.readUInt16BE(0);
   if (datagram.readUInt32BE(4) !== MAGIC_COOKIE) return undefined;
-  if (datagram.readUInt16BE(2) !== datagram.length - HEADER_BYTES) return undefined;
+  if (datagram.readUInt16BE(2) !== bytes - HEADER_BYTES) return undefined;
   // Bits 4 and 8 are the class, all others the method, and the first two are zero (RFC 8489 §5).
   if ((type & ~0x0110) !== BINDING) return undefined;
   const messageClass = CLASSES[((type >> 4) & 1) | ((type >> 7) & 2)];
