@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { DtlsAssociation } from './association.ts';
 import { ContentType, DTLS_1_2, ExtensionType, HandshakeType } from './constants.ts';
 import { writeClientHello } from './hello-messages.ts';
-import { readRecords } from './records.ts';
+import { RecordWriter, readRecords } from './records.ts';
 import { HandmadeClient } from './testing/handmade.ts';
 import { ecdsaIdentity } from './testing/identities.ts';
 import { createEnd, Pair } from './testing/pair.ts';
@@ -86,6 +86,38 @@ describe('a DTLS association', () => {
       for (const index of order) peer.datagram(datagrams[index] ?? Buffer.alloc(0));
       expect(peer.types).toEqual([2, 11, 12, 13, 14]);
     }
+  });
+});
+
+describe('a server that waits for its client', () => {
+  test('hears no alerts: there is nobody yet whose they could be', () => {
+    const pair = new Pair(both);
+    pair.server.association.start(0);
+    const writer = new RecordWriter(0);
+    pair.server.association.receive(writer.write(ContentType.alert, Buffer.of(2, 40)), 0);
+    pair.server.association.receive(writer.write(ContentType.alert, Buffer.of(1, 0)), 0);
+    expect(pair.server.closed).toEqual([]);
+    pair.client.association.start(0);
+    pair.settle();
+    expectSameKeys(pair);
+  });
+
+  test('need not have been started', () => {
+    const pair = new Pair(both);
+    pair.client.association.start(0);
+    pair.settle();
+    expectSameKeys(pair);
+  });
+
+  test('is not impressed by what is no DTLS', () => {
+    const pair = new Pair(both);
+    for (const bytes of [Buffer.alloc(0), Buffer.of(22), Buffer.alloc(2000), Buffer.alloc(2000, 0xff)]) {
+      pair.client.association.receive(bytes, 0);
+      pair.server.association.receive(bytes, 0);
+    }
+    pair.start();
+    pair.settle();
+    expectSameKeys(pair);
   });
 });
 
@@ -248,6 +280,8 @@ describe('the end of an association', () => {
 describe('callbacks', () => {
   test('may deliver at once, so that both ends call each other', () => {
     const log: string[] = [];
+    let depth = 0;
+    let deepest = 0;
     const ends: { client?: DtlsAssociation; server?: DtlsAssociation } = {};
     const make = (role: 'client' | 'server') =>
       new DtlsAssociation({
@@ -256,7 +290,12 @@ describe('callbacks', () => {
         remoteFingerprints: both[role === 'client' ? 'server' : 'client'].fingerprints,
         srtpProfiles: ['AEAD_AES_128_GCM'],
         mtu: 300,
-        send: (datagram) => ends[role === 'client' ? 'server' : 'client']?.receive(datagram, 0),
+        send: (datagram) => {
+          depth += 1;
+          deepest = Math.max(deepest, depth);
+          ends[role === 'client' ? 'server' : 'client']?.receive(datagram, 0);
+          depth -= 1;
+        },
         onConnected: () => log.push(`${role} connected`),
         onClosed: (reason) => log.push(`${role} ${reason}`),
       });
@@ -266,6 +305,8 @@ describe('callbacks', () => {
     expect(log.toSorted()).toEqual(['client connected', 'server connected']);
     ends.client.close();
     expect(log.at(-1)).toBe('server close_notify');
+    // Nobody is called while it is still in a call of ours: one send of each end at a time.
+    expect(deepest).toBe(2);
   });
 
   test.each([0, 1, 2, 3])('may close the association from within send number %i', (number) => {

@@ -1,8 +1,8 @@
-import { createECDH, randomBytes } from 'node:crypto';
+import { createECDH, createPrivateKey, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { Alert } from './alerts.ts';
 import { certificateFingerprint } from './certificate.ts';
-import { CIPHER_SUITE, ContentType, ExtensionType, HandshakeType } from './constants.ts';
+import { CIPHER_SUITE, ContentType, ExtensionType, HandshakeType, SignatureScheme } from './constants.ts';
 import { writeClientHello, writeUseSrtp } from './hello-messages.ts';
 import { handshakeMessage } from './reassembly.ts';
 import { HandmadeClient } from './testing/handmade.ts';
@@ -149,6 +149,37 @@ describe('a server refuses a client that is not who it says', () => {
     client.keyExchange();
     client.verify(victimKey, scheme);
     expectRefused(client, /signature scheme/, Alert.illegalParameter);
+  });
+});
+
+describe('a client with an RSA certificate', () => {
+  const withRsa = async () => {
+    const rsa = await foreignIdentity('rsa');
+    const client = attack({ remoteFingerprints: rsa.fingerprints });
+    client.hello();
+    client.certificate(derOf(rsa.cert));
+    client.keyExchange();
+    return { client, key: createPrivateKey(rsa.key) };
+  };
+
+  test('connects when it signs with SHA-256', async () => {
+    const { client, key } = await withRsa();
+    client.verify(key, SignatureScheme.rsaPkcs1Sha256);
+    client.changeCipherSpec();
+    client.finished();
+    expect(client.end.association.connected).toBe(true);
+  });
+
+  test.each([0x0201, 0x0101, 0x0403, 0x0601, 0x0809])('is refused with signature scheme %i', async (scheme) => {
+    const { client, key } = await withRsa();
+    client.verify(key, scheme);
+    expectRefused(client, /signature scheme/, Alert.illegalParameter);
+  });
+
+  test('is refused when it says PSS and signs otherwise', async () => {
+    const { client, key } = await withRsa();
+    client.verify(key, SignatureScheme.rsaPssSha256);
+    expectRefused(client, /bad signature/, Alert.decryptError);
   });
 });
 
@@ -428,6 +459,21 @@ describe('a connected server', () => {
     expect(client.end.association.discardedRecords).toBeGreaterThanOrEqual(before + 8);
     client.datagram(close);
     expect(client.end.closed[0]?.reason).toBe('close_notify');
+  });
+
+  test('drops application data, in the handshake and after it', () => {
+    const client = attack();
+    client.hello();
+    client.record(ContentType.applicationData, Buffer.from('too early'));
+    client.certificate(victimDer);
+    client.keyExchange();
+    client.verify(victimKey);
+    client.changeCipherSpec();
+    client.protect(ContentType.applicationData, Buffer.from('still too early'));
+    client.finished();
+    client.protect(ContentType.applicationData, Buffer.from('nobody reads this'));
+    expect(client.end.association.connected).toBe(true);
+    expect(client.end.association.discardedRecords).toBe(3);
   });
 
   test('takes records out of order, each once', () => {
