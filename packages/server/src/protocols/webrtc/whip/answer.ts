@@ -11,10 +11,10 @@ export const FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag';
 export const ENDPOINT_METHODS = 'POST, OPTIONS';
 export const SESSION_METHODS = 'PATCH, DELETE, OPTIONS';
 
-const ALL_METHODS = 'POST, PATCH, DELETE, OPTIONS';
+const ALL_METHODS = ['POST', 'PATCH', 'DELETE', 'OPTIONS'];
 /** `*` would not cover `Authorization` (Fetch standard §3.2.4). */
-const ALLOWED_HEADERS = 'Authorization, Content-Type, If-Match';
-const EXPOSED_HEADERS = 'Location, ETag, Link, Accept-Patch, Retry-After';
+const ALLOWED_HEADERS = ['Authorization', 'Content-Type', 'If-Match'];
+const EXPOSED_HEADERS = ['Location', 'ETag', 'Link', 'Accept-Patch', 'Retry-After'];
 /** What an answer with 503 advises to wait, seconds. */
 const RETRY_AFTER = '2';
 
@@ -31,8 +31,8 @@ export class Answerer {
   /** Answers OPTIONS, a CORS preflight or not (RFC 9725 §4.1, Fetch standard §3.2.2). */
   options(response: ServerResponse, allow: string): void {
     this.#prepare(response);
-    setUnlessPresent(response, 'Access-Control-Allow-Methods', ALL_METHODS);
-    setUnlessPresent(response, 'Access-Control-Allow-Headers', ALLOWED_HEADERS);
+    extend(response, 'Access-Control-Allow-Methods', ALL_METHODS);
+    extend(response, 'Access-Control-Allow-Headers', ALLOWED_HEADERS);
     response.setHeader('Access-Control-Max-Age', '86400');
     response.setHeader('Accept-Post', SDP_TYPE);
     response.setHeader('Accept-Patch', FRAGMENT_TYPE);
@@ -107,7 +107,7 @@ export class Answerer {
 
   #prepare(response: ServerResponse): void {
     for (const [name, value] of this.#headers) response.setHeader(name, value);
-    setUnlessPresent(response, 'Access-Control-Expose-Headers', EXPOSED_HEADERS);
+    extend(response, 'Access-Control-Expose-Headers', EXPOSED_HEADERS);
   }
 
   #link(response: ServerResponse): void {
@@ -115,8 +115,12 @@ export class Answerer {
   }
 }
 
-function setUnlessPresent(response: ServerResponse, name: string, value: string): void {
-  if (!response.hasHeader(name)) response.setHeader(name, value);
+/** Adds what pages need here to a list that is set for the whole web port, and may be too short. */
+function extend(response: ServerResponse, name: string, needed: readonly string[]): void {
+  const set = String(response.getHeader(name) ?? '').split(',');
+  const words = [...set, ...needed].map((word) => word.trim()).filter((word) => word !== '');
+  const unique = new Map(words.map((word) => [word.toLowerCase(), word]));
+  response.setHeader(name, [...unique.values()].join(', '));
 }
 
 function errorBody(request: IncomingMessage, { status, message }: Refusal): string {

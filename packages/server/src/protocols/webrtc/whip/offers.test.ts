@@ -220,6 +220,26 @@ describe('other methods', () => {
     expect(session.headers.get('accept-patch')).toBe('application/trickle-ice-sdpfrag');
   });
 
+  it('OPTIONS completes the lists that the settings have for the whole web port', async () => {
+    const headers = [
+      ['access-control-allow-origin', 'https://app.example.net'],
+      ['access-control-allow-headers', 'content-type,x-requested-with'],
+      ['access-control-allow-methods', 'POST'],
+      ['access-control-expose-headers', 'X-Own'],
+    ] as const;
+    await restart({ headers });
+    const preflight = await fetch(fixture.url('/whip/cam'), { method: 'OPTIONS' });
+    expect(Object.fromEntries(preflight.headers)).toMatchObject({
+      'access-control-allow-origin': 'https://app.example.net',
+      'access-control-allow-headers': 'Content-Type, x-requested-with, Authorization, If-Match',
+      'access-control-allow-methods': 'POST, PATCH, DELETE, OPTIONS',
+    });
+    const made = await fixture.offer('/whip/cam');
+    expect(made.headers.get('access-control-expose-headers')).toBe(
+      'X-Own, Location, ETag, Link, Accept-Patch, Retry-After',
+    );
+  });
+
   it.each(['GET', 'HEAD', 'PUT'])('%s gets 405 for streams and sessions', async (method) => {
     const { location } = sessionOf(await fixture.offer('/whip/cam'));
     const endpoint = await fetch(fixture.url('/whep/cam'), { method });

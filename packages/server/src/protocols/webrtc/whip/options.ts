@@ -23,7 +23,10 @@ export interface WhipOptions {
   readonly videoOrientation: boolean;
   /** Told to clients in `Link` headers (RFC 9725 §4.6). Default none: clients reach the server as it is. */
   readonly iceServers: readonly IceServer[];
-  /** Headers of every answer, for pages of other origins. Default: any origin may publish and play. */
+  /**
+   * Headers of every answer, for pages of other origins; lists of methods and headers are completed with those that
+   * WHIP needs. Default: any origin may publish and play.
+   */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
