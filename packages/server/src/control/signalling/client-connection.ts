@@ -45,6 +45,8 @@ const MAX_REASON_BYTES = 123;
 /** The client has so long to answer a close frame. */
 const LINGER_MS = 1000;
 const TOKEN_BYTES = 24;
+/** A long message counts as several. */
+const BYTES_PER_TOKEN = 4096;
 const BAD_MESSAGES_PER_SECOND = 1;
 const BAD_MESSAGES_BURST = 20;
 /** Told to every client and never true here (§2.3). */
@@ -82,7 +84,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     const { remotePort, localPort } = request.socket;
     const remote = plainAddress(request.socket.remoteAddress);
     this.localAddress = plainAddress(request.socket.localAddress);
-    this.remoteAddress = `${remote}:${remotePort}`;
+    this.remoteAddress = remote;
     this.sessionId = `/${remote}:${remotePort}/${this.localAddress}:${localPort}`;
     this.#log = context.log.child({ session: this.sessionId });
     this.#messages = new TokenBucket(context.options.messagesPerSecond, context.options.messageBurst);
@@ -187,8 +189,10 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     if (this.#ended) return;
     this.#unanswered = 0;
     // A client that says too much is not refused but read more slowly.
-    if (!this.#messages.take() && !this.#webSocket.isPaused) this.#webSocket.pause();
-    const message = isBinary || !Buffer.isBuffer(data) ? undefined : parseMessage(data.toString());
+    const bytes = Buffer.isBuffer(data) ? data : Buffer.alloc(0);
+    const affordable = this.#messages.spend(Math.ceil(bytes.length / BYTES_PER_TOKEN));
+    if (!affordable && !this.#webSocket.isPaused) this.#webSocket.pause();
+    const message = isBinary ? undefined : parseMessage(bytes.toString());
     if (message === undefined) return this.#bad('', 'Message can not be read');
     try {
       const wrong = this.#handle(message);
@@ -243,7 +247,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     const suppressed = this.#context.faults.take();
     if (suppressed >= 0) this.#log.warn({ apiMethod, info, suppressed }, 'message of a web client refused');
     this.send('fail', { apiMethod, status: 'FAILED', info });
-    if (!this.#badMessages.take()) this.disconnect('too many messages that can not be answered', CLOSE_POLICY);
+    if (!this.#badMessages.spend()) this.disconnect('too many messages that can not be answered', CLOSE_POLICY);
   }
 
   #broken(error: Error): void {

@@ -3,7 +3,7 @@ export interface ClientLink {
   /** `/<client ip>:<port>/<server ip>:<port>`. */
   readonly sessionId: string;
   readonly appKey: string;
-  /** Address and port of the client. */
+  /** Address of the client. */
   readonly remoteAddress: string;
   /** The server's address that the client reached. */
   readonly localAddress: string;

@@ -18,10 +18,13 @@ export interface SignallingOptions {
   readonly maxConnections: number;
   /** A client with a longer message is disconnected. Default 256 KiB. */
   readonly maxMessageBytes: number;
-  /** A client reads later that sends more than so many messages a second, after a burst. Default 200 and 1000. */
+  /**
+   * A client is read more slowly that sends more than so many messages a second, after a burst; one of more than 4 KiB
+   * counts as several. Default 200 and 1000.
+   */
   readonly messagesPerSecond: number;
   readonly messageBurst: number;
-  /** A client that leaves more than this unread is disconnected. Default 4 MiB. */
+  /** A client that leaves more than this unread is disconnected. Default 1 MiB. */
   readonly maxUnsentBytes: number;
   /** Publications and playbacks of one client at once. Default 64. */
   readonly maxStreams: number;
@@ -51,7 +54,7 @@ export const DEFAULT_SIGNALLING_OPTIONS: SignallingOptions = Object.freeze({
   maxMessageBytes: 256 * 1024,
   messagesPerSecond: 200,
   messageBurst: 1000,
-  maxUnsentBytes: 4 * 1024 * 1024,
+  maxUnsentBytes: 1024 * 1024,
   maxStreams: 64,
   firstMessageTimeoutMs: 10_000,
   keepAlive: true,

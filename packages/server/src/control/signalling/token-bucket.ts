@@ -12,18 +12,17 @@ export class TokenBucket {
     this.#filledMs = nowMs;
   }
 
-  /** Takes one; false when there was none. */
-  take(nowMs = performance.now()): boolean {
+  /** Spends `cost`, be it there or not; false when there is nothing left. Debts are at most as high as `burst`. */
+  spend(cost = 1, nowMs = performance.now()): boolean {
     this.#fill(nowMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
+    this.#tokens = Math.max(-this.#burst, this.#tokens - cost);
+    return this.#tokens > 0;
   }
 
-  /** True while `take` would give false. */
+  /** True while there is nothing left. */
   empty(nowMs = performance.now()): boolean {
     this.#fill(nowMs);
-    return this.#tokens < 1;
+    return this.#tokens <= 0;
   }
 
   #fill(nowMs: number): void {
