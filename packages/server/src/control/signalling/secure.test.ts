@@ -1,13 +1,17 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tlsIdentity } from '../../app/tls-identity.ts';
 import { TestLog } from '../../core/testing/hub.ts';
 import type { TlsIdentity } from '../tls-identity.ts';
 import { SignallingFixture } from './testing/signalling-fixture.ts';
 import { WebSdkClient } from './testing/web-sdk-client.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 let fixture: SignallingFixture;
 let folder: string;
@@ -56,6 +60,17 @@ describe('WSS', () => {
     expect(secure?.sessionId).toMatch(new RegExp(`^/127.0.0.1:\\d+/127.0.0.1:${fixture.server.securePort}$`));
     expect(secure?.describe().bytesIn).toBeGreaterThan(0);
     client.close();
+  });
+
+  it('closes without waiting for peers that never began their handshake', async () => {
+    const silent = connectTcp(fixture.server.securePort, '127.0.0.1');
+    silent.on('error', () => {});
+    await once(silent, 'connect');
+    const gone = once(silent, 'close');
+    const before = performance.now();
+    await fixture.server.close();
+    expect(performance.now() - before).toBeLessThan(5000);
+    await gone;
   });
 
   it('takes another certificate for new connections, and keeps the present one when the new one is unusable', async () => {

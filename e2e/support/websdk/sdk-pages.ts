@@ -1,0 +1,156 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { vi } from 'vitest';
+import { CHROMIUM_ARGS } from '../browser.ts';
+import { type Harness, installHarness, type StartCommand, type StreamReport } from './in-page.ts';
+
+const require = createRequire(import.meta.url);
+/** The bundle that vendors of applications include, as it comes from npm. */
+const SDK = join(dirname(require.resolve('@flashphoner/websdk/package.json')), 'flashphoner.js');
+const WAIT_MS = 15_000;
+
+/** Chromium with fake camera and microphone, and pages at localhost that use the unmodified Web SDK. */
+export class SdkPages {
+  readonly #browser: Browser;
+  readonly #site: Server;
+  readonly #origin: string;
+
+  private constructor(browser: Browser, site: Server) {
+    this.#browser = browser;
+    this.#site = site;
+    const address = site.address();
+    // Only "localhost" and HTTPS are given a camera.
+    this.#origin = `http://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  static async start(): Promise<SdkPages> {
+    const site = createServer((request, response) => {
+      const script = request.url === '/flashphoner.js';
+      response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
+      response.end(script ? readFileSync(SDK) : '<!doctype html><body><script src="/flashphoner.js"></script>');
+    }).listen(0, 'localhost');
+    await once(site, 'listening');
+    const args = [
+      ...CHROMIUM_ARGS,
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+      '--allow-loopback-in-peer-connection',
+    ];
+    return new SdkPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args }), site);
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.#site.close();
+  }
+
+  async open(): Promise<SdkPage> {
+    const page = await this.#browser.newPage();
+    await page.goto(this.#origin);
+    await page.evaluate(installHarness);
+    return new SdkPage(page);
+  }
+}
+
+/** One page with the Web SDK, driven by labels for its sessions and streams. */
+export class SdkPage {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Opens a session; gives the status that it comes to: `ESTABLISHED`, or a failure. */
+  connect(url: string, options: object = {}, label = 'session'): Promise<string> {
+    return this.#run(({ harness }, args) => harness.connect(args.label, args.options), {
+      label,
+      options: { urlServer: url, ...options },
+    });
+  }
+
+  start(command: Omit<StartCommand, 'session'> & { readonly session?: string }): Promise<void> {
+    return this.#run(({ harness }, args) => harness.start(args), { session: 'session', ...command });
+  }
+
+  /** Publishes under the stream's name as label; resolves when it is `PUBLISHING`. */
+  async publish(name: string, options: object = {}): Promise<void> {
+    await this.start({ label: name, how: 'publish', name, options });
+    await this.status(name, 'PUBLISHING');
+  }
+
+  /** Plays under `label`; resolves when it is `PLAYING`. */
+  async play(label: string, name: string, options: object = {}): Promise<void> {
+    await this.start({ label, how: 'play', name, options });
+    await this.status(label, 'PLAYING');
+  }
+
+  /** Calls a method of the SDK's stream object without arguments. */
+  call(label: string, method: 'stop' | 'muteAudio' | 'unmuteAudio' | 'muteVideo' | 'unmuteVideo'): Promise<void> {
+    return this.#run(({ harness }, args) => harness.stream(args.label)[args.method](), { label, method });
+  }
+
+  sendStreamData(label: string, payload: unknown): Promise<void> {
+    return this.#run(({ harness }, args) => harness.stream(args.label).sendData(args.payload), { label, payload });
+  }
+
+  sendData(payload: unknown): Promise<unknown> {
+    return this.#run(({ harness }, args) => harness.sendData('session', args.payload), { payload });
+  }
+
+  report(label: string): Promise<StreamReport> {
+    return this.#run(({ harness }, args) => harness.report(args.label), { label });
+  }
+
+  /** What the SDK's own `getStats` gives. */
+  stats(label: string): Promise<unknown> {
+    return this.#run(({ harness }, args) => harness.stats(args.label), { label });
+  }
+
+  sessionStatuses(label = 'session'): Promise<string[]> {
+    return this.#run(({ harness }, args) => harness.sessionStatuses(args.label), { label });
+  }
+
+  available(name: string): Promise<{ available: boolean; reason: string | undefined }> {
+    return this.#run(({ harness }, args) => harness.available('session', args.name), { name });
+  }
+
+  disconnect(label = 'session'): Promise<void> {
+    return this.#run(({ harness }, args) => harness.disconnect(args.label), { label });
+  }
+
+  /** Exceptions that the page or the SDK did not catch. */
+  faults(): Promise<string[]> {
+    return this.#run(({ harness }) => harness.log, {});
+  }
+
+  /** Waits for a status of a stream and gives the `info` that came with it. @throws Error with all that came instead */
+  async status(label: string, status: string): Promise<StreamReport['statuses'][number]> {
+    return vi.waitFor(
+      async () => {
+        const { statuses } = await this.report(label);
+        const found = statuses.find((entry) => entry.status === status);
+        if (found === undefined) throw new Error(`no ${status} of ${label}: ${JSON.stringify(statuses)}`);
+        return found;
+      },
+      { timeout: WAIT_MS, interval: 50 },
+    );
+  }
+
+  /** Leaves without a farewell, as a crash does: not even the SDK's handlers run. */
+  async close(): Promise<void> {
+    await this.page.close({ runBeforeUnload: false });
+  }
+
+  #run<Args extends object, Result>(
+    command: (window: { harness: Harness }, args: Args) => Result | Promise<Result>,
+    args: Args,
+  ): Promise<Result> {
+    // Sent as text: a function's arguments can't be a page's window.
+    const script = `(${command.toString()})(window, ${JSON.stringify(args)})`;
+    return this.page.evaluate(script);
+  }
+}
