@@ -83,7 +83,7 @@ export class PeerLink implements Disposable {
   }
 
   /**
-   * Takes care of time: forgets paths that lost consent. To be called about once a second with `performance.now()`.
+   * Takes care of time: forgets paths that lost consent. To be called every now and then with `performance.now()`.
    * False when there is nowhere to send to: no check has come yet (`lastCheckMs` is undefined), or none for too long.
    */
   tick(nowMs: number): boolean {

@@ -168,12 +168,13 @@ export class IceLiteAgent<Path extends IcePath> {
 
   /**
    * Forgets paths that were silent for too long. When the selected one is among them, the one that was heard last takes
-   * its place. To be called every second or so. Gives false when nothing is left to send to: before the first check,
+   * its place. To be called every now and then. Gives false when nothing is left to send to: before the first check,
    * and without consent.
    */
   tick(nowMs: number): boolean {
-    const { consentTimeoutMs } = this.#options;
-    const silent = this.#paths.filter((known) => nowMs - known.lastCheckMs > consentTimeoutMs);
+    const oldestMs = nowMs - this.#options.consentTimeoutMs;
+    if (!this.#hasSilentPath(oldestMs)) return this.#selected !== undefined;
+    const silent = this.#paths.filter((known) => known.lastCheckMs < oldestMs);
     // The selected one last, so that its place is not taken by one that is about to go.
     for (const { path } of silent) if (path !== this.#selected) this.#remove(path);
     for (const { path } of silent) if (path === this.#selected) this.#remove(path);
@@ -198,6 +199,12 @@ export class IceLiteAgent<Path extends IcePath> {
   #pairOf(ufrag: string | undefined): Pair | undefined {
     if (ufrag === this.#active.local.ufrag) return this.#active;
     return ufrag === this.#next?.local.ufrag ? this.#next : undefined;
+  }
+
+  /** Called often and for every peer, so without closures. */
+  #hasSilentPath(oldestMs: number): boolean {
+    for (const known of this.#paths) if (known.lastCheckMs < oldestMs) return true;
+    return false;
   }
 
   #find(path: Path): KnownPath<Path> | undefined {

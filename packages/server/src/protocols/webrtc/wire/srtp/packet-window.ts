@@ -1,5 +1,5 @@
 /** How many of the newest packets are told apart; a multiple of 32. Enough for 0.5 s of 20 Mbit/s. */
-const WINDOW_PACKETS = 1024;
+export const WINDOW_PACKETS = 1024;
 
 /**
  * Which packets of one source were seen, by their unwrapped index (RFC 3711 §3.3.1, §3.3.2). Fixed memory, whatever
@@ -24,6 +24,11 @@ export class PacketWindow {
     if (index > this.#highest) return true;
     if (index <= this.#highest - WINDOW_PACKETS) return false;
     return ((this.#seen[this.#word(index)] as number) & bit(index)) === 0;
+  }
+
+  /** True for what is known to have been seen. */
+  wasSeen(index: number): boolean {
+    return index > this.#highest - WINDOW_PACKETS && !this.isNew(index);
   }
 
   /** Marks a packet as seen; it must be new. */

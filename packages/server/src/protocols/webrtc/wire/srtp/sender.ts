@@ -1,5 +1,6 @@
+import { crc32 } from 'node:zlib';
 import { createTransform } from './create-transform.ts';
-import { PacketWindow } from './packet-window.ts';
+import { PacketWindow, WINDOW_PACKETS } from './packet-window.ts';
 import { SRTP_PROFILES, type SrtpMasterKey, type SrtpProfile } from './profile.ts';
 import { MAX_PACKET_BYTES, type SrtpTransform } from './transform.ts';
 
@@ -7,8 +8,8 @@ export interface SrtpSenderOptions {
   /** At most so many SSRCs are sent with one key. Default 64. */
   readonly maxSources?: number;
   /**
-   * Lets a sequence number be used again. Only for a caller who sends the very same packet then, to the last byte of
-   * header and payload: two different packets under one number give away the key of GCM. Default false.
+   * Lets a packet be sent again, the very same to the last byte of header and payload, while it is among the newest
+   * 1024 of its source. Costs a checksum for each packet. Default false.
    */
   readonly allowRepeats?: boolean;
 }
@@ -16,6 +17,13 @@ export interface SrtpSenderOptions {
 /** Roll-over counters have 32 bits, SRTCP indices 31; a key is used up then (RFC 3711 §9.2). */
 const MAX_RTP_INDEX = 2 ** 48 - 1;
 const MAX_RTCP_INDEX = 2 ** 31 - 1;
+
+/** What was sent of one SSRC. */
+interface SentSource {
+  readonly window: PacketWindow;
+  /** Of the newest packets, by index: two different ones under one number would give away the key of GCM. */
+  readonly checksums: Uint32Array | undefined;
+}
 
 /**
  * Protects what is sent to one peer. Never throws for the content of packets: gives 0 for what can not be sent, and
@@ -29,7 +37,7 @@ export class SrtpSender {
   readonly #rtcpOverhead: number;
   readonly #maxSources: number;
   readonly #allowRepeats: boolean;
-  readonly #sources = new Map<number, PacketWindow>();
+  readonly #sources = new Map<number, SentSource>();
   // One counter for all sources: indices need only differ for each (RFC 3711 §3.4). libsrtp begins with 1 too.
   #rtcpIndex = 1;
 
@@ -51,12 +59,17 @@ export class SrtpSender {
     const ssrc = packet.readUInt32BE(8);
     const source = this.#sources.get(ssrc) ?? this.#addSource(ssrc);
     if (source === undefined) return this.#refuse();
-    const index = source.guess(packet.readUInt16BE(2));
-    const isNew = source.isNew(index);
-    if (index > MAX_RTP_INDEX || !(isNew || this.#allowRepeats)) return this.#refuse();
+    const { window, checksums } = source;
+    const index = window.guess(packet.readUInt16BE(2));
+    const checksum = checksums === undefined ? 0 : crc32(packet.subarray(0, length));
+    const isNew = window.isNew(index);
+    if (index > MAX_RTP_INDEX || !(isNew || isRepeat(source, index, checksum))) return this.#refuse();
     const protectedLength = this.#transform.protectRtp(packet, length, index);
     if (protectedLength === 0) return this.#refuse();
-    if (isNew) source.add(index);
+    if (isNew) {
+      window.add(index);
+      if (checksums !== undefined) checksums[index % WINDOW_PACKETS] = checksum;
+    }
     return protectedLength;
   }
 
@@ -77,9 +90,10 @@ export class SrtpSender {
   }
 
   /** Sources are never forgotten: one that came back would use its roll-over counters, and so its nonces, again. */
-  #addSource(ssrc: number): PacketWindow | undefined {
+  #addSource(ssrc: number): SentSource | undefined {
     if (this.#sources.size >= this.#maxSources) return undefined;
-    const source = new PacketWindow();
+    const checksums = this.#allowRepeats ? new Uint32Array(WINDOW_PACKETS) : undefined;
+    const source = { window: new PacketWindow(), checksums };
     this.#sources.set(ssrc, source);
     return source;
   }
@@ -88,4 +102,8 @@ export class SrtpSender {
     this.refused++;
     return 0;
   }
+}
+
+function isRepeat({ window, checksums }: SentSource, index: number, checksum: number): boolean {
+  return checksums !== undefined && window.wasSeen(index) && checksums[index % WINDOW_PACKETS] === checksum;
 }
