@@ -2,7 +2,11 @@
 export interface UdpTransportOptions {
   /** One port for all peers, of IPv4 and IPv6 alike. 0 takes any free one. */
   readonly port: number;
-  /** Local address to listen on; undefined for all of both families. */
+  /**
+   * Local address to listen on; undefined for all of both families. With several addresses of a family, answers leave
+   * by the one that the system's routes prefer, and clients take no answer from another address than they asked: name
+   * the right one here when clients can't reach that.
+   */
   readonly bindAddress?: string | undefined;
   /** IP addresses to offer to clients, best first. None: those of this machine's interfaces. */
   readonly advertisedAddresses?: readonly string[];

@@ -21,7 +21,8 @@ const ADDRESS_HELD_MS = 7_000;
 
 /**
  * The UDP port of all WebRTC peers. STUN goes to the peer whose name it has, all else to the peer that proved to be at
- * its source address by an authentic check. Whoever proved nothing gets nothing: no answer, no error, no byte.
+ * its source address by an authentic check. Whoever proved nothing gets nothing: no answer, no error, no byte. So two
+ * peers can't be at one remote address and port, as when another server has one port for all its own: the first stays.
  */
 export class UdpTransport {
   readonly counters: UdpTransportCounters = zeroCounters();

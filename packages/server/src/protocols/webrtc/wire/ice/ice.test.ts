@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { prng } from '../../../../../../media/src/testing/mutate.ts';
 import { isIntegrityRight, readStun, type StunMessage, StunWriter } from '../stun/index.ts';
 import { createIceCredentials, type IceCredentials } from './credentials.ts';
 import { IceLiteAgent, type IcePath } from './ice-lite-agent.ts';
@@ -178,6 +179,30 @@ describe('an ICE lite agent', () => {
     for (let i = 0; i < 1000; i++) receive(pathAt(1), { nowMs: i });
     expect(agent.counters.tooMany).toBe(900);
     expect(receive(pathAt(1), { nowMs: 1000 })).toMatchObject({ class: 'success' });
+  });
+
+  it('takes whatever a peer signs: any attributes, any number of them, and answers within its bounds', () => {
+    const random = prng(8445);
+    const types = [0x06, 0x08, 0x09, 0x0a, 0x20, 0x24, 0x25, 0x8028, 0x8029, 0x802a, 0x7abc, 0xc057];
+    let [answered, nowMs] = [0, 0];
+    for (let i = 0; i < 5000; i++) {
+      const writer = new StunWriter('request', randomBytes(12));
+      if (random() < 0.9) writer.username(`${local.ufrag}:${'x'.repeat(random() * 40)}`);
+      for (let n = Math.floor(random() * 5); n > 0; n--) {
+        const length = random() < 0.6 ? ([0, 4, 8][Math.floor(random() * 3)] as number) : Math.floor(random() * 300);
+        writer.attribute(types[Math.floor(random() * types.length)] as number, randomBytes(length));
+      }
+      const datagram = writer.finish(local.pwd);
+      const message = readStun(datagram);
+      nowMs += 20;
+      const path = pathAt(1 + (i % 50));
+      const answer = message && agent.receive(message, datagram, { path, nowMs });
+      if (answer === undefined) continue;
+      answered++;
+      expect(answer.length).toBeLessThan(140);
+    }
+    expect(answered).toBeGreaterThan(500);
+    expect(agent.paths.length).toBeLessThanOrEqual(4);
   });
 
   it('forgets a path that became another peer’s', () => {
