@@ -71,6 +71,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     return this.#sessions.size + this.#pending.size;
   }
 
+  /** How much is held for peers, for tests and metrics. */
+  get sizes() {
+    return { ...this.#transport.sizes, packagers: this.#packagers.size, watched: this.#watched.size };
+  }
+
   /** UDP port of all media; 0 before `start`. */
   get port(): number {
     return this.#transport.port;
