@@ -62,7 +62,7 @@ export class EngineConversion implements Conversion {
     this.number = parts.number;
     this.kind = parts.target.codec === 'h264' ? 'video' : 'audio';
     this.#source = parts.source;
-    this.#queue = new PacketQueue(this.kind === 'video');
+    this.#queue = new PacketQueue(this.kind);
   }
 
   /** True after it may have killed a worker: it had better be alone. */
@@ -73,7 +73,7 @@ export class EngineConversion implements Conversion {
   push(packet: MediaPacket): void {
     if (this.#closed) return;
     this.#source = packet.track;
-    this.#countDropped(this.#queue.push(packet));
+    this.#countDropped(this.#queue.push(packet, performance.now()));
     if (this.#queue.awaitsKey) this.#askForKeyFrame();
     else this.flush();
   }

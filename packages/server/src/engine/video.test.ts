@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { codecString, type MediaPacket, parseSps, sliceType, videoSize } from '@sluice/media';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ffmpeg, flvClip, mp4Clip, mp4Of, vp8Clip } from './testing/clips.ts';
+import { decodeSound, ffmpeg, firstLoudUs, flvClip, mp4Clip, mp4Of, vp8Clip } from './testing/clips.ts';
 import { convert, Recording, testEngine, until } from './testing/run.ts';
 
 const { engine, counters } = testEngine({ videoPreset: 'ultrafast' });
@@ -45,6 +46,17 @@ describe('a conversion of pictures', { timeout: 60_000 }, () => {
     const lights = lightsOf(packets);
     expect(lights).toHaveLength(packets.length);
     expect(times[lights.findIndex((light) => light > 220)]).toBe(wanted.find((timeUs) => timeUs > 990_000));
+  });
+
+  test('keeps the sound with the picture', async () => {
+    const tone = `aevalsrc='if(between(t,1,1.5),0.5*sin(2*PI*1000*t),0)':s=48000:d=${SECONDS}`;
+    const clip = await mp4Clip(['-f', 'lavfi', '-i', tone, ...pictures(), ...H264, '-c:a', 'aac', '-ac', '2']);
+    const [seen, heard] = await Promise.all([
+      convert(engine, tracked(clip, 'video'), { codec: 'h264' }),
+      convert(engine, tracked(clip, 'audio'), { codec: 'opus' }),
+    ]);
+    const flashUs = seen[lightsOf(seen).findIndex((light) => light > 220)]?.ptsUs ?? 0;
+    expect(Math.abs(firstLoudUs(decodeSound(heard)) - flashUs)).toBeLessThan(2000);
   });
 
   test('makes constrained baseline of the level that the size needs, with parameter sets in the track alone', async () => {
@@ -181,6 +193,22 @@ describe('a conversion of pictures', { timeout: 60_000 }, () => {
     await limited.engine.close();
   });
 
+  test('gives memory back: 60 conversions need no more than the first 20', async () => {
+    const own = testEngine({ videoPreset: 'ultrafast' });
+    const clip = (await mp4Clip([...pictures('640x360', 30, 1), ...H264, '-bf', '0'])).slice(0, 10);
+    const keep = new Recording(own.engine, clip[0]?.track ?? never(), { codec: 'h264' });
+    const [pid] = own.engine.stats().workers.map((worker) => worker.pid);
+    const churn = async (count: number) => {
+      for (let index = 0; index < count; index += 1) await convert(own.engine, clip, { codec: 'h264' });
+      return 4096 * Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+    };
+    const before = await churn(20);
+    expect((await churn(40)) - before).toBeLessThan(12e6);
+    expect(own.engine.stats().workers).toHaveLength(1);
+    keep.conversion.close();
+    await own.engine.close();
+  });
+
   test('goes on at the next key frame when its worker is killed', async () => {
     const own = testEngine({ videoPreset: 'ultrafast' });
     const source = await mp4Clip([...pictures('320x240', 30, 5), ...H264]);
@@ -200,6 +228,10 @@ describe('a conversion of pictures', { timeout: 60_000 }, () => {
     await own.engine.close();
   });
 });
+
+function tracked(packets: readonly MediaPacket[], kind: 'video' | 'audio'): MediaPacket[] {
+  return packets.filter(({ track }) => track.kind === kind);
+}
 
 /** The mean light of each picture, 0 to 255, as the system's ffmpeg decodes them. */
 function lightsOf(packets: readonly MediaPacket[]): number[] {

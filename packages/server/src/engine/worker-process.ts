@@ -28,7 +28,7 @@ export interface WorkerExit {
 }
 
 /** More than this in the server's own memory, and the worker is too slow. */
-const MAX_UNSENT_BYTES = 1 << 18;
+const MAX_UNSENT_BYTES = 1 << 16;
 /** A start takes 150 ms, but more on a machine that is busy. */
 const START_MS = 10_000;
 const MAX_LOGGED_BYTES = 2000;
