@@ -130,6 +130,7 @@ export class DtlsAssociation {
       return;
     }
     const plaintext = record.epoch === 0 ? record.fragment : this.#open(record);
+    // RFC 5246 §6.2.1: at most 2^14 bytes, and none of the types that matter here may be empty.
     if (plaintext === undefined || plaintext.length === 0 || plaintext.length > MAX_PLAINTEXT_BYTES) {
       this.#discarded += 1;
       return;

@@ -11,6 +11,7 @@ import { createEnd, type EndOptions } from './testing/pair.ts';
 import { list16 } from './vectors.ts';
 
 const [own, victim, attacker] = await Promise.all([ecdsaIdentity(), ecdsaIdentity(), ecdsaIdentity()]);
+const rsa = await foreignIdentity('rsa');
 const victimDer = victim.certificate.certificate;
 const victimKey = victim.certificate.privateKey;
 
@@ -153,8 +154,7 @@ describe('a server refuses a client that is not who it says', () => {
 });
 
 describe('a client with an RSA certificate', () => {
-  const withRsa = async () => {
-    const rsa = await foreignIdentity('rsa');
+  const withRsa = () => {
     const client = attack({ remoteFingerprints: rsa.fingerprints });
     client.hello();
     client.certificate(derOf(rsa.cert));
@@ -162,22 +162,22 @@ describe('a client with an RSA certificate', () => {
     return { client, key: createPrivateKey(rsa.key) };
   };
 
-  test('connects when it signs with SHA-256', async () => {
-    const { client, key } = await withRsa();
+  test('connects when it signs with SHA-256', () => {
+    const { client, key } = withRsa();
     client.verify(key, SignatureScheme.rsaPkcs1Sha256);
     client.changeCipherSpec();
     client.finished();
     expect(client.end.association.connected).toBe(true);
   });
 
-  test.each([0x0201, 0x0101, 0x0403, 0x0601, 0x0809])('is refused with signature scheme %i', async (scheme) => {
-    const { client, key } = await withRsa();
+  test.each([0x0201, 0x0101, 0x0403, 0x0601, 0x0809])('is refused with signature scheme %i', (scheme) => {
+    const { client, key } = withRsa();
     client.verify(key, scheme);
     expectRefused(client, /signature scheme/, Alert.illegalParameter);
   });
 
-  test('is refused when it says PSS and signs otherwise', async () => {
-    const { client, key } = await withRsa();
+  test('is refused when it says PSS and signs otherwise', () => {
+    const { client, key } = withRsa();
     client.verify(key, SignatureScheme.rsaPssSha256);
     expectRefused(client, /bad signature/, Alert.decryptError);
   });

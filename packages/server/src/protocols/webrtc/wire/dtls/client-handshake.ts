@@ -180,7 +180,7 @@ export class ClientHandshake implements Handshake {
     const der = parseCertificate(message.body);
     if (der === undefined) throw new HandshakeError(Alert.illegalParameter, 'the server shows no certificate');
     this.#serverKey = peerPublicKey(der, this.#options.remoteFingerprints);
-    // RFC 8422 §2.2: the suite wants a key for ECDSA.
+    // RFC 8422 §2.1: the suite wants a key for ECDSA.
     if (this.#serverKey.asymmetricKeyType !== 'ec') {
       throw new HandshakeError(Alert.unsupportedCertificate, 'the server’s key is not for ECDSA');
     }

@@ -128,9 +128,10 @@ export function checkFinished(message: HandshakeMessage, expected: Buffer): void
   if (!timingSafeEqual(message.body, expected)) throw new HandshakeError(Alert.decryptError, 'wrong finished');
 }
 
-/** RFC 7627 §5.1 and RFC 5746 §3.2 and §3.6: what both hellos must have alike. @throws HandshakeError */
+/** What both hellos must have alike. @throws HandshakeError handshake_failure, decode_error */
 export function checkCommonExtensions(extensions: Extensions, types: { ems: number; renegotiation: number }): void {
   const ems = extensions.get(types.ems);
+  // RFC 7627 §5.2: who will not do without the extension MUST abort when it is missing. §5.1: it is empty.
   if (ems === undefined) {
     throw new HandshakeError(Alert.handshakeFailure, 'the peer does not do extended master secret');
   }

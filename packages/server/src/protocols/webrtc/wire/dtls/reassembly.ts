@@ -86,8 +86,8 @@ export function readFragments(plaintext: Buffer): Fragment[] {
 }
 
 /**
- * Puts handshake messages together and gives them in order, each once (RFC 6347 §4.2.2, §4.2.3). Memory is bounded: at
- * most 32 KB for messages under way, whatever their headers claim.
+ * Puts handshake messages together and gives them in order, each once (RFC 6347 §4.2.2, §4.2.3). Memory is bounded,
+ * whatever the headers claim: at most 32 KB for messages under way, and as much again to know which bytes are there.
  */
 export class Reassembly {
   readonly #pending = new Map<number, Pending>();
