@@ -101,7 +101,7 @@ describe('a damaged offer', () => {
       sendPolicy({ video: { codec: 'vp8', conversions: ['h264'] } }),
     ];
     let answered = 0;
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < 2000; round++) {
       const text = new TextDecoder().decode(mutate(offers[round % offers.length] ?? new Uint8Array(), random));
       const code = codeOf(() => {
         const agreed = agree(text, policies[round & 1] ?? receivePolicy());
@@ -114,6 +114,6 @@ describe('a damaged offer', () => {
       });
       expect(code).toMatch(/^(nothing thrown|SDP_INVALID|NO_COMMON_CODECS)$/);
     }
-    expect(answered).toBeGreaterThan(500);
-  });
+    expect(answered).toBeGreaterThan(250);
+  }, 60_000);
 });
