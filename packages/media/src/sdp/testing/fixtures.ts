@@ -19,8 +19,15 @@ export const OTHER_DESCRIPTIONS = [
   'answer-accepted-play-h264',
   'answer-accepted-publish-h264',
 ];
-/** Offers of other clients, put together from how those programs write them. */
-export const OTHER_OFFERS = ['whip-ffmpeg8', 'whip-libdatachannel', 'whip-gstreamer', 'whip-aiortc', 'publish-firefox'];
+/** Offers of other clients: that of FFmpeg 8.1 is captured, the others are put together from how programs write them. */
+export const OTHER_OFFERS = [
+  'whip-ffmpeg8.1',
+  'whip-ffmpeg8',
+  'whip-libdatachannel',
+  'whip-gstreamer',
+  'whip-aiortc',
+  'publish-firefox',
+];
 
 export const ALL_DESCRIPTIONS = [
   ...PUBLISH_OFFERS,

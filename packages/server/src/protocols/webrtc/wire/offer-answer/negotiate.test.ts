@@ -187,6 +187,7 @@ describe('a publisher', () => {
 
 describe('clients that are not Chromium', () => {
   it.each([
+    { name: 'whip-ffmpeg8.1', setup: 'active', videoType: 106, profile: '42401e', audioType: 111 },
     { name: 'whip-ffmpeg8', setup: 'active', videoType: 106, profile: '42401f', audioType: 111 },
     { name: 'whip-libdatachannel', setup: 'passive', videoType: 96, profile: '42e01f', audioType: 111 },
     { name: 'whip-gstreamer', setup: 'passive', videoType: 97, profile: '42c01f', audioType: 101 },
@@ -201,6 +202,15 @@ describe('clients that are not Chromium', () => {
     expect(agreed.audio).toMatchObject({ codec: 'opus', payloadType: audioType });
     expect(agreed.bundled).toBe(true);
     expect(agreed.remoteIce.ufrag.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('FFmpeg has retransmissions, whose source it names in the group only', () => {
+    const { video: picture } = agree(sdpFixture('whip-ffmpeg8.1'), receivePolicy());
+    expect(picture).toMatchObject({
+      rtxPayloadType: 105,
+      feedback: { nack: true, pli: false },
+      sources: { ssrc: 384_699_752, rtxSsrc: 384_699_753, cname: 'FFmpeg', all: [384_699_752, 384_699_753] },
+    });
   });
 
   it('aiortc shows three fingerprints of one certificate', () => {

@@ -49,7 +49,8 @@ export function chooseFeedback(
 
 /** Sources that the client announces for a section. */
 export function offeredSources({ sources, sourceGroups }: RtpSection): OfferedSources {
-  const all = sources.map(({ ssrc }) => ssrc);
+  // FFmpeg names its source of retransmissions in the group only.
+  const all = [...new Set([...sources.map(({ ssrc }) => ssrc), ...sourceGroups.flatMap(({ ssrcs }) => ssrcs)])];
   const simulcast = sourceGroups.find(({ semantics }) => semantics === 'SIM')?.ssrcs[0];
   const pairs = sourceGroups.filter(({ semantics }) => semantics === 'FID').map(({ ssrcs }) => ssrcs);
   const ssrc = simulcast ?? pairs[0]?.[0] ?? all[0];
