@@ -149,9 +149,7 @@ export class Adaptation {
     if (state.epoch !== this.stream.state.epoch) this.stream.begin(state.epoch);
     this.#state = state;
     this.#reorders = this.#source.reordersVideo;
-    // In the past of a stream a track may not have been known yet that is known by now.
-    const now = this.#source.state.epoch === state.epoch ? this.#source.state : state;
-    for (const kind of ['video', 'audio'] as const) this.#choose(kind, state[kind] ?? now[kind]);
+    for (const kind of ['video', 'audio'] as const) this.#choose(kind, state[kind]);
     this.#describe(state);
   }
 

@@ -356,9 +356,22 @@ describe('the life of derived streams and conversions', () => {
   it('hands one who joins a conversion what that has made since its newest key frame', () => {
     adaptations.lease(source, CLASSIC);
     feed(VP8, OPUS, { from: 0, to: 1200, gop: 1000 });
-    const late = watch(adaptations.lease(source, { ...CLASSIC, key: 'other', audio: new Set(['opus']) }));
+    const lease = adaptations.lease(source, { ...CLASSIC, key: 'other', audio: new Set(['opus']) });
+    const { log: made } = lease.stream;
+    expect(made.at(made.start)?.dtsUs).toBe(1_000_000);
+    const late = watch(lease);
     expect(timesOf(late, 'video')).toEqual([1000, 1040, 1080, 1120, 1160]);
     expect(late.packets[0]?.key).toBe(true);
+  });
+
+  it('never takes viewers back in time, whatever the conversion that they join has made before', () => {
+    const speex = track('audio', 'speex');
+    adaptations.lease(source, CLASSIC);
+    const seen = watch(adaptations.lease(source, { ...CLASSIC, key: 'other', audio: new Set(['speex']) }));
+    feed(undefined, speex, { from: 0, to: 400 });
+    feed(undefined, OPUS, { from: 400, to: 800 });
+    expect(timesOf(seen, 'audio')).toEqual(Array.from({ length: 20 }, (_, i) => i * 40));
+    expect(seen.packets.map((one) => one.track.codec).indexOf('aac')).toBe(10);
   });
 
   it('ends them some time after the last viewer has left, and not when one comes back in time', () => {
@@ -415,7 +428,7 @@ describe('picture and sound of which one takes the longer way', () => {
     converter.held = true;
     feed(H264, OPUS, { from: 0, to: 400 });
     const seen = watch(adaptations.lease(source, CLASSIC));
-    vi.advanceTimersByTime(7000);
+    vi.advanceTimersByTime(19_000);
     expect(seen.packets).toEqual([]);
     vi.advanceTimersByTime(1000);
     expect(timesOf(seen, 'video')).toHaveLength(10);

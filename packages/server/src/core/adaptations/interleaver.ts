@@ -12,7 +12,7 @@ const SLACK_US: Readonly<Record<Kind, number>> = { video: 300_000, audio: 150_00
  * So long a conversion without progress is waited for, milliseconds: one whose track is declared and has sent nothing,
  * which may stay so; one that begins, whose process may have to be started on a busy machine; one that has begun.
  */
-const PATIENCE_MS = { declared: 1000, begins: 8000, runs: 2000 } as const;
+const PATIENCE_MS = { declared: 1000, begins: 20_000, runs: 2000 } as const;
 
 export interface InterleaverOptions {
   /** Takes the packets one by one, those of a track in the order in which they were pushed. */
