@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrowserPlayers } from './support/browser.ts';
 import { renderCompatibility } from './support/compatibility-page.ts';
 import { COLUMNS, type Column, describeRow, expected, OUTPUTS, ROWS, type Row } from './support/matrix.ts';
+import { ffmpeg8 } from './support/players.ts';
 import type { Program } from './support/program.ts';
 import { ROOT, TestServer } from './support/server.ts';
 import { describeWatched, shown, type Watched } from './support/watched.ts';
@@ -47,7 +48,8 @@ function urlOf(column: Column, name: string): string {
     case 'rtmp':
       return server.rtmp(name);
     case 'httpFlv':
-      return server.flv(name);
+      // FLV by HTTP has no way to announce what the player takes.
+      return column.play === ffmpeg8 ? `${server.flv(name)}?codecs=all` : server.flv(name);
     case 'wsFlv':
       return server.flv(name, 'ws');
     case 'hls':

@@ -3,7 +3,16 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { AV_LOG_ERROR, AV_SAMPLE_FMT_S16, AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_VIDEO } from 'node-av/constants';
-import { Codec, CodecContext, FormatContext, Frame, Log, Packet, SoftwareResampleContext } from 'node-av/lib';
+import {
+  Codec,
+  CodecContext,
+  Dictionary,
+  FormatContext,
+  Frame,
+  Log,
+  Packet,
+  SoftwareResampleContext,
+} from 'node-av/lib';
 
 const [url, durationMs, pcmFile] = process.argv.slice(2);
 const MONO = { order: 1, nbChannels: 1, mask: 4n };
@@ -11,7 +20,7 @@ const STEREO = { order: 1, nbChannels: 2, mask: 3n };
 
 Log.setLevel(AV_LOG_ERROR);
 const input = new FormatContext();
-check(await input.openInput(url), url);
+check(await input.openInput(url, null, options()), url);
 check(await input.findStreamInfo(null), 'stream information');
 /** By stream; a track that appears later gets its decoder then. */
 const decoders = new Map();
@@ -22,6 +31,12 @@ let startMs;
 await play();
 closeSync(pcm);
 process.exit(0);
+
+/** By RTMP it announces all that it knows; without, it would be sent what players of old know. */
+function options() {
+  if (!url.startsWith('rtmp:')) return null;
+  return Dictionary.fromObject({ rtmp_enhanced_codecs: 'hvc1,av01,vp09,Opus' });
+}
 
 function check(code, what) {
   if (code < 0) throw new Error(`${what} failed with ${code}`);

@@ -79,26 +79,7 @@ function fromFfmpeg8(video: Ffmpeg8, audio: Ffmpeg8, exceptions: readonly Except
 }
 
 const REFUSED = 'The publisher is refused with a message that names the codec.';
-const NO_ENHANCED =
-  'ffmpeg 5.1, what is built on its libraries (VLC 3 and mpv of Debian 12) and GStreamer 1.22 cannot read Enhanced RTMP.';
-const NOT_IN_MPEGTS_JS = 'mpegts.js does not know this codec and gives up the stream.';
-const AV1_IN_MPEGTS_JS =
-  'mpegts.js 1.8.2 cannot parse these AV1 pictures; a file that FFmpeg 8 wrote fails in it as well.';
-const H265_IN_CHROMIUM = 'Chromium decodes H.265 only where the hardware does.';
-const SOUND_NOT_IN_HLS = 'HLS has no form for this sound: it carries the picture alone.';
-const PICTURE_NOT_IN_HLS = 'HLS has no form for this picture and this sound.';
-
-const isFlv = ({ output }: Column): boolean => output !== 'hls';
-const isHls = ({ output }: Column): boolean => output === 'hls';
-const isMpegtsJs = ({ play }: Column): boolean => play === 'mpegts.js';
-/** Players of RTMP and FLV that know nothing of Enhanced RTMP. */
-const isOldFlv = (one: Column): boolean =>
-  isFlv(one) && [ffmpeg5, vlc, mpv, gstreamer].some((play) => play === one.play);
-
-const noEnhanced: Exception = { columns: isOldFlv, shows: 'nothing', note: NO_ENHANCED };
-const notInMpegtsJs: Exception = { columns: isMpegtsJs, shows: 'nothing', note: NOT_IN_MPEGTS_JS };
-/** Old codecs of sound beside H.264. */
-const oldSound = [notInMpegtsJs, { columns: isHls, shows: 'V', note: SOUND_NOT_IN_HLS }] as const;
+const H265_IN_CHROMIUM = 'HLS carries H.265 as it is, and Chromium decodes it only where the hardware does.';
 
 /** All publishers, in the order of the page. */
 export const ROWS: readonly Row[] = [
@@ -108,21 +89,14 @@ export const ROWS: readonly Row[] = [
   { publisher: 'GStreamer 1.22', video: 'H.264', audio: 'AAC', publish: gstreamerPublisher },
   fromFfmpeg5('H.264', undefined),
   fromFfmpeg5(undefined, 'AAC'),
-  fromFfmpeg5('H.264', 'Speex', oldSound),
-  fromFfmpeg5('H.264', 'G.711 A-law', oldSound),
-  fromFfmpeg5('H.264', 'G.711 µ-law', oldSound),
-  fromFfmpeg5('Sorenson H.263', 'Speex', [
-    notInMpegtsJs,
-    { columns: isHls, shows: 'nothing', note: PICTURE_NOT_IN_HLS },
-  ]),
-  fromFfmpeg8('H.264', 'Opus', [noEnhanced]),
-  fromFfmpeg8('H.265', 'AAC', [
-    noEnhanced,
-    { columns: isMpegtsJs, shows: 'A', note: H265_IN_CHROMIUM },
-    { columns: ({ play }) => play === 'hls.js', shows: 'nothing', note: H265_IN_CHROMIUM },
-  ]),
-  fromFfmpeg8('AV1', 'Opus', [noEnhanced, { columns: isMpegtsJs, shows: 'nothing', note: AV1_IN_MPEGTS_JS }]),
-  fromFfmpeg8('VP9', 'Opus', [noEnhanced, notInMpegtsJs]),
+  fromFfmpeg5('H.264', 'Speex'),
+  fromFfmpeg5('H.264', 'G.711 A-law'),
+  fromFfmpeg5('H.264', 'G.711 µ-law'),
+  fromFfmpeg5('Sorenson H.263', 'Speex'),
+  fromFfmpeg8('H.264', 'Opus'),
+  fromFfmpeg8('H.265', 'AAC', [{ columns: ({ play }) => play === 'hls.js', shows: 'nothing', note: H265_IN_CHROMIUM }]),
+  fromFfmpeg8('AV1', 'Opus'),
+  fromFfmpeg8('VP9', 'Opus'),
   { ...fromFfmpeg5('H.264', 'MP3'), refusal: 'audio codec MP3 is not supported' },
 ];
 
