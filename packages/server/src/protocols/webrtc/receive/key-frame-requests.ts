@@ -1,3 +1,6 @@
+/** No setting makes requests closer than this: the answer to one could not be here yet. */
+const MIN_INTERVAL_MS = 100;
+
 /**
  * Decides when to ask a source for a key frame: at once where the last request is long enough ago, else when it is;
  * again and again until one begins to arrive.
@@ -13,7 +16,7 @@ export class KeyFrameRequests {
    * @param periodMs Requests are made this often without any need; 0 for never.
    */
   constructor(intervalMs: number, periodMs: number) {
-    this.#intervalMs = intervalMs;
+    this.#intervalMs = Math.max(MIN_INTERVAL_MS, intervalMs);
     this.#periodMs = periodMs;
   }
 

@@ -226,6 +226,15 @@ test('key frames are asked for at most once in the interval of the settings, unt
   expect(other.got('pli')).toHaveLength(1);
 });
 
+test('an interval of zero does not make a request of every packet', () => {
+  const script = { answersPli: false, keyInterval: 100_000, options: { keyFrameRequestIntervalMs: 0 } };
+  const publisher = new ScriptedPublisher(script).run(500);
+  publisher.media.requestKeyFrame();
+  publisher.run(1000);
+  expect(publisher.got('pli').length).toBeGreaterThan(5);
+  expect(publisher.got('pli').length).toBeLessThan(12);
+});
+
 test('FIR is sent where PLI was not negotiated, and neither where neither was', () => {
   const only = (feedback: object): ScriptedPublisher => {
     const tracks = [{ ...VIDEO, feedback: { ...VIDEO.feedback, pli: false, ...feedback } }];

@@ -18,10 +18,10 @@ const AUDIO_WINDOW = 256;
 const MAX_LATE_S = 10;
 /** Where nothing can be asked for again: how long out-of-order packets are waited for. */
 const REORDERING_MS = 50;
-/** Time to ask for a packet three times, as a multiple of the round trip and on top of it. */
-const RECOVERY_ROUND_TRIPS = 3.5;
-const RECOVERY_MS = 40;
-const MIN_RECOVERY_MS = 150;
+/** Time to ask for a packet four times, as a multiple of the round trip and on top of it. */
+const RECOVERY_ROUND_TRIPS = 5;
+const RECOVERY_MS = 60;
+const MIN_RECOVERY_MS = 200;
 const MAX_RECOVERY_MS = 1000;
 /** Assumed while unknown. */
 const DEFAULT_RTT_MS = 100;
