@@ -5,16 +5,18 @@ import { ScriptedPublisher, VIDEO, VIDEO_RTX_SSRC, VIDEO_SSRC } from './testing/
 
 const MAX_HELD_BYTES = 17 * 1024 * 1024;
 
-/** Feeds packets for ten seconds, a thousand a second; gives the RTCP bytes a second that we answered with. */
+/** Feeds packets for four seconds, a thousand a second; gives the RTCP bytes a second that we answered with. */
 function flood(publisher: ScriptedPublisher, send: (index: number) => void): number {
   const before = publisher.media.stats().rtcp.bytes;
-  for (let i = 0; i < 10_000; i++) {
+  let heldBytes = 0;
+  for (let i = 0; i < 4000; i++) {
     send(i);
     if (i % 10 !== 0) continue;
     publisher.run(10);
-    expect(publisher.media.stats().queuedBytes).toBeLessThan(MAX_HELD_BYTES);
+    heldBytes = Math.max(heldBytes, publisher.media.stats().queuedBytes);
   }
-  return (publisher.media.stats().rtcp.bytes - before) / 10;
+  expect(heldBytes).toBeLessThan(MAX_HELD_BYTES);
+  return (publisher.media.stats().rtcp.bytes - before) / 4;
 }
 
 function quiet(): ScriptedPublisher {
@@ -40,8 +42,8 @@ test('packets of random sources are counted and change nothing', () => {
   );
   publisher.run(500);
 
-  expect(publisher.published.filter(({ track }) => track.kind === 'video').length).toBeGreaterThan(290);
-  expect(publisher.media.stats().drops.not_carried).toBeGreaterThan(9900);
+  expect(publisher.published.filter(({ track }) => track.kind === 'video').length).toBeGreaterThan(110);
+  expect(publisher.media.stats().drops.not_carried).toBeGreaterThan(3960);
   expect(rate).toBeLessThan(5000);
 });
 
@@ -61,8 +63,8 @@ test('made-up gaps are not asked for without bound', () => {
   });
   const { rtcp } = publisher.media.stats();
   expect(rtcp.nacks).toBeGreaterThan(1000);
-  expect(rtcp.nacks).toBeLessThan(13_000);
-  expect(rtcp.plis).toBeLessThan(13);
+  expect(rtcp.nacks).toBeLessThan(7000);
+  expect(rtcp.plis).toBeLessThan(7);
   expect(rate).toBeLessThan(20_000);
 });
 
@@ -80,7 +82,7 @@ test('sequence numbers and timestamps at random cost a bounded amount', () => {
     }),
   );
   expect(rate).toBeLessThan(20_000);
-  expect(publisher.media.stats().rtcp.plis).toBeLessThan(13);
+  expect(publisher.media.stats().rtcp.plis).toBeLessThan(7);
 });
 
 test('a source that begins anew again and again costs a bounded amount', () => {
@@ -95,7 +97,7 @@ test('a source that begins anew again and again costs a bounded amount', () => {
     }),
   );
   expect(rate).toBeLessThan(20_000);
-  expect(publisher.media.stats().rtcp.plis).toBeLessThan(13);
+  expect(publisher.media.stats().rtcp.plis).toBeLessThan(7);
 });
 
 test('retransmissions that lie about what they are harm nothing but the packets they replace', () => {
@@ -113,7 +115,7 @@ test('retransmissions that lie about what they are harm nothing but the packets 
     publisher.inject({ ssrc: VIDEO_RTX_SSRC, payloadType: 103, sequence: i & 0xffff, timestamp, payload });
   });
   const { tracks, clockBreaks } = publisher.media.stats();
-  expect(tracks[0]?.recovered).toBeLessThan(150);
+  expect(tracks[0]?.recovered).toBeLessThan(60);
   expect(clockBreaks).toBe(0);
   expect(rate).toBeLessThan(20_000);
   for (const [index, { ptsUs }] of publisher.published.entries()) if (index > 0) expect(ptsUs).toBeLessThan(11_000_000);
@@ -131,7 +133,7 @@ test('a frame that never ends is bounded', () => {
       payload: Uint8Array.from([0x7c, i === 0 ? 0x85 : 0x05, ...PAYLOAD]),
     }),
   );
-  expect(publisher.media.stats().rtcp.plis).toBeLessThan(13);
+  expect(publisher.media.stats().rtcp.plis).toBeLessThan(7);
 });
 
 test('payloads and RTCP at random bring no error', () => {
@@ -152,7 +154,7 @@ test('payloads and RTCP at random bring no error', () => {
         payload: bytes(length),
       });
   });
-  expect(publisher.media.stats().tracks[1]?.frames).toBeGreaterThan(490);
+  expect(publisher.media.stats().tracks[1]?.frames).toBeGreaterThan(190);
 });
 
 /** A packet of a kind that we know, of the video's source, with anything in it. */

@@ -132,7 +132,7 @@ test.each([
   expect(got.map(contentOf)).toEqual(sent.map(contentOf));
   expect(got.map(({ key }) => key)).toEqual(sent.map(({ key }) => key));
   expect(codecString(got[0]?.track ?? expect.fail())).toBe(codecString(sent[0]?.track ?? expect.fail()));
-});
+}, 30_000);
 
 test('H.264 of a real encoder comes out with its parameters and decoding times', async () => {
   const sent = await videoOf(new URL('../../../../../../assets/demo.mp4', import.meta.url), 40);

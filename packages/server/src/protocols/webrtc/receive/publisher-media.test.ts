@@ -33,13 +33,12 @@ function upTo(count: number): number[] {
 function expectInOrder(publisher: ScriptedPublisher): void {
   for (const kind of ['video', 'audio']) {
     const packets = publisher.published.filter(({ track }) => track.kind === kind);
-    for (const [index, packet] of packets.entries()) {
+    const wrong = packets.filter((packet, index) => {
       const before = packets[index - 1];
-      if (before === undefined) continue;
-      expect(packet.dtsUs).toBeGreaterThanOrEqual(before.dtsUs);
-      expect(packet.ptsUs).toBeGreaterThanOrEqual(packet.dtsUs);
-      expect(numberOf(packet)).toBeGreaterThan(numberOf(before));
-    }
+      if (packet.ptsUs < packet.dtsUs) return true;
+      return before !== undefined && (packet.dtsUs < before.dtsUs || numberOf(packet) <= numberOf(before));
+    });
+    expect(wrong).toEqual([]);
   }
 }
 
@@ -64,7 +63,7 @@ test('everything that is sent arrives, as frames and as packets, with its times'
   expect(sounds(publisher)).toEqual(upTo(500));
   expectInOrder(publisher);
   const video = publisher.published.filter(({ track }) => track.kind === 'video');
-  for (const packet of video) expect(Math.abs(packet.ptsUs - (numberOf(packet) * 1e6) / 30)).toBeLessThan(20);
+  expect(Math.max(...video.map((packet) => Math.abs(packet.ptsUs - (numberOf(packet) * 1e6) / 30)))).toBeLessThan(20);
   expect(video.filter(({ key }) => key).map(numberOf)).toEqual([0, 60, 120, 180, 240]);
   expect(publisher.stream.state.video?.parameters).toEqual(PARAMETERS);
   expect(publisher.stream.state.audio?.codec).toBe('opus');
@@ -262,8 +261,9 @@ test('sender reports put sound and picture together within 20 ms', () => {
   expect(Math.abs(apartMs(together))).toBeLessThan(5);
   expectInOrder(together);
   const sound = together.published.filter(({ track }) => track.kind === 'audio');
-  for (const [index, packet] of sound.entries())
-    if (index > 0) expect(packet.ptsUs - (sound[index - 1]?.ptsUs ?? 0)).toBe(20_000);
+  expect(new Set(sound.slice(1).map(({ ptsUs }, index) => ptsUs - (sound[index]?.ptsUs ?? 0)))).toEqual(
+    new Set([20_000]),
+  );
   // Packets of the lane have the times of their frames.
   const frame = together.published.findLast(({ track }) => track.kind === 'video');
   expect(together.lane.video.some(({ ptsUs, marker }) => marker && ptsUs === frame?.ptsUs)).toBe(true);
@@ -305,8 +305,8 @@ test('a source that is replaced in the call goes on in numbers and times', () =>
   expectInOrder(publisher);
   expect(Math.abs(apartMs(publisher))).toBeLessThan(40);
   const timestamps = publisher.lane.video.map(({ timestamp }) => timestamp);
-  for (const [index, timestamp] of timestamps.entries())
-    expect(Math.abs(timestamp - (timestamps[index - 1] ?? timestamp))).toBeLessThan(90_000 * 2);
+  const steps = timestamps.slice(1).map((timestamp, index) => Math.abs(timestamp - (timestamps[index] ?? 0)));
+  expect(Math.max(...steps)).toBeLessThan(90_000 * 2);
   const pliTo = publisher.got('pli').map(({ mediaSsrc }) => mediaSsrc);
   expect(pliTo).toEqual([0x55555555]);
 });

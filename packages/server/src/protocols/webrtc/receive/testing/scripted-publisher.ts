@@ -165,8 +165,8 @@ export class ScriptedPublisher {
     const endMs = this.nowMs + durationMs;
     for (;;) {
       let next = 0;
-      for (const [index, event] of this.#events.entries())
-        if (event.atMs < (this.#events[next]?.atMs ?? Number.POSITIVE_INFINITY)) next = index;
+      for (let i = 1; i < this.#events.length; i++)
+        if ((this.#events[i]?.atMs ?? 0) < (this.#events[next]?.atMs ?? 0)) next = i;
       const event = this.#events[next];
       if (event === undefined || event.atMs > endMs) break;
       this.#events.splice(next, 1);
