@@ -219,7 +219,7 @@ async function sentByFfmpeg(path: string, { input = [], rtpFlags, byLibrary }: C
     });
     const flags = ['send_bye', ...(rtpFlags === undefined ? [] : [rtpFlags])].join('+');
     const url = `rtp://127.0.0.1:${port}?rtcpport=${port}&pkt_size=1200`;
-    if (byLibrary) await sendByLibrary(path, { url, rtpflags: flags });
+    if (byLibrary) await withInput(path, {}, (file) => sendByLibrary(file, { url, rtpflags: flags }));
     else {
       await run('ffmpeg', [
         '-v',
@@ -249,28 +249,39 @@ function check(result: number, what: string): void {
   FFmpegError.throwIfError(result, what);
 }
 
-async function openByLibrary(url: string, options: Record<string, string>): Promise<FormatContext> {
-  const context = new FormatContext();
-  check(await context.openInput(url, null, Dictionary.fromObject(options)), 'openInput');
-  check(await context.findStreamInfo(null), 'findStreamInfo');
-  return context;
+/** Opens an input while `use` runs. */
+async function withInput<T>(url: string, options: Record<string, string>, use: (input: FormatContext) => Promise<T>) {
+  const input = new FormatContext();
+  try {
+    check(await input.openInput(url, null, Dictionary.fromObject(options)), 'openInput');
+    check(await input.findStreamInfo(null), 'findStreamInfo');
+    return await use(input);
+  } finally {
+    await input[Symbol.asyncDispose]();
+  }
 }
 
 /** Sends a file's video as `ffmpeg -c copy -f rtp` does. */
-async function sendByLibrary(path: string, { url, rtpflags }: { url: string; rtpflags: string }): Promise<void> {
-  await using input = await openByLibrary(path, {});
-  await using output = new FormatContext();
-  check(output.allocOutputContext2(null, 'rtp', url), 'allocOutputContext2');
-  const source = input.streams[0] ?? expect.fail();
-  const stream = output.newStream(null);
-  check(source.codecpar.copy(stream.codecpar), 'copy');
-  check(await output.openOutput(), 'openOutput');
-  check(await output.writeHeader(Dictionary.fromObject({ strict: 'experimental', rtpflags })), 'writeHeader');
-  for await (const packet of packetsByLibrary(input)) {
-    packet.rescaleTs(source.timeBase, stream.timeBase);
-    check(await output.writeFrame(packet), 'writeFrame');
+async function sendByLibrary(
+  input: FormatContext,
+  { url, rtpflags }: { url: string; rtpflags: string },
+): Promise<void> {
+  const output = new FormatContext();
+  try {
+    check(output.allocOutputContext2(null, 'rtp', url), 'allocOutputContext2');
+    const source = input.streams[0] ?? expect.fail();
+    const stream = output.newStream(null);
+    check(source.codecpar.copy(stream.codecpar), 'copy');
+    check(await output.openOutput(), 'openOutput');
+    check(await output.writeHeader(Dictionary.fromObject({ strict: 'experimental', rtpflags })), 'writeHeader');
+    for await (const packet of packetsByLibrary(input)) {
+      packet.rescaleTs(source.timeBase, stream.timeBase);
+      check(await output.writeFrame(packet), 'writeFrame');
+    }
+    check(await output.writeTrailer(), 'writeTrailer');
+  } finally {
+    await output[Symbol.asyncDispose]();
   }
-  check(await output.writeTrailer(), 'writeTrailer');
 }
 
 /** The packets of an input; each is gone when the next one is read. */
@@ -281,8 +292,7 @@ async function* packetsByLibrary(input: FormatContext): AsyncGenerator<Packet> {
 }
 
 /** The temporal units that ffmpeg's depacketizer gives, without the delimiters that it adds. */
-async function receivedByLibrary(url: string): Promise<string[]> {
-  await using input = await openByLibrary(url, { rtsp_transport: 'tcp' });
+async function unitsByLibrary(input: FormatContext): Promise<string[]> {
   const units: string[] = [];
   for await (const { data } of packetsByLibrary(input)) {
     units.push(Buffer.from(canonicalTemporalUnit(new Uint8Array(data ?? [])).data).toString('hex'));
@@ -373,7 +383,7 @@ describe.each(CLIPS)('$title', (clip) => {
     try {
       if (clip.byLibrary) {
         const wanted = packets.map(({ units }) => Buffer.from(units[0] ?? []).toString('hex'));
-        expect(await receivedByLibrary(server.url)).toEqual(wanted);
+        expect(await withInput(server.url, { rtsp_transport: 'tcp' }, unitsByLibrary)).toEqual(wanted);
         return;
       }
       const got = await checksums(track.kind, '-rtsp_transport', 'tcp', '-i', server.url);
