@@ -92,6 +92,12 @@ describe('G.711 and G.722', () => {
     ]);
   });
 
+  test('follow each other when an access unit has several', () => {
+    const units = [new Uint8Array(80), new Uint8Array(160)];
+    const payloads = rawAudioPacketizer().packetize({ ...packetOf(g722Track(1), new Uint8Array(0)), units }, 1200);
+    expect(payloads.map(({ timestampOffset }) => timestampOffset)).toEqual([0, 80]);
+  });
+
   test('have 8000 ticks a second both, though G.722 has 16000 samples', () => {
     expect(rtpClockRate(g711Track(1, 'pcma'))).toBe(8000);
     expect(g722Track(1).clockRate).toBe(16_000);

@@ -95,6 +95,13 @@ describe('the depacketizer', () => {
     expect(frames).toMatchObject([{ units: [IDR], parameters: [SPS, PPS], timestamp: 2 }]);
   });
 
+  test('does not hold on to more parameter sets than an encoder has', () => {
+    const depacketizer = h264Depacketizer();
+    const many = Array.from({ length: 4 }, (_, index) => unit(0x68, 40_000, index));
+    receive(payloadsOf([SPS, ...many, IDR], 0), depacketizer);
+    expect(receive(payloadsOf([SPS, PPS, IDR], 1), depacketizer)).toMatchObject([{ parameters: [SPS, PPS] }]);
+  });
+
   test('never gives a broken SPS', () => {
     const frames = receive([...START, ...payloadsOf([Uint8Array.of(0x67, 100), PPS, IDR], 2, false)]);
     expect(frames[1]).toMatchObject({ key: true });
@@ -233,7 +240,8 @@ test('start points are SPS and first slices of IDR pictures, in any packet', () 
   const starts = (payload: Uint8Array) => isRtpStartPoint('h264', payload);
   expect(START.map(({ payload }) => starts(payload))).toEqual([true, true, ...new Array<boolean>(5).fill(false)]);
   expect([SPS, IDR].map(starts)).toEqual([true, true]);
-  expect([PPS, SEI, SLICE, unit(0x65, 9, 0x40), Uint8Array.of(24, 0, 9)].map(starts)).toEqual(
-    new Array<boolean>(5).fill(false),
+  const laterFragment = Uint8Array.of(0x7c, 0x85, 0x40, 1);
+  expect([PPS, SEI, SLICE, unit(0x65, 9, 0x40), Uint8Array.of(24, 0, 9), laterFragment].map(starts)).toEqual(
+    new Array<boolean>(6).fill(false),
   );
 });

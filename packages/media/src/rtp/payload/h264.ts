@@ -45,7 +45,8 @@ function unpack(payload: Uint8Array, frame: NalFrame): void {
   if (type === STAP_A) {
     for (const unit of splitStapA(payload)) frame.addUnit(unit);
   } else if (type === FU_A) {
-    const [indicator = 0, head = 0] = payload;
+    const indicator = payload[0] ?? 0;
+    const head = payload[1] ?? 0;
     if (payload.length < 3) throw badPayload('a fragment without data');
     if ((head & 0x1f) === 0 || (head & 0x1f) > LAST_SINGLE) throw badPayload(`a fragment of type ${head & 0x1f}`);
     frame.addFragment(payload.subarray(2), {

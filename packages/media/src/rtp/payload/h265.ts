@@ -48,12 +48,12 @@ function unpack(payload: Uint8Array, frame: NalFrame): void {
   if (type < AGGREGATION) frame.addUnit(payload);
   else if (type === AGGREGATION) for (const unit of splitAggregation(payload)) frame.addUnit(unit);
   else if (type === FRAGMENT) {
-    const [first = 0, second = 0, head = 0] = payload;
+    const head = payload[2] ?? 0;
     const fragmentType = head & 0x3f;
     if (payload.length < 4) throw badPayload('a fragment without data');
     if (fragmentType >= AGGREGATION) throw badPayload(`a fragment of type ${fragmentType}`);
     frame.addFragment(payload.subarray(3), {
-      header: Uint8Array.of((first & 0x81) | (fragmentType << 1), second),
+      header: Uint8Array.of(((payload[0] ?? 0) & 0x81) | (fragmentType << 1), payload[1] ?? 0),
       first: (head & FU_START) !== 0,
       last: (head & FU_END) !== 0,
     });

@@ -29,6 +29,9 @@ interface Unit {
   readonly parts: Uint8Array[];
 }
 
+/** Far more than the parameter sets of any encoder. */
+const MAX_PARAMETER_BYTES = 128 * 1024;
+
 const NO_HEADER = new Uint8Array(0);
 
 /** Collects the NAL units of one frame after the other. */
@@ -109,14 +112,15 @@ export class NalFrame implements FrameBuilder {
     this.#fragmented = undefined;
   }
 
-  /** Sets of a kind replace all of that kind. They are copied: they outlive the frame by far. */
+  /** Sets of a kind replace all of that kind. They are copied and bounded: they outlive the frame by far. */
   #merge(parameters: readonly Uint8Array[]): readonly Uint8Array[] {
     const { parameterKind } = this.#format;
     const kinds = new Set(parameters.map(parameterKind));
     const merged = this.#found.filter((unit) => !kinds.has(parameterKind(unit)));
     merged.push(...parameters);
     merged.sort((a, b) => parameterKind(a) - parameterKind(b));
-    if (sameParameters(merged, this.#found)) return this.#found;
+    const bytes = merged.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > MAX_PARAMETER_BYTES || sameParameters(merged, this.#found)) return this.#found;
     return merged.map((unit) => new Uint8Array(unit));
   }
 

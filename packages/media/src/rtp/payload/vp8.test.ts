@@ -61,6 +61,12 @@ describe('the depacketizer', () => {
     expect(depacketizer.push(packet([0x10, 0x11], true, 4), true)).toMatchObject({ timestamp: 4 });
   });
 
+  test('drops what holds the start of two frames', () => {
+    const depacketizer = vp8Depacketizer();
+    expect(depacketizer.push(packet([0x10, 0x11], false), false)).toBeUndefined();
+    expect(depacketizer.push(packet([0x10, 0x11]), false)).toBeUndefined();
+  });
+
   test.each([
     ['without data', [0x10]],
     ['that ends in its descriptor', [0x90, 0xf0, 0x92, 0x34, 7]],

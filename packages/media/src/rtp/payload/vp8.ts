@@ -51,11 +51,12 @@ class Vp8Frame implements FrameBuilder {
 
 /** Where the data starts, and whether it is the start of a frame: of its first partition (S and PID 0). */
 function parseDescriptor(payload: Uint8Array): { start: number; isStart: boolean } {
-  const [first = 0, flags = 0, pictureId = 0] = payload;
+  const first = payload[0] ?? 0;
+  const flags = payload[1] ?? 0;
   let start = 1;
   if ((first & 0x80) !== 0) {
     start += 1;
-    if ((flags & 0x80) !== 0) start += (pictureId & 0x80) !== 0 ? 2 : 1;
+    if ((flags & 0x80) !== 0) start += ((payload[2] ?? 0) & 0x80) !== 0 ? 2 : 1;
     if ((flags & 0x40) !== 0) start += 1;
     if ((flags & 0x30) !== 0) start += 1;
   }
