@@ -27,6 +27,12 @@ interface SdkSession {
   sendData(payload: unknown): Promise<unknown>;
 }
 
+interface SessionEntry {
+  readonly session: SdkSession;
+  readonly statuses: string[];
+  connection: Record<string, unknown>;
+}
+
 interface Sdk {
   init(options: object): Promise<void>;
   createSession(options: object): SdkSession;
@@ -38,6 +44,8 @@ export interface StreamReport {
   /** Statuses in order, with the `info` that came along. */
   readonly statuses: { status: string; info: string | undefined; audioMuted?: boolean; videoMuted?: boolean }[];
   readonly events: { type: string; payload: unknown }[];
+  /** What the SDK makes of the rates that the server tells. */
+  readonly qualities: { quality: string; clientBps: number; serverBps: number }[];
   readonly frames: number;
   readonly width: number;
   readonly height: number;
@@ -50,6 +58,8 @@ export interface Harness {
   readonly log: string[];
   connect(label: string, options: object): Promise<string>;
   sessionStatuses(label: string): string[];
+  /** What the server said of the session when it was established. */
+  connection(label: string): Record<string, unknown>;
   sendData(session: string, payload: unknown): Promise<unknown>;
   start(command: StartCommand): void;
   stream(label: string): SdkStream;
@@ -57,6 +67,8 @@ export interface Harness {
   stats(label: string): Promise<unknown>;
   available(session: string, name: string): Promise<{ available: boolean; reason: string | undefined }>;
   disconnect(session: string): void;
+  /** Changes the size that the camera of a publication gives. */
+  resize(label: string, size: { width: number; height: number }): Promise<void>;
 }
 
 export interface StartCommand {
@@ -73,7 +85,7 @@ export async function installHarness(): Promise<void> {
   const { Flashphoner } = window as unknown as { Flashphoner: Sdk };
   const { SESSION_STATUS, STREAM_STATUS } = Flashphoner.constants;
   const log: string[] = [];
-  const sessions = new Map<string, { session: SdkSession; statuses: string[] }>();
+  const sessions = new Map<string, SessionEntry>();
   const streams = new Map<
     string,
     { stream: SdkStream; report: StreamReport & { soundMs: number }; display: Element }
@@ -82,7 +94,7 @@ export async function installHarness(): Promise<void> {
   window.addEventListener('unhandledrejection', (event) => log.push(`rejection: ${String(event.reason)}`));
   await Flashphoner.init({});
 
-  function sessionOf(label: string): { session: SdkSession; statuses: string[] } {
+  function sessionOf(label: string): SessionEntry {
     const found = sessions.get(label);
     if (found === undefined) throw new Error(`no session ${label}`);
     return found;
@@ -91,11 +103,13 @@ export async function installHarness(): Promise<void> {
   function connect(label: string, options: object): Promise<string> {
     const session = Flashphoner.createSession(options);
     const statuses: string[] = [];
-    sessions.set(label, { session, statuses });
+    const entry: SessionEntry = { session, statuses, connection: {} };
+    sessions.set(label, entry);
     return new Promise((resolve) => {
       for (const status of ['CONNECTED', 'ESTABLISHED', 'FAILED', 'DISCONNECTED', 'WARN', 'REGISTERED']) {
-        session.on(SESSION_STATUS[status] ?? status, () => {
+        session.on(SESSION_STATUS[status] ?? status, (_session, details) => {
           statuses.push(status);
+          if (status === 'ESTABLISHED') entry.connection = details as Record<string, unknown>;
           if (status !== 'CONNECTED' && status !== 'WARN') resolve(status);
         });
       }
@@ -106,7 +120,15 @@ export async function installHarness(): Promise<void> {
     const display = document.createElement('div');
     document.body.append(display);
     const stream = sessionOf(session).session.createStream({ name, display, ...options });
-    const report = { statuses: [], events: [], frames: 0, width: 0, height: 0, soundMs: 0 } as StreamReport;
+    const report = {
+      statuses: [],
+      events: [],
+      qualities: [],
+      frames: 0,
+      width: 0,
+      height: 0,
+      soundMs: 0,
+    } as StreamReport;
     streams.set(label, { stream, report, display });
     for (const status of Object.values(STREAM_STATUS)) {
       stream.on(status, () => {
@@ -120,6 +142,9 @@ export async function installHarness(): Promise<void> {
     stream.on('STREAM_EVENT', (event) => {
       const { type, payload } = event as { type: string; payload: unknown };
       report.events.push({ type, payload });
+    });
+    stream.on('UPDATE', (quality, clientBps, serverBps) => {
+      report.qualities.push({ quality, clientBps, serverBps } as StreamReport['qualities'][number]);
     });
     if (how === 'publish') stream.publish();
     else stream.play();
@@ -150,6 +175,7 @@ export async function installHarness(): Promise<void> {
     log,
     connect,
     sessionStatuses: (label) => sessionOf(label).statuses,
+    connection: (label) => sessionOf(label).connection,
     sendData: (session, payload) => sessionOf(session).session.sendData(payload),
     start,
     stream: (label) => streamOf(label).stream,
@@ -169,6 +195,10 @@ export async function installHarness(): Promise<void> {
         () => false,
       );
       return { available, reason: stream.getInfo() };
+    },
+    resize: async (label, size) => {
+      const source = streamOf(label).display.querySelector('video')?.srcObject as MediaStream;
+      await source.getVideoTracks()[0]?.applyConstraints(size);
     },
     disconnect: (session) => sessionOf(session).session.disconnect(),
   };

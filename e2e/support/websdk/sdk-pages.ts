@@ -9,8 +9,14 @@ import { CHROMIUM_ARGS } from '../browser.ts';
 import { type Harness, installHarness, type StartCommand, type StreamReport } from './in-page.ts';
 
 const require = createRequire(import.meta.url);
-/** The bundle that vendors of applications include, as it comes from npm. */
-const SDK = join(dirname(require.resolve('@flashphoner/websdk/package.json')), 'flashphoner.js');
+const PACKAGE = dirname(require.resolve('@flashphoner/websdk/package.json'));
+const SCRIPTS: Readonly<Record<string, string>> = {
+  // The bundle that applications include, and the vendor's own tests, as they come from npm.
+  '/flashphoner.js': join(PACKAGE, 'flashphoner.js'),
+  '/test.js': join(PACKAGE, 'test/test.js'),
+  // What those tests use, of which Vitest brings a copy.
+  '/chai.js': createRequire(require.resolve('vitest/package.json')).resolve('chai'),
+};
 const WAIT_MS = 15_000;
 
 /** Chromium with fake camera and microphone, and pages at localhost that use the unmodified Web SDK. */
@@ -29,9 +35,10 @@ export class SdkPages {
 
   static async start(): Promise<SdkPages> {
     const site = createServer((request, response) => {
-      const script = request.url === '/flashphoner.js';
-      response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
-      response.end(script ? readFileSync(SDK) : '<!doctype html><body><script src="/flashphoner.js"></script>');
+      const script = SCRIPTS[request.url ?? ''];
+      response.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');
+      const page = '<!doctype html><body><script src="/flashphoner.js"></script>';
+      response.end(script === undefined ? page : readFileSync(script));
     }).listen(0, 'localhost');
     await once(site, 'listening');
     const args = [
@@ -39,6 +46,8 @@ export class SdkPages {
       '--use-fake-device-for-media-stream',
       '--use-fake-ui-for-media-stream',
       '--allow-loopback-in-peer-connection',
+      // For WSS: the server's certificate is signed by itself.
+      '--ignore-certificate-errors',
     ];
     return new SdkPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args }), site);
   }
@@ -49,10 +58,16 @@ export class SdkPages {
   }
 
   async open(): Promise<SdkPage> {
-    const page = await this.#browser.newPage();
-    await page.goto(this.#origin);
+    const page = await this.openBare();
     await page.evaluate(installHarness);
     return new SdkPage(page);
+  }
+
+  /** A page that has loaded the SDK and nothing else. */
+  async openBare(): Promise<Page> {
+    const page = await this.#browser.newPage();
+    await page.goto(this.#origin);
+    return page;
   }
 }
 
@@ -112,6 +127,15 @@ export class SdkPage {
 
   sessionStatuses(label = 'session'): Promise<string[]> {
     return this.#run(({ harness }, args) => harness.sessionStatuses(args.label), { label });
+  }
+
+  /** What the server said of the session. */
+  connection(label = 'session'): Promise<Record<string, unknown>> {
+    return this.#run(({ harness }, args) => harness.connection(args.label), { label });
+  }
+
+  resize(label: string, size: { readonly width: number; readonly height: number }): Promise<void> {
+    return this.#run(({ harness }, args) => harness.resize(args.label, args.size), { label, size });
   }
 
   available(name: string): Promise<{ available: boolean; reason: string | undefined }> {

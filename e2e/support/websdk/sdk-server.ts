@@ -3,15 +3,22 @@ import { TestServer } from '../server.ts';
 /** The server as Web SDK applications meet it, with pings that come often. */
 export class SdkServer {
   readonly url: string;
+  /** By WSS. */
+  readonly secureUrl: string;
   readonly #server: TestServer;
 
   private constructor(server: TestServer) {
     this.#server = server;
     this.url = `ws://127.0.0.1:${server.ports.ws}`;
+    this.secureUrl = `wss://127.0.0.1:${server.ports.wss}`;
   }
 
-  static async start(settings: Readonly<Record<string, string | number>> = {}): Promise<SdkServer> {
-    return new SdkServer(await TestServer.start({ settings: { 'keep_alive.server_interval': 300, ...settings } }));
+  static async start(
+    settings: Readonly<Record<string, string | number>> = {},
+    args: readonly string[] = [],
+  ): Promise<SdkServer> {
+    const own = { 'keep_alive.server_interval': 300, ...settings };
+    return new SdkServer(await TestServer.start({ settings: own, args: [...args] }));
   }
 
   /** Publications and playbacks as REST lists them. */
