@@ -14,7 +14,8 @@ export function prng(seed: number): () => number {
  * cut off, a range removed or doubled.
  */
 export function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
-  let result: Uint8Array = bytes.slice();
+  // Not `slice`: that of a Buffer shares its memory.
+  let result: Uint8Array = new Uint8Array(bytes);
   const rounds = 1 + Math.floor(random() * 4);
   for (let round = 0; round < rounds; round += 1) result = mutateOnce(result, random);
   return result;
