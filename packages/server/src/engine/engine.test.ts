@@ -95,6 +95,15 @@ describe('the engine', { timeout: 60_000 }, () => {
     await recording.reaches(4_800_000);
   });
 
+  test('does not blame its workers when it was held up itself', async () => {
+    const { engine, counters } = start({ silenceMs: 1000 });
+    const recording = await running(engine);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+    await recording.play(CLIP.slice(100, 150));
+    await recording.reaches(2_800_000);
+    expect(counters.of('engine_worker_deaths')).toBe(0);
+  });
+
   test('gives a conversion up when its workers die three times in half a minute', async () => {
     const { engine, counters } = start();
     const recording = new Recording(engine, TRACK, { codec: 'opus' });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { codecString, type MediaPacket, parseSps, sliceType, videoSize } from '@sluice/media';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -136,6 +137,14 @@ describe('a conversion of pictures', { timeout: 60_000 }, () => {
     const odd = ['-f', 'lavfi', '-i', 'testsrc2=s=321x241:r=30:d=1', '-pix_fmt', 'yuv444p', '-c:v', 'libx264'];
     const packets = await convert(engine, await mp4Clip(odd), { codec: 'h264' });
     expect(packets[0] && videoSize(packets[0].track)).toMatchObject({ width: 320, height: 240 });
+  });
+
+  test('tells what the colours mean, as the source does', async () => {
+    const colours = ['-color_range', 'pc', '-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'];
+    const source = await mp4Clip([...pictures('320x240', 30, 1), ...VP9, ...colours]);
+    const packets = await convert(engine, source, { codec: 'h264' });
+    const shown = ['-v', 'error', '-show_entries', 'stream=color_range,color_space', '-of', 'csv=p=0', '-'];
+    expect(execFileSync('ffprobe', shown, { input: mp4Of(packets), encoding: 'utf8' }).trim()).toBe('pc,bt709');
   });
 
   test('begins at a key frame of the source, and asks for one', async () => {

@@ -3,10 +3,12 @@ import {
   AV_PICTURE_TYPE_NONE,
   AV_PIX_FMT_YUV420P,
   AV_PIX_FMT_YUVJ420P,
+  AVCOL_RANGE_JPEG,
+  AVCOL_SPC_RGB,
   type AVPixelFormat,
   SWS_BILINEAR,
 } from 'node-av/constants';
-import { Frame, Rational, SoftwareScaleContext } from 'node-av/lib';
+import { type CodecContext, Frame, Rational, SoftwareScaleContext } from 'node-av/lib';
 import { Encoder, mustSucceed } from './codec.ts';
 
 /** A decoded picture; valid only while its decoder hands it over. */
@@ -14,8 +16,8 @@ export type Picture = Frame;
 
 /** What must be equal for two pictures to go through the same scaler and encoder. */
 export function pictureFormatKey(picture: Picture): string {
-  const { num, den } = picture.sampleAspectRatio;
-  return `${picture.width}x${picture.height}/${picture.format}/${num}:${den}`;
+  const { width, height, format, sampleAspectRatio, colorRange, colorSpace } = picture;
+  return `${width}x${height}/${format}/${sampleAspectRatio.num}:${sampleAspectRatio.den}/${colorRange}/${colorSpace}`;
 }
 
 /** True for pictures that an encoder of H.264 in 4:2:0 takes as they are. */
@@ -69,9 +71,6 @@ export class PictureFitter {
   }
 }
 
-/** The colours' range of pictures that only their format tells it of. */
-const FULL_RANGE = 2;
-
 export interface H264Settings {
   readonly width: number;
   readonly height: number;
@@ -108,9 +107,19 @@ export function openX264(settings: H264Settings, like: Picture): Encoder {
       context.bitRate = BigInt(bitrateBps);
       context.rcMaxRate = BigInt(bitrateBps);
       context.rcBufferSize = bitrateBps;
-      if (like.format === AV_PIX_FMT_YUVJ420P) context.colorRange = FULL_RANGE as typeof context.colorRange;
+      setColours(context, like);
     },
   });
+}
+
+/** Players show the colours right when they are told what the source's players were told. */
+function setColours(context: CodecContext, like: Picture): void {
+  context.colorRange = like.format === AV_PIX_FMT_YUVJ420P ? AVCOL_RANGE_JPEG : like.colorRange;
+  // A picture that was RGB has been made into what players expect without being told.
+  if (like.colorSpace === AVCOL_SPC_RGB) return;
+  context.colorSpace = like.colorSpace;
+  context.colorPrimaries = like.colorPrimaries;
+  context.colorTrc = like.colorTrc;
 }
 
 /** Gives a picture its time, and makes a key frame of it or leaves that to the encoder. */
