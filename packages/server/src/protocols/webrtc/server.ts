@@ -21,6 +21,7 @@ import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { tracksKnown } from './tracks-known.ts';
 import { type TransportPeer, UdpTransport } from './transport/index.ts';
+import { TransportMetrics } from './transport-metrics.ts';
 import { type LocalSources, type NegotiatedMedia, writeAnswer } from './wire/offer-answer/index.ts';
 
 export interface WebRtcDeps extends ProtocolDeps {
@@ -30,6 +31,7 @@ export interface WebRtcDeps extends ProtocolDeps {
 /** Bytes of names that need only differ. */
 const NAME_BYTES = 6;
 const FAULT_LINES_PER_SECOND = 5;
+const METRICS_INTERVAL_MS = 1000;
 const ANY_ADDRESS: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
 const MAX_U32 = 0xffff_ffff;
 
@@ -39,6 +41,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly #deps: WebRtcDeps;
   readonly #options: WebRtcOptions;
   readonly #transport: UdpTransport;
+  readonly #metrics: TransportMetrics;
   readonly #buffer = new SendBuffer();
   readonly #packagers: LanePackagers;
   readonly #faults = new RateLimiter(FAULT_LINES_PER_SECOND);
@@ -48,12 +51,14 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly #pending = new Set<string>();
   readonly #peers = new Map<BasePeerSession, Peer>();
   #tick: Disposable | undefined;
+  #metricsMs = 0;
   #closed = false;
 
   constructor(deps: WebRtcDeps, options: WebRtcOptions) {
     this.log = deps.log;
     this.#deps = deps;
     this.#options = options;
+    this.#metrics = new TransportMetrics(deps.counters);
     this.#packagers = new LanePackagers(options.maxPayloadBytes);
     this.#transport = new UdpTransport({
       port: options.port,
@@ -220,6 +225,10 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   }
 
   #onTick(nowMs: number): void {
+    if (nowMs - this.#metricsMs >= METRICS_INTERVAL_MS) {
+      this.#metricsMs = nowMs;
+      this.#metrics.update(this.#transport.counters);
+    }
     for (const peer of this.#peers.values()) peer.tick(nowMs);
   }
 }

@@ -120,19 +120,23 @@ test.each([
   ['h265', ['-c:v', 'libx265', '-x265-params', 'log-level=none:bframes=0', '-tag:v', 'hvc1']],
   ['vp9', ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8']],
   ['av1', ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8']],
-] as const)('%s of a real encoder comes out with its parameters', async (codec, args) => {
-  const path = join(directory, `${codec}.mp4`);
-  const input = ['-f', 'lavfi', '-i', 'testsrc2=size=176x144:rate=25:duration=0.8'];
-  execFileSync('ffmpeg', ['-v', 'error', '-y', ...input, ...args, '-g', '10', path]);
-  const sent = await videoOf(path, 20);
+] as const)(
+  '%s of a real encoder comes out with its parameters',
+  async (codec, args) => {
+    const path = join(directory, `${codec}.mp4`);
+    const input = ['-f', 'lavfi', '-i', 'testsrc2=size=176x144:rate=25:duration=0.8'];
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...input, ...args, '-g', '10', path]);
+    const sent = await videoOf(path, 20);
 
-  const got = receive(negotiated(codec), rtpPacketizer(codec), sent);
+    const got = receive(negotiated(codec), rtpPacketizer(codec), sent);
 
-  expect(sent).toHaveLength(20);
-  expect(got.map(contentOf)).toEqual(sent.map(contentOf));
-  expect(got.map(({ key }) => key)).toEqual(sent.map(({ key }) => key));
-  expect(codecString(got[0]?.track ?? expect.fail())).toBe(codecString(sent[0]?.track ?? expect.fail()));
-}, 30_000);
+    expect(sent).toHaveLength(20);
+    expect(got.map(contentOf)).toEqual(sent.map(contentOf));
+    expect(got.map(({ key }) => key)).toEqual(sent.map(({ key }) => key));
+    expect(codecString(got[0]?.track ?? expect.fail())).toBe(codecString(sent[0]?.track ?? expect.fail()));
+  },
+  30_000,
+);
 
 test('H.264 of a real encoder comes out with its parameters and decoding times', async () => {
   const sent = await videoOf(new URL('../../../../../../assets/demo.mp4', import.meta.url), 40);

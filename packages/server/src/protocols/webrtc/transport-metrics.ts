@@ -1,0 +1,31 @@
+import type { CounterName, Counters } from '../../core/index.ts';
+import type { UdpTransportCounters } from './transport/index.ts';
+
+/** The transport's own counts that make up each of the server's. */
+const SUMS: Readonly<Partial<Record<CounterName, readonly (keyof UdpTransportCounters)[]>>> = {
+  webrtc_datagrams_received: ['received'],
+  webrtc_datagrams_sent: ['sent'],
+  webrtc_unverified_datagrams: ['unknownSource', 'unknownUfrag', 'contestedAddress', 'unansweredChecks'],
+  webrtc_malformed_datagrams: ['unknownProtocol', 'malformedStun'],
+  webrtc_send_errors: ['sendErrors', 'socketErrors', 'overflowed'],
+};
+
+/** Carries the transport's counts over to the server's. They are plain numbers there, for the sake of its hot path. */
+export class TransportMetrics {
+  readonly #counters: Counters;
+  readonly #told = new Map<CounterName, number>();
+
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
+
+  /** Call every second or so. */
+  update(transport: UdpTransportCounters): void {
+    for (const [name, parts] of Object.entries(SUMS) as [CounterName, readonly (keyof UdpTransportCounters)[]][]) {
+      const sum = parts.reduce((total, part) => total + transport[part], 0);
+      const more = sum - (this.#told.get(name) ?? 0);
+      this.#told.set(name, sum);
+      if (more > 0) this.#counters.count(name, more);
+    }
+  }
+}
