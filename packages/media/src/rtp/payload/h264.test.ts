@@ -98,7 +98,9 @@ describe('the depacketizer', () => {
   test('does not hold on to more parameter sets than an encoder has', () => {
     const depacketizer = h264Depacketizer();
     const many = Array.from({ length: 4 }, (_, index) => unit(0x68, 40_000, index));
-    receive(payloadsOf([SPS, ...many, IDR], 0), depacketizer);
+    const [flooded] = receive(payloadsOf([SPS, ...many, IDR], 0), depacketizer);
+    expect(flooded).toMatchObject({ key: true });
+    expect(flooded?.parameters).toBeUndefined();
     expect(receive(payloadsOf([SPS, PPS, IDR], 1), depacketizer)).toMatchObject([{ parameters: [SPS, PPS] }]);
   });
 
