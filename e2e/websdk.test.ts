@@ -189,9 +189,9 @@ describe('a session', () => {
 
   it('is kept alive by the server’s pings, and noticed as dead by the client when they stop', async () => {
     const watchful = await pages.open();
-    const watchdog = { receiveProbes: 5, probesInterval: 200 };
+    const watchdog = { receiveProbes: 10, probesInterval: 300 };
     expect(await watchful.connect(server.url, watchdog)).toBe('ESTABLISHED');
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await new Promise((resolve) => setTimeout(resolve, 5000));
     expect(await watchful.sessionStatuses()).toEqual(['CONNECTED', 'ESTABLISHED']);
     server.freeze();
     try {
