@@ -52,6 +52,8 @@ abstract class HandmadePeer {
   readonly alerts: number[][] = [];
   /** All its records of epoch 1. */
   readonly protectedRecords: DtlsRecord[] = [];
+  /** Changes the body of a message that is about to be sent. */
+  alter: (type: number, body: Buffer) => Buffer = (_, body) => body;
   /** Time that the association is told. */
   nowMs = 0;
   protected remoteRandom: Buffer = NO_BYTES;
@@ -81,7 +83,7 @@ abstract class HandmadePeer {
 
   /** Makes the next message, adds it to the transcript and sends it whole. */
   message(type: number, body: Buffer, epoch: 0 | 1 = 0): HandshakeMessage {
-    const message = this.transcript.write(type, body);
+    const message = this.transcript.write(type, this.alter(type, body));
     if (epoch === 0) this.record(ContentType.handshake, whole(message));
     else this.protect(ContentType.handshake, whole(message));
     return message;
@@ -170,7 +172,8 @@ export class HandmadeClient extends HandmadePeer {
 
   /** Sends our point, or another. */
   keyExchange(point = this.agreement.publicKey): void {
-    const message = this.transcript.write(HandshakeType.clientKeyExchange, writeClientKeyExchange(point));
+    const body = this.alter(HandshakeType.clientKeyExchange, writeClientKeyExchange(point));
+    const message = this.transcript.write(HandshakeType.clientKeyExchange, body);
     const randoms = { client: this.random, server: this.remoteRandom };
     this.useSecrets(this.agreement.secrets(this.#serverPoint, this.transcript, randoms), 'client');
     this.record(ContentType.handshake, whole(message));
@@ -258,7 +261,8 @@ export class HandmadeServer extends HandmadePeer {
   /** Asks for a cookie: neither this nor the hello before it counts for the transcript. */
   helloVerifyRequest(cookie: Buffer): void {
     const body = Buffer.concat([Buffer.of(0xfe, 0xff, cookie.length), cookie]);
-    const message = this.transcript.write(HandshakeType.helloVerifyRequest, body);
+    const altered = this.alter(HandshakeType.helloVerifyRequest, body);
+    const message = this.transcript.write(HandshakeType.helloVerifyRequest, altered);
     this.transcript.restart();
     this.record(ContentType.handshake, whole(message));
   }
