@@ -4,6 +4,7 @@ import { Alert } from './alerts.ts';
 import { ContentType, ExtensionType, HandshakeType } from './constants.ts';
 import { parseClientHello, writeUseSrtp } from './hello-messages.ts';
 import { writeServerParameters } from './key-messages.ts';
+import { expectRefused, expectWaiting } from './testing/attack.ts';
 import { HandmadeServer } from './testing/handmade.ts';
 import { derOf, ecdsaIdentity, foreignIdentity } from './testing/identities.ts';
 import { createEnd, type EndOptions } from './testing/pair.ts';
@@ -36,20 +37,6 @@ function connect(server = attack()): HandmadeServer {
   server.finished();
   expect(server.end.association.connected).toBe(true);
   return server;
-}
-
-function expectRefused(server: HandmadeServer, detail: RegExp, alert?: number): void {
-  expect(server.end.keys).toEqual([]);
-  expect(server.end.association.connected).toBe(false);
-  expect(server.end.closed).toHaveLength(1);
-  expect(server.end.closed[0]?.detail).toMatch(detail);
-  if (alert !== undefined) expect(server.alerts.at(-1)?.slice(1)).toEqual([2, alert]);
-}
-
-function expectNothing(server: HandmadeServer): void {
-  expect(server.end.keys).toEqual([]);
-  expect(server.end.association.connected).toBe(false);
-  expect(server.end.closed).toEqual([]);
 }
 
 test('a server made by hand is believed when it does everything right', () => {
@@ -185,13 +172,42 @@ describe('a client refuses a hello that chooses what it must not', () => {
   test('and takes a session id, which it forgets', () => {
     const server = attack();
     server.hello({ sessionId: randomBytes(32) });
-    expectNothing(server);
+    expectWaiting(server);
   });
 
   test('an SRTP profile that the other of our peers would take', () => {
     const server = attack({ srtpProfiles: ['AES_CM_128_HMAC_SHA1_80'] });
     server.hello();
     expectRefused(server, /chose SRTP profiles 7/, Alert.illegalParameter);
+  });
+});
+
+describe('a client refuses a message that ends too early or too late', () => {
+  const { helloVerifyRequest, serverHello, certificate, serverKeyExchange, certificateRequest } = HandshakeType;
+  const changes = {
+    early: (body: Buffer) => body.subarray(0, -1),
+    late: (body: Buffer) => Buffer.concat([body, body]),
+  };
+  const types = [helloVerifyRequest, serverHello, certificate, serverKeyExchange, certificateRequest];
+  const cases = types.flatMap((type) => Object.entries(changes).map(([name, change]) => [type, name, change] as const));
+  test.each(cases)('type %i, %s', (type, _, change) => {
+    const server = attack();
+    server.alter = (sent, body) => (sent === type ? change(body) : body);
+    const steps = [
+      () => server.helloVerifyRequest(Buffer.from('cookie')),
+      () => server.hello(),
+      () => server.certificate(victimDer),
+      () => server.keyExchange(victimKey),
+      () => server.request(),
+    ];
+    for (const step of steps) if (server.end.closed.length === 0) step();
+    expectRefused(server, /too early|too many/, Alert.decodeError);
+  });
+
+  test('and a session id that is too long', () => {
+    const server = attack();
+    server.hello({ sessionId: Buffer.alloc(33) });
+    expectRefused(server, /session id of 33 bytes/, Alert.decodeError);
   });
 });
 
@@ -253,7 +269,7 @@ describe('a client is not connected without a right Finished', () => {
     const server = untilChangeCipherSpec();
     server.changeCipherSpec();
     server.finished(server.verifyData(), 0);
-    expectNothing(server);
+    expectWaiting(server);
   });
 
   test('a right one in plain text instead of ChangeCipherSpec', () => {
@@ -265,7 +281,7 @@ describe('a client is not connected without a right Finished', () => {
   test('a right one in epoch 1 without ChangeCipherSpec', () => {
     const server = untilChangeCipherSpec();
     server.finished();
-    expectNothing(server);
+    expectWaiting(server);
   });
 });
 
@@ -282,7 +298,7 @@ describe('a client goes its own way', () => {
     server.done();
     expect(server.types).toEqual([1, 11, 16, 15, 20]);
     server.finished();
-    expectNothing(server);
+    expectWaiting(server);
   });
 
   test('and takes only one cookie', () => {
@@ -334,16 +350,22 @@ describe('a client goes its own way', () => {
     // Too soon for yet another.
     server.stray(HandshakeType.serverHelloDone, Buffer.alloc(0), { sequence: 4, epoch: 0 });
     expect(server.end.sent).toHaveLength(sent + 1);
+    // The clock begins anew: 150 ms after the repetition the flight would go out by itself.
+    server.end.association.tick(249);
+    expect(server.end.sent).toHaveLength(sent + 1);
+    server.end.association.tick(250);
+    server.read();
+    expect(server.end.sent).toHaveLength(sent + 2);
     // Nonces are new each time, also those of Finished.
     const nonces = server.protectedRecords.map((record) => record.fragment.subarray(0, 8).toString('hex'));
-    expect(new Set(nonces).size).toBe(2);
+    expect(new Set(nonces).size).toBe(3);
   });
 
   test('and hears nothing without protection once the server has changed the cipher', () => {
     const server = untilChangeCipherSpec();
     server.changeCipherSpec();
     server.record(ContentType.alert, Buffer.of(2, Alert.handshakeFailure));
-    expectNothing(server);
+    expectWaiting(server);
     server.finished();
     server.record(ContentType.alert, Buffer.of(1, Alert.closeNotify));
     expect(server.end.association.connected).toBe(true);
@@ -353,7 +375,7 @@ describe('a client goes its own way', () => {
     const server = untilChangeCipherSpec();
     server.record(ContentType.alert, Buffer.of(1, Alert.userCanceled));
     server.record(ContentType.alert, Buffer.of(2));
-    expectNothing(server);
+    expectWaiting(server);
     server.record(ContentType.alert, Buffer.of(2, Alert.badCertificate));
     expect(server.end.closed).toEqual([{ reason: 'error', detail: 'the peer reports bad_certificate' }]);
   });

@@ -14,15 +14,10 @@ export interface OwnIdentity extends Identity {
   readonly certificate: DtlsCertificate;
 }
 
-async function pem(options: {
-  keyType: 'ec' | 'rsa';
-  curve?: 'P-256' | 'P-384';
-}): Promise<{ cert: string; key: string }> {
-  const made = await generate([{ name: 'commonName', value: 'test' }], {
-    ...options,
-    keySize: 2048,
-    algorithm: 'sha256',
-  });
+type KeyOptions = { keyType: 'ec'; curve: 'P-256' | 'P-384' } | { keyType: 'rsa'; keySize: number };
+
+async function pem(options: KeyOptions): Promise<{ cert: string; key: string }> {
+  const made = await generate([{ name: 'commonName', value: 'test' }], { ...options, algorithm: 'sha256' });
   return { cert: made.cert, key: made.private };
 }
 
@@ -33,9 +28,10 @@ export async function ecdsaIdentity(): Promise<OwnIdentity> {
   return { ...files, certificate, fingerprints: [{ algorithm: 'sha-256', value: certificate.fingerprint }] };
 }
 
-/** Makes an identity that can only be a peer's: RSA with 2048 bits, or ECDSA over P-384. */
-export async function foreignIdentity(kind: 'rsa' | 'p384'): Promise<Identity> {
-  const files = await pem(kind === 'rsa' ? { keyType: 'rsa' } : { keyType: 'ec', curve: 'P-384' });
+/** Makes an identity that can only be a peer's: RSA with 2048 or 1024 bits, or ECDSA over P-384. */
+export async function foreignIdentity(kind: 'rsa' | 'rsa1024' | 'p384'): Promise<Identity> {
+  const rsa = { keyType: 'rsa', keySize: kind === 'rsa' ? 2048 : 1024 } as const;
+  const files = await pem(kind === 'p384' ? { keyType: 'ec', curve: 'P-384' } : rsa);
   return { ...files, fingerprints: [{ algorithm: 'sha-256', value: certificateFingerprint(derOf(files.cert)) }] };
 }
 
