@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Ffmpeg } from './support/ffmpeg.ts';
+import { ffmpeg8Publisher } from './support/publishers.ts';
 import { TestServer } from './support/server.ts';
 import { FLASH_INPUT, type Onsets, offsetMs, onsetsOf } from './support/webrtc/flashes.ts';
 import type { PlayedInPage } from './support/webrtc/page.ts';
@@ -79,6 +80,7 @@ function inSync(player: PlayingPage): Promise<PlayedInPage> {
 }
 
 const CODECS = ['H264', 'VP8'] as const;
+const MORE_CODECS = ['VP9', 'AV1'] as const;
 
 describe('what a browser publishes by WHIP', () => {
   it.each(CODECS)('as %s is seen and heard, in sync, by a browser that plays by WHEP', async (codec) => {
@@ -88,6 +90,14 @@ describe('what a browser publishes by WHIP', () => {
     expect(facts.videoCodec).toBe(`video/${codec}`);
     expect(facts.audioCodec).toBe('audio/opus');
     expect(facts.framesDecoded).toBeGreaterThan(60);
+  });
+
+  it.each(MORE_CODECS)('as %s is seen by a browser that plays by WHEP', async (codec) => {
+    await publish(`more-${codec}`, `video/${codec}`);
+    const player = await play(`more-${codec}`);
+    expect(await player.until(({ framesDecoded }) => framesDecoded > 50)).toMatchObject({
+      videoCodec: `video/${codec}`,
+    });
   });
 
   it.each(CODECS)('as %s is seen and heard, in sync, by an RTMP player', async (codec) => {
@@ -117,5 +127,20 @@ describe('what ffmpeg publishes by RTMP', () => {
     const facts = await inSync(player);
     expect(facts.videoCodec).toBe('video/H264');
     expect(facts.audioCodec).toBe('audio/opus');
+  });
+
+  // Debian's Chromium has no decoder for H.265.
+  it.each([
+    ['VP9', 'VP9'],
+    ['AV1', 'AV1'],
+    ['H.265', 'H264'],
+  ] as const)('as %s by Enhanced RTMP is seen by a browser as %s', async (sent, shown) => {
+    const name = `enhanced-${sent}`;
+    const publisher = ffmpeg8Publisher(sent, 'Opus')(server.rtmp(name), server.folder);
+    open.push({ close: () => publisher.stop() });
+    await server.untilLive(name);
+    const player = await play(name);
+    const facts = await player.until(({ framesDecoded }) => framesDecoded > 50);
+    expect(facts).toMatchObject({ videoCodec: `video/${shown}`, audioCodec: 'audio/opus', width: 320, height: 180 });
   });
 });

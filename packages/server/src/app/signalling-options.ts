@@ -15,8 +15,8 @@ export function signallingOptions(
     maxConnections: settings.ws_max_sessions,
     resumeWindowMs: settings.ws_session_hold,
     playWaitMs: settings.ws_play_wait,
-    inboundVideoRateIntervalMs: settings.inbound_video_rate_stat_send_interval,
-    outboundVideoRateIntervalMs: settings.outbound_video_rate_stat_send_interval,
+    inboundVideoRateIntervalMs: settings.inbound_video_rate_stat_send_interval * 1000,
+    outboundVideoRateIntervalMs: settings.outbound_video_rate_stat_send_interval * 1000,
     ...webSocketKeepAlive(settings),
   };
 }

@@ -76,7 +76,7 @@ export class LanePackager {
       this.lane.publish({
         format,
         sequence: this.lane.end,
-        timestamp,
+        timestamp: timestamp + part.timestampOffset,
         ptsUs: packet.ptsUs,
         marker: part.marker,
         startPoint: part.startPoint,
