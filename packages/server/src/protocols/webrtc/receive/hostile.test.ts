@@ -1,7 +1,7 @@
 import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket } from '@sluice/media';
 import { expect, test } from 'vitest';
 import { prng } from '../../../../../media/src/testing/mutate.ts';
-import { ScriptedPublisher, VIDEO, VIDEO_RTX_SSRC, VIDEO_SSRC } from './testing/scripted-publisher.ts';
+import { AUDIO, ScriptedPublisher, VIDEO, VIDEO_RTX_SSRC, VIDEO_SSRC } from './testing/scripted-publisher.ts';
 
 const MAX_HELD_BYTES = 17 * 1024 * 1024;
 
@@ -156,6 +156,48 @@ test('payloads and RTCP at random bring no error', () => {
   });
   expect(publisher.media.stats().tracks[1]?.frames).toBeGreaterThan(190);
 });
+
+test.each(['h264', 'h265', 'vp8', 'vp9', 'av1', 'opus', 'pcmu', 'g722'] as const)(
+  'payloads of %s at random bring no error and keep times in order',
+  (codec) => {
+    const random = prng(13);
+    const video = !['opus', 'pcmu', 'g722'].includes(codec);
+    const track = { ...(video ? VIDEO : AUDIO), codec };
+    const publisher = new ScriptedPublisher({ tracks: [track], options: { strictness: 'TOLERANT' } });
+    publisher.captures.video = false;
+    publisher.captures.audio = false;
+    flood(publisher, (i) => {
+      const payload = Uint8Array.from({ length: 10 + Math.floor(random() * 60) }, () => Math.floor(random() * 256));
+      // Half of them begin as payloads of that codec often do.
+      if (random() < 0.5) payload.set(USUAL_BEGINNINGS[i % USUAL_BEGINNINGS.length] ?? [], 0);
+      const marker = random() < 0.4;
+      const sequence = (i + (random() < 0.02 ? 3 : 0)) & 0xffff;
+      publisher.inject({
+        ssrc: track.ssrc ?? 0,
+        payloadType: track.payloadType,
+        sequence,
+        timestamp: i * 90,
+        marker,
+        payload,
+      });
+    });
+    const { published } = publisher;
+    expect(published.filter(({ dtsUs }, index) => dtsUs < (published[index - 1]?.dtsUs ?? 0))).toEqual([]);
+    if (!video) expect(published.length).toBeGreaterThan(100);
+  },
+);
+
+/** H.264 single, STAP-A and FU-A; H.265 AP and FU; VP8 and VP9 key frames; AV1 with a sequence. */
+const USUAL_BEGINNINGS: readonly (readonly number[])[] = [
+  [0x65, 0x88],
+  [0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68],
+  [0x7c, 0x85, 0x80],
+  [0x60, 1, 0, 2, 0x40, 1],
+  [0x62, 1, 0x93],
+  [0x90, 0x80, 0x81, 0x10, 0, 0, 0x9d, 1, 0x2a],
+  [0x8c, 0x83, 0x49, 0x83, 0x42],
+  [0x18, 0x0a, 0x0b],
+];
 
 /** A packet of a kind that we know, of the video's source, with anything in it. */
 function randomRtcp(bytes: Uint8Array, random: () => number): RtcpPacket[] {
