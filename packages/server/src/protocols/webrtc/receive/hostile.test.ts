@@ -83,6 +83,7 @@ test('sequence numbers and timestamps at random cost a bounded amount', () => {
   );
   expect(rate).toBeLessThan(20_000);
   expect(publisher.media.stats().rtcp.plis).toBeLessThan(7);
+  expect(publisher.media.stats().tracks[0]?.rejected).toBeGreaterThan(1000);
 });
 
 test('a source that begins anew again and again costs a bounded amount', () => {

@@ -292,24 +292,29 @@ test('a stream that resumes goes on after what it had', () => {
   expect(pictures(second)).toEqual(upTo(60));
 });
 
-test('a source that is replaced in the call goes on in numbers and times', () => {
-  const publisher = new ScriptedPublisher({ senderReports: true }).run(2000);
-  publisher.captures.video = false;
-  publisher.run(1000);
-  publisher.jumpVideo({ ssrc: 0x55555555, sequence: 40_000, timestampBy: 1_234_567_890 });
-  publisher.captures.video = true;
-  publisher.run(4000);
+test.each([1_234_567_890, 200_000, -200_000])(
+  'a source that is replaced in the call goes on in numbers and times, with timestamps %i away',
+  (timestampBy) => {
+    const publisher = new ScriptedPublisher({ senderReports: true }).run(2000);
+    publisher.captures.video = false;
+    publisher.run(1000);
+    publisher.jumpVideo({ ssrc: 0x55555555, sequence: 40_000, timestampBy });
+    publisher.captures.video = true;
+    publisher.run(4000);
 
-  expect(publisher.media.stats().tracks[0]?.ssrc).toBe(0x55555555);
-  expect(holes(publisher.lane.video)).toBe(0);
-  expectInOrder(publisher);
-  expect(Math.abs(apartMs(publisher))).toBeLessThan(40);
-  const timestamps = publisher.lane.video.map(({ timestamp }) => timestamp);
-  const steps = timestamps.slice(1).map((timestamp, index) => Math.abs(timestamp - (timestamps[index] ?? 0)));
-  expect(Math.max(...steps)).toBeLessThan(90_000 * 2);
-  const pliTo = publisher.got('pli').map(({ mediaSsrc }) => mediaSsrc);
-  expect(pliTo).toEqual([0x55555555]);
-});
+    expect(publisher.media.stats().tracks[0]?.ssrc).toBe(0x55555555);
+    expect(holes(publisher.lane.video)).toBe(0);
+    expectInOrder(publisher);
+    expect(Math.abs(apartMs(publisher))).toBeLessThan(40);
+    const timestamps = publisher.lane.video.map(({ timestamp }) => timestamp);
+    const steps = timestamps.slice(1).map((timestamp, index) => Math.abs(timestamp - (timestamps[index] ?? 0)));
+    // A second of silence, and the packet by which the new source was seen.
+    expect(Math.max(...steps)).toBeGreaterThan(90_000);
+    expect(Math.max(...steps)).toBeLessThan(90_000 * 1.1);
+    const pliTo = publisher.got('pli').map(({ mediaSsrc }) => mediaSsrc);
+    expect(pliTo).toEqual([0x55555555]);
+  },
+);
 
 test('a publisher that pauses for long goes on with sound and picture together', () => {
   const publisher = new ScriptedPublisher({ senderReports: true }).run(2000);
@@ -363,6 +368,29 @@ test('a sequence number that jumps begins anew after a key frame', () => {
   expect(pictures(publisher).length).toBeGreaterThan(140);
   expect(publisher.got('pli')).toHaveLength(1);
   expectInOrder(publisher);
+});
+
+test('a gap too large to be repaired is not waited for', () => {
+  const publisher = new ScriptedPublisher({ keyInterval: 100_000 }).run(2000);
+  const before = pictures(publisher).length;
+  publisher.jumpVideo({ sequence: publisher.nextVideoSequence() + 1500 });
+  publisher.run(150);
+  expect(pictures(publisher).length).toBeGreaterThan(before);
+  expect(publisher.got('nack')).toHaveLength(0);
+  expect(publisher.got('pli')).toHaveLength(1);
+});
+
+test('losses are counted across a change of the source', () => {
+  const publisher = new ScriptedPublisher({ delay: losing((index) => index % 20 === 7) }).run(2000);
+  const lost = publisher.media.stats().packetsLost;
+  expect(lost).toBeGreaterThan(5);
+  publisher.captures.video = false;
+  publisher.run(1000);
+  publisher.jumpVideo({ ssrc: 0x55555555, sequence: 40_000 });
+  publisher.captures.video = true;
+  publisher.run(1000);
+  expect(publisher.media.stats().tracks[0]?.ssrc).toBe(0x55555555);
+  expect(publisher.media.stats().packetsLost).toBeGreaterThan(lost);
 });
 
 test('padding on the media source leaves no holes in the lane, with loss as well', () => {

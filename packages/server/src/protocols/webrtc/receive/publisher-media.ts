@@ -335,6 +335,8 @@ export class PublisherMedia {
       missed: receiver.missed,
       duplicates: counts.duplicates,
       empty: counts.empty,
+      rejected: counts.rejected,
+      tooLate: receiver.tooLate,
       jitterMs: statistics.jitterMs,
       frames: frames.published,
       keyFrames: frames.keyFrames,

@@ -16,6 +16,10 @@ export interface ReceivedTrackStats {
   readonly duplicates: number;
   /** Packets without media: padding and probes. */
   readonly empty: number;
+  /** Packets whose number or time can't belong to the track. */
+  readonly rejected: number;
+  /** Packets that came after others had ceased to wait for them: in the lane, but in no frame. */
+  readonly tooLate: number;
   readonly jitterMs: number;
   readonly frames: number;
   readonly keyFrames: number;

@@ -14,8 +14,9 @@ import { SequenceLedger } from './sequence-ledger.ts';
 /** How many packets back one can still be filled in. */
 const VIDEO_WINDOW = 2048;
 const AUDIO_WINDOW = 256;
-/** A retransmission this far from the newest timestamp is none of this track's. */
+/** A packet that was missing and is older than this, or newer (pictures may be out of order), is none of the track's. */
 const MAX_LATE_S = 10;
+const MAX_EARLY_S = 1;
 /** Where nothing can be asked for again: how long out-of-order packets are waited for. */
 const REORDERING_MS = 50;
 /** Time to ask for a packet four times, as a multiple of the round trip and on top of it. */
@@ -43,7 +44,7 @@ export class TrackReceiver {
   readonly track: NegotiatedTrack;
   readonly statistics: ReceptionStatistics;
   readonly rate = new ByteRate();
-  readonly counts = { packets: 0, bytes: 0, duplicates: 0, recovered: 0, empty: 0, jumps: 0, wrongTime: 0 };
+  readonly counts = { packets: 0, bytes: 0, duplicates: 0, recovered: 0, empty: 0, rejected: 0 };
   readonly #o: TrackReceiverOptions;
   readonly #lane: RtpLane;
   readonly #clock: TrackClock;
@@ -104,11 +105,16 @@ export class TrackReceiver {
     return this.#buffer.missed;
   }
 
+  /** Packets that came, but after others had ceased to wait for them. */
+  get tooLate(): number {
+    return this.#buffer.tooLate;
+  }
+
   /** Takes a packet of the track's own source. Hot path. */
   media(packet: RtpPacket, arrivalMs: number): void {
     if (Number.isNaN(this.#ledger.highest)) this.#ledger.restart(this.#lane.end);
     const arrival = this.#ledger.arrive(packet.sequence);
-    if (arrival === 'jump') return void this.counts.jumps++;
+    if (arrival === 'jump') return void this.counts.rejected++;
     if (arrival === 'restart') this.#restart(arrivalMs);
     // One that was asked for again may come by the same source, twice: it is as if it had not been lost.
     this.statistics.count(this.#ledger.sequence);
@@ -181,13 +187,13 @@ export class TrackReceiver {
     return false;
   }
 
-  /** A packet that was missing. It does not move the clock: its time is at most that of the newest one. */
+  /** A packet that was missing. It does not move the clock. */
   #late(packet: RtpPacket, payload: Uint8Array, arrivalMs: number): void {
     this.#nacks.remove(this.#ledger.sequence, arrivalMs);
     const ticks = this.#clock.ticksNear(packet.timestamp);
-    const newest = this.#clock.newestTicks;
-    const wrong = ticks === undefined || Math.abs(ticks - newest) > MAX_LATE_S * this.track.clockRate;
-    if (wrong) this.counts.wrongTime++;
+    const lateS = ticks === undefined ? Number.NaN : (this.#clock.newestTicks - ticks) / this.track.clockRate;
+    const wrong = ticks === undefined || lateS > MAX_LATE_S || lateS < -MAX_EARLY_S;
+    if (wrong) this.counts.rejected++;
     if (payload.length === 0) this.counts.empty++;
     if (wrong || payload.length === 0) this.#buffer.insert(this.#ledger.sequence, null, arrivalMs);
     else this.#accept(packet, payload, { ticks, arrivalMs });
