@@ -118,6 +118,20 @@ test('the wall clock of the publisher may be set in between', () => {
   expect(Math.abs(play(clock, { fromMs: 4000, toMs: 6000, videoLatencyMs: 100 }))).toBeLessThan(1000);
 });
 
+test('a wall clock that steps between the reports of two tracks does not tear them apart', () => {
+  const clock = clockAt();
+  const report = (track: TrackClock, ticksAMs: number, ms: number, stepMs: number): void =>
+    clock.senderReport(track, reportOf(1e12 + ms + stepMs, ms * ticksAMs));
+  play(clock, { fromMs: 1000, toMs: 2000, videoLatencyMs: 0 });
+  report(clock.video, VIDEO_TICKS_A_MS, 2000, 0);
+  report(clock.audio, AUDIO_TICKS_A_MS, 2000, 0);
+  report(clock.video, VIDEO_TICKS_A_MS, 3000, 2000);
+  expect(Math.abs(play(clock, { fromMs: 2000, toMs: 4000, videoLatencyMs: 0 }))).toBeLessThan(1000);
+  report(clock.audio, AUDIO_TICKS_A_MS, 4000, 2000);
+  report(clock.video, VIDEO_TICKS_A_MS, 4000, 2000);
+  expect(Math.abs(play(clock, { fromMs: 4000, toMs: 6000, videoLatencyMs: 0 }))).toBeLessThan(1000);
+});
+
 test('a jump of the timestamps is bridged by the time that has passed', () => {
   const clock = clockAt();
   at(clock, clock.audio, 0, 1000);
