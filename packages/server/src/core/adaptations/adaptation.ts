@@ -37,6 +37,7 @@ class Lane implements ConversionListener {
   leftOut: string | undefined;
   /** Of what was handed on; decoding times of a track never decrease. */
   lastDtsUs = Number.NEGATIVE_INFINITY;
+  highestPtsUs = Number.NEGATIVE_INFINITY;
   needsKey = true;
   askedMs = Number.NEGATIVE_INFINITY;
   readonly onConverted: ConversionListener['onConverted'];
@@ -161,6 +162,7 @@ export class Adaptation {
       lane.track = undefined;
       lane.leftOut = undefined;
       lane.lastDtsUs = Number.NEGATIVE_INFINITY;
+      lane.highestPtsUs = Number.NEGATIVE_INFINITY;
       lane.needsKey = true;
     }
   }
@@ -240,14 +242,15 @@ export class Adaptation {
 
   /** Gives the next packet of a lane to the viewers, unless it would take them back or they can't begin with it. */
   #handOn(lane: Lane, packet: MediaPacket): void {
-    const { dtsUs, track } = packet;
-    if (dtsUs < lane.lastDtsUs || (lane.needsKey && dtsUs === lane.lastDtsUs)) return;
+    const { dtsUs, ptsUs, track } = packet;
+    if (dtsUs < lane.lastDtsUs || (lane.needsKey && ptsUs <= lane.highestPtsUs)) return;
     if (lane.needsKey && !packet.key) {
       this.#retryKeyFrame(lane);
       return;
     }
     lane.needsKey = false;
     lane.lastDtsUs = dtsUs;
+    if (ptsUs > lane.highestPtsUs) lane.highestPtsUs = ptsUs;
     if (this.stream.state[track.kind] === undefined) this.stream.setTrack(track);
     this.#interleaver.push(packet);
   }

@@ -233,6 +233,16 @@ describe('a derived stream', () => {
     expect(codecs(seen)).toEqual(['h264', 'aac']);
   });
 
+  it('has a conversion go on with another codec from its first key frame on', () => {
+    watch(adaptations.lease(source, CLASSIC));
+    feed(VP8, undefined, { from: 0, to: 200 });
+    const h265 = track('video', 'h265');
+    source.publish(packet(h265, 200));
+    feed(h265, undefined, { from: 240, to: 320 });
+    const times = converter.running[0]?.pushed.map(({ dtsUs }) => dtsUs / 1000);
+    expect(times).toEqual([0, 40, 80, 120, 160, 240, 280]);
+  });
+
   it('takes up a track that turns up late', () => {
     const seen = watch(adaptations.lease(source, CLASSIC));
     feed(H264, undefined, { from: 0, to: 200 });
