@@ -1,4 +1,12 @@
-import { joinAnnexB, type MediaPacket, ProtocolError, sameParameters, splitAvcc, type Track } from '@sluice/media';
+import {
+  joinAnnexB,
+  type MediaPacket,
+  ProtocolError,
+  sameParameters,
+  splitAvcc,
+  type Track,
+  videoSize,
+} from '@sluice/media';
 import type { Conversion, ConversionEvents, ConversionTarget, Counters } from '../core/index.ts';
 import type { EngineOptions } from './options.ts';
 import { PacketQueue } from './packet-queue.ts';
@@ -44,6 +52,8 @@ export interface ConversionParts {
 export class EngineConversion implements Conversion {
   readonly number: number;
   readonly kind: WorkerKind;
+  /** How many places it takes in a worker: a picture is as much work as it has pixels. */
+  readonly weight: number;
   readonly #parts: ConversionParts;
   readonly #queue: PacketQueue;
   #worker: WorkerProcess | undefined;
@@ -61,6 +71,7 @@ export class EngineConversion implements Conversion {
     this.#parts = parts;
     this.number = parts.number;
     this.kind = parts.target.codec === 'h264' ? 'video' : 'audio';
+    this.weight = weightOf(parts.source);
     this.#source = parts.source;
     this.#queue = new PacketQueue(this.kind);
   }
@@ -199,6 +210,15 @@ export class EngineConversion implements Conversion {
     this.#askedMs = nowMs;
     this.#parts.events.onKeyFrameNeeded?.();
   }
+}
+
+/** Pixels of a picture that takes one place. */
+const PLACE_PIXELS = 1280 * 720;
+
+/** Sources that do not tell their size beforehand are taken for small ones. */
+function weightOf(source: Track): number {
+  const size = source.kind === 'video' ? videoSize(source) : undefined;
+  return size ? Math.max(1, Math.ceil((size.width * size.height) / PLACE_PIXELS)) : 1;
 }
 
 /** Codecs whose packets are NAL units. */

@@ -55,6 +55,17 @@ describe('the engine', { timeout: 60_000 }, () => {
     expect(engine.stats().workers.map(({ conversions }) => conversions)).toEqual([2, 2, 1]);
   });
 
+  test('gives large pictures more room in a worker', async () => {
+    const { engine } = start();
+    const trackOf = async (size: string) => {
+      const source = ['-f', 'lavfi', '-i', `color=s=${size}:r=5:d=0.4`, '-pix_fmt', 'yuv420p', '-c:v', 'libx264'];
+      return (await mp4Clip(source))[0]?.track ?? never();
+    };
+    const [small, large] = [await trackOf('1280x720'), await trackOf('1920x1080')];
+    for (const track of [small, small, large, small, large]) new Recording(engine, track, { codec: 'h264' });
+    expect(engine.stats().workers.map(({ conversions }) => conversions)).toEqual([3, 1, 1]);
+  });
+
   test('ends the workers when nothing was converted for a while', async () => {
     const { engine } = start({ warmSpare: true, idleMs: 100 });
     const { conversion } = await running(engine);

@@ -2,7 +2,7 @@
 export interface EngineOptions {
   /** Audio conversions that share a worker process. */
   readonly audioPerWorker: number;
-  /** Video conversions that share a worker process; each wants up to a third of a core at 720p. */
+  /** Video conversions up to 720p that share a worker process, each a quarter of a core; larger ones count as more. */
   readonly videoPerWorker: number;
   /** A worker that has converted nothing for this long is ended, in milliseconds. */
   readonly idleMs: number;

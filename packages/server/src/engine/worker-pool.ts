@@ -119,9 +119,9 @@ export class WorkerPool {
   #find(conversion: EngineConversion): Member | undefined {
     let empty: Member | undefined;
     for (const member of this.#members) {
-      const { size } = member.conversions;
-      if (size === 0) empty = member;
-      else if (size < this.#capacity && !conversion.isSuspect) return member;
+      const load = loadOf(member);
+      if (load === 0) empty = member;
+      else if (load + conversion.weight <= this.#capacity && !conversion.isSuspect) return member;
     }
     return empty;
   }
@@ -189,6 +189,12 @@ export class WorkerPool {
       }
     }
   }
+}
+
+function loadOf({ conversions }: Member): number {
+  let load = 0;
+  for (const { weight } of conversions.values()) load += weight;
+  return load;
 }
 
 /** Who was in work when the worker died; all of them when it never worked; the only one when there is no other. */

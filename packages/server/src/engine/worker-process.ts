@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -201,6 +201,8 @@ function openBlackBox(): number | undefined {
   try {
     const descriptor = openSync(path, 'wx+', 0o600);
     rmSync(path);
+    // A worker must not find the disk full.
+    writeSync(descriptor, Buffer.alloc(4), 0, 4, 0);
     return descriptor;
   } catch {
     return undefined;
