@@ -1,3 +1,4 @@
+import { parseRtp } from '@sluice/media';
 import { expect, test } from 'vitest';
 import { LOCAL_SSRC, ScriptedPublisher, type Sent, VIDEO, VIDEO_SSRC } from './testing/scripted-publisher.ts';
 
@@ -62,6 +63,16 @@ test('transport-wide feedback tells of every packet that came, ten times a secon
   expect(told.size).toBeGreaterThan(came - 25);
   expect(told.size).toBeLessThanOrEqual(came);
   for (const { bytes } of publisher.rtcp) expect(bytes).toBeLessThan(MTU);
+});
+
+test('packets of unknown sources are told of too, because congestion control is about all that is sent', () => {
+  const publisher = new ScriptedPublisher({ tracks: [VIDEO] });
+  publisher.captures.video = false;
+  const header = [0x90, 99, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9];
+  const element = [0xbe, 0xde, 0, 1, 0x31, 0x12, 0x34, 0];
+  publisher.media.onRtp(parseRtp(Uint8Array.from([...header, ...element, 1, 2])), publisher.nowMs);
+  publisher.run(200);
+  expect(publisher.got('twcc').flatMap(({ arrivals }) => arrivals.map(({ sequence }) => sequence))).toEqual([0x1234]);
 });
 
 test('no transport-wide feedback is sent when it was not negotiated, or switched off', () => {
