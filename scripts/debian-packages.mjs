@@ -1,6 +1,7 @@
 /** Where Debian keeps libraries, seen from the folder of the programs. */
 const LIBRARIES = `../lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const GSTREAMER = `${LIBRARIES}/gstreamer-1.0`;
+const PYTHON = '../lib/python3/dist-packages';
 
 /**
  * Programs that tests use and that npm does not bring: where to look for each, beginning at the folders of the PATH,
@@ -8,7 +9,7 @@ const GSTREAMER = `${LIBRARIES}/gstreamer-1.0`;
  */
 export const DEBIAN_PACKAGES = [
   { name: 'ffmpeg', programs: ['ffmpeg', 'ffprobe'], for: ['unit', 'e2e'] },
-  { name: 'python3-pylibsrtp', programs: ['../lib/python3/dist-packages/pylibsrtp/__init__.py'], for: ['unit'] },
+  { name: 'python3-pylibsrtp', programs: [`${PYTHON}/pylibsrtp/__init__.py`], for: ['unit'] },
   { name: 'openssl', programs: ['openssl'], for: ['unit'] },
   { name: 'gnutls-bin', programs: ['gnutls-cli', 'gnutls-serv'], for: ['unit'] },
   { name: 'curl', programs: ['curl'], for: ['e2e'] },
@@ -23,4 +24,13 @@ export const DEBIAN_PACKAGES = [
   { name: 'gstreamer1.0-plugins-bad', programs: [`${GSTREAMER}/libgstrtmp2.so`], for: ['e2e'] },
   { name: 'gstreamer1.0-plugins-ugly', programs: [`${GSTREAMER}/libgstx264.so`], for: ['e2e'] },
   { name: 'gstreamer1.0-libav', programs: [`${GSTREAMER}/libgstlibav.so`], for: ['e2e'] },
+  { name: 'gstreamer1.0-nice', programs: [`${GSTREAMER}/libgstnice.so`], for: ['e2e'] },
+  {
+    name: 'gir1.2-gst-plugins-bad-1.0',
+    programs: [`${LIBRARIES}/girepository-1.0/GstWebRTC-1.0.typelib`],
+    for: ['e2e'],
+  },
+  { name: 'python3-gst-1.0', programs: [`${PYTHON}/gi/overrides/Gst.py`], for: ['e2e'] },
+  { name: 'python3-aiortc', programs: [`${PYTHON}/aiortc/__init__.py`], for: ['e2e'] },
+  { name: 'python3-numpy', programs: [`${PYTHON}/numpy/__init__.py`], for: ['e2e'] },
 ];

@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { Ffmpeg } from './support/ffmpeg.ts';
+import type { Program } from './support/program.ts';
+import { TestServer } from './support/server.ts';
+import { FLASH_INPUT, type Onsets, offsetMs, onsetsOf } from './support/webrtc/flashes.ts';
+import { WebRtcPages } from './support/webrtc/pages.ts';
+import { ffmpegWhip, type SeenByStack, STACKS, type StackCodec } from './support/webrtc/stacks.ts';
+
+/** These stacks sample and send with less care than a browser does. */
+const MOST_OFFSET_MS = 120;
+const RECORDED_SECONDS = 5;
+
+let server: TestServer;
+let pages: WebRtcPages;
+let browserOffsetMs: number;
+
+/** Keeps what runs in a test, and ends it after that test. */
+type Run = <T extends { stop(): Promise<unknown> }>(program: T) => T;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  pages = await WebRtcPages.start();
+  const direct = await pages.playDirectly('video/VP8');
+  browserOffsetMs = offsetMs(await direct.until(({ flashes, beeps }) => flashes.length > 4 && beeps.length > 4));
+  await direct.close();
+});
+
+afterAll(async () => {
+  await pages.close();
+  await server.stop();
+});
+
+function runIn({ onTestFinished }: TestContext): Run {
+  return (program) => {
+    onTestFinished(async () => void (await program.stop()));
+    return program;
+  };
+}
+
+/** Waits until a page plays what is published, in sync. */
+async function seenByBrowser(run: Run, name: string, codec: string): Promise<void> {
+  const player = await pages.play(server.http(`/whep/${name}`));
+  run({ stop: () => player.close() });
+  const facts = await player.until(({ flashes, beeps, framesDecoded }) => {
+    if (flashes.length < 5 || beeps.length < 5 || framesDecoded < 60) return false;
+    const offset = offsetMs({ flashes: flashes.slice(-5), beeps: beeps.slice(-6) }) - browserOffsetMs;
+    return Math.abs(offset) <= MOST_OFFSET_MS;
+  }, 30_000);
+  expect(facts.videoCodec).toBe(`video/${codec}`);
+  expect(facts.audioCodec).toBe('audio/opus');
+  expect([facts.width, facts.height]).toEqual([320, 240]);
+}
+
+/** Records what is published with ffmpeg by RTMP and decodes it. */
+async function seenByRtmp(run: Run, name: string): Promise<void> {
+  const file = join(server.folder, `${name}.mkv`);
+  const args = ['-i', server.rtmp(name), '-t', String(RECORDED_SECONDS), '-c', 'copy', '-y', file];
+  const recorder = run(new Ffmpeg(['-v', 'error', ...args]));
+  expect(await recorder.exited, recorder.stderr).toBe(0);
+  expectInSync(await onsetsOf(file));
+}
+
+function expectInSync(onsets: Onsets): void {
+  expect(onsets.flashes.length, JSON.stringify(onsets)).toBeGreaterThan(2);
+  expect(onsets.beeps.length, JSON.stringify(onsets)).toBeGreaterThan(2);
+  expect(Math.abs(offsetMs(onsets)), JSON.stringify(onsets)).toBeLessThanOrEqual(MOST_OFFSET_MS);
+}
+
+const decoded = ({ frames, flashes, beeps, width, height }: SeenByStack): boolean =>
+  frames > 75 && flashes.length > 3 && beeps.length > 3 && width === 320 && height === 240;
+
+const STACK_NAMES = ['aiortc', 'GStreamer'] as const;
+const CODECS = ['H264', 'VP8'] as const;
+
+/** Waits until a publication of that name is seen, in sync; then ends it and waits until it has gone. */
+async function seenUntilItEnds(run: Run, name: string, { publisher, codec }: { publisher: Program; codec: string }) {
+  await server.untilLive(name).catch((error: unknown) => expect.fail(`${String(error)}\n${publisher.stderr}`));
+  await Promise.all([seenByBrowser(run, name, codec), seenByRtmp(run, name)]);
+  await publisher.stop();
+  expect(await publisher.exited, publisher.stderr).toBe(0);
+  expect(await server.streamNames()).not.toContain(name);
+}
+
+/** Plays with both stacks until they have decoded enough. */
+async function seenByStacks(run: Run, name: string, codec: StackCodec): Promise<void> {
+  await server.untilLive(name);
+  const players = STACK_NAMES.map((stack) => run(STACKS[stack].play(server.http(`/whep/${name}`), codec)));
+  await Promise.all(players.map((player) => player.until(decoded)));
+}
+
+describe.each(CODECS)('as %s', (codec) => {
+  it.concurrent.for(STACK_NAMES)(
+    '%s publishes by WHIP and is seen and heard, in sync, by WHEP and by RTMP',
+    async (stack, test) => {
+      const run = runIn(test);
+      const name = `from-${stack}-${codec}`;
+      const publisher = run(STACKS[stack].publish(server.http(`/whip/${name}`), codec, server.folder));
+      await seenUntilItEnds(run, name, { publisher, codec });
+    },
+  );
+});
+
+describe('by WHEP, aiortc and GStreamer', () => {
+  it.concurrent.for(CODECS)('see and hear what Chromium publishes as %s', async (codec, test) => {
+    const name = `to-stacks-${codec}`;
+    const run = runIn(test);
+    const page = await pages.publish(server.http(`/whip/${name}`), { video: `video/${codec}` });
+    run({ stop: () => page.context().close() });
+    await seenByStacks(run, name, codec);
+  });
+});
+
+describe('beside each other', () => {
+  it.concurrent('aiortc and GStreamer see and hear what ffmpeg publishes by RTMP as H.264 and AAC', async (test) => {
+    const name = 'rtmp-to-stacks';
+    const run = runIn(test);
+    const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '50', '-bf', '0'];
+    run(new Ffmpeg(['-v', 'error', ...FLASH_INPUT, ...video, '-c:a', 'aac', '-f', 'flv', server.rtmp(name)]));
+    await seenByStacks(run, name, 'H264');
+  });
+
+  it.concurrent('FFmpeg 8 publishes by WHIP as DTLS client and is seen and heard, in sync, by WHEP and by RTMP', async (test) => {
+    const name = 'from-ffmpeg';
+    const run = runIn(test);
+    const publisher = run(ffmpegWhip(server.http(`/whip/${name}`), server.folder, 'dtls_active'));
+    await seenUntilItEnds(run, name, { publisher, codec: 'H264' });
+  });
+});
