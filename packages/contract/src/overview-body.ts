@@ -67,8 +67,18 @@ export const OverviewStream = Type.Object({
 
 export type OverviewStream = Static<typeof OverviewStream>;
 
-/** Ports that clients connect to. */
-export const OverviewPorts = Type.Object({ rtmp: Type.Integer(), hls: Type.Integer(), http: Type.Integer() });
+/** Ports that clients connect to; 0 for what is off. */
+export const OverviewPorts = Type.Object({
+  rtmp: Type.Integer(),
+  hls: Type.Integer(),
+  http: Type.Integer(),
+  https: Type.Integer(),
+  /** Of the Web SDK's signalling. */
+  ws: Type.Integer(),
+  wss: Type.Integer(),
+  /** True when `/whip/` and `/whep/` of the web ports answer. */
+  webrtc: Type.Boolean(),
+});
 
 export type OverviewPorts = Static<typeof OverviewPorts>;
 

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  type ControlDeps,
   ControlServer,
   DEFAULT_CONTROL_OPTIONS,
   PrometheusCounters,
@@ -148,7 +149,13 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
       ? new SignallingServer({ ...hub, peers: webrtc }, signallingOptions(settings, { host, identity }))
       : undefined;
   const mounts = [flv, whip, whep].filter((mount) => mount !== undefined);
-  const ports = () => ({ rtmp: rtmp?.port ?? 0, hls: hls?.port ?? 0 });
+  const ports = () => ({
+    rtmp: rtmp?.port ?? 0,
+    hls: hls?.port ?? 0,
+    ws: signalling?.port ?? 0,
+    wss: signalling?.securePort ?? 0,
+    webrtc: withWhip,
+  });
   const control = web ? makeControl(options, hub, { host, identity, mounts, ports }) : undefined;
   return { rtmp, hls, flv, webrtc, whip, whep, signalling, control };
 }
@@ -177,7 +184,7 @@ function makeControl(
     readonly host: string;
     readonly identity: TlsIdentity | undefined;
     readonly mounts: readonly HttpMount[];
-    readonly ports: () => { readonly rtmp: number; readonly hls: number };
+    readonly ports: ControlDeps['ports'];
   },
 ): ControlServer {
   const deps = {

@@ -7,6 +7,10 @@ import type { DescribeTrack } from './stream-details.ts';
 export interface ControlPorts {
   readonly rtmp: number;
   readonly hls: number;
+  readonly ws: number;
+  readonly wss: number;
+  /** True when WHIP and WHEP answer on the web ports. */
+  readonly webrtc: boolean;
 }
 
 /** What the control server needs from the composition root. */

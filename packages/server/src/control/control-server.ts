@@ -171,11 +171,14 @@ export class ControlServer {
       const text = await this.#metrics.render();
       return reply.type(this.#metrics.contentType).send(text);
     });
-    app.get('/api/overview', (_request, reply) =>
-      reply
-        .header('cache-control', 'no-store')
-        .send(overview({ ...this.#deps, histories: this.#histories }, { host: this.#options.host, port: this.#port })),
-    );
+    app.get('/api/overview', (_request, reply) => {
+      const { port, securePort } = this;
+      const body = overview(
+        { ...this.#deps, histories: this.#histories },
+        { host: this.#options.host, port, securePort },
+      );
+      return reply.header('cache-control', 'no-store').send(body);
+    });
     historyRoute(app, streams, this.#histories);
   }
 

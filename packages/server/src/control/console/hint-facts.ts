@@ -25,6 +25,7 @@ export function hintFacts(stream: Stream, history: StreamHistory | undefined, ag
     keyFrameIntervalMs: videoRate.keyFrameIntervalUs / 1000,
     sinceKeyFrameMs: videoRate.sinceKeyFrameUs / 1000,
     keyFrameIntervalsMs: intervals.filter((interval) => interval > 0),
+    keyFramesOnRequest: stream.canRequestKeyFrame,
     hasBFrames: videoRate.reordered,
     framesPerSecond: framesPerSecond(history),
     announcedFps: announcedFps(state.metadata),

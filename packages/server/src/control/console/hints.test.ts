@@ -13,6 +13,7 @@ const GOOD: HintFacts = {
   keyFrameIntervalMs: 2000,
   sinceKeyFrameMs: 1500,
   keyFrameIntervalsMs: [2000, 2000, 1960],
+  keyFramesOnRequest: false,
   hasBFrames: false,
   framesPerSecond: Array.from({ length: 10 }, () => 25),
   announcedFps: 25,
@@ -55,6 +56,12 @@ describe('hints to a publisher', () => {
     expect(codes({ keyFrameIntervalsMs: [400, 800] })).toEqual([]);
     expect(codes({ keyFrameIntervalsMs: [960, 2000, 3700] })).toEqual(['KEY_FRAME_INTERVAL_VARIES']);
     expect(textOf({ keyFrameIntervalsMs: [960, 2000, 3700] })).toContain('every 1 to 3.7 s');
+  });
+
+  it('ask nobody for an interval who sends key frames when they are needed, as browsers do', () => {
+    const uneven = { keyFrameIntervalMs: 8333, keyFrameIntervalsMs: [1000, 8333] };
+    expect(codes(uneven)).toEqual(['KEY_FRAME_INTERVAL_LONG', 'KEY_FRAME_INTERVAL_VARIES']);
+    expect(codes({ ...uneven, keyFramesOnRequest: true })).toEqual([]);
   });
 
   it('tell how to turn B-frames off', () => {

@@ -15,6 +15,8 @@ export interface HintFacts {
   readonly sinceKeyFrameMs: number;
   /** Distances of key frames in the last minute; empty until two were seen. */
   readonly keyFrameIntervalsMs: readonly number[];
+  /** The source sends a key frame whenever one is needed, and has no interval to set. */
+  readonly keyFramesOnRequest: boolean;
   readonly hasBFrames: boolean;
   /** Frames a second as received in each of the last seconds. */
   readonly framesPerSecond: readonly number[];
@@ -94,7 +96,8 @@ function offsetHint({ avOffsetMs }: HintFacts): StreamHint | undefined {
   return { code: 'AUDIO_VIDEO_OFFSET', severity: 'warning', text: `${what} or lose their sync. ${todo}` };
 }
 
-function keyFrameHint({ keyFrameIntervalMs, sinceKeyFrameMs }: HintFacts): StreamHint | undefined {
+function keyFrameHint({ keyFrameIntervalMs, sinceKeyFrameMs, keyFramesOnRequest }: HintFacts): StreamHint | undefined {
+  if (keyFramesOnRequest) return undefined;
   const longest = Math.max(keyFrameIntervalMs, sinceKeyFrameMs);
   if (longest <= MAX_KEY_FRAME_INTERVAL_MS) return undefined;
   const known = keyFrameIntervalMs >= sinceKeyFrameMs;
@@ -122,7 +125,8 @@ function bFramesHint({ hasBFrames }: HintFacts): StreamHint | undefined {
   return { code: 'B_FRAMES', severity: 'warning', text: `${what} ${todo}` };
 }
 
-function variationHint({ keyFrameIntervalsMs }: HintFacts): StreamHint | undefined {
+function variationHint({ keyFrameIntervalsMs, keyFramesOnRequest }: HintFacts): StreamHint | undefined {
+  if (keyFramesOnRequest) return undefined;
   const longest = Math.max(0, ...keyFrameIntervalsMs);
   const shortest = Math.min(longest, ...keyFrameIntervalsMs);
   if (longest - shortest < MIN_VARIATION_MS || longest < shortest * MAX_VARIATION) return undefined;

@@ -12,7 +12,10 @@ export interface OverviewDeps extends ControlDeps {
 }
 
 /** The body of `/api/overview`: what is live right now, and how to reach this server. */
-export function overview(deps: OverviewDeps, http: { readonly host: string; readonly port: number }): OverviewBody {
+export function overview(
+  deps: OverviewDeps,
+  http: { readonly host: string; readonly port: number; readonly securePort: number },
+): OverviewBody {
   const publications = publicationsByName(deps);
   const nowMs = Date.now();
   const streams: OverviewStream[] = [];
@@ -21,7 +24,7 @@ export function overview(deps: OverviewDeps, http: { readonly host: string; read
   }
   return {
     server: { version: deps.version, uptimeSeconds: Math.floor(process.uptime()), node: process.version },
-    ports: { ...deps.ports(), http: http.port },
+    ports: { ...deps.ports(), http: http.port, https: http.securePort },
     addresses: [...hostAddresses(http.host)],
     streams: streams.sort((a, b) => (a.name < b.name ? -1 : 1)),
   };

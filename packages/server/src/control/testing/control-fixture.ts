@@ -63,7 +63,7 @@ export class ControlFixture {
         audio: { sampleRate: 48_000, channels: 2 },
       }),
       version: '1.2.3',
-      ports: () => ({ rtmp: 1935, hls: 8082 }),
+      ports: () => ({ rtmp: 1935, hls: 8082, ws: 8080, wss: 8443, webrtc: true }),
       consoleDir: this.folder,
       demoStreamName: 'demo',
       ...deps,
