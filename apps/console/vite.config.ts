@@ -15,6 +15,8 @@ export default defineConfig({
       '/health': SERVER,
       '/metrics': SERVER,
       '/rest-api': SERVER,
+      '/whep': SERVER,
+      '/whip': SERVER,
     },
   },
 });

@@ -1,5 +1,6 @@
 import type { OverviewPorts } from '@sluice/contract';
 import type { PlayProtocol } from './play-protocol.ts';
+import { PUBLISH_LINK } from './use-route.ts';
 
 /** Application name of RTMP addresses; the server takes any. */
 const APP = 'live';
@@ -54,6 +55,11 @@ export function playerAddress(protocol: PlayProtocol, name: string, ports: Overv
 /** Address to which this page publishes by WHIP. */
 export function whipAddress(name: string): string {
   return new URL(`whip/${encodeURIComponent(name)}`, document.baseURI).href;
+}
+
+/** Address of the publish page by https, where browsers give it a camera; undefined when the server has no such port. */
+export function securePublishPage(hostname: string, ports: OverviewPorts): string | undefined {
+  return ports.https === 0 ? undefined : `https://${hostname}:${ports.https}/${PUBLISH_LINK}`;
 }
 
 /** The addresses to choose from, with the one that this page came from first. */

@@ -89,6 +89,12 @@ export class LivePlayer {
     const events: SourceEvents = {
       ready: () => void this.#play(),
       failed: (message) => this.#retryLater(message),
+      starved: () => {
+        if (this.#state.phase === 'playing') this.#onStarved();
+      },
+      resumed: () => {
+        if (this.#state.phase === 'buffering') this.#set({ phase: 'playing', message: '' });
+      },
       impossible: (message) => this.#set({ phase: 'error', message }),
     };
     try {
@@ -120,9 +126,7 @@ export class LivePlayer {
     });
     on('pause', () => this.#onPause());
     on('volumechange', () => this.#set({ muted: this.#video.muted }));
-    on('waiting', () => {
-      if (this.#begun) this.#set({ phase: 'buffering', stalls: this.#state.stalls + 1 });
-    });
+    on('waiting', () => this.#onStarved());
     on('ended', () => {
       if (this.#runs()) this.#retryLater('The stream has ended. Waiting for it to come back…');
     });
@@ -133,6 +137,10 @@ export class LivePlayer {
     if (!this.#runs() || this.#video.ended) return;
     this.#set({ phase: 'paused' });
     this.#source?.pause();
+  }
+
+  #onStarved(): void {
+    if (this.#begun) this.#set({ phase: 'buffering', stalls: this.#state.stalls + 1 });
   }
 
   #runs(): boolean {
@@ -149,7 +157,11 @@ export class LivePlayer {
   #measure(): void {
     const delaySeconds = this.#begun ? this.#source?.delaySeconds() : undefined;
     this.#set({ delaySeconds, bufferSeconds: bufferedAhead(this.#video) });
-    void this.#source?.facts?.().then((facts) => this.#set({ facts }));
+    this.#source?.facts?.().then(
+      (facts) => this.#set({ facts }),
+      // A connection that ends just now has nothing to tell.
+      () => undefined,
+    );
   }
 
   #set(change: Partial<PlayerState>): void {

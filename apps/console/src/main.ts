@@ -4,6 +4,7 @@ import './theme.css';
 import './style.css';
 import './details.css';
 import './charts.css';
+import './publish.css';
 import './phone.css';
 
 createApp(App).mount('#app');

@@ -6,6 +6,10 @@ export interface SourceEvents {
   readonly ready: () => void;
   /** It stopped, and may work later: `message` says why, and that it is tried again. */
   readonly failed: (message: string) => void;
+  /** Nothing comes any more although nothing has failed. */
+  readonly starved: () => void;
+  /** Media come again after `starved`. */
+  readonly resumed: () => void;
   /** This browser can never play it: `message` says what to do instead. */
   readonly impossible: (message: string) => void;
 }

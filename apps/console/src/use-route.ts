@@ -14,7 +14,9 @@ export const PUBLISH_LINK = '#/publish';
 export function usePublishRoute(): Readonly<Ref<boolean>> {
   const asked = ref(location.hash === PUBLISH_LINK);
   const onChange = (): void => {
+    const before = asked.value;
     asked.value = location.hash === PUBLISH_LINK;
+    if (asked.value !== before) window.scrollTo(0, 0);
   };
   onMounted(() => window.addEventListener('hashchange', onChange));
   onUnmounted(() => window.removeEventListener('hashchange', onChange));

@@ -1,5 +1,5 @@
 import type { PlayerSource, SourceEvents } from './player-source.ts';
-import { ExchangeError, endSession, exchange } from './webrtc/exchange.ts';
+import { ExchangeError, endSession, exchange, whenServerCloses } from './webrtc/exchange.ts';
 import { type PeerFact, PeerFacts } from './webrtc/peer-facts.ts';
 
 /** Plays a WHEP address with the least delay there is. */
@@ -17,11 +17,19 @@ class WebRtcSource implements PlayerSource {
     | { readonly peer: RTCPeerConnection; readonly facts: PeerFacts; readonly aborter: AbortController }
     | undefined;
   #resource: string | undefined;
+  #flowed = true;
+  readonly #onPageHide = (): void => this.#stop();
+  /** A page that comes back from the browser's memory goes on with what is live then. */
+  readonly #onPageShow = ({ persisted }: PageTransitionEvent): void => {
+    if (persisted) this.reload();
+  };
 
   constructor(video: HTMLVideoElement, url: string, events: SourceEvents) {
     this.#video = video;
     this.#url = url;
     this.#events = events;
+    window.addEventListener('pagehide', this.#onPageHide);
+    window.addEventListener('pageshow', this.#onPageShow);
     this.reload();
   }
 
@@ -29,6 +37,7 @@ class WebRtcSource implements PlayerSource {
     this.#stop();
     const peer = new RTCPeerConnection();
     const aborter = new AbortController();
+    this.#flowed = true;
     this.#session = { peer, facts: new PeerFacts(peer, 'inbound'), aborter };
     const stream = new MediaStream();
     peer.addTransceiver('audio', { direction: 'recvonly' });
@@ -54,10 +63,17 @@ class WebRtcSource implements PlayerSource {
   }
 
   async facts(): Promise<readonly PeerFact[]> {
-    return (await this.#session?.facts.read()) ?? [];
+    const session = this.#session;
+    if (session === undefined) return [];
+    const facts = await session.facts.read();
+    if (session !== this.#session) return [];
+    this.#tellFlow(session.facts.flows);
+    return facts;
   }
 
   close(): void {
+    window.removeEventListener('pagehide', this.#onPageHide);
+    window.removeEventListener('pageshow', this.#onPageShow);
     this.#stop();
     this.#video.srcObject = null;
   }
@@ -65,16 +81,31 @@ class WebRtcSource implements PlayerSource {
   async #begin(peer: RTCPeerConnection, signal: AbortSignal): Promise<void> {
     try {
       const resource = await exchange(peer, this.#url, signal);
-      if (signal.aborted) endSession(resource);
-      else this.#resource = resource;
+      if (signal.aborted) return endSession(peer, resource);
+      this.#resource = resource;
+      whenServerCloses(peer, () => this.#onServerClosed(peer));
     } catch (error) {
       if (signal.aborted) return;
       const status = error instanceof ExchangeError ? error.status : -1;
       const message = error instanceof Error ? error.message : String(error);
-      if (status === 406) this.#events.impossible(`Not playable by WebRTC: ${message}`);
+      if (status === 406) this.#events.impossible(`Not playable by WebRTC. ${message} Choose HLS or FLV.`);
       else if (status === 404) this.#events.failed('The server does not have this stream. Trying again…');
       else this.#events.failed(`${message} Trying again…`);
     }
+  }
+
+  #onServerClosed(peer: RTCPeerConnection): void {
+    if (peer !== this.#session?.peer) return;
+    this.#resource = undefined;
+    this.#events.failed('The stream has ended. Waiting for it to come back…');
+  }
+
+  /** The connection stands while the publisher is away for a moment, and the element notices nothing. */
+  #tellFlow(flows: boolean): void {
+    if (flows === this.#flowed) return;
+    this.#flowed = flows;
+    if (flows) this.#events.resumed();
+    else this.#events.starved();
   }
 
   #onState(peer: RTCPeerConnection): void {
@@ -82,15 +113,16 @@ class WebRtcSource implements PlayerSource {
     if (peer.connectionState === 'connected') this.#events.ready();
     else if (peer.connectionState === 'failed')
       this.#events.failed('No way to the server was found: UDP may be blocked, or its address wrong. Trying again…');
-    else if (peer.connectionState === 'disconnected' || peer.connectionState === 'closed')
-      this.#events.failed('The connection ended. Trying again…');
+    else if (peer.connectionState === 'disconnected')
+      this.#events.failed('The connection is interrupted. Trying again…');
   }
 
   #stop(): void {
-    this.#session?.aborter.abort();
-    this.#session?.peer.close();
+    const session = this.#session;
+    if (session === undefined) return;
+    session.aborter.abort();
+    endSession(session.peer, this.#resource);
     this.#session = undefined;
-    endSession(this.#resource);
     this.#resource = undefined;
   }
 }

@@ -1,44 +1,68 @@
 /** How long it takes at most until the first candidates of this browser are known. */
 const GATHERING_MS = 500;
+/** A server that is gone does not keep a connection open for longer. */
+const DELETE_MS = 2000;
 
 /** An error that people can read, with the status of the server's answer; 0 when there was none. */
 export class ExchangeError extends Error {
   readonly status: number;
 
-  constructor(status: number, message: string) {
-    super(message);
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.status = status;
   }
 }
 
 /**
  * Sends this browser's offer to a WHIP or WHEP address and applies the answer. Gives the address of the session, by
- * which it is ended.
- * @throws ExchangeError with what the server said
+ * which it is ended; a session whose answer could not be used is ended already.
+ * @throws ExchangeError with what the server said, in whole sentences
  */
-export async function exchange(peer: RTCPeerConnection, url: string, signal: AbortSignal): Promise<string> {
+export async function exchange(peer: RTCPeerConnection, url: string, signal: AbortSignal): Promise<string | undefined> {
   await peer.setLocalDescription();
   await gathered(peer);
-  let response: Response;
+  const response = await post(url, peer.localDescription?.sdp ?? '', signal);
+  const location = response.headers.get('location');
+  const resource = location === null ? undefined : new URL(location, url).href;
   try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/sdp' },
-      body: peer.localDescription?.sdp ?? '',
-      signal,
-    });
+    const text = await response.text();
+    if (response.status !== 201) throw new ExchangeError(response.status, messageOf(text, response.status));
+    await peer.setRemoteDescription({ type: 'answer', sdp: text });
+    return resource;
   } catch (error) {
-    throw new ExchangeError(0, `The server could not be reached: ${error instanceof Error ? error.message : error}.`);
+    endSession(peer, resource);
+    throw error;
   }
-  const text = await response.text();
-  if (response.status !== 201) throw new ExchangeError(response.status, messageOf(text) ?? `status ${response.status}`);
-  await peer.setRemoteDescription({ type: 'answer', sdp: text });
-  return new URL(response.headers.get('location') ?? '', url).href;
 }
 
-/** Tells the server that the session is over; also while the page is being closed. */
-export function endSession(resource: string | undefined): void {
-  if (resource !== undefined) void fetch(resource, { method: 'DELETE', keepalive: true }).catch(() => undefined);
+/**
+ * Calls `onClosed` once when the server ends the connection by DTLS. Browsers keep that from `connectionState` until
+ * their own checks fail, seconds later.
+ */
+export function whenServerCloses(peer: RTCPeerConnection, onClosed: () => void): void {
+  // One transport carries all media.
+  const [{ sender, receiver } = {}] = peer.getTransceivers();
+  const transport = sender?.transport ?? receiver?.transport;
+  transport?.addEventListener('statechange', () => {
+    if (transport.state === 'closed' && peer.connectionState !== 'closed') onClosed();
+  });
+}
+
+/** Ends a session and its connection; also while the page is being closed. */
+export function endSession(peer: RTCPeerConnection, resource: string | undefined): void {
+  if (resource === undefined) return peer.close();
+  // The connection goes last: the server ends the session with it, and would not know what is deleted then.
+  fetch(resource, { method: 'DELETE', keepalive: true, signal: AbortSignal.timeout(DELETE_MS) })
+    .catch(() => undefined)
+    .finally(() => peer.close());
+}
+
+async function post(url: string, sdp: string, signal: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp, signal });
+  } catch (error) {
+    throw new ExchangeError(0, 'The server can not be reached.', { cause: error });
+  }
 }
 
 /** The server learns where we are from our checks, so nobody waits for slow candidates. */
@@ -46,18 +70,21 @@ function gathered(peer: RTCPeerConnection): Promise<void> {
   if (peer.iceGatheringState === 'complete') return Promise.resolve();
   return new Promise((resolve) => {
     const timer = window.setTimeout(resolve, GATHERING_MS);
-    peer.addEventListener('icecandidate', () => {
+    const onCandidate = (): void => {
       window.clearTimeout(timer);
       resolve();
-    });
+    };
+    peer.addEventListener('icecandidate', onCandidate, { once: true });
   });
 }
 
-function messageOf(text: string): string | undefined {
+/** What the server says, as a sentence. A proxy may have answered in its place. */
+function messageOf(text: string, status: number): string {
   try {
     const { message } = JSON.parse(text) as { message?: unknown };
-    return typeof message === 'string' ? message : undefined;
+    if (typeof message === 'string') return `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
   } catch {
-    return undefined;
+    // Not an answer of ours.
   }
+  return `The server answered ${status}.`;
 }

@@ -5,6 +5,8 @@ export interface PeerFact {
   readonly value: string;
   /** What it means, and what a bad value points to. */
   readonly about: string;
+  /** True when the value is bad. */
+  readonly troubled?: boolean;
 }
 
 type Entry = Readonly<Record<string, unknown>> & { readonly type: string; readonly id: string };
@@ -12,31 +14,47 @@ type Entry = Readonly<Record<string, unknown>> & { readonly type: string; readon
 interface Sample {
   readonly atMs: number;
   readonly bytes: number;
-  readonly frames: number;
   readonly packets: number;
   readonly lost: number;
+  readonly videoPackets: number;
+  readonly frames: number;
   readonly jitterDelay: number;
   readonly emitted: number;
 }
+
+/** Above this share of lost packets people see and hear it, percent. */
+const BAD_LOSS = 5;
+/** Nothing for this long, and what is shown stands still. */
+const SILENCE_MS = 1500;
 
 /** Reads the browser's statistics of a connection and says the facts that explain trouble. */
 export class PeerFacts {
   readonly #peer: RTCPeerConnection;
   readonly #direction: 'inbound' | 'outbound';
   #last: Sample | undefined;
-  #delaySeconds: number | undefined;
+  #bufferSeconds: number | undefined;
+  #roundTripSeconds: number | undefined;
+  #movedMs = performance.now();
 
   constructor(peer: RTCPeerConnection, direction: 'inbound' | 'outbound') {
     this.#peer = peer;
     this.#direction = direction;
   }
 
-  /** Seconds that pictures, or sound, wait in the browser before they are played; undefined while unknown. */
+  /** Seconds from the server to the screen: half a round trip and the browser's buffer; undefined while unknown. */
   get delaySeconds(): number | undefined {
-    return this.#delaySeconds;
+    return this.#bufferSeconds === undefined ? undefined : this.#bufferSeconds + (this.#roundTripSeconds ?? 0) / 2;
   }
 
-  /** The facts of this moment; rates are those since the call before. */
+  /** True while media move, judged by the calls of `read`. */
+  get flows(): boolean {
+    return performance.now() - this.#movedMs < SILENCE_MS;
+  }
+
+  /**
+   * The facts of this moment; rates are those since the call before.
+   * @throws what the browser throws for a connection that is closed
+   */
   async read(): Promise<readonly PeerFact[]> {
     const entries = [...(await this.#peer.getStats()).values()] as Entry[];
     const streams = entries.filter(({ type }) => type === `${this.#direction}-rtp`);
@@ -45,16 +63,20 @@ export class PeerFacts {
     const now = sampleOf(streams, remote);
     const last = this.#last;
     this.#last = now;
+    if (now.packets > (last?.packets ?? 0)) this.#movedMs = now.atMs;
     if (last !== undefined && now.emitted > last.emitted)
-      this.#delaySeconds = (now.jitterDelay - last.jitterDelay) / (now.emitted - last.emitted);
+      this.#bufferSeconds = (now.jitterDelay - last.jitterDelay) / (now.emitted - last.emitted);
+    this.#roundTripSeconds = roundTripOf(pair, remote);
     return [
       { id: 'state', label: 'State', value: this.#peer.connectionState, about: 'Of the connection as a whole.' },
-      pathFact(entries, pair),
       codecFact(entries, streams),
-      ...rateFacts(now, last),
-      roundTripFact(pair, remote),
-      ...(this.#direction === 'inbound' ? [delayFact(this.#delaySeconds)] : []),
+      bitrateFact(now, last),
+      lossFact(now, last),
+      roundTripFact(this.#roundTripSeconds),
+      ...(this.#direction === 'inbound' ? [delayFact(this.#bufferSeconds)] : []),
+      framesFact(now, last),
       ...pictureFacts(streams, this.#direction),
+      pathFact(entries, pair),
     ];
   }
 }
@@ -91,51 +113,76 @@ function codecFact(entries: readonly Entry[], streams: readonly Entry[]): PeerFa
 }
 
 function sampleOf(streams: readonly Entry[], remote: readonly Entry[]): Sample {
-  const sum = (entries: readonly Entry[], ...names: string[]): number =>
-    entries.reduce((total, entry) => total + names.reduce((part, name) => part + Number(entry[name] ?? 0), 0), 0);
+  const video = streams.filter(({ kind }) => kind === 'video');
+  // Picture and sound are played together, and the picture's buffer is the one that people notice.
+  const played = sum(video, 'jitterBufferEmittedCount') > 0 ? video : streams;
   return {
     atMs: performance.now(),
     bytes: sum(streams, 'bytesReceived', 'bytesSent'),
-    frames: sum(streams, 'framesDecoded', 'framesEncoded'),
     packets: sum(streams, 'packetsReceived', 'packetsSent'),
     lost: sum(streams, 'packetsLost') + sum(remote, 'packetsLost'),
-    jitterDelay: sum(streams, 'jitterBufferDelay'),
-    emitted: sum(streams, 'jitterBufferEmittedCount'),
+    videoPackets: sum(video, 'packetsReceived', 'packetsSent'),
+    frames: sum(video, 'framesDecoded', 'framesEncoded'),
+    jitterDelay: sum(played, 'jitterBufferDelay'),
+    emitted: sum(played, 'jitterBufferEmittedCount'),
   };
 }
 
-function rateFacts(now: Sample, last: Sample | undefined): PeerFact[] {
-  const seconds = last === undefined ? 0 : (now.atMs - last.atMs) / 1000;
-  const rate = (difference: number): number => (seconds > 0 ? difference / seconds : 0);
-  const kbits = (rate(now.bytes - (last?.bytes ?? 0)) * 8) / 1000;
-  const lost = now.lost - (last?.lost ?? 0);
-  const packets = now.packets - (last?.packets ?? 0);
-  const share = lost + packets > 0 ? (Math.max(0, lost) / (lost + packets)) * 100 : 0;
-  return [
-    { id: 'bitrate', label: 'Bitrate', value: `${kbits.toFixed(0)} kbit/s`, about: 'Of sound and picture together.' },
-    {
-      id: 'loss',
-      label: 'Loss',
-      value: `${share.toFixed(1)} % (${now.lost} in all)`,
-      about: 'Packets that did not arrive. Over 5 % points to a bad Wi-Fi or a line that is too thin.',
-    },
-    {
-      id: 'frames',
-      label: 'Pictures',
-      value: `${rate(now.frames - (last?.frames ?? 0)).toFixed(0)} a second (${now.frames} in all)`,
-      about: 'Decoded or encoded by this browser. None although packets come: no key frame has arrived.',
-    },
-  ];
+function sum(entries: readonly Entry[], ...names: readonly string[]): number {
+  return entries.reduce((total, entry) => total + names.reduce((part, name) => part + Number(entry[name] ?? 0), 0), 0);
 }
 
-function roundTripFact(pair: Entry | undefined, remote: readonly Entry[]): PeerFact {
-  const seconds = remote.find((entry) => entry['roundTripTime'] !== undefined)?.['roundTripTime'];
-  const value = Number(seconds ?? pair?.['currentRoundTripTime'] ?? Number.NaN) * 1000;
+/** How much a count grew a second; 0 for the first sample. */
+function rate(now: Sample, last: Sample | undefined, key: 'bytes' | 'frames'): number {
+  if (last === undefined || now.atMs <= last.atMs) return 0;
+  return (Math.max(0, now[key] - last[key]) * 1000) / (now.atMs - last.atMs);
+}
+
+function bitrateFact(now: Sample, last: Sample | undefined): PeerFact {
+  const kbits = (rate(now, last, 'bytes') * 8) / 1000;
+  return {
+    id: 'bitrate',
+    label: 'Bit rate',
+    value: `${kbits.toFixed(0)} kbit/s`,
+    about: 'Of sound and picture together. Browsers begin low and send more within seconds, as the line allows.',
+  };
+}
+
+function lossFact(now: Sample, last: Sample | undefined): PeerFact {
+  const lost = Math.max(0, now.lost - (last?.lost ?? 0));
+  const packets = now.packets - (last?.packets ?? 0);
+  const share = lost === 0 ? 0 : (lost / (lost + packets)) * 100;
+  return {
+    id: 'loss',
+    label: 'Loss',
+    value: `${share.toFixed(1)} % (${now.lost} in all)`,
+    about: `Packets that did not arrive. More than ${BAD_LOSS} % points to a bad Wi-Fi or a line that is too thin.`,
+    troubled: share > BAD_LOSS,
+  };
+}
+
+function framesFact(now: Sample, last: Sample | undefined): PeerFact {
+  return {
+    id: 'frames',
+    label: 'Pictures',
+    value: `${rate(now, last, 'frames').toFixed(0)}/s (${now.frames} in all)`,
+    about: 'Decoded or encoded by this browser. None although packets come: it waits for a key frame.',
+    troubled: last !== undefined && now.videoPackets > last.videoPackets && now.frames === last.frames,
+  };
+}
+
+function roundTripOf(pair: Entry | undefined, remote: readonly Entry[]): number | undefined {
+  const reported = remote.find((entry) => entry['roundTripTime'] !== undefined)?.['roundTripTime'];
+  const seconds = Number(reported ?? pair?.['currentRoundTripTime'] ?? Number.NaN);
+  return Number.isNaN(seconds) ? undefined : seconds;
+}
+
+function roundTripFact(seconds: number | undefined): PeerFact {
   return {
     id: 'rtt',
     label: 'Round trip',
-    value: Number.isNaN(value) ? 'not known yet' : `${value.toFixed(0)} ms`,
-    about: 'To the server and back.',
+    value: inMilliseconds(seconds),
+    about: 'To the server and back, over the path below.',
   };
 }
 
@@ -143,9 +190,13 @@ function delayFact(seconds: number | undefined): PeerFact {
   return {
     id: 'delay',
     label: 'Buffer',
-    value: seconds === undefined ? 'not known yet' : `${(seconds * 1000).toFixed(0)} ms`,
-    about: 'How long the browser holds media back to play them evenly. It grows with the jitter of the network.',
+    value: inMilliseconds(seconds),
+    about: 'How long the browser holds media back to play them evenly. It grows when packets come unevenly.',
   };
+}
+
+function inMilliseconds(seconds: number | undefined): string {
+  return seconds === undefined ? 'not known yet' : `${(seconds * 1000).toFixed(0)} ms`;
 }
 
 function pictureFacts(streams: readonly Entry[], direction: 'inbound' | 'outbound'): PeerFact[] {

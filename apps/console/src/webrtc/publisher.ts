@@ -1,4 +1,4 @@
-import { endSession, exchange } from './exchange.ts';
+import { ExchangeError, endSession, exchange, whenServerCloses } from './exchange.ts';
 import { type PeerFact, PeerFacts } from './peer-facts.ts';
 
 export type PublisherPhase = 'connecting' | 'live' | 'lost' | 'failed';
@@ -13,21 +13,22 @@ export interface PublisherOptions {
   onPhase(phase: PublisherPhase, message: string): void;
 }
 
-/** Publishes what is captured to a WHIP address. */
+/** Publishes what is captured to a WHIP address; after `failed` nothing comes any more. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #peer = new RTCPeerConnection();
   readonly #facts = new PeerFacts(this.#peer, 'outbound');
   readonly #aborter = new AbortController();
-  readonly #onPageHide = (): void => this.close();
   #resource: string | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-    for (const track of options.stream.getTracks()) this.#send(track);
     this.#peer.addEventListener('connectionstatechange', () => this.#onState());
-    window.addEventListener('pagehide', this.#onPageHide);
-    options.onPhase('connecting', '');
+  }
+
+  /** Begins to connect; what comes of it is told by `onPhase`. Once. */
+  start(): void {
+    this.#options.onPhase('connecting', '');
     void this.#begin();
   }
 
@@ -39,9 +40,7 @@ export class Publisher {
   close(): void {
     if (this.#aborter.signal.aborted) return;
     this.#aborter.abort();
-    window.removeEventListener('pagehide', this.#onPageHide);
-    this.#peer.close();
-    endSession(this.#resource);
+    endSession(this.#peer, this.#resource);
   }
 
   #send(track: MediaStreamTrack): void {
@@ -57,13 +56,20 @@ export class Publisher {
   async #begin(): Promise<void> {
     const { signal } = this.#aborter;
     try {
+      for (const track of this.#options.stream.getTracks()) this.#send(track);
       const resource = await exchange(this.#peer, this.#options.url, signal);
-      if (signal.aborted) endSession(resource);
-      else this.#resource = resource;
+      if (signal.aborted) return endSession(this.#peer, resource);
+      this.#resource = resource;
+      whenServerCloses(this.#peer, () => this.#onServerClosed());
     } catch (error) {
       if (signal.aborted) return;
-      this.#options.onPhase('failed', error instanceof Error ? error.message : String(error));
+      this.#options.onPhase('failed', explain(error));
     }
+  }
+
+  #onServerClosed(): void {
+    this.#resource = undefined;
+    if (!this.#aborter.signal.aborted) this.#options.onPhase('failed', 'The server ended the connection.');
   }
 
   #onState(): void {
@@ -74,8 +80,13 @@ export class Publisher {
     else if (connectionState === 'disconnected') onPhase('lost', 'The connection is interrupted…');
     else if (connectionState === 'failed')
       onPhase('failed', 'No way to the server was found: UDP may be blocked, or its address wrong.');
-    else if (connectionState === 'closed') onPhase('failed', 'The server ended the connection.');
   }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ExchangeError && error.status === 409)
+    return 'Another publisher has this name already. Choose another name.';
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Names of video codecs that this browser can send, for a choice. */
