@@ -56,5 +56,9 @@ export function engineOptions(settings: Settings): EngineOptions {
     ...DEFAULT_ENGINE_OPTIONS,
     opusBitrateBps: settings['opus.encoder.bitrate'],
     aacBitrateBps: settings.aac_encoder_bitrate,
+    videoPreset: settings.video_transcoder_preset,
+    keyFrameIntervalS: settings.video_transcoder_key_frame_interval,
+    videoBitrateFactor: settings.video_transcoder_bitrate_factor,
+    idleMs: settings.transcoder_idle_time * 1000,
   };
 }

@@ -16,7 +16,7 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
   { title: 'Web SDK', has: (name) => /^(wss?[._]|(in|out)bound_video_rate)/.test(name) },
   {
     title: 'Conversion',
-    has: (name) => ['transcoding_disabled', 'opus.encoder.bitrate', 'aac_encoder_bitrate'].includes(name),
+    has: (name) => /^(transcod|video_transcoder|opus\.|aac_)/.test(name),
   },
   { title: 'Publishers that fall silent', has: (name) => name.startsWith('rtp_activity') },
   { title: 'HTTP-FLV and WebSocket-FLV', has: (name) => name.startsWith('flv') },

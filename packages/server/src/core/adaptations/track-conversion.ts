@@ -143,6 +143,7 @@ export class TrackConversion {
       { codec: this.#target },
       {
         onPacket: (packet) => this.#emit(packet, epoch),
+        onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
         onFailed: (reason) => this.#fail(reason, what),
       },
     );

@@ -1,5 +1,13 @@
 import type { RtcpPacket, RtpPacket } from '@sluice/media';
-import type { IceCredentials, PeerRequest, PeerStats, Publisher, Stream, StreamRegistry } from '../../core/index.ts';
+import type {
+  Counters,
+  IceCredentials,
+  PeerRequest,
+  PeerStats,
+  Publisher,
+  Stream,
+  StreamRegistry,
+} from '../../core/index.ts';
 import { BitrateMeter } from './bitrate-meter.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
@@ -7,6 +15,7 @@ import { type NegotiatedTrack, PublisherMedia, type ReceiveOptions } from './rec
 
 export interface PublicationParts {
   readonly streams: StreamRegistry;
+  readonly counters: Counters;
   readonly tracks: readonly NegotiatedTrack[];
   readonly options: ReceiveOptions;
   /** Names us in reports. */
@@ -39,7 +48,7 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
   begin(peer: Peer): IceCredentials {
     const stream = this.#parts.streams.publish(this.request.streamName, this);
     this.#stream = stream;
-    const { tracks, options, ssrc, cname } = this.#parts;
+    const { tracks, options, ssrc, cname, counters } = this.#parts;
     this.#media = new PublisherMedia({
       tracks,
       stream,
@@ -47,6 +56,8 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
       localSsrc: ssrc,
       cname,
       maxBitrateBps: this.request.maxBitrateBps,
+      minBitrateBps: this.request.minBitrateBps,
+      onClockBreak: () => counters.count('source_clock_breaks'),
       sendRtcp: (packet) => peer.sendRtcp(packet),
       onFirstMedia: () => this.activate(),
       onActivityTimeout: (detail) => this.end('rtp_activity', detail),

@@ -97,6 +97,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       const negotiated = negotiatePublish(request, this.#options);
       const session = new PublicationSession(request, this, {
         streams: this.#deps.streams,
+        counters: this.#deps.counters,
         tracks: receivedTracks(negotiated),
         options: this.#options.receiveOptionsFor(request.streamName),
         ssrc: newSsrc(),

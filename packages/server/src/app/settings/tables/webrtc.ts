@@ -162,7 +162,7 @@ export const WEBRTC_SETTINGS = {
     values: ['DEFAULT', 'TOLERANT', 'STRICT'],
     default: 'DEFAULT',
     from: 'wcs',
-    doc: 'What happens to pictures of a WebRTC publisher whose packets are lost for good. `TOLERANT`: they are passed on as far as they came; `DEFAULT`: they are left out; `STRICT`: so are all that follow, up to the next key frame.',
+    doc: 'What happens to pictures of a WebRTC publisher whose packets are lost for good. `TOLERANT`: they are passed on as far as they came; `STRICT`: they are left out, and so are all that follow, up to the next key frame; `DEFAULT`: the same, but for at most five seconds.',
   },
   codecs: {
     type: 'list',
