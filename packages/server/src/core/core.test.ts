@@ -1,5 +1,7 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import { describe, expect, it, vi } from 'vitest';
+import { FanOut } from './fan-out.ts';
+import { FanOutViewer } from './fan-out-viewer.ts';
 import { PacketLog } from './packet-log.ts';
 import { Stream, type StreamEntry } from './stream.ts';
 import { StreamRegistry } from './stream-registry.ts';
@@ -71,6 +73,40 @@ describe('stream and readers', () => {
     expect(readAll(stream.attach({ startAt: first.position, ...idle }))).toEqual([20, 40, 60]);
     for (let ms = 80; ms < 240; ms += 20) stream.publish(packet(ms, ms === 200));
     expect(readAll(stream.attach({ startAt: 1, ...idle }))).toEqual([200, 220]);
+  });
+
+  it('asks the source for a key frame while a reader finds none to begin with', () => {
+    vi.useFakeTimers();
+    const stream = new Stream('s', { gopCacheMaxMs: 100, gopCacheMaxBytes: 1e9 });
+    const requestKeyFrame = vi.fn();
+    stream.attachPublisher({ ...fakePublisher, requestKeyFrame });
+    for (let ms = 0; ms < 400; ms += 20) stream.publish(packet(ms, ms === 0));
+    const reader = stream.attach({ startAt: 'gop', onReadable: () => readAll(reader), onEnd: () => {} });
+    for (let ms = 400; ms < 1400; ms += 20) {
+      vi.advanceTimersByTime(20);
+      stream.publish(packet(ms, false));
+    }
+    expect(requestKeyFrame).toHaveBeenCalledTimes(2);
+    stream.publish(packet(1400, true));
+    vi.advanceTimersByTime(1000);
+    stream.publish(packet(2400, false));
+    expect(requestKeyFrame).toHaveBeenCalledTimes(2);
+    vi.useRealTimers();
+  });
+
+  it('asks the source for a key frame for a viewer that comes after the last has been forgotten', () => {
+    const stream = new Stream('s', { gopCacheMaxMs: 100, gopCacheMaxBytes: 1e9 });
+    const requestKeyFrame = vi.fn();
+    stream.attachPublisher({ ...fakePublisher, requestKeyFrame });
+    const bytes = Buffer.alloc(1);
+    const format = { carries: () => true, packet: () => bytes, change: () => bytes };
+    const fanOut = new FanOut(stream, format, { flushIntervalMs: 0, onEnd: () => {} });
+    for (let ms = 0; ms < 400; ms += 20) stream.publish(packet(ms, ms === 0));
+    expect(requestKeyFrame).not.toHaveBeenCalled();
+    const sink = { writableNeedDrain: false, destroyed: false, write: () => true, on: () => {}, off: () => {} };
+    new FanOutViewer(sink, fanOut, { maxWriteBytes: 1e6, stallTimeoutMs: 1e6, onEnded: () => {} }).pump();
+    expect(requestKeyFrame).toHaveBeenCalledOnce();
+    fanOut.close();
   });
 
   it('notices pictures that are shown before one that came earlier, until the codec or the publisher changes', () => {

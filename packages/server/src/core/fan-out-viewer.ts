@@ -109,7 +109,10 @@ export class FanOutViewer {
     const log = this.#fanOut.log;
     while (this.#next < log.end && log.at(this.#next)?.startPoint !== true) this.#next++;
     const entry = log.at(this.#next);
-    if (entry === undefined) return false;
+    if (entry === undefined) {
+      this.#fanOut.requestKeyFrame();
+      return false;
+    }
     this.#write(this.#fanOut.headersOf(entry));
     this.#started = true;
     this.#fresh = true;

@@ -1,5 +1,6 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import type { FanOutViewer } from './fan-out-viewer.ts';
+import { KeyFrameRetry } from './key-frame-retry.ts';
 import { type LogEntry, PacketLog } from './packet-log.ts';
 import type { Reader } from './reader.ts';
 import type { Stream, StreamState } from './stream.ts';
@@ -57,6 +58,7 @@ export class FanOut {
   readonly #reader: Reader;
   readonly #onEnd: (reason: string) => void;
   readonly #viewers = new Set<FanOutViewer>();
+  readonly #keyFrames = new KeyFrameRetry();
   readonly #headers = new WeakMap<FanOutEntry, Buffer>();
   /** What viewers that begin at the newest start point get first; many may come within one group of pictures. */
   #beginning: { readonly first: FanOutEntry; readonly batch: Batch } | undefined;
@@ -103,6 +105,11 @@ export class FanOut {
 
   remove(viewer: FanOutViewer): void {
     this.#viewers.delete(viewer);
+  }
+
+  /** For a viewer that finds nothing to begin with: sources that can are asked for a key frame. */
+  requestKeyFrame(): void {
+    this.#keyFrames.ask(this.#stream);
   }
 
   /** All that a viewer needs before it begins with that entry; encoded once for all that begin there. */

@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './fan-out.ts';
 export * from './fan-out-viewer.ts';
 export * from './fan-outs.ts';
+export * from './key-frame-retry.ts';
 export * from './packet-log.ts';
 export * from './peer-gateway.ts';
 export * from './ports.ts';

@@ -1,3 +1,4 @@
+import { KeyFrameRetry } from './key-frame-retry.ts';
 import type { PacketLog } from './packet-log.ts';
 import type { Stream, StreamEntry } from './stream.ts';
 
@@ -26,6 +27,7 @@ export class Reader {
   readonly #detach: () => void;
   #next: number;
   #needsStart = true;
+  readonly #keyFrames = new KeyFrameRetry();
   #closed = false;
 
   constructor(stream: Stream, options: ReaderOptions, detach: () => void) {
@@ -43,7 +45,10 @@ export class Reader {
     return this.#next;
   }
 
-  /** The next entry, or undefined when there is none yet. The first one is always a start point. */
+  /**
+   * The next entry, or undefined when there is none yet. The first one is always a start point: while others come
+   * instead, the source is asked for a key frame, as many send none by themselves.
+   */
   read(): StreamEntry | undefined {
     const log: PacketLog<StreamEntry> = this.#stream.log;
     if (this.#next < log.start) this.#skip(log);
@@ -55,6 +60,7 @@ export class Reader {
         this.#needsStart = false;
         return entry;
       }
+      this.#keyFrames.ask(this.#stream);
     }
   }
 

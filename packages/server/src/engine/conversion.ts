@@ -35,6 +35,8 @@ const MAX_STRIKES = 3;
 const STRIKE_WINDOW_MS = 30_000;
 /** Sources are asked for a key frame once in this time while none comes. */
 const ASK_INTERVAL_MS = 1000;
+/** Viewers may ask for key frames as often as they like; the worker hears of it this often. */
+const KEY_FRAME_PACE_MS = 50;
 
 export interface ConversionParts {
   /** Its number on the connection to a worker; never 0. */
@@ -64,6 +66,7 @@ export class EngineConversion implements Conversion {
   #packetUs = 0;
   #earliestUs = Number.NEGATIVE_INFINITY;
   #askedMs = Number.NEGATIVE_INFINITY;
+  #wantedMs = Number.NEGATIVE_INFINITY;
   #strikesMs: number[] = [];
   #closed = false;
 
@@ -91,7 +94,10 @@ export class EngineConversion implements Conversion {
 
   requestKeyFrame(): void {
     // A worker that was told nothing yet begins with one anyway.
-    if (this.#toldSource) this.#worker?.send({ stream: this.number, type: KEY_FRAME }, []);
+    const nowMs = performance.now();
+    if (!this.#toldSource || nowMs - this.#wantedMs < KEY_FRAME_PACE_MS) return;
+    this.#wantedMs = nowMs;
+    this.#worker?.send({ stream: this.number, type: KEY_FRAME }, []);
   }
 
   close(): void {

@@ -281,3 +281,24 @@ describe('a derived stream', () => {
     expect([converter.running[0]?.keyFrameRequests, publisher.keyFramesAsked]).toEqual([1, 1]);
   });
 });
+
+describe('key frames for conversions', () => {
+  it('are asked of the source when one begins after the last has been forgotten', () => {
+    source.end('another one, that keeps less');
+    source = new Stream('s', { gopCacheMaxMs: 100, gopCacheMaxBytes: 1e9 });
+    source.attachPublisher(publisher);
+    feed(VP8, OPUS, { from: 0, to: 400 });
+    const seen = watch(adaptations.lease(source, CLASSIC));
+    source.publish(packet(VP8, 400));
+    expect(publisher.keyFramesAsked).toBeGreaterThan(0);
+    feed(VP8, OPUS, { from: 440, to: 1000 });
+    expect(codecs(seen)).toContain('h264');
+  });
+
+  it('are asked of the source when one that runs can go on with nothing else', () => {
+    feed(VP8, OPUS, { from: 0, to: 80 });
+    watch(adaptations.lease(source, CLASSIC));
+    converter.opened.find(({ target }) => target === 'h264')?.loseSource();
+    expect(publisher.keyFramesAsked).toBe(1);
+  });
+});

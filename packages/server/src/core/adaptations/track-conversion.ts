@@ -1,5 +1,6 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import type { Conversion, ConversionTarget, Converter } from '../converter.ts';
+import { KeyFrameRetry } from '../key-frame-retry.ts';
 import { type LogEntry, PacketLog } from '../packet-log.ts';
 import type { Log } from '../ports.ts';
 import type { Reader } from '../reader.ts';
@@ -36,6 +37,7 @@ export class TrackConversion {
   readonly #target: ConversionTarget['codec'];
   readonly #env: TrackConversionEnv;
   readonly #made: PacketLog<ConvertedEntry>;
+  readonly #keyFrames = new KeyFrameRetry();
   #listeners: readonly ConversionListener[] = [];
   #reader: Reader | undefined;
   #conversion: Conversion | undefined;
@@ -119,7 +121,8 @@ export class TrackConversion {
       this.#failure = undefined;
       this.#needsStart = true;
     }
-    if (this.#failure !== undefined || (this.#needsStart && !packet.key)) return;
+    if (this.#failure !== undefined) return;
+    if (this.#needsStart && !packet.key) return this.#keyFrames.ask(this.#source);
     if (!this.#env.converter.canConvert(packet.track.codec, this.#target)) return;
     this.#needsStart = false;
     if (this.#conversion === undefined) this.#open(packet.track);
@@ -145,6 +148,7 @@ export class TrackConversion {
         onPacket: (packet) => this.#emit(packet, epoch),
         onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
         onFailed: (reason) => this.#fail(reason, what),
+        onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
       },
     );
     // It may have failed at once.

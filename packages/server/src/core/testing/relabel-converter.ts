@@ -54,6 +54,11 @@ export class RelabelConversion implements Conversion {
     this.#events.onFailed(reason);
   }
 
+  /** Its worker is gone: it goes on with a key frame. */
+  loseSource(): void {
+    this.#events.onKeyFrameNeeded?.();
+  }
+
   /** Lets out what waits, or as many of it, and from then on what comes when `count` is left out. */
   release(count = Number.POSITIVE_INFINITY): void {
     if (count === Number.POSITIVE_INFINITY) this.#held = false;

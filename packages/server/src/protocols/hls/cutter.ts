@@ -13,6 +13,8 @@ export interface SegmentCutterOptions {
   readonly maxSegmentBytes: number;
   /** Called synchronously with each finished segment. */
   onCut(cut: Cut): void;
+  /** A segment could end by now, but for a key frame. Called with each picture until one comes. */
+  onKeyFrameWanted?(): void;
 }
 
 /** How long the first packets are held for the second track to be declared, media time. */
@@ -124,7 +126,10 @@ export class SegmentCutter {
     if (first === undefined) return false;
     const { segmentMinMs, maxSegmentMs, maxSegmentBytes } = this.#options;
     const elapsedUs = packet.ptsUs - first.ptsUs;
-    if (startable && elapsedUs >= segmentMinMs * 1000 - TOLERANCE_US) return true;
+    if (elapsedUs >= segmentMinMs * 1000 - TOLERANCE_US) {
+      if (startable) return true;
+      if (packet.track.kind === 'video') this.#options.onKeyFrameWanted?.();
+    }
     return elapsedUs >= maxSegmentMs * 1000 || this.#bytes + packet.byteLength > maxSegmentBytes;
   }
 

@@ -54,6 +54,18 @@ describe('cutting', () => {
     expect(cuts.slice(1).some((c) => c.discontinuity)).toBe(false);
   });
 
+  test('a source that sends no key frame by itself is asked for one when a segment could end', () => {
+    const stream = new Stream('asked');
+    let asked = 0;
+    stream.attachPublisher({ ...PUBLISHER, requestKeyFrame: () => asked++ });
+    const { packager } = setUp({}, undefined, stream);
+    packager.start();
+    feed(stream, { fromMs: 0, toMs: 1900, gopMs: 60_000 });
+    expect(asked).toBe(0);
+    for (let ms = 1900; ms < 2100; ms += 40) stream.publish(packet(VIDEO, ms, false));
+    expect(asked).toBe(1);
+  });
+
   test('a key frame one rounded millisecond early still counts', () => {
     const { stream, packager, cuts } = setUp();
     packager.start();

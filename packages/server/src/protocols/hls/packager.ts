@@ -1,5 +1,5 @@
 import { codecString, videoSize } from '@sluice/media';
-import type { Counters, LeftOut, Log, Reader, Stream } from '../../core/index.ts';
+import { type Counters, KeyFrameRetry, type LeftOut, type Log, type Reader, type Stream } from '../../core/index.ts';
 import { Carriage } from './carriage.ts';
 import type { Cut, CutTracks } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
@@ -53,6 +53,7 @@ export class HlsPackager {
   /** Wall time of media time zero in the present epoch; undefined before its first packet. */
   #anchor: { readonly epoch: number; readonly zeroMs: number } | undefined;
   #baseUs: number | undefined;
+  readonly #keyFrames = new KeyFrameRetry();
   #failed = false;
   #ended = false;
 
@@ -83,6 +84,8 @@ export class HlsPackager {
       maxSegmentMs: options.maxSegmentMs,
       maxSegmentBytes: options.maxBytes * SEGMENT_SHARE,
       onCut: (cut) => this.#add(cut),
+      // Browsers that publish send hardly any by themselves; a source that can't be asked has its own rhythm.
+      onKeyFrameWanted: () => this.#keyFrames.ask(this.stream),
     });
   }
 

@@ -175,6 +175,23 @@ describe('a peer that does not do its part', () => {
     expect(bad.client.received).toBeLessThan(3000);
   });
 
+  test('fails here in what is done at times: it is given up, others notice nothing', async () => {
+    rig = await WebRtcRig.start();
+    const bad = await publishing('bad');
+    const good = await publishing('good');
+    const player = await rig.play('good');
+    await connected(player);
+    Object.defineProperty(bad.session, 'tick', {
+      value: () => {
+        throw new Error('a mistake');
+      },
+    });
+    await waitFor(() => expect(bad.events.ended).toBe('internal_error'));
+    for (let i = 0; i < 5; i++) good.sender.frame();
+    await waitFor(() => expect(pictures(player)).toHaveLength(6));
+    expect(rig.hub.log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+
   test('is terminated by the operator: it is told, and so is everyone who looks', async () => {
     rig = await WebRtcRig.start();
     const publisher = await publishing('ended');

@@ -230,7 +230,13 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       this.#metricsMs = nowMs;
       this.#metrics.update(this.#transport.counters);
     }
-    for (const peer of this.#peers.values()) peer.tick(nowMs);
+    for (const peer of this.#peers.values()) {
+      try {
+        peer.tick(nowMs);
+      } catch (error) {
+        this.#onPeerError(peer, error);
+      }
+    }
   }
 }
 

@@ -1,7 +1,8 @@
-import { parseRtp, type RtpPacket, type Track } from '@sluice/media';
+import { parseRtcp, parseRtp, type RtpPacket, type Track } from '@sluice/media';
 import { describe, expect, test } from 'vitest';
 import { RtpLane, type RtpLanePacket, VIDEO_LANE } from '../../../core/index.ts';
 import { SendTrack, type SendTrackOptions } from './send-track.ts';
+import { SenderReports } from './sender-reports.ts';
 
 const TRACK: Track = { id: 1, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
 const FORMAT = { track: TRACK };
@@ -84,6 +85,19 @@ describe('a track on its way to a peer', () => {
     expect(span).toBeLessThan((99 * FRAME_TICKS) / 30);
     expect(((times[100] ?? 0) - (times[99] ?? 0)) >>> 0).toBe(FRAME_TICKS);
     for (let i = 1; i < times.length; i++) expect(((times[i] ?? 0) - (times[i - 1] ?? 0)) | 0).toBeGreaterThan(0);
+  });
+
+  test('is reported on when it is up to date: times of the past say nothing about what follows', () => {
+    const lane = laneWith(0, 200);
+    const peer = new Peer();
+    const reports = new SenderReports('cname');
+    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    expect(reports.due(peer.track, 0)).toBeUndefined();
+    for (let i = 0; i < 3; i++) peer.track.tick();
+    const report = reports.due(peer.track, 20);
+    const last = peer.sent.at(-1)?.timestamp ?? 0;
+    const [sr] = parseRtcp(report ?? new Uint8Array());
+    expect(sr?.kind === 'sr' && (sr.rtpTimestamp - last) | 0).toBe(0);
   });
 
   test('does not begin in the past where the source can be asked for a key frame and the newest is old', () => {

@@ -97,6 +97,11 @@ export class SendTrack {
     return this.#lane !== undefined && this.#next < 0;
   }
 
+  /** True while the peer is still being given the past, whose times are not those of the lane. */
+  get catchesUp(): boolean {
+    return this.#next >= 0 && !this.#live;
+  }
+
   /** Where the track stands, for sender reports: the newest packet's RTP time, and the same on the stream's timeline. */
   get position(): { readonly timestamp: number; readonly ptsUs: number; readonly clockRate: number } {
     const track = this.#laneFormat?.track;

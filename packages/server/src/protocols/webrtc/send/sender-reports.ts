@@ -22,10 +22,13 @@ export class SenderReports {
     this.#cname = cname;
   }
 
-  /** The report that is due for a track, if one is: at once after its first packet, then every second. */
+  /**
+   * The report that is due for a track, if one is: as soon as it is up to date, then every second. Times of the past
+   * are pressed together, and what a report would say of them is wrong a moment later.
+   */
   due(track: SendTrack, nowMs: number): Uint8Array | undefined {
     const lastMs = this.#lastMs.get(track);
-    if (!track.started || (lastMs !== undefined && nowMs - lastMs < INTERVAL_MS)) return undefined;
+    if (!track.started || track.catchesUp || (lastMs !== undefined && nowMs - lastMs < INTERVAL_MS)) return undefined;
     this.#lastMs.set(track, nowMs);
     const { timestamp, ptsUs, clockRate } = track.position;
     const unixUs = Date.now() * 1000;
