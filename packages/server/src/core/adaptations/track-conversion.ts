@@ -146,7 +146,6 @@ export class TrackConversion {
       { codec: this.#target },
       {
         onPacket: (packet) => this.#emit(packet, epoch),
-        onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
         onFailed: (reason) => this.#fail(reason, what),
         onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
       },
