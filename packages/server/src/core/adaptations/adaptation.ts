@@ -19,11 +19,15 @@ export interface AdaptationEnv {
   readonly counters: Counters;
   /** The conversion of the source's tracks of that kind, shared by all who want it. */
   conversionOf(kind: Kind, target: ConversionTarget['codec']): TrackConversion;
+  /** Time from which on the results of that conversion can be had, when it runs already. */
+  keptFromUs(kind: Kind, target: ConversionTarget['codec']): number | undefined;
   /** The source is over, and the derived stream with it. */
   onEnded(): void;
 }
 
 const KEY_FRAME_RETRY_MS = 500;
+/** Sound may begin so much later than the picture that it belongs to. */
+const START_TOLERANCE_US = 100_000;
 
 /** What becomes of the source's packets of one kind. */
 type Way = 'pass' | 'convert' | 'leave out';
@@ -115,10 +119,21 @@ export class Adaptation {
     });
   }
 
-  #startAt(): 'gop' | 'oldest' {
-    const { video } = this.#source.state;
-    const passes = video === undefined || accepts(this.#acceptance, video, this.#source.reordersVideo);
-    return passes && this.#acceptance.startAt === 'oldest' ? 'oldest' : 'gop';
+  /** Viewers must not begin with a past that has no sound because others had its conversion begin later. */
+  #startAt(): 'gop' | 'oldest' | number {
+    const { state, reordersVideo, log } = this.#source;
+    const { video, audio } = state;
+    const passes = video === undefined || accepts(this.#acceptance, video, reordersVideo);
+    if (!passes || this.#acceptance.startAt !== 'oldest') return 'gop';
+    const { audioTarget } = this.#acceptance;
+    if (audio === undefined || audioTarget === undefined || accepts(this.#acceptance, audio, false)) return 'oldest';
+    const fromUs = this.#env.keptFromUs('audio', audioTarget);
+    if (fromUs === undefined) return 'oldest';
+    for (let at = log.start; at < log.end; at++) {
+      const entry = log.at(at);
+      if (entry?.startPoint === true && entry.dtsUs >= fromUs - START_TOLERANCE_US) return at;
+    }
+    return 'gop';
   }
 
   #end(reason: string): void {

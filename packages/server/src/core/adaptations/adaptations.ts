@@ -148,6 +148,7 @@ export class Adaptations {
       converter,
       counters,
       conversionOf: (kind, target) => this.#conversionOf(stream, { kind, target }, converter),
+      keptFromUs: (kind, target) => this.#sources.get(stream)?.conversions.get(keyOf(kind, target))?.keptFromUs,
       onEnded: () => this.#end(stream, acceptance.key, 'the source is over'),
     });
     const derived: Derived = { adaptation, leases: 0, linger: undefined };
@@ -161,7 +162,7 @@ export class Adaptations {
     converter: Converter,
   ): TrackConversion {
     const all = this.#derivativesOf(stream);
-    const key = `${what.kind} ${what.target}`;
+    const key = keyOf(what.kind, what.target);
     let conversion = all.conversions.get(key);
     if (conversion === undefined) {
       conversion = new TrackConversion(stream, what, {
@@ -209,6 +210,10 @@ export class Adaptations {
   #tidy(stream: Stream, all: Derivatives): void {
     if (all.empty && this.#sources.get(stream) === all) this.#sources.delete(stream);
   }
+}
+
+function keyOf(kind: Track['kind'], target: ConversionTarget['codec']): string {
+  return `${kind} ${target}`;
 }
 
 function asItIs(stream: Stream): AdaptedStream {

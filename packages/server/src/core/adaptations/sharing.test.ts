@@ -71,6 +71,15 @@ describe('the life of derived streams and conversions', () => {
     expect(late.packets[0]?.key).toBe(true);
   });
 
+  it('begins for one who wants a stock of the past where the sound of others begins', () => {
+    feed(H264, OPUS, { from: 0, to: 3000, gop: 1000 });
+    adaptations.lease(source, CLASSIC);
+    feed(H264, OPUS, { from: 3000, to: 5000, gop: 1000 });
+    const { log: kept } = adaptations.lease(source, { ...CLASSIC, key: 'stock', startAt: 'oldest' }).stream;
+    const times = Array.from({ length: 4 }, (_, i) => kept.at(kept.start + i)?.dtsUs);
+    expect(times).toEqual([2_000_000, 2_000_000, 2_040_000, 2_040_000]);
+  });
+
   it('never takes viewers back in time, whatever the conversion that they join has made before', () => {
     const speex = track('audio', 'speex');
     adaptations.lease(source, CLASSIC);
@@ -105,6 +114,33 @@ describe('the life of derived streams and conversions', () => {
     watch(adaptations.lease(source, CLASSIC, { steady: true }));
     feed(H264, AAC, { from: 0, to: 400 });
     expect(converter.opened).toEqual([]);
+  });
+});
+
+describe('a conversion of the past', () => {
+  it('is given a second of it at a time, and all of what comes once it has reached the present', () => {
+    converter.held = true;
+    feed(H264, OPUS, { from: 0, to: 8000, gop: 8000 });
+    const seen = watch(adaptations.lease(source, CLASSIC));
+    const [conversion] = converter.opened;
+    expect(conversion?.pushed).toHaveLength(27);
+    feed(H264, OPUS, { from: 8000, to: 9000, gop: 8000 });
+    expect(conversion?.pushed).toHaveLength(27);
+    conversion?.release(10);
+    expect(conversion?.pushed).toHaveLength(37);
+    conversion?.release();
+    expect(timesOf(seen, 'audio')).toHaveLength(225);
+    feed(H264, OPUS, { from: 9000, to: 9040 });
+    expect(conversion?.pushed).toHaveLength(226);
+  });
+
+  it('is given all when it does not reach the present in time, to drop what it can not take', () => {
+    converter.held = true;
+    feed(H264, OPUS, { from: 0, to: 8000, gop: 8000 });
+    adaptations.lease(source, CLASSIC);
+    vi.advanceTimersByTime(10_001);
+    feed(H264, OPUS, { from: 8000, to: 8040, gop: 8000 });
+    expect(converter.opened[0]?.pushed).toHaveLength(201);
   });
 });
 

@@ -6,6 +6,16 @@ import type { Log } from '../ports.ts';
 import type { Reader } from '../reader.ts';
 import type { Stream, StreamEntry } from '../stream.ts';
 
+/**
+ * Of a past that is converted at once, and of all that comes before the first result, so much is given away at a time:
+ * what waits for a worker is bounded, and soon dropped, while the source's log keeps what has not been read. Both must
+ * be exceeded: streams of few pictures need more time, codecs keep some packets to themselves.
+ */
+const AHEAD_US = 1_000_000;
+const AHEAD_PACKETS = 25;
+/** A conversion that has not reached the present by then is too slow for this, and left to drop what it can't take. */
+const CATCH_UP_MS = 10_000;
+
 /** Who follows a conversion. Called synchronously; must not throw. */
 export interface ConversionListener {
   /** A converted packet of the source's publication with that epoch. */
@@ -44,6 +54,13 @@ export class TrackConversion {
   #epoch = -1;
   #codec: Track['codec'] | undefined;
   #needsStart = true;
+  #draining = false;
+  /** Until when it is fed at its own pace, on the clock of `performance.now()`; undefined when it has caught up. */
+  #catchUpUntilMs: number | undefined;
+  /** Times of what was given until then and is not in the results. */
+  #given: number[] = [];
+  #hasResult = false;
+  #firstUs: number | undefined;
   #failure: string | undefined;
 
   constructor(
@@ -79,6 +96,11 @@ export class TrackConversion {
     this.#env.onIdle();
   }
 
+  /** Time from which on one who joins now gets results; undefined before the first packet. */
+  get keptFromUs(): number | undefined {
+    return this.#made.at(this.#made.start)?.dtsUs ?? this.#firstUs;
+  }
+
   /** The next picture becomes a key frame. */
   requestKeyFrame(): void {
     this.#conversion?.requestKeyFrame();
@@ -110,7 +132,33 @@ export class TrackConversion {
   }
 
   #drain(): void {
-    for (let entry = this.#reader?.read(); entry !== undefined; entry = this.#reader?.read()) this.#take(entry);
+    // A converter may answer at once.
+    if (this.#draining) return;
+    this.#draining = true;
+    while (!this.#isAhead()) {
+      const entry = this.#reader?.read();
+      if (entry === undefined) {
+        if (this.#hasResult) this.#runFreely();
+        break;
+      }
+      this.#take(entry);
+    }
+    this.#draining = false;
+  }
+
+  #isAhead(): boolean {
+    if (this.#catchUpUntilMs === undefined || this.#conversion === undefined) return false;
+    if (performance.now() > this.#catchUpUntilMs) {
+      this.#runFreely();
+      return false;
+    }
+    const { [0]: oldestUs = 0, length } = this.#given;
+    return length > AHEAD_PACKETS && (this.#given[length - 1] ?? 0) - oldestUs > AHEAD_US;
+  }
+
+  #runFreely(): void {
+    this.#catchUpUntilMs = undefined;
+    this.#given = [];
   }
 
   #take({ packet, state }: StreamEntry): void {
@@ -125,7 +173,11 @@ export class TrackConversion {
     if (this.#needsStart && !packet.key) return this.#keyFrames.ask(this.#source);
     if (!this.#env.converter.canConvert(packet.track.codec, this.#target)) return;
     this.#needsStart = false;
-    if (this.#conversion === undefined) this.#open(packet.track);
+    if (this.#conversion === undefined) {
+      this.#firstUs = packet.dtsUs;
+      this.#open(packet.track);
+    }
+    if (this.#catchUpUntilMs !== undefined) this.#given.push(packet.dtsUs);
     this.#conversion?.push(packet);
   }
 
@@ -138,6 +190,9 @@ export class TrackConversion {
   }
 
   #open(track: Track): void {
+    this.#catchUpUntilMs = performance.now() + CATCH_UP_MS;
+    this.#given = [];
+    this.#hasResult = false;
     const epoch = this.#epoch;
     const what = { stream: this.#source.name, from: track.codec, to: this.#target };
     this.#env.log.info(what, 'conversion started');
@@ -157,7 +212,10 @@ export class TrackConversion {
   #emit(packet: MediaPacket, epoch: number): void {
     const { dtsUs, byteLength, key: startPoint } = packet;
     this.#made.append({ packet, epoch, dtsUs, byteLength, startPoint });
+    this.#hasResult = true;
+    while ((this.#given[0] ?? Number.POSITIVE_INFINITY) <= dtsUs) this.#given.shift();
     for (const listener of this.#listeners) listener.onConverted(packet, epoch);
+    if (this.#catchUpUntilMs !== undefined) this.#drain();
   }
 
   #fail(reason: string, what: object): void {
