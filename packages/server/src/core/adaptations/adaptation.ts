@@ -88,7 +88,11 @@ export class Adaptation {
       onEnd: (reason) => this.#end(reason),
     });
     // What it declares before its first packet; a log that is not empty has all of that in its entries.
-    if (source.log.lastStartPoint < 0) this.#become(source.state);
+    if (source.log.lastStartPoint < 0) {
+      // Conversions that run already hand over what they have made: both, before any of it goes out.
+      this.#interleaver.shut();
+      this.#become(source.state);
+    }
     this.#drain();
   }
 

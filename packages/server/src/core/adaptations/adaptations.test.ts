@@ -301,4 +301,25 @@ describe('key frames for conversions', () => {
     converter.opened.find(({ target }) => target === 'h264')?.loseSource();
     expect(publisher.keyFramesAsked).toBe(1);
   });
+
+  it('brings picture and sound together of conversions that run, when the source keeps no key frame', () => {
+    source.end('another one, that keeps less');
+    source = new Stream('s', { gopCacheMaxMs: 400, gopCacheMaxBytes: 1e9 });
+    source.attachPublisher(publisher);
+    adaptations.lease(source, CLASSIC);
+    feed(VP8, OPUS, { from: 0, to: 200, gop: 10_000 });
+    const conversion = converter.opened.find(({ target }) => target === 'h264');
+    for (let ms = 200; ms < 1000; ms += 40) {
+      if (ms === 800) conversion?.requestKeyFrame();
+      source.publish(packet(VP8, ms));
+      source.publish(packet(OPUS, ms));
+    }
+    const { log: made } = adaptations.lease(source, { ...CLASSIC, key: 'other', startAt: 'oldest' }).stream;
+    const kinds = new Set<string>();
+    for (let i = made.start; i < made.end && (made.at(i)?.dtsUs ?? 0) <= 840_000; i++)
+      kinds.add(made.at(i)?.packet.track.kind ?? '');
+    expect(kinds).toEqual(new Set(['video', 'audio']));
+    const times = Array.from({ length: made.end - made.start }, (_, i) => made.at(made.start + i)?.dtsUs ?? 0);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
 });
