@@ -120,10 +120,13 @@ describe('beside each other', () => {
     await seenByStacks(run, name, 'H264');
   });
 
-  it.concurrent('FFmpeg 8 publishes by WHIP as DTLS client and is seen and heard, in sync, by WHEP and by RTMP', async (test) => {
-    const name = 'from-ffmpeg';
-    const run = runIn(test);
-    const publisher = run(ffmpegWhip(server.http(`/whip/${name}`), server.folder, 'dtls_active'));
-    await seenUntilItEnds(run, name, { publisher, codec: 'H264' });
-  });
+  it.for(['dtls_active', 'dtls_passive'] as const)(
+    'FFmpeg 8 publishes by WHIP with %s and is seen and heard, in sync, by WHEP and by RTMP',
+    async (dtls, test) => {
+      const name = `from-ffmpeg-${dtls}`;
+      const run = runIn(test);
+      const publisher = run(ffmpegWhip(server.http(`/whip/${name}`), server.folder, dtls));
+      await seenUntilItEnds(run, name, { publisher, codec: 'H264' });
+    },
+  );
 });

@@ -103,7 +103,7 @@ function videoFormat(stream: Stream, converts: boolean): SourceFormat | undefine
   if (track === undefined)
     return stream.state.audio === undefined || converts ? { codec: 'unknown', conversions: ['h264'] } : undefined;
   // Browsers do not put pictures in order.
-  if (lane === undefined && stream.videoRate.reordered) return { codec: 'unknown', conversions };
+  if (lane === undefined && stream.reordersVideo) return { codec: 'unknown', conversions };
   return {
     codec: track.codec,
     packetizationMode: lane?.packetizationMode ?? 1,

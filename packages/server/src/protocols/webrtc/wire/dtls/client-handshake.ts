@@ -98,7 +98,10 @@ export class ClientHandshake implements Handshake {
     if (due === 'Certificate' && type === HandshakeType.certificate) return this.#onCertificate(message);
     if (due === 'ServerKeyExchange' && type === HandshakeType.serverKeyExchange) return this.#onKeyExchange(message);
     if (due === 'CertificateRequest' && type === HandshakeType.certificateRequest) return this.#onRequest(message);
-    if (due === 'ServerHelloDone' && type === HandshakeType.serverHelloDone) return this.#onHelloDone(message);
+    // RFC 8827 §6.5 has both sides authenticate, but FFmpeg's WHIP never asks: that leaves it in doubt who we are, not
+    // us who it is.
+    if ((due === 'ServerHelloDone' || due === 'CertificateRequest') && type === HandshakeType.serverHelloDone)
+      return this.#onHelloDone(message, due === 'ServerHelloDone');
     if (due === 'Finished' && type === HandshakeType.finished) return this.#onFinished(message);
     return unexpected(message, due);
   }
@@ -211,13 +214,13 @@ export class ClientHandshake implements Handshake {
     return NOTHING;
   }
 
-  #onHelloDone(message: HandshakeMessage): HandshakeStep {
+  #onHelloDone(message: HandshakeMessage, asked: boolean): HandshakeStep {
     if (message.body.length > 0) throw new HandshakeError(Alert.decodeError, 'ServerHelloDone is not empty');
     if (this.#serverPoint === undefined) return unexpected(message, 'ServerKeyExchange');
     const transcript = this.#transcript;
     transcript.add(message);
     const { certificate, privateKey } = this.#options.certificate;
-    const ours = transcript.write(HandshakeType.certificate, writeCertificate([certificate]));
+    const ours = asked ? [transcript.write(HandshakeType.certificate, writeCertificate([certificate]))] : [];
     const exchange = transcript.write(
       HandshakeType.clientKeyExchange,
       writeClientKeyExchange(this.#agreement.publicKey),
@@ -226,7 +229,7 @@ export class ClientHandshake implements Handshake {
     const secrets = this.#agreement.secrets(this.#serverPoint, transcript, randoms);
     // RFC 5246 §7.4.8: over all messages before this one.
     const signature = { scheme: SignatureScheme.ecdsaSha256, signature: signEcdsa(privateKey, transcript.bytes) };
-    const verify = transcript.write(HandshakeType.certificateVerify, writeCertificateVerify(signature));
+    const verify = asked ? [transcript.write(HandshakeType.certificateVerify, writeCertificateVerify(signature))] : [];
     const verifyData = secrets.verifyData('client', transcript.messages);
     const finished = transcript.write(HandshakeType.finished, verifyData);
     const keys = secrets.recordKeys();
@@ -234,7 +237,7 @@ export class ClientHandshake implements Handshake {
     this.#due = 'ChangeCipherSpec';
     return {
       keys: { local: keys.client, remote: keys.server },
-      flight: [...[ours, exchange, verify].map(plain), ...finishing(finished)],
+      flight: [...[...ours, exchange, ...verify].map(plain), ...finishing(finished)],
     };
   }
 
