@@ -18,6 +18,9 @@ export interface PlayerParts {
   readonly cname: string;
 }
 
+/** How often it is looked at whether what is played has become something else. */
+const LOOK_INTERVAL_MS = 500;
+
 /** One browser that plays a stream. */
 export class PlayerSession extends BasePeerSession implements PeerMedia, StreamWatcher {
   readonly mediaType = 'play';
@@ -25,6 +28,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   readonly #videoRate = new BitrateMeter();
   readonly #audioRate = new BitrateMeter();
   #playback: Playback | undefined;
+  #lookedMs = 0;
   #watch: Disposable | undefined;
 
   constructor(request: PeerRequest, context: PeerSessionContext, parts: PlayerParts) {
@@ -58,6 +62,10 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   tick(nowMs: number): void {
     const playback = this.#playback;
     if (playback === undefined) return;
+    if (nowMs - this.#lookedMs >= LOOK_INTERVAL_MS) {
+      this.#lookedMs = nowMs;
+      if (playback.isUnplayable) return this.end('not_playable', 'the stream has other codecs by now than the player');
+    }
     playback.tick(nowMs);
     this.#videoRate.update(playback.sent('video').bytes, nowMs);
     this.#audioRate.update(playback.sent('audio').bytes, nowMs);

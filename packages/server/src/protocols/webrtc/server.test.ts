@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { writeNack, writePli } from '@sluice/media';
+import { type Track, writeNack, writePli } from '@sluice/media';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type RigSession, Sender, WebRtcRig } from './testing/rig.ts';
 import { sourcesOf, VIDEO_SSRC } from './testing/rtc-client.ts';
@@ -152,6 +152,19 @@ describe('a peer that does not do its part', () => {
     publisher.client.dtls?.close();
     await waitFor(() => expect(publisher.events.ended).toBe('peer_closed'));
     expect(player.events.ended).toBe('publisher_stopped');
+  });
+
+  test('plays what becomes another codec, which nothing converts: it is ended, so that it can offer anew', async () => {
+    rig = await WebRtcRig.start();
+    const publisher = await publishing('other');
+    const player = await rig.play('other');
+    await connected(player);
+    await waitFor(() => expect(pictures(player)).toHaveLength(1));
+    const { video } = rig.hub.streams.get('other')?.state ?? {};
+    expect(video?.codec).toBe('vp8');
+    rig.hub.streams.get('other')?.setTrack({ ...(video as Track), codec: 'h264' });
+    await waitFor(() => expect(player.events.ended).toBe('not_playable'));
+    expect(publisher.events.ended).toBeUndefined();
   });
 
   test('sends what is authentic but nonsense: nothing is thrown, others notice nothing', async () => {

@@ -95,6 +95,15 @@ export class Playback {
     return sum;
   }
 
+  /**
+   * True when the stream has become something that the player does not take and that can't be converted for it: a new
+   * offer may lead to something better.
+   */
+  get isUnplayable(): boolean {
+    const { video, audio } = this.#deps.adaptations.needsConversion(this.#source, this.#acceptance);
+    return video === 'impossible' || audio === 'impossible';
+  }
+
   /** Media can flow. */
   start(nowMs: number): void {
     this.#startedMs ??= nowMs;
