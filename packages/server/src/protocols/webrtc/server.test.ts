@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { type Track, writeNack, writePli } from '@sluice/media';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type RigSession, Sender, WebRtcRig } from './testing/rig.ts';
@@ -112,6 +113,18 @@ describe('a publisher and its players', () => {
     expect(rig.server.peerCount).toBe(0);
     expect(rig.hub.counters.of('webrtc_refused')).toBe(3);
   });
+});
+
+test('a server that is told to listen on IPv4 only leaves IPv6 alone', async () => {
+  rig = await WebRtcRig.start({ host: '0.0.0.0' });
+  await publishing('four');
+  const other = createSocket({ type: 'udp6', ipv6Only: true });
+  const bound = await new Promise<string>((resolve) => {
+    other.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    other.bind({ port: rig.server.port, exclusive: true }, () => resolve('free'));
+  });
+  other.close();
+  expect(bound).not.toBe('EADDRINUSE');
 });
 
 describe('a peer that does not do its part', () => {

@@ -32,7 +32,7 @@ export interface WebRtcDeps extends ProtocolDeps {
 const NAME_BYTES = 6;
 const FAULT_LINES_PER_SECOND = 5;
 const METRICS_INTERVAL_MS = 1000;
-const ANY_ADDRESS: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
+const ANY_ADDRESS = '::';
 const MAX_U32 = 0xffff_ffff;
 
 /** WebRTC for publishers and players: one UDP port for all, and the gateway that signalling of any kind uses. */
@@ -62,7 +62,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.#packagers = new LanePackagers(options.maxPayloadBytes);
     this.#transport = new UdpTransport({
       port: options.port,
-      bindAddress: ANY_ADDRESS.has(options.host) ? undefined : options.host,
+      bindAddress: options.host === ANY_ADDRESS ? undefined : options.host,
       advertisedAddresses: options.addresses,
       receiveBufferBytes: options.receiveBufferBytes,
       sendBufferBytes: options.sendBufferBytes,

@@ -56,6 +56,9 @@ describe('candidates', () => {
     expect(candidateAddresses({ ...OPTIONS, bindAddress: '192.0.2.5', families: ['IPv4'] }, INTERFACES)).toEqual([
       '192.0.2.5',
     ]);
+    expect(candidateAddresses({ ...OPTIONS, bindAddress: '0.0.0.0', families: ['IPv4'] }, INTERFACES)).toEqual(
+      candidateAddresses({ ...OPTIONS, families: ['IPv4'] }, INTERFACES),
+    );
     const many = { eth0: Array.from({ length: 100 }, (_, i) => info(`192.0.2.${i}`)) };
     expect(candidateAddresses(OPTIONS, many)).toHaveLength(16);
   });

@@ -19,6 +19,7 @@ export interface CandidateOptions {
 
 const MAX_CANDIDATES = 16;
 const HOST_PREFERENCE = 126;
+const ALL_OF_IPV4 = '0.0.0.0';
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 
 /** Values of `a=candidate` (RFC 8839 §5.1) for the addresses of `candidateAddresses`, best first. */
@@ -59,7 +60,7 @@ function reached(address: string | undefined): readonly string[] {
 }
 
 function discovered(o: CandidateOptions, interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): readonly string[] {
-  if (o.bindAddress !== undefined) return [o.bindAddress];
+  if (o.bindAddress !== undefined && o.bindAddress !== ALL_OF_IPV4) return [o.bindAddress];
   const all = Object.values(interfaces).flatMap((list) => list ?? []);
   const outside = all.filter((info) => !info.internal && !isLinkLocal(info.address)).map((info) => info.address);
   return outside.length > 0 ? outside : LOOPBACK;
