@@ -122,9 +122,9 @@ describe("the console's publish page", () => {
     const player = await play('picture');
     await expectPlaying(player);
     await expectFlow(player, /opus, H264/);
-    await expectFact(player, 'delay', /^\d+ ms$/);
+    await expectFact(player, 'delay', /^\d+ ms picture, \d+ ms sound$/);
     await expect.poll(() => player.getByTestId('player-delay').textContent(), PATIENT).toMatch(/^\d+ ms$/);
-    for (const protocol of ['flv', 'hls', 'webrtc']) {
+    for (const protocol of ['hls', 'flv', 'webrtc']) {
       await player.getByTestId(`play-${protocol}`).check({ force: true });
       await expectPlaying(player);
     }
@@ -190,6 +190,57 @@ describe("the console's publish page", () => {
     expect(await server.streamNames()).toEqual([]);
   });
 
+  it('lets go of all that it opened, however quickly it is started and stopped', async () => {
+    const page = await openPage(server.http('/#/publish'));
+    await page.evaluate(() => {
+      const peers: RTCPeerConnection[] = [];
+      const sounds: AudioContext[] = [];
+      const counts = { workers: 0 };
+      window.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(options?: RTCConfiguration) {
+          super(options);
+          peers.push(this);
+        }
+      };
+      window.AudioContext = class extends AudioContext {
+        constructor(options?: AudioContextOptions) {
+          super(options);
+          sounds.push(this);
+        }
+      };
+      window.Worker = class extends Worker {
+        constructor(url: string | URL, options?: WorkerOptions) {
+          super(url, options);
+          counts.workers++;
+        }
+        override terminate(): void {
+          counts.workers--;
+          super.terminate();
+        }
+      };
+      Object.assign(window, {
+        opened: () => ({
+          ...counts,
+          made: peers.length,
+          peers: peers.filter(({ connectionState }) => connectionState !== 'closed').length,
+          sounds: sounds.filter(({ state }) => state !== 'closed').length,
+        }),
+      });
+    });
+    const opened = (): Promise<object> => page.evaluate(() => ((window as never)['opened'] as () => object)());
+    await goLive(page, 'hasty', 'test');
+    for (let round = 0; round < 8; round++) {
+      await page.evaluate(() => document.querySelector<HTMLElement>('[data-testid=publish-toggle]')?.click());
+      // Stops it at one stage of its beginning after the other.
+      if (round % 2 === 1) await page.waitForTimeout(round * 20);
+    }
+    await expectPhase(page, 'live');
+    expect(await opened()).toEqual({ made: 5, peers: 1, sounds: 2, workers: 1 });
+    await page.getByTestId('publish-toggle').click();
+    await expect.poll(opened, PATIENT).toEqual({ made: 5, peers: 0, sounds: 0, workers: 0 });
+    await expect.poll(() => server.streamNames(), PATIENT).toEqual([]);
+  });
+
   it('says that a name is taken, before and when it is refused', async () => {
     await publish('taken', 'test');
     const page = await openPage(server.http('/#/publish'));
@@ -235,6 +286,8 @@ describe("the console's publish page", () => {
       await page.goto(`https://console.test:${server.ports.https}/#/streams/secure`);
       await page.getByTestId('obstacle-hls').waitFor();
       expect(await page.getByTestId('play-hls').isDisabled()).toBe(true);
+      // The page is not closed but shows another view; a browser that is killed would not tell the server.
+      await expect.poll(() => server.streamNames(), PATIENT).toEqual([]);
     } finally {
       await elsewhere.close();
     }

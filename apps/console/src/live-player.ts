@@ -90,7 +90,9 @@ export class LivePlayer {
       ready: () => void this.#play(),
       failed: (message) => this.#retryLater(message),
       starved: () => {
-        if (this.#state.phase === 'playing') this.#onStarved();
+        if (this.#state.phase !== 'playing') return;
+        this.#onStarved();
+        this.#set({ message: 'The publisher sends nothing at the moment.' });
       },
       resumed: () => {
         if (this.#state.phase === 'buffering') this.#set({ phase: 'playing', message: '' });
@@ -155,10 +157,14 @@ export class LivePlayer {
   }
 
   #measure(): void {
-    const delaySeconds = this.#begun ? this.#source?.delaySeconds() : undefined;
-    this.#set({ delaySeconds, bufferSeconds: bufferedAhead(this.#video) });
-    this.#source?.facts?.().then(
-      (facts) => this.#set({ facts }),
+    const source = this.#source;
+    const measured = (): Partial<PlayerState> => ({
+      delaySeconds: this.#begun ? source?.delaySeconds() : undefined,
+      bufferSeconds: bufferedAhead(this.#video),
+    });
+    this.#set(measured());
+    source?.facts?.().then(
+      (facts) => this.#set({ facts, ...measured() }),
       // A connection that ends just now has nothing to tell.
       () => undefined,
     );

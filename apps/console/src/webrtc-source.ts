@@ -81,7 +81,7 @@ class WebRtcSource implements PlayerSource {
   async #begin(peer: RTCPeerConnection, signal: AbortSignal): Promise<void> {
     try {
       const resource = await exchange(peer, this.#url, signal);
-      if (signal.aborted) return endSession(peer, resource);
+      if (signal.aborted) return await endSession(peer, resource);
       this.#resource = resource;
       whenServerCloses(peer, () => this.#onServerClosed(peer));
     } catch (error) {
@@ -121,7 +121,7 @@ class WebRtcSource implements PlayerSource {
     const session = this.#session;
     if (session === undefined) return;
     session.aborter.abort();
-    endSession(session.peer, this.#resource);
+    void endSession(session.peer, this.#resource);
     this.#session = undefined;
     this.#resource = undefined;
   }

@@ -30,7 +30,7 @@ export async function exchange(peer: RTCPeerConnection, url: string, signal: Abo
     await peer.setRemoteDescription({ type: 'answer', sdp: text });
     return resource;
   } catch (error) {
-    endSession(peer, resource);
+    void endSession(peer, resource);
     throw error;
   }
 }
@@ -48,13 +48,14 @@ export function whenServerCloses(peer: RTCPeerConnection, onClosed: () => void):
   });
 }
 
-/** Ends a session and its connection; also while the page is being closed. */
-export function endSession(peer: RTCPeerConnection, resource: string | undefined): void {
-  if (resource === undefined) return peer.close();
+/** Ends a session and its connection; also while the page is being closed. Resolves when that is done, never fails. */
+export async function endSession(peer: RTCPeerConnection, resource: string | undefined): Promise<void> {
   // The connection goes last: the server ends the session with it, and would not know what is deleted then.
-  fetch(resource, { method: 'DELETE', keepalive: true, signal: AbortSignal.timeout(DELETE_MS) })
-    .catch(() => undefined)
-    .finally(() => peer.close());
+  if (resource !== undefined) {
+    const signal = AbortSignal.timeout(DELETE_MS);
+    await fetch(resource, { method: 'DELETE', keepalive: true, signal }).catch(() => undefined);
+  }
+  peer.close();
 }
 
 async function post(url: string, sdp: string, signal: AbortSignal): Promise<Response> {

@@ -18,21 +18,27 @@ interface Sample {
   readonly lost: number;
   readonly videoPackets: number;
   readonly frames: number;
-  readonly jitterDelay: number;
+  /** Of the picture, and of the sound. */
+  readonly buffers: readonly Buffered[];
+}
+
+/** Seconds that all frames or samples together waited, and how many those were. */
+interface Buffered {
+  readonly seconds: number;
   readonly emitted: number;
 }
 
 /** Above this share of lost packets people see and hear it, percent. */
 const BAD_LOSS = 5;
 /** Nothing for this long, and what is shown stands still. */
-const SILENCE_MS = 1500;
+const SILENCE_MS = 3000;
 
 /** Reads the browser's statistics of a connection and says the facts that explain trouble. */
 export class PeerFacts {
   readonly #peer: RTCPeerConnection;
   readonly #direction: 'inbound' | 'outbound';
   #last: Sample | undefined;
-  #bufferSeconds: number | undefined;
+  #waits: readonly (number | undefined)[] = [];
   #roundTripSeconds: number | undefined;
   #movedMs = performance.now();
 
@@ -43,7 +49,8 @@ export class PeerFacts {
 
   /** Seconds from the server to the screen: half a round trip and the browser's buffer; undefined while unknown. */
   get delaySeconds(): number | undefined {
-    return this.#bufferSeconds === undefined ? undefined : this.#bufferSeconds + (this.#roundTripSeconds ?? 0) / 2;
+    const wait = this.#waits.find((seconds) => seconds !== undefined);
+    return wait === undefined ? undefined : wait + (this.#roundTripSeconds ?? 0) / 2;
   }
 
   /** True while media move, judged by the calls of `read`. */
@@ -64,8 +71,7 @@ export class PeerFacts {
     const last = this.#last;
     this.#last = now;
     if (now.packets > (last?.packets ?? 0)) this.#movedMs = now.atMs;
-    if (last !== undefined && now.emitted > last.emitted)
-      this.#bufferSeconds = (now.jitterDelay - last.jitterDelay) / (now.emitted - last.emitted);
+    this.#waits = waits(now, last);
     this.#roundTripSeconds = roundTripOf(pair, remote);
     return [
       { id: 'state', label: 'State', value: this.#peer.connectionState, about: 'Of the connection as a whole.' },
@@ -73,7 +79,7 @@ export class PeerFacts {
       bitrateFact(now, last),
       lossFact(now, last),
       roundTripFact(this.#roundTripSeconds),
-      ...(this.#direction === 'inbound' ? [delayFact(this.#bufferSeconds)] : []),
+      ...(this.#direction === 'inbound' ? [delayFact(this.#waits)] : []),
       framesFact(now, last),
       ...pictureFacts(streams, this.#direction),
       pathFact(entries, pair),
@@ -114,8 +120,7 @@ function codecFact(entries: readonly Entry[], streams: readonly Entry[]): PeerFa
 
 function sampleOf(streams: readonly Entry[], remote: readonly Entry[]): Sample {
   const video = streams.filter(({ kind }) => kind === 'video');
-  // Picture and sound are played together, and the picture's buffer is the one that people notice.
-  const played = sum(video, 'jitterBufferEmittedCount') > 0 ? video : streams;
+  const audio = streams.filter(({ kind }) => kind === 'audio');
   return {
     atMs: performance.now(),
     bytes: sum(streams, 'bytesReceived', 'bytesSent'),
@@ -123,9 +128,19 @@ function sampleOf(streams: readonly Entry[], remote: readonly Entry[]): Sample {
     lost: sum(streams, 'packetsLost') + sum(remote, 'packetsLost'),
     videoPackets: sum(video, 'packetsReceived', 'packetsSent'),
     frames: sum(video, 'framesDecoded', 'framesEncoded'),
-    jitterDelay: sum(played, 'jitterBufferDelay'),
-    emitted: sum(played, 'jitterBufferEmittedCount'),
+    buffers: [video, audio].map((entries) => ({
+      seconds: sum(entries, 'jitterBufferDelay'),
+      emitted: sum(entries, 'jitterBufferEmittedCount'),
+    })),
   };
+}
+
+/** Seconds that what was played since `last` had waited: the picture, and the sound; undefined for what was not played. */
+function waits(now: Sample, last: Sample | undefined): readonly (number | undefined)[] {
+  return now.buffers.map(({ seconds, emitted }, index) => {
+    const before = last?.buffers[index] ?? { seconds: 0, emitted: 0 };
+    return emitted > before.emitted ? (seconds - before.seconds) / (emitted - before.emitted) : undefined;
+  });
 }
 
 function sum(entries: readonly Entry[], ...names: readonly string[]): number {
@@ -186,11 +201,15 @@ function roundTripFact(seconds: number | undefined): PeerFact {
   };
 }
 
-function delayFact(seconds: number | undefined): PeerFact {
+function delayFact([picture, sound]: readonly (number | undefined)[]): PeerFact {
+  const parts = [
+    ...(picture === undefined ? [] : [`${inMilliseconds(picture)} picture`]),
+    ...(sound === undefined ? [] : [`${inMilliseconds(sound)} sound`]),
+  ];
   return {
     id: 'delay',
     label: 'Buffer',
-    value: inMilliseconds(seconds),
+    value: parts.join(', ') || 'not known yet',
     about: 'How long the browser holds media back to play them evenly. It grows when packets come unevenly.',
   };
 }

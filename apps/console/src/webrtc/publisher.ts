@@ -13,13 +13,20 @@ export interface PublisherOptions {
   onPhase(phase: PublisherPhase, message: string): void;
 }
 
+/** The server has this long to answer, milliseconds. */
+const ANSWER_MS = 10_000;
+
+/** Publications of this page that are being ended: their names are taken until then. */
+const ending = new Set<Promise<void>>();
+
 /** Publishes what is captured to a WHIP address; after `failed` nothing comes any more. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #peer = new RTCPeerConnection();
   readonly #facts = new PeerFacts(this.#peer, 'outbound');
-  readonly #aborter = new AbortController();
+  #began: Promise<void> | undefined;
   #resource: string | undefined;
+  #closed = false;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -29,7 +36,7 @@ export class Publisher {
   /** Begins to connect; what comes of it is told by `onPhase`. Once. */
   start(): void {
     this.#options.onPhase('connecting', '');
-    void this.#begin();
+    this.#began = this.#begin();
   }
 
   facts(): Promise<readonly PeerFact[]> {
@@ -38,9 +45,12 @@ export class Publisher {
 
   /** Stops publishing and tells the server so. Idempotent. */
   close(): void {
-    if (this.#aborter.signal.aborted) return;
-    this.#aborter.abort();
-    endSession(this.#peer, this.#resource);
+    if (this.#closed) return;
+    this.#closed = true;
+    // A session whose answer is under way can be ended only when it is there.
+    const ended = Promise.resolve(this.#began).then(() => endSession(this.#peer, this.#resource));
+    ending.add(ended);
+    void ended.finally(() => ending.delete(ended));
   }
 
   #send(track: MediaStreamTrack): void {
@@ -53,33 +63,34 @@ export class Publisher {
     transceiver.setCodecPreferences(wanted);
   }
 
+  /** Never fails. */
   async #begin(): Promise<void> {
-    const { signal } = this.#aborter;
     try {
+      await Promise.all(ending);
+      if (this.#closed) return;
       for (const track of this.#options.stream.getTracks()) this.#send(track);
-      const resource = await exchange(this.#peer, this.#options.url, signal);
-      if (signal.aborted) return endSession(this.#peer, resource);
-      this.#resource = resource;
+      this.#resource = await exchange(this.#peer, this.#options.url, AbortSignal.timeout(ANSWER_MS));
       whenServerCloses(this.#peer, () => this.#onServerClosed());
     } catch (error) {
-      if (signal.aborted) return;
-      this.#options.onPhase('failed', explain(error));
+      this.#tell('failed', explain(error));
     }
   }
 
   #onServerClosed(): void {
     this.#resource = undefined;
-    if (!this.#aborter.signal.aborted) this.#options.onPhase('failed', 'The server ended the connection.');
+    this.#tell('failed', 'The server ended the connection.');
   }
 
   #onState(): void {
-    if (this.#aborter.signal.aborted) return;
     const { connectionState } = this.#peer;
-    const { onPhase } = this.#options;
-    if (connectionState === 'connected') onPhase('live', '');
-    else if (connectionState === 'disconnected') onPhase('lost', 'The connection is interrupted…');
+    if (connectionState === 'connected') this.#tell('live', '');
+    else if (connectionState === 'disconnected') this.#tell('lost', 'The connection is interrupted…');
     else if (connectionState === 'failed')
-      onPhase('failed', 'No way to the server was found: UDP may be blocked, or its address wrong.');
+      this.#tell('failed', 'No way to the server was found: UDP may be blocked, or its address wrong.');
+  }
+
+  #tell(phase: PublisherPhase, message: string): void {
+    if (!this.#closed) this.#options.onPhase(phase, message);
   }
 }
 
