@@ -31,7 +31,7 @@ interface PlayedTrack {
   readonly media: PlayedMedia;
   readonly send: SendTrack;
   /** The way to packetize that is used, when it is one of ours. */
-  lease: { readonly mode: 0 | 1; readonly lane: LaneLease } | undefined;
+  lease: { readonly stream: Stream; readonly mode: 0 | 1; readonly lane: LaneLease } | undefined;
   /** The stream that the lane is of: asked for key frames. */
   origin: Stream | undefined;
   askedMs: number;
@@ -167,7 +167,9 @@ export class Playback {
         const before = this.#adapted;
         this.#adapted = this.#lease();
         before[Symbol.dispose]();
-        for (const track of this.#tracks) if (track.lease !== undefined) this.#release(track);
+        for (const track of this.#tracks)
+          if (track.lease !== undefined && track.lease.stream !== this.#streamFor(track.media.kind))
+            this.#release(track);
       },
     });
   }
@@ -191,17 +193,29 @@ export class Playback {
       track.origin = this.#source;
       return own;
     }
-    const stream = this.#adapted.stream;
+    const stream = this.#streamFor(kind);
     const codec = stream.state[kind]?.codec;
     const played = codecs.find((candidate) => candidate.codec === codec);
-    if (played === undefined) return track.send.lane;
-    const mode = played.packetizationMode ?? 1;
-    if (track.lease?.mode !== mode) {
+    if (played === undefined) {
+      // Until there is what can be played, nothing is better than what can't.
+      if (track.lease === undefined || track.lease.stream === stream) return track.send.lane;
       this.#release(track);
-      track.lease = { mode, lane: this.#deps.packagers.lease(stream, kind, mode) };
+      return undefined;
+    }
+    const mode = played.packetizationMode ?? 1;
+    if (track.lease?.stream !== stream || track.lease.mode !== mode) {
+      this.#release(track);
+      track.lease = { stream, mode, lane: this.#deps.packagers.lease(stream, kind, mode) };
     }
     track.origin = stream;
     return track.lease.lane.lane;
+  }
+
+  /** Pictures that the player takes as they are do not wait for sound that is converted: they have the same times. */
+  #streamFor(kind: Track['kind']): Stream {
+    const { adaptations } = this.#deps;
+    const asItIs = kind === 'video' && adaptations.needsConversion(this.#source, this.#acceptance).video === 'no';
+    return asItIs ? this.#source : this.#adapted.stream;
   }
 
   #release(track: PlayedTrack): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { writeRtp } from '@sluice/media';
-import type { PeerEndReason, PeerRequest, PeerSession } from '../../../core/index.ts';
+import type { Converter, PeerEndReason, PeerRequest, PeerSession } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { resolveWebRtcOptions, type WebRtcOptions } from '../options.ts';
@@ -27,6 +27,11 @@ export interface RigSession {
   };
 }
 
+export interface RigOptions extends Partial<WebRtcOptions> {
+  /** Converts tracks that players don't take; without it none is. */
+  readonly converter?: Converter | undefined;
+}
+
 /** A WebRTC server with a hub of its own, and clients for it. */
 export class WebRtcRig {
   readonly hub;
@@ -35,9 +40,9 @@ export class WebRtcRig {
   readonly identity: OwnIdentity;
   readonly #clients: RtcClient[] = [];
 
-  private constructor(identity: OwnIdentity, own: OwnIdentity, options: Partial<WebRtcOptions>) {
+  private constructor(identity: OwnIdentity, own: OwnIdentity, { converter, ...options }: RigOptions) {
     this.identity = identity;
-    this.hub = testHub();
+    this.hub = testHub(0, converter);
     const deps = { ...this.hub, ticker: this.ticker, resolvers: [] };
     this.server = new WebRtcServer(
       deps,
@@ -45,7 +50,7 @@ export class WebRtcRig {
     );
   }
 
-  static async start(options: Partial<WebRtcOptions> = {}): Promise<WebRtcRig> {
+  static async start(options: RigOptions = {}): Promise<WebRtcRig> {
     const rig = new WebRtcRig(await ecdsaIdentity(), await ecdsaIdentity(), options);
     await rig.server.start();
     return rig;
