@@ -34,6 +34,8 @@ export interface PlayedInPage {
   /** From the moment before the offer was sent to the first decoded picture, milliseconds; -1 while there is none. */
   readonly firstFrameMs: number;
   readonly packetsLost: number;
+  /** How long sound waited in the browser on average, milliseconds. */
+  readonly soundBufferMs: number;
   readonly error: string;
 }
 
@@ -224,6 +226,9 @@ export async function playedInPage(): Promise<PlayedInPage> {
     framesDecoded: Number(inbound('video')['framesDecoded'] ?? 0),
     freezes: Number(inbound('video')['freezeCount'] ?? 0),
     packetsLost: Number(inbound('video')['packetsLost'] ?? 0) + Number(inbound('audio')['packetsLost'] ?? 0),
+    soundBufferMs:
+      (1000 * Number(inbound('audio')['jitterBufferDelay'] ?? 0)) /
+      Math.max(1, Number(inbound('audio')['jitterBufferEmittedCount'] ?? 0)),
     videoCodec: codec('video'),
     audioCodec: codec('audio'),
     width: element?.videoWidth ?? 0,

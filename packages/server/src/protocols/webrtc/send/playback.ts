@@ -180,7 +180,10 @@ export class Playback {
       const lane = this.#laneFor(track);
       if (lane === track.send.lane) continue;
       const canAsk = track.origin?.canRequestKeyFrame === true;
-      track.send.follow(lane, canAsk ? MAX_PAST_ON_REQUEST_US : Number.POSITIVE_INFINITY);
+      track.send.follow(lane, {
+        maxPastUs: canAsk ? MAX_PAST_ON_REQUEST_US : Number.POSITIVE_INFINITY,
+        liveUs: () => this.#source.lastDtsUs,
+      });
     }
   }
 

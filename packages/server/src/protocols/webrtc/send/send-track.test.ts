@@ -7,6 +7,8 @@ import { SenderReports } from './sender-reports.ts';
 const TRACK: Track = { id: 1, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
 const FORMAT = { track: TRACK };
 const FRAME_TICKS = 3000;
+/** All that is kept is wanted; the stream stands at its 100th frame. */
+const FROM_THE_PAST = { maxPastUs: Number.POSITIVE_INFINITY, liveUs: () => 99 * 33_333 };
 const SSRC = 0x1111;
 const RTX_SSRC = 0x2222;
 
@@ -73,7 +75,7 @@ describe('a track on its way to a peer', () => {
   test('brings who joins up to date: the past comes in portions, its times pressed together, then what is live', () => {
     const lane = laneWith(0, 100);
     const peer = new Peer();
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     expect(peer.content).toHaveLength(64);
     lane.publish(packet(100));
     expect(peer.content).toHaveLength(64);
@@ -91,7 +93,7 @@ describe('a track on its way to a peer', () => {
     const lane = laneWith(0, 200);
     const peer = new Peer();
     const reports = new SenderReports('cname');
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     expect(reports.due(peer.track, 0)).toBeUndefined();
     for (let i = 0; i < 3; i++) peer.track.tick();
     const report = reports.due(peer.track, 20);
@@ -103,7 +105,7 @@ describe('a track on its way to a peer', () => {
   test('does not begin in the past where the source can be asked for a key frame and the newest is old', () => {
     const lane = laneWith(0, 100);
     const peer = new Peer();
-    peer.track.follow(lane, 1_000_000);
+    peer.track.follow(lane, { ...FROM_THE_PAST, maxPastUs: 1_000_000 });
     expect(peer.track.waitsForStart).toBe(true);
     lane.publish(packet(100, { startPoint: true }));
     expect(peer.content).toEqual([100]);
@@ -112,7 +114,7 @@ describe('a track on its way to a peer', () => {
   test('passes on what was lost and has come late, under its own number', () => {
     const lane = laneWith(0, 1);
     const peer = new Peer();
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     for (const sequence of [1, 3, 4, 2, 5]) lane.publish(packet(sequence));
     expect(peer.content).toEqual([0, 1, 3, 4, 2, 5]);
     const first = peer.sent[0]?.sequence ?? 0;
@@ -122,7 +124,7 @@ describe('a track on its way to a peer', () => {
   test('sends again on request, as a retransmission with the original number', () => {
     const lane = laneWith(0, 10);
     const peer = new Peer();
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     const wanted = peer.sent[4];
     peer.track.resend(wanted?.sequence ?? 0, 1000);
     peer.track.resend(wanted?.sequence ?? 0, 1001);
@@ -141,7 +143,7 @@ describe('a track on its way to a peer', () => {
   test('sends again byte for byte to a peer without a retransmission stream', () => {
     const lane = laneWith(0, 10);
     const peer = new Peer({ formatFor: () => ({ payloadType: 96 }) });
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     peer.track.resend(peer.sent[4]?.sequence ?? 0, 1000);
     expect(peer.sent[10]).toEqual(peer.sent[4]);
   });
@@ -149,7 +151,7 @@ describe('a track on its way to a peer', () => {
   test('sends at most some hundred packets again in a tenth of a second, whatever is asked for', () => {
     const lane = laneWith(0, 1000);
     const peer = new Peer();
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     for (let i = 0; i < 20; i++) peer.track.tick();
     expect(peer.sent).toHaveLength(1000);
     const numbers = peer.sent.map(({ sequence }) => sequence);
@@ -162,7 +164,7 @@ describe('a track on its way to a peer', () => {
     const lane = laneWith(0, 10);
     const peer = new Peer();
     peer.track.resend(7, 1000);
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     const first = peer.sent[0]?.sequence ?? 0;
     for (const number of [first - 1, first + 10, first + 30_000]) peer.track.resend(number & 0xffff, 1000);
     expect(peer.track.resent).toBe(0);
@@ -172,7 +174,7 @@ describe('a track on its way to a peer', () => {
   test('goes on with the next publisher: numbers and times continue, beginning at a start point', () => {
     const lane = laneWith(0, 10);
     const peer = new Peer();
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     lane.reset();
     for (let i = 0; i < 5; i++)
       lane.publish(packet(lane.end, { timestamp: 4_000_000_000 + i * FRAME_TICKS, startPoint: i === 2 }));
@@ -188,7 +190,7 @@ describe('a track on its way to a peer', () => {
   test('leaves out packets that the peer has no payload type for', () => {
     const lane = laneWith(0, 10);
     const peer = new Peer({ formatFor: () => undefined });
-    peer.track.follow(lane, Number.POSITIVE_INFINITY);
+    peer.track.follow(lane, FROM_THE_PAST);
     expect(peer.sent).toHaveLength(0);
     expect(peer.track.started).toBe(false);
   });
@@ -201,5 +203,26 @@ describe('a track on its way to a peer', () => {
     lane.publish(packet(1));
     expect(peer.sent[0]?.extensions.data.subarray(0, 2)).toEqual(Buffer.of((13 << 4) | 0, 1));
     expect(peer.sent[1]?.extensions.data).toHaveLength(0);
+  });
+
+  test('begins sound with what is live, though a burst of the past comes before it', () => {
+    const track: Track = { id: 2, kind: 'audio', codec: 'opus', clockRate: 48_000, parameters: [] };
+    const lane = new RtpLane(VIDEO_LANE);
+    const peer = new Peer();
+    peer.track.follow(lane, { maxPastUs: Number.POSITIVE_INFINITY, liveUs: () => 2_000_000 });
+    for (let i = 0; i <= 105; i++)
+      lane.publish(packet(i, { format: { track }, startPoint: true, timestamp: i * 960, ptsUs: i * 20_000 }));
+    expect(peer.content[0]).toBe(93);
+    expect(peer.content.at(-1)).toBe(105);
+  });
+
+  test('presses together the times of pictures that a conversion makes of the past', () => {
+    const lane = new RtpLane(VIDEO_LANE);
+    const peer = new Peer();
+    peer.track.follow(lane, FROM_THE_PAST);
+    for (let i = 0; i <= 101; i++) lane.publish(packet(i, { startPoint: i === 0 }));
+    const times = peer.sent.map(({ timestamp }) => timestamp);
+    expect(((times[99] ?? 0) - (times[0] ?? 0)) >>> 0).toBeLessThan((99 * FRAME_TICKS) / 30);
+    expect(((times[101] ?? 0) - (times[100] ?? 0)) >>> 0).toBe(FRAME_TICKS);
   });
 });

@@ -25,6 +25,19 @@ export interface SendTrackOptions {
   readonly orientationId?: number | undefined;
 }
 
+/** Where a peer begins in a lane. */
+export interface SendStart {
+  /** Pictures begin with the newest start point that is kept when it is not older than this, microseconds. */
+  readonly maxPastUs: number;
+  /** Where the stream stands at this moment, on its own timeline. */
+  liveUs(): number;
+}
+
+const AT_ONCE: SendStart = { maxPastUs: 0, liveUs: () => Number.NEGATIVE_INFINITY };
+/** Sound that is older than this when the peer could begin with it is left out, */
+const LATE_SOUND_US = 150_000;
+/** but not for longer than this: a conversion may be as late as that all the time. */
+const MAX_SOUND_WAIT_MS = 1000;
 /** Packets of the past that a viewer who joins gets at most on each tick, until it has caught up. */
 const CATCH_UP_PACKETS = 64;
 /** Times of frames of the past are pressed together so that the player is up to date at once. */
@@ -54,16 +67,17 @@ export class SendTrack {
   #lane: RtpLane | undefined;
   #attached: Disposable | undefined;
   #laneEpoch = 0;
-  #maxPastUs = 0;
+  #start: SendStart = AT_ONCE;
   /** Sequence number of the lane's packet that is to be sent next; -1 while a start point is awaited. */
   #next = -1;
   /** True once the peer has got all of the past that is meant for it. */
   #live = false;
   /** First packet of the lane that this peer gets. */
   #first = 0;
-  /** Packets before this one are of the past: their times are pressed together. */
-  #pastEnd = 0;
-  #pastEndTimestamp = 0;
+  /** Where the stream stood when this peer began: the times of what is older are pressed together. */
+  #pastEndUs = Number.NEGATIVE_INFINITY;
+  /** Until then sound that is late is waited out. */
+  #soundWaitMs = 0;
   #sequenceOffset = 0;
   #timestampOffset = Math.floor(Math.random() * 0x8000_0000);
   #lastSequence = Math.floor(Math.random() * 0x8000);
@@ -108,12 +122,9 @@ export class SendTrack {
     return { timestamp: this.#lastTimestamp, ptsUs: this.#lastPtsUs, clockRate: track ? rtpClockRate(track) : 0 };
   }
 
-  /**
-   * Goes on with that lane, from its newest start point if it keeps one that is not older than `maxPastUs`; undefined
-   * stops.
-   */
-  follow(lane: RtpLane | undefined, maxPastUs = 0): void {
-    this.#maxPastUs = maxPastUs;
+  /** Goes on with that lane, from its newest start point if it keeps one that is not too old; undefined stops. */
+  follow(lane: RtpLane | undefined, start: SendStart = AT_ONCE): void {
+    this.#start = start;
     this.#attached?.[Symbol.dispose]();
     this.#attached = undefined;
     this.#lane = lane;
@@ -159,17 +170,16 @@ export class SendTrack {
     const start = lane.startPoint;
     const first = start < 0 ? undefined : lane.at(start);
     const last = lane.at(lane.end - 1);
-    // Sound is of no use when it is late: it begins with the next packet.
+    this.#soundWaitMs = performance.now() + MAX_SOUND_WAIT_MS;
+    // Sound is of no use when it is late: it begins with what comes next.
     if (first === undefined || last === undefined || first.format.track.kind === 'audio') return;
-    if (last.ptsUs - first.ptsUs <= this.#maxPastUs) this.#begin(lane, start);
+    if (last.ptsUs - first.ptsUs <= this.#start.maxPastUs) this.#begin(lane, start);
   }
 
   #begin(lane: RtpLane, sequence: number): void {
     this.#first = sequence;
     this.#next = sequence;
-    this.#pastEnd = lane.end;
-    const last = lane.at(lane.end - 1);
-    this.#pastEndTimestamp = last?.timestamp ?? 0;
+    this.#pastEndUs = this.#start.liveUs();
     this.#sequenceOffset = this.#lastSequence + 1 - sequence;
     const first = lane.at(sequence);
     if (this.packets > 0 && first !== undefined) this.#rebaseTime(first);
@@ -188,7 +198,7 @@ export class SendTrack {
   #onPacket(lane: RtpLane, packet: RtpLanePacket): void {
     if (lane.epoch !== this.#laneEpoch) this.#restart(lane);
     if (this.#next < 0) {
-      if (!packet.startPoint) return;
+      if (!packet.startPoint || this.#isLateSound(packet)) return;
       this.#begin(lane, packet.sequence);
       this.#live = true;
     }
@@ -222,9 +232,16 @@ export class SendTrack {
     this.bytes += packet.payload.length;
   }
 
-  #press({ sequence, timestamp }: RtpLanePacket): number {
-    if (sequence >= this.#pastEnd) return timestamp;
-    return this.#pastEndTimestamp - Math.round((this.#pastEndTimestamp - timestamp) * CATCH_UP_PACE);
+  /** What a conversion catches up with comes in a burst; sound of it would only fill the player's buffer. */
+  #isLateSound({ format, ptsUs }: RtpLanePacket): boolean {
+    if (format.track.kind !== 'audio' || performance.now() > this.#soundWaitMs) return false;
+    return ptsUs < this.#start.liveUs() - LATE_SOUND_US;
+  }
+
+  #press({ format, ptsUs, timestamp }: RtpLanePacket): number {
+    if (ptsUs >= this.#pastEndUs || format.track.kind === 'audio') return timestamp;
+    const past = Math.round(((this.#pastEndUs - ptsUs) * rtpClockRate(format.track)) / 1e6);
+    return timestamp + past - Math.round(past * CATCH_UP_PACE);
   }
 
   #write(packet: RtpLanePacket, sequence: number): void {
