@@ -4,6 +4,7 @@ import type { LaneLease, LanePackagers } from './lane-packager.ts';
 import type { PlayedCodec, PlayedMedia } from './played-media.ts';
 import { type RtpSink, type SendFormat, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
+import { StreamClock } from './stream-clock.ts';
 
 /** What is played, and in what form the player takes it. */
 export interface PlaybackTarget {
@@ -56,13 +57,15 @@ export class Playback {
     this.#source = stream;
     this.#acceptance = acceptance;
     this.#deps = deps;
-    this.#reports = new SenderReports(deps.cname);
+    const clock = new StreamClock();
+    this.#reports = new SenderReports(deps.cname, clock);
     this.#adapted = this.#lease();
     this.#tracks = media.map((media) => ({
       media,
       send: new SendTrack(deps.sink, {
         ssrc: media.ssrc,
         rtxSsrc: media.rtxSsrc,
+        clock,
         orientationId: media.orientationId,
         formatFor: (format) => formatFor(media.codecs, format),
       }),

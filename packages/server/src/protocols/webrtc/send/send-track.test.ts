@@ -1,8 +1,9 @@
 import { parseRtcp, parseRtp, type RtpPacket, type Track } from '@sluice/media';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { RtpLane, type RtpLanePacket, VIDEO_LANE } from '../../../core/index.ts';
 import { SendTrack, type SendTrackOptions } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
+import { StreamClock } from './stream-clock.ts';
 
 const TRACK: Track = { id: 1, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
 const FORMAT = { track: TRACK };
@@ -38,6 +39,7 @@ class Peer {
       {
         ssrc: SSRC,
         rtxSsrc: RTX_SSRC,
+        clock: new StreamClock(),
         formatFor: () => ({ payloadType: 96, rtxPayloadType: 97 }),
         ...options,
       },
@@ -92,14 +94,14 @@ describe('a track on its way to a peer', () => {
   test('is reported on when it is up to date: times of the past say nothing about what follows', () => {
     const lane = laneWith(0, 200);
     const peer = new Peer();
-    const reports = new SenderReports('cname');
-    peer.track.follow(lane, FROM_THE_PAST);
+    const reports = new SenderReports('cname', peer.track.options.clock);
+    peer.track.follow(lane, { ...FROM_THE_PAST, liveUs: () => 199 * 33_333 });
     expect(reports.due(peer.track, 0)).toBeUndefined();
     for (let i = 0; i < 3; i++) peer.track.tick();
     const report = reports.due(peer.track, 20);
     const last = peer.sent.at(-1)?.timestamp ?? 0;
     const [sr] = parseRtcp(report ?? new Uint8Array());
-    expect(sr?.kind === 'sr' && (sr.rtpTimestamp - last) | 0).toBe(0);
+    expect(Math.abs(sr?.kind === 'sr' ? (sr.rtpTimestamp - last) | 0 : Number.NaN)).toBeLessThan(45_000);
   });
 
   test('does not begin in the past where the source can be asked for a key frame and the newest is old', () => {
@@ -185,6 +187,37 @@ describe('a track on its way to a peer', () => {
     const step = ((peer.sent[10]?.timestamp ?? 0) - (peer.sent[9]?.timestamp ?? 0)) | 0;
     expect(step).toBeGreaterThan(0);
     expect(step).toBeLessThan(90_000);
+  });
+
+  test('tells in its reports one straight line of time, whatever pause there was between two publishers', () => {
+    vi.useFakeTimers();
+    const lane = new RtpLane(VIDEO_LANE);
+    const peer = new Peer();
+    const reports = new SenderReports('cname', peer.track.options.clock);
+    peer.track.follow(lane);
+    const points: { unixMs: number; timestamp: number }[] = [];
+    const play = (fromUs: number, firstTimestamp: number): void => {
+      for (let i = 0; i < 300; i++) {
+        vi.advanceTimersByTime(20);
+        const timestamp = firstTimestamp + i * 1800;
+        lane.publish(packet(lane.end, { timestamp, ptsUs: fromUs + i * 20_000, startPoint: i === 0 }));
+        peer.track.tick();
+        const [report] = parseRtcp(reports.due(peer.track, performance.now()) ?? new Uint8Array());
+        if (report?.kind === 'sr') points.push({ unixMs: Date.now(), timestamp: report.rtpTimestamp });
+      }
+    };
+    play(1_000_000, 500);
+    vi.advanceTimersByTime(7000);
+    lane.reset();
+    // The stream's time goes on as if there had been no pause.
+    play(7_020_000, 4_000_000_000);
+    const [first] = points;
+    expect(points.length).toBeGreaterThan(10);
+    for (const { unixMs, timestamp } of points) {
+      const ticks = (timestamp - (first?.timestamp ?? 0)) | 0;
+      expect(Math.abs(ticks / 90 - (unixMs - (first?.unixMs ?? 0)))).toBeLessThan(1);
+    }
+    vi.useRealTimers();
   });
 
   test('leaves out packets that the peer has no payload type for', () => {

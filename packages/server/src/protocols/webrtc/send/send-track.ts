@@ -1,5 +1,6 @@
 import { type RtpExtension, rtpClockRate, writeRtpHeader } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
+import type { StreamClock } from './stream-clock.ts';
 
 /** Where the packets of a peer go: encrypts in place and sends. */
 export interface RtpSink {
@@ -19,6 +20,8 @@ export interface SendFormat {
 export interface SendTrackOptions {
   readonly ssrc: number;
   readonly rtxSsrc: number;
+  /** That of all tracks of the peer. */
+  readonly clock: StreamClock;
   /** How a lane's packets are sent to this peer; undefined when it can't take them. */
   formatFor(format: RtpLaneFormat): SendFormat | undefined;
   /** Id of the header extension for the orientation of the picture, when negotiated. */
@@ -83,7 +86,10 @@ export class SendTrack {
   #lastSequence = Math.floor(Math.random() * 0x8000);
   #lastTimestamp = 0;
   #lastPtsUs = 0;
-  #lastSentMs = 0;
+  #lastIsPast = false;
+  /** Newest packet that was not of the past, and what time it was then: later times are on a line with them. */
+  #lineTimestamp = 0;
+  #lineUs = 0;
   #format: SendFormat | undefined;
   #laneFormat: RtpLaneFormat | undefined;
   #rtxSequence = Math.floor(Math.random() * 0x8000);
@@ -113,7 +119,7 @@ export class SendTrack {
 
   /** True while the peer is still being given the past, whose times are not those of the lane. */
   get catchesUp(): boolean {
-    return this.#next >= 0 && !this.#live;
+    return this.#next >= 0 && (!this.#live || this.#lastIsPast);
   }
 
   /** Where the track stands, for sender reports: the newest packet's RTP time, and the same on the stream's timeline. */
@@ -180,18 +186,27 @@ export class SendTrack {
     this.#first = sequence;
     this.#next = sequence;
     this.#pastEndUs = this.#start.liveUs();
-    this.#sequenceOffset = this.#lastSequence + 1 - sequence;
     const first = lane.at(sequence);
-    if (this.packets > 0 && first !== undefined) this.#rebaseTime(first);
+    this.#sequenceOffset = this.#lastSequence + 1 - sequence;
+    if (first !== undefined) this.#beginTime(first);
     this.#recent.clear();
   }
 
-  /** Time goes on by as much as has passed here since the last packet, though the lane's numbers are new ones. */
-  #rebaseTime(first: RtpLanePacket): void {
-    const clockRate = rtpClockRate(first.format.track);
-    const elapsed = ((performance.now() - this.#lastSentMs) / 1000) * clockRate;
-    const wanted = this.#lastTimestamp + Math.max(1, Math.round(elapsed));
-    this.#timestampOffset = wanted - this.#press(first);
+  /**
+   * Time goes on by as much as has passed since the last packet, though the lane's numbers are new ones: exactly so that
+   * sender reports go on telling what they told before, as players take many of them together.
+   */
+  #beginTime(first: RtpLanePacket): void {
+    const { clock } = this.options;
+    clock.begin(Math.max(this.#pastEndUs, first.ptsUs));
+    const firstUs = clock.unixUs(first.ptsUs);
+    if (this.packets > 0) {
+      const passed = Math.round(((firstUs - this.#lineUs) * rtpClockRate(first.format.track)) / 1e6);
+      const offset = this.#lineTimestamp + passed - first.timestamp;
+      this.#timestampOffset = Math.max(offset, this.#lastTimestamp + 1 - this.#press(first));
+    }
+    this.#lineTimestamp = first.timestamp + this.#timestampOffset;
+    this.#lineUs = firstUs;
   }
 
   // Hot path: once per packet and peer.
@@ -225,7 +240,11 @@ export class SendTrack {
       this.#lastSequence = sequence;
       this.#lastTimestamp = this.#press(packet) + this.#timestampOffset;
       this.#lastPtsUs = packet.ptsUs;
-      this.#lastSentMs = performance.now();
+      this.#lastIsPast = this.#isPast(packet);
+      if (!this.#lastIsPast) {
+        this.#lineTimestamp = this.#lastTimestamp;
+        this.#lineUs = this.options.clock.unixUs(packet.ptsUs);
+      }
     }
     this.#write(packet, sequence);
     this.packets++;
@@ -238,8 +257,13 @@ export class SendTrack {
     return ptsUs < this.#start.liveUs() - LATE_SOUND_US;
   }
 
-  #press({ format, ptsUs, timestamp }: RtpLanePacket): number {
-    if (ptsUs >= this.#pastEndUs || format.track.kind === 'audio') return timestamp;
+  #isPast({ format, ptsUs }: Pick<RtpLanePacket, 'format' | 'ptsUs'>): boolean {
+    return ptsUs < this.#pastEndUs && format.track.kind === 'video';
+  }
+
+  #press(packet: RtpLanePacket): number {
+    const { format, ptsUs, timestamp } = packet;
+    if (!this.#isPast(packet)) return timestamp;
     const past = Math.round(((this.#pastEndUs - ptsUs) * rtpClockRate(format.track)) / 1e6);
     return timestamp + past - Math.round(past * CATCH_UP_PACE);
   }

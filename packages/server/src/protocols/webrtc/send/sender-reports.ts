@@ -1,5 +1,6 @@
 import { compactNtp, joinRtcp, ntpOfUnixMs, type ReportBlock, writeSdes, writeSenderReport } from '@sluice/media';
 import type { SendTrack } from './send-track.ts';
+import type { StreamClock } from './stream-clock.ts';
 
 const INTERVAL_MS = 1000;
 /** Reports that a peer's answer may refer to. */
@@ -15,11 +16,12 @@ export class SenderReports {
   readonly #cname: string;
   readonly #lastMs = new Map<SendTrack, number>();
   readonly #sent: { readonly compact: number; readonly atMs: number }[] = [];
-  /** Unix time of the stream's time 0, microseconds. */
-  #baseUs: number | undefined;
+  readonly #clock: StreamClock;
 
-  constructor(cname: string) {
+  /** `clock` is that of the tracks. */
+  constructor(cname: string, clock: StreamClock) {
     this.#cname = cname;
+    this.#clock = clock;
   }
 
   /**
@@ -32,8 +34,7 @@ export class SenderReports {
     this.#lastMs.set(track, nowMs);
     const { timestamp, ptsUs, clockRate } = track.position;
     const unixUs = Date.now() * 1000;
-    this.#baseUs ??= unixUs - ptsUs;
-    const aheadUs = unixUs - this.#baseUs - ptsUs;
+    const aheadUs = unixUs - this.#clock.unixUs(ptsUs);
     const ntp = ntpOfUnixMs(unixUs / 1000);
     this.#sent.push({ compact: compactNtp(ntp), atMs: nowMs });
     if (this.#sent.length > REMEMBERED) this.#sent.shift();
