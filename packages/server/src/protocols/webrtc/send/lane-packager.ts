@@ -1,6 +1,7 @@
 import {
   isRtpCodec,
   type MediaPacket,
+  ProtocolError,
   type RtpPacketizer,
   rtpClockRate,
   rtpPacketizer,
@@ -21,6 +22,8 @@ export interface PackagerOptions {
  */
 export class LanePackager {
   readonly lane: RtpLane;
+  /** Frames that were left out because they are not what their codec says. */
+  broken = 0;
   readonly #kind: Track['kind'];
   readonly #options: PackagerOptions;
   readonly #reader: Reader;
@@ -68,7 +71,17 @@ export class LanePackager {
     this.#format = { track, packetizationMode: this.#options.packetizationMode };
   }
 
+  /** A frame that can't be taken apart is left out: whoever published it, and its other viewers, hear nothing of it. */
   #packetize(packet: MediaPacket): void {
+    try {
+      this.#publishParts(packet);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.broken++;
+    }
+  }
+
+  #publishParts(packet: MediaPacket): void {
     const format = this.#format;
     if (this.#packetizer === undefined || format === undefined) return;
     const timestamp = Math.round((packet.ptsUs * rtpClockRate(packet.track)) / 1e6);
