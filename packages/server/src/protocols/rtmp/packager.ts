@@ -7,6 +7,7 @@ import {
   flvFrameTag,
   isFlvCarriable,
   type MediaPacket,
+  ProtocolError,
   silentFrame,
   type Track,
 } from '@sluice/media';
@@ -52,7 +53,7 @@ export class RtmpFormat implements FanOutFormat {
     for (const kind of ['video', 'audio'] as const) {
       const track = state[kind];
       if (track === undefined || track === previous?.[kind] || !this.carries(track)) continue;
-      const config = flvConfigTag(track);
+      const config = configOf(track);
       if (config !== undefined) parts.push(this.#message(kind, timeMs, config));
     }
     return Buffer.concat(parts);
@@ -66,6 +67,16 @@ export class RtmpFormat implements FanOutFormat {
       timestamp: timeMs,
     };
     return writeMessage(header, body, this.#options.chunkSize);
+  }
+}
+
+/** A broken configuration must not come back on its publisher by way of its viewers: players will tell. */
+function configOf(track: Track): Uint8Array | undefined {
+  try {
+    return flvConfigTag(track);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
   }
 }
 
