@@ -39,7 +39,7 @@ const DELTA = [0x10, 0x11, 0x02, 0x00];
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function percentile(sorted, share) {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 /** Sends 30 frames a second of 4 packets, 1 Mbit/s, and 50 packets of sound; each says when it was sent. */
