@@ -1,0 +1,34 @@
+import type { Track } from '@sluice/media';
+import { expect, test, vi } from 'vitest';
+import { TestCounters } from '../core/testing/hub.ts';
+import { EngineConversion } from './conversion.ts';
+import { DEFAULT_ENGINE_OPTIONS } from './options.ts';
+import { KEY_FRAME } from './wire.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+const VP8: Track = { id: 0, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
+
+test('passes on few of the requests for a key frame, however many come', () => {
+  vi.useFakeTimers();
+  let requests = 0;
+  const worker = {
+    canWrite: true,
+    send: ({ type }: { type: number }) => {
+      if (type === KEY_FRAME) requests++;
+    },
+  } as unknown as WorkerProcess;
+  const conversion = new EngineConversion({
+    ...{ number: 1, source: VP8, target: { codec: 'h264' }, options: DEFAULT_ENGINE_OPTIONS },
+    ...{ events: { onPacket: () => {}, onFailed: () => {} }, counters: new TestCounters(), onClosed: () => {} },
+  });
+  conversion.attach(worker);
+  conversion.push({ track: VP8, units: [Uint8Array.of(1)], ptsUs: 0, dtsUs: 0, key: true, byteLength: 1 });
+  for (let i = 0; i < 10_000; i++) {
+    conversion.requestKeyFrame();
+    if (i % 100 === 99) vi.advanceTimersByTime(10);
+  }
+  expect(requests).toBeGreaterThan(10);
+  expect(requests).toBeLessThanOrEqual(21);
+  conversion.close();
+  vi.useRealTimers();
+});
