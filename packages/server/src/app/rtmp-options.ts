@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AudioCodec, VideoCodec } from '@sluice/media';
 import { MediaServerError } from '../core/index.ts';
+import type { TlsIdentity } from '../io/index.ts';
 import {
   DEFAULT_RTMP_OPTIONS,
   type InBufferOptions,
@@ -10,7 +11,6 @@ import {
   type RtmpAddress,
   type RtmpOptions,
   type SupervisionOptions,
-  type TlsIdentity,
 } from '../protocols/rtmp/index.ts';
 import { parseActivity, parseAddress, type Settings } from './settings/index.ts';
 

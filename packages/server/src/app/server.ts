@@ -8,11 +8,10 @@ import {
   DEFAULT_CONTROL_OPTIONS,
   PrometheusCounters,
   SignallingServer,
-  type TlsIdentity,
 } from '../control/index.ts';
 import { Adaptations, ConnectionRegistry, type Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
 import { Engine } from '../engine/index.ts';
-import { type HttpMount, Ticker } from '../io/index.ts';
+import { type HttpMount, Ticker, type TlsIdentity } from '../io/index.ts';
 import { FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';

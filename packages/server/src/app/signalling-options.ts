@@ -1,4 +1,5 @@
-import type { SignallingOptions, TlsIdentity } from '../control/index.ts';
+import type { SignallingOptions } from '../control/index.ts';
+import type { TlsIdentity } from '../io/index.ts';
 import { webSocketKeepAlive } from './protocol-options.ts';
 import type { Settings } from './settings/index.ts';
 

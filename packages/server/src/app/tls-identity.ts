@@ -5,12 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { generate } from 'selfsigned';
 import { type Log, MediaServerError } from '../core/index.ts';
-
-/** Certificate chain and private key in PEM form. */
-export interface TlsIdentity {
-  readonly cert: string;
-  readonly key: string;
-}
+import type { TlsIdentity } from '../io/index.ts';
 
 export interface TlsIdentityOptions {
   /** PEM files; both empty for a certificate of our own making. Relative paths are under the data folder. */

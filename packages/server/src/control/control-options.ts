@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { MediaServerError } from '../core/index.ts';
-import type { TlsIdentity } from './tls-identity.ts';
+import type { TlsIdentity } from '../io/index.ts';
 
 /** Settings of the control server, named as in flashphoner.properties. */
 export interface ControlOptions {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { HealthBody } from '@sluice/contract';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { RateLimiter } from '../io/index.ts';
+import { RateLimiter, type TlsIdentity } from '../io/index.ts';
 import { consoleFiles } from './console/console-files.ts';
 import { historyRoute } from './console/history-route.ts';
 import { overview } from './console/overview.ts';
@@ -18,7 +18,6 @@ import { restRoutes } from './rest/rest-routes.ts';
 import { SecureListener } from './secure-listener.ts';
 import { statRoute } from './stat/stat-route.ts';
 import { describeOnce } from './stream-details.ts';
-import type { TlsIdentity } from './tls-identity.ts';
 import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;

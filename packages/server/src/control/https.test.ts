@@ -8,9 +8,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tlsIdentity } from '../app/tls-identity.ts';
 import { TestLog } from '../core/testing/hub.ts';
-import type { HttpMount } from '../io/index.ts';
+import type { HttpMount, TlsIdentity } from '../io/index.ts';
 import { ControlFixture } from './testing/control-fixture.ts';
-import type { TlsIdentity } from './tls-identity.ts';
 
 let fixture: ControlFixture;
 let identity: TlsIdentity;

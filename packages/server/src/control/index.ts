@@ -5,4 +5,3 @@ export { PrometheusCounters } from './metrics/prometheus-counters.ts';
 export { DEFAULT_SIGNALLING_OPTIONS, type SignallingAddress, type SignallingOptions } from './signalling/options.ts';
 export { type SignallingDeps, SignallingServer } from './signalling/signalling-server.ts';
 export type { AudioDetails, StreamDetails, VideoDetails } from './stream-details.ts';
-export type { TlsIdentity } from './tls-identity.ts';

@@ -1,9 +1,9 @@
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { createSecureContext } from 'node:tls';
+import type { TlsIdentity } from '../io/index.ts';
 import { listenError } from './listen-error.ts';
 import { OpenSockets } from './open-sockets.ts';
-import type { TlsIdentity } from './tls-identity.ts';
 
 export interface SecureListenerOptions {
   readonly host: string;

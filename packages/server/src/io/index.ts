@@ -1,3 +1,5 @@
 export * from './http-mount.ts';
 export * from './limited-log.ts';
+export * from './peer-address.ts';
 export * from './ticker.ts';
+export type * from './tls-identity.ts';

@@ -12,7 +12,7 @@ import type {
   PeerGateway,
   StreamRegistry,
 } from '../../core/index.ts';
-import type { RateLimiter } from '../../io/index.ts';
+import { connectionName, plainAddress, type RateLimiter } from '../../io/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, customFields, parseMessage, readFields } from './client-message.ts';
 import { ClientSession, echoOf } from './client-session.ts';
@@ -81,11 +81,9 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     this.#socket = request.socket;
     this.#context = context;
     this.#origin = request.headers.origin ?? '';
-    const { remotePort, localPort } = request.socket;
-    const remote = plainAddress(request.socket.remoteAddress);
     this.localAddress = plainAddress(request.socket.localAddress);
-    this.remoteAddress = remote;
-    this.sessionId = `/${remote}:${remotePort}/${this.localAddress}:${localPort}`;
+    this.remoteAddress = plainAddress(request.socket.remoteAddress);
+    this.sessionId = connectionName(request.socket);
     this.#log = context.log.child({ session: this.sessionId });
     this.#messages = new TokenBucket(context.options.messagesPerSecond, context.options.messageBurst);
     this.#nextPingMs = this.#openedMs + context.options.keepAliveIntervalMs;
@@ -275,9 +273,4 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     this.#context.ended(this, how);
     if (this.#session !== undefined) this.#log.info({ reason }, 'web client left');
   }
-}
-
-/** An IPv4 client of a dual-stack listener is shown as such. */
-function plainAddress(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:/, '');
 }

@@ -1,4 +1,4 @@
-import type { TlsIdentity } from '../tls-identity.ts';
+import type { TlsIdentity } from '../../io/index.ts';
 
 /** Where WebSockets are listened for. */
 export interface SignallingAddress {

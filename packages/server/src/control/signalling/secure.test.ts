@@ -7,7 +7,7 @@ import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tlsIdentity } from '../../app/tls-identity.ts';
 import { TestLog } from '../../core/testing/hub.ts';
-import type { TlsIdentity } from '../tls-identity.ts';
+import type { TlsIdentity } from '../../io/index.ts';
 import { SignallingFixture } from './testing/signalling-fixture.ts';
 import { WebSdkClient } from './testing/web-sdk-client.ts';
 

@@ -3,8 +3,8 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import type { Duplex } from 'node:stream';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { MediaServerError } from '../../core/index.ts';
+import type { TlsIdentity } from '../../io/index.ts';
 import { OpenSockets } from '../open-sockets.ts';
-import type { TlsIdentity } from '../tls-identity.ts';
 import type { SignallingAddress } from './options.ts';
 
 export interface WebSocketListenerOptions {

@@ -10,6 +10,7 @@ import {
   type SessionDescription,
   type Stream,
 } from '../../core/index.ts';
+import { connectionName, plainAddress } from '../../io/index.ts';
 import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
 import type { FlvContext, FlvPlace } from './server.ts';
 import { announcedTracks } from './start.ts';
@@ -53,7 +54,7 @@ export class FlvSession implements MediaSession {
     this.#context = context;
     const { socket } = transport.request;
     this.#remoteAddress = plainAddress(socket.remoteAddress);
-    this.sessionId = `/${this.#remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
+    this.sessionId = connectionName(socket);
     this.#log = context.log.child({ session: this.sessionId, stream: target.streamName });
     this.closed = new Promise((resolve) => {
       transport.onGone = (reason) => {
@@ -246,9 +247,4 @@ export class FlvSession implements MediaSession {
     const held = this.#context.faults.take();
     if (held >= 0) this.#log.warn({ reason, suppressed: held }, 'flv viewer refused or dropped');
   }
-}
-
-/** An IPv4 peer of a dual-stack listener is shown as such. */
-function plainAddress(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:/, '');
 }

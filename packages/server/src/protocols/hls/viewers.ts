@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { MediaSession, SessionDescription, SessionRegistry, Stream } from '../../core/index.ts';
+import { connectionName, plainAddress } from '../../io/index.ts';
 
 /** A viewer whose session was closed is refused for this long. */
 const BLOCK_MS = 10_000;
@@ -122,10 +123,10 @@ function viewerKey(request: IncomingMessage, streamName: string): string {
 }
 
 function sessionFacts(visit: Visit): Omit<SessionDescription, 'bytesOut'> {
-  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = visit.request.socket;
+  const { socket } = visit.request;
   const { name } = visit.stream;
   return {
-    sessionId: `/${plainAddress(remoteAddress)}:${remotePort}/${plainAddress(localAddress)}:${localPort}`,
+    sessionId: connectionName(socket),
     mediaSessionId: `${randomUUID()}-${name}-HLS`,
     appKey: 'defaultApp',
     protocol: 'hls',
@@ -135,16 +136,11 @@ function sessionFacts(visit: Visit): Omit<SessionDescription, 'bytesOut'> {
     status: 'PLAYING',
     createDate: Date.now(),
     transport: 'TCP',
-    remoteAddress: plainAddress(remoteAddress),
+    remoteAddress: plainAddress(socket.remoteAddress),
     bytesIn: 0,
     packets: 0,
     queuedBytes: 0,
     drops: {},
     custom: Object.fromEntries([...new URLSearchParams(visit.query)].slice(0, MAX_CUSTOM_PARAMETERS)),
   };
-}
-
-/** An IPv4 address as a dual-stack socket tells it, without the prefix `::ffff:`. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { MediaServerError } from '../../core/index.ts';
-import type { RtmpAddress, TlsIdentity } from './options.ts';
+import type { TlsIdentity } from '../../io/index.ts';
+import type { RtmpAddress } from './options.ts';
 
 export interface RtmpListenerOptions {
   readonly address: RtmpAddress;

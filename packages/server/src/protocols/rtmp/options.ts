@@ -1,4 +1,5 @@
 import type { AudioCodec, VideoCodec } from '@sluice/media';
+import type { TlsIdentity } from '../../io/index.ts';
 import type { InBufferOptions } from './in-buffer.ts';
 
 /** An address to listen on. */
@@ -8,12 +9,6 @@ export interface RtmpAddress {
   readonly port: number;
   /** Speaks RTMPS, RTMP inside TLS. */
   readonly secure?: boolean;
-}
-
-/** Certificate and private key in PEM form. */
-export interface TlsIdentity {
-  readonly cert: string;
-  readonly key: string;
 }
 
 /** How silent peers are found (functions-1 §1.1, "Connection supervision"). Times in milliseconds; 0: no such check. */

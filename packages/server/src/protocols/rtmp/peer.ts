@@ -13,8 +13,3 @@ export interface NamedRequest {
   readonly name: string;
   readonly custom: Readonly<Record<string, string>>;
 }
-
-/** An IPv4 peer of a dual-stack listener is shown as such. */
-export function plainAddress(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:/, '');
-}

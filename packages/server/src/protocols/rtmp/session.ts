@@ -8,9 +8,10 @@ import {
   MediaServerError,
   type Stream,
 } from '../../core/index.ts';
+import { connectionName, plainAddress } from '../../io/index.ts';
 import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
-import { APP_KEY, type NamedRequest, plainAddress, type RtmpPeer } from './peer.ts';
+import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
 import { RtmpPlayback } from './playback.ts';
 import { RtmpPublication } from './publication.ts';
 import { commandMessage, connectReply, reconnectRequest, sampleAccessMessage, statusMessage } from './replies.ts';
@@ -62,7 +63,7 @@ export class RtmpSession implements RtmpPeer {
     this.#socket = socket;
     this.#context = context;
     this.remoteAddress = plainAddress(socket.remoteAddress);
-    this.sessionId = `/${this.remoteAddress}:${socket.remotePort}/${plainAddress(socket.localAddress)}:${socket.localPort}`;
+    this.sessionId = connectionName(socket);
     this.#log = context.log.child({ session: this.sessionId });
     this.#supervision = new Supervision(context.options.supervision, this.#openedMs);
     this.#connection = new RtmpConnection(

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isValidStreamName } from '../../../core/index.ts';
+import { connectionName, plainAddress } from '../../../io/index.ts';
 
 /** At most this many parameters are read from a URL; the rest is left out. */
 const MAX_PARAMETERS = 64;
@@ -117,11 +118,5 @@ export function endpointsOf({ socket }: IncomingMessage): {
 } {
   const remoteAddress = plainAddress(socket.remoteAddress);
   const localAddress = plainAddress(socket.localAddress);
-  const sessionId = `/${remoteAddress}:${socket.remotePort ?? 0}/${localAddress}:${socket.localPort ?? 0}`;
-  return { sessionId, remoteAddress, localAddress };
-}
-
-/** An IPv4 address as a dual-stack socket tells it, without the prefix `::ffff:`. */
-function plainAddress(address = ''): string {
-  return address.replace(/^::ffff:/, '');
+  return { sessionId: connectionName(socket), remoteAddress, localAddress };
 }
