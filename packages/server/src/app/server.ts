@@ -143,6 +143,8 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
   const whipDeps = withWhip ? { ...hub, gateway: webrtc } : undefined;
   const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
   const whep = whipDeps && new WhipMount('play', whipDeps, whipOptions(settings));
+  if (webrtc === undefined && settings['ws.port'] !== 0)
+    options.log.warn({}, 'media_port_from=0 turns WebRTC off, and with it the Web SDK, WHIP and WHEP');
   const signalling =
     webrtc !== undefined && (settings['ws.port'] !== 0 || settings['wss.port'] !== 0)
       ? new SignallingServer({ ...hub, peers: webrtc }, signallingOptions(settings, { host, identity }))

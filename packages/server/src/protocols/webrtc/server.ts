@@ -204,13 +204,19 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     const ice = session.begin(peer);
     session.videoCodec = negotiated.video?.encodingName;
     session.audioCodec = negotiated.audio?.encodingName;
-    session.answer = writeAnswer(negotiated, {
-      sessionId: String(randomInt(2 ** 47)),
-      ice,
-      fingerprint: { algorithm: 'sha-256', value: certificate.fingerprint },
-      candidates: this.#transport.candidates(request.localAddress).flatMap((line) => parseIceCandidate(line) ?? []),
-      sending,
-    });
+    try {
+      session.answer = writeAnswer(negotiated, {
+        sessionId: String(randomInt(2 ** 47)),
+        ice,
+        fingerprint: { algorithm: 'sha-256', value: certificate.fingerprint },
+        candidates: this.#transport.candidates(request.localAddress).flatMap((line) => parseIceCandidate(line) ?? []),
+        sending,
+      });
+    } catch (error) {
+      // What has begun must not outlive an answer that was never given.
+      session.close();
+      throw error;
+    }
     const registration = this.#deps.sessions.add(session);
     this.#sessions.set(session.mediaSessionId, { session, registration });
     this.#peers.set(session, peer);
