@@ -15,6 +15,7 @@ export const DEBIAN_PACKAGES = [
   { name: 'curl', programs: ['curl'], for: ['e2e'] },
   { name: 'rtmpdump', programs: ['rtmpdump'], for: ['e2e'] },
   { name: 'chromium', programs: ['chromium'], for: ['e2e'] },
+  { name: 'firefox-esr', programs: ['firefox-esr'], for: ['e2e'] },
   { name: 'vlc-bin', programs: ['vlc'], for: ['e2e'] },
   { name: 'vlc-plugin-base', programs: [`${LIBRARIES}/vlc/plugins/codec/libavcodec_plugin.so`], for: ['e2e'] },
   { name: 'mpv', programs: ['mpv'], for: ['e2e'] },
