@@ -98,7 +98,7 @@ async function runInFirefox(base: string): Promise<void> {
       if (entry['type'] === wanted.type && entry['kind'] === wanted.kind) value = Number(entry[wanted.name] ?? 0);
     return value;
   };
-  setInterval(async () => {
+  const tell = async (): Promise<void> => {
     const told = {
       publisher: publisher.connectionState,
       player: player.connectionState,
@@ -108,7 +108,8 @@ async function runInFirefox(base: string): Promise<void> {
       error,
     };
     await fetch('/', { method: 'POST', body: JSON.stringify(told) });
-  }, 500);
+  };
+  setInterval(() => void tell(), 500);
   try {
     const camera = await navigator.mediaDevices.getUserMedia({ video: true, audio: true });
     for (const track of camera.getTracks())
