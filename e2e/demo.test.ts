@@ -40,7 +40,9 @@ describe('a server with the demo stream', () => {
     expect(metrics).toMatch(/sluice_rtmp_connections_total/);
   });
 
-  it(`plays in Chromium by the console's page for ${WATCH_SECONDS} s without a stall`, async () => {
+  it.concurrent(`plays in Chromium by the console's page for ${WATCH_SECONDS} s without a stall`, async ({
+    expect,
+  }) => {
     // A stream that has been live for a while: its first playlist has several segments then.
     await expect.poll(() => uptimeOf('demo'), { timeout: 20_000 }).toBeGreaterThan(8);
     const page = await browser.newPage();
@@ -68,17 +70,20 @@ describe('a server with the demo stream', () => {
     await page.close();
   });
 
-  it.each(['fmp4', 'ts'])(`plays in ffmpeg by HLS for ${WATCH_SECONDS} s without a warning (%s)`, async (container) => {
-    const own = await TestServer.start({ settings: { hls_container: container, publisher_reconnect_wait: 200 } });
-    const clip = join(own.folder, 'clip.mp4');
-    makeClip(clip, { seconds: 50, bframes: 2 });
-    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', own.rtmp('cam')]);
-    await own.untilLive('cam');
-    const args = ['-v', 'warning', '-xerror', '-i', own.hls('cam'), '-t', String(WATCH_SECONDS), '-f', 'null', '-'];
-    const player = new Ffmpeg(args);
-    expect(await player.exited, player.stderr).toBe(0);
-    expect(player.stderr.split('\n').filter((line) => line !== '' && !HARMLESS.test(line))).toEqual([]);
-    await publisher.stop();
-    await own.stop();
-  });
+  it.concurrent.for(['fmp4', 'ts'])(
+    `plays in ffmpeg by HLS for ${WATCH_SECONDS} s without a warning (%s)`,
+    async (container, { expect }) => {
+      const own = await TestServer.start({ settings: { hls_container: container, publisher_reconnect_wait: 200 } });
+      const clip = join(own.folder, 'clip.mp4');
+      makeClip(clip, { seconds: 50, bframes: 2 });
+      const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', own.rtmp('cam')]);
+      await own.untilLive('cam');
+      const args = ['-v', 'warning', '-xerror', '-i', own.hls('cam'), '-t', String(WATCH_SECONDS), '-f', 'null', '-'];
+      const player = new Ffmpeg(args);
+      expect(await player.exited, player.stderr).toBe(0);
+      expect(player.stderr.split('\n').filter((line) => line !== '' && !HARMLESS.test(line))).toEqual([]);
+      await publisher.stop();
+      await own.stop();
+    },
+  );
 });

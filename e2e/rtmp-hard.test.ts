@@ -82,8 +82,8 @@ describe('a publisher behind a line of 300 ms round trip that loses 2 % of its p
     expect(third).toBeGreaterThan(200);
     const growth = median(lags.slice(-third)) - median(lags.slice(0, third));
     expect(Math.abs(growth)).toBeLessThan(150);
-    // A lost packet costs a round trip, and what is sent meanwhile may lose one as well.
-    expect(Math.max(...lags)).toBeLessThan(1500);
+    // A lost packet costs a round trip, and what is sent again may be lost as well, more than once.
+    expect(Math.max(...lags)).toBeLessThan(3500);
     line.close();
   });
 });

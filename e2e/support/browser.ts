@@ -119,7 +119,8 @@ function play({ library, url, toneHz }: PlayOptions): void {
   globals['report'] = report;
   let restarts = 0;
   const onPicture = (_: number, { mediaTime }: { mediaTime: number }): void => {
-    report.pictureTimes.push(mediaTime);
+    // A player that waits may be handed the picture that it shows already.
+    if (mediaTime !== report.pictureTimes.at(-1)) report.pictureTimes.push(mediaTime);
     video.requestVideoFrameCallback(onPicture);
   };
   video.requestVideoFrameCallback(onPicture);

@@ -45,7 +45,9 @@ export function describeWatched(watched: Watched): string {
   const { pictures, toneMs } = watched;
   const times = pictures.map((picture) => picture.timeMs?.toFixed(0) ?? '?');
   const distinct = new Set(pictures.map(({ hash }) => hash)).size;
-  return `${watched.decoded ?? pictures.length} pictures (${distinct} distinct, ${times[0]} to ${times.at(-1)} ms), ${toneMs} ms of tone`;
+  const back = pictures.findIndex(({ timeMs }, i) => i > 0 && (timeMs ?? 0) <= (pictures[i - 1]?.timeMs ?? -1));
+  const order = back > 0 ? `, time does not rise from ${times[back - 1]} to ${times[back]}` : '';
+  return `${watched.decoded ?? pictures.length} pictures (${distinct} distinct, ${times[0]} to ${times.at(-1)} ms${order}), ${toneMs} ms of tone`;
 }
 
 function hasPicture(watched: Watched): boolean {
