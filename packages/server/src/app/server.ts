@@ -9,7 +9,15 @@ import {
   PrometheusCounters,
   SignallingServer,
 } from '../control/index.ts';
-import { Adaptations, ConnectionRegistry, type Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
+import {
+  Adaptations,
+  ConnectionRegistry,
+  type Log,
+  OPEN_ACCESS,
+  RecentEndings,
+  SessionRegistry,
+  StreamRegistry,
+} from '../core/index.ts';
 import { Engine } from '../engine/index.ts';
 import { type HttpMount, Ticker, type TlsIdentity } from '../io/index.ts';
 import { FlvServer } from '../protocols/flv/index.ts';
@@ -117,6 +125,8 @@ function makeHub({ settings, log }: StartOptions) {
     streams,
     sessions: new SessionRegistry(),
     connections: new ConnectionRegistry(),
+    endings: new RecentEndings(),
+    access: OPEN_ACCESS,
     adaptations: new Adaptations({ converter: engine, log, counters }),
     engine,
     log,

@@ -1,3 +1,4 @@
+import type { LogLevel } from './ports.ts';
 import type { SessionProtocol } from './session-registry.ts';
 
 /** A client's connection in the terms of the REST API (rest-api.md §2, Connection object). */
@@ -36,6 +37,10 @@ export interface ClientConnection {
   describe(): ConnectionDescription;
   /** Ends all that the connection carries, then the connection. Idempotent. */
   close(reason: string): void;
+  /** Hands an object to the application of this client (`/data/send`); absent where the protocol can't carry it. */
+  sendData?(operationId: string, payload: unknown): void;
+  /** Least severe lines that are logged about this client (`/connection/set_log_level`). */
+  setLogLevel?(level: LogLevel): void;
 }
 
 /** All connections that can be listed and terminated, by session id. */

@@ -18,6 +18,10 @@ export const ERRORS = {
     meaning: 'the client can not take the stream as it is, and the settings forbid to convert it',
   },
   PEER_LIMIT: { status: 503, meaning: 'the server carries as many WebRTC peers as its settings allow' },
+  TOKEN_REQUIRED: { status: 401, meaning: 'a stream token is needed, and none came or it can not be used' },
+  ACCESS_DENIED: { status: 403, meaning: 'the back end, a stream token or a list of addresses forbids it' },
+  APPLICATION_UNKNOWN: { status: 403, meaning: 'no application has the key (appKey) that the client names' },
+  TOO_MANY_ATTEMPTS: { status: 429, meaning: 'too many failed attempts came from that address' },
   PORT_IN_USE: { status: 500, meaning: 'a listening port is taken by another program' },
   CONFIG_INVALID: { status: 500, meaning: 'a setting has a value that is not allowed' },
 } as const satisfies Record<string, { status: number; meaning: string }>;

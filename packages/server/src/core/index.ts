@@ -1,3 +1,4 @@
+export * from './access.ts';
 export * from './adaptations/index.ts';
 export * from './arrival-meter.ts';
 export * from './connection-registry.ts';
@@ -13,6 +14,7 @@ export * from './ports.ts';
 export * from './protocol-deps.ts';
 export * from './rate-meter.ts';
 export * from './reader.ts';
+export * from './recent-endings.ts';
 export * from './rtp-lane.ts';
 export * from './session-registry.ts';
 export * from './stream.ts';

@@ -1,5 +1,7 @@
 import type { Stream } from './stream.ts';
 
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
 /** What the hub and the protocols need from outside; the composition root supplies it, tests supply their own. */
 export interface Log {
   child(bindings: Readonly<Record<string, unknown>>): Log;

@@ -1,3 +1,4 @@
+import type { AccessControl } from './access.ts';
 import type { Adaptations } from './adaptations/adaptations.ts';
 import type { ConnectionRegistry } from './connection-registry.ts';
 import type { Counters, Log, StreamResolver } from './ports.ts';
@@ -10,6 +11,8 @@ export interface ProtocolDeps {
   readonly streams: StreamRegistry;
   readonly sessions: SessionRegistry;
   readonly connections: ConnectionRegistry;
+  /** Asked before a client connects, publishes or plays. */
+  readonly access: AccessControl;
   /** Asked in order for names that are not live. */
   readonly resolvers: readonly StreamResolver[];
   /** Forms of streams for viewers that can't take them as they are. */

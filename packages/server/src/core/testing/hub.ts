@@ -1,3 +1,4 @@
+import { type AccessControl, OPEN_ACCESS } from '../access.ts';
 import { Adaptations } from '../adaptations/adaptations.ts';
 import { ConnectionRegistry } from '../connection-registry.ts';
 import type { Converter } from '../converter.ts';
@@ -52,6 +53,7 @@ export function testHub(
   sessions: SessionRegistry;
   connections: ConnectionRegistry;
   adaptations: Adaptations;
+  access: AccessControl;
   log: TestLog;
   counters: TestCounters;
 } {
@@ -63,6 +65,7 @@ export function testHub(
     sessions: new SessionRegistry(),
     connections: new ConnectionRegistry(),
     adaptations: new Adaptations({ converter, log, counters }),
+    access: OPEN_ACCESS,
     log,
     counters,
   };

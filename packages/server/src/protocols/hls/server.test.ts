@@ -7,6 +7,7 @@ import { type MediaPacket, Mp4Reader, type Track } from '@sluice/media';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   Adaptations,
+  OPEN_ACCESS,
   type Publisher,
   SessionRegistry,
   type Stream,
@@ -61,7 +62,7 @@ async function makeRig(options: Partial<HlsOptions> = {}, resolvers: StreamResol
   const log = fakeLog();
   const counters = fakeCounters();
   const adaptations = new Adaptations({ converter: undefined, log, counters });
-  const deps = { streams, sessions, resolvers, adaptations, log, counters, ticker };
+  const deps = { streams, sessions, resolvers, adaptations, access: OPEN_ACCESS, log, counters, ticker };
   const server = new HlsServer(deps, { host: '127.0.0.1', port: 0, startWaitMs: 5000, autoStart: true, ...options });
   await server.start();
   const rig = { ...deps, server, base: `http://127.0.0.1:${server.port}` };

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import {
+  type AccessControl,
   type Adaptations,
   type AdaptedStream,
   type ConnectionRegistry,
@@ -60,6 +61,7 @@ export class RtmpServer implements RtmpContext {
   readonly streams: StreamRegistry;
   readonly sessions: SessionRegistry;
   readonly connections: ConnectionRegistry;
+  readonly access: AccessControl;
   readonly resolvers: readonly StreamResolver[];
   readonly adaptations: Adaptations;
   readonly log: Log;
@@ -80,6 +82,7 @@ export class RtmpServer implements RtmpContext {
     this.streams = deps.streams;
     this.sessions = deps.sessions;
     this.connections = deps.connections;
+    this.access = deps.access;
     this.resolvers = deps.resolvers;
     this.adaptations = deps.adaptations;
     this.log = deps.log;

@@ -1,0 +1,79 @@
+import {
+  type AccessControl,
+  type ClientAccess,
+  type ClientIntroduction,
+  type Fields,
+  OPEN_ACCESS,
+  type StreamAccess,
+  type StreamRequestFacts,
+} from '../access.ts';
+import { MediaServerError } from '../errors.ts';
+import type { MediaSession } from '../session-registry.ts';
+
+/** One call of a protocol: what it asked or told, in order. */
+export interface AccessCall {
+  readonly what: string;
+  readonly fields: Fields;
+}
+
+/** What is answered to one question: nothing is yes. Given late when it is a promise. */
+export type AccessAnswer = { readonly deny?: string; readonly fields?: Fields } | undefined;
+
+/** An AccessControl that does what a test says, and keeps what it was asked and told. */
+export class ScriptedAccess implements AccessControl {
+  readonly calls: AccessCall[] = [];
+  readonly sessions: MediaSession[] = [];
+  /** Decides; `what` is `connect`, `publish`, `play`, `view` or the name of a hook. */
+  answer: (what: string, fields: Fields) => AccessAnswer | Promise<AccessAnswer> = () => undefined;
+
+  /** The names of all calls, in order. */
+  get whats(): readonly string[] {
+    return this.calls.map(({ what }) => what);
+  }
+
+  async connect(client: ClientIntroduction): Promise<ClientAccess> {
+    const { close: _close, ...facts } = client;
+    const fields = await this.#ask('connect', { ...facts });
+    const open = await OPEN_ACCESS.connect(client);
+    return {
+      ...open,
+      fields: { ...open.fields, ...fields },
+      established: (late) => this.#tell('established', late ?? {}),
+      publish: (request) => this.#admit('publish', request),
+      play: (request) => this.#admit('play', request),
+      ask: async (hook, asked) => ({ ...asked, ...(await this.#ask(hook, asked)) }),
+      tell: (hook, told) => this.#tell(hook, told),
+      end: (reason) => this.#tell('end', { reason }),
+    };
+  }
+
+  async view(viewer: Fields & Parameters<AccessControl['view']>[0]): Promise<void> {
+    await this.#ask('view', viewer);
+  }
+
+  async #admit(what: 'publish' | 'play', request: StreamRequestFacts): Promise<StreamAccess> {
+    const changed = await this.#ask(what, { ...request });
+    const name = typeof changed['name'] === 'string' ? changed['name'] : request.name;
+    return {
+      name,
+      fields: { ...request.fields, ...changed, name },
+      active: (session) => {
+        this.sessions.push(session);
+        this.#tell('active', { mediaSessionId: session.mediaSessionId });
+      },
+      stopping: () => this.#tell('stopping', { name }),
+      ended: (status, info) => this.#tell('ended', { name, status, info }),
+    };
+  }
+
+  async #ask(what: string, fields: Fields): Promise<Fields> {
+    this.#tell(what, fields);
+    const answer = await this.answer(what, fields);
+    if (answer?.deny !== undefined) throw new MediaServerError('ACCESS_DENIED', answer.deny);
+    return answer?.fields ?? {};
+  }
+
+  #tell(what: string, fields: Fields): void {
+    this.calls.push({ what, fields });
+  }
+}
