@@ -1,17 +1,36 @@
 import { defineConfig } from 'vitest/config';
 
+/** End-to-end tests that mostly wait for media in real time: two of them at once disturb neither. */
+const WAITING = [
+  'demo',
+  'flv',
+  'in-buffer',
+  'rtmp-changes',
+  'rtmp-clocks',
+  'rtmp-hard',
+  'rtmp-metadata',
+  'rtmp-options',
+  'rtmp-restrictions',
+  'rtmp',
+  'start',
+].map((name) => `e2e/${name}.test.ts`);
+
+const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
+
 export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
       { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
+      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: [...WAITING, '**/node_modules/**'],
+          ...TIMEOUTS,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -67,7 +67,8 @@ async function runVitest(kind, filters) {
   const code = await runTool('vitest/vitest.mjs', [
     'run',
     '--project',
-    kind,
+    // End-to-end tests are two projects: see vitest.config.ts.
+    kind === 'e2e' ? 'e2e*' : kind,
     '--passWithNoTests',
     ...reporters,
     ...filters,
