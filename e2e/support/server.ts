@@ -11,28 +11,37 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SLUICE = join(ROOT, 'packages/server/bin/sluice.mjs');
 const START_TIMEOUT_MS = 20_000;
 
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Free ports are looked for below those that the system gives to outgoing connections, from a place of this process's
+ * own, so that nobody takes one before its server does.
+ */
+const PORTS = { first: 10_000, count: 20_000 };
+let nextPort = Math.floor(Math.random() * PORTS.count);
+
+/** A TCP port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  return findPort((port, settled) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
+    server.once('error', () => settled(false));
+    server.listen(port, () => server.close(() => settled(true)));
   });
 }
 
-/** A UDP port that was free a moment ago. */
-export function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** A UDP port that nobody listens on. */
+export async function freeUdpPort(): Promise<number> {
+  return findPort((port, settled) => {
     const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
+    socket.once('error', () => settled(false));
+    socket.bind(port, () => socket.close(() => settled(true)));
   });
+}
+
+async function findPort(probe: (port: number, settled: (free: boolean) => void) => void): Promise<number> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = PORTS.first + (nextPort++ % PORTS.count);
+    if (await new Promise<boolean>((settled) => probe(port, settled))) return port;
+  }
+  throw new Error('no free port');
 }
 
 /** Ports for all that a server listens on, so that several can run beside each other. */
