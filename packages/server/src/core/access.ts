@@ -15,10 +15,11 @@ export interface AccessControl {
    */
   connect(client: ClientIntroduction): Promise<ClientAccess>;
   /**
-   * Asks for a viewer that has no connection, before each playlist or segment: answers come from a cache.
-   * @throws MediaServerError TOKEN_REQUIRED, ACCESS_DENIED or TOO_MANY_ATTEMPTS
+   * Asks for a viewer that has no connection, before each playlist or segment: answers come from a cache. Undefined
+   * when the answer is known to be yes at once, so that most requests cost no promise.
+   * @throws MediaServerError TOKEN_REQUIRED, ACCESS_DENIED or TOO_MANY_ATTEMPTS, by the promise only
    */
-  view(viewer: ViewerIntroduction): Promise<void>;
+  view(viewer: ViewerIntroduction): Promise<void> | undefined;
 }
 
 /** What a client says of itself when it connects; for a protocol without connections, when it asks for its stream. */
@@ -97,6 +98,8 @@ export interface StreamAccess {
 /** What a viewer without a connection shows with each request. */
 export interface ViewerIntroduction {
   readonly sessionId: string;
+  /** The viewer's session in the registry; of a viewer without one the id that its session gets when it is let in. */
+  readonly mediaSessionId: string;
   readonly appKey: string;
   readonly protocol: SessionProtocol;
   readonly mediaProvider: string;
@@ -122,7 +125,7 @@ export type EventHook = 'StreamEvent' | 'DataStatusEvent' | 'BugReportStatusEven
 /** Lets everybody do everything and tells nobody: for parts that are tried alone. */
 export const OPEN_ACCESS: AccessControl = {
   connect: async (client) => openClient(client),
-  view: async () => {},
+  view: () => undefined,
 };
 
 function openClient({ appKey, custom, fields }: ClientIntroduction): ClientAccess {
