@@ -5,8 +5,8 @@ import Type, { type Static } from 'typebox';
  * empty, 0 or false.
  */
 export const ConnectionObject = Type.Object({
-  /** Parameters that the client connected with. */
-  custom: Type.Record(Type.String(), Type.String()),
+  /** What the client connected with: any JSON by field. */
+  custom: Type.Record(Type.String(), Type.Unknown()),
   nodeId: Type.Optional(Type.String()),
   appKey: Type.String(),
   /** `/<client ip>:<port>/<server ip>:<port>`; names the connection to `/connection/terminate`. */

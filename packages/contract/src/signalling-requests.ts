@@ -62,6 +62,9 @@ export const StreamRequest = Type.Object({
   /** `UDP` or `TCP`. */
   transport: Type.Optional(Type.String({ maxLength: 64 })),
   cvoExtension: Type.Optional(Type.Boolean()),
+  /** What the page asked its browser for, and the devices that it has; for hooks only. */
+  constraints: Type.Optional(Type.Unknown()),
+  localMediaInfo: Type.Optional(Type.Unknown()),
 });
 
 export type StreamRequest = Static<typeof StreamRequest>;

@@ -27,6 +27,8 @@ export const STREAM_INFO = {
   fileNotFound: 'File not found',
   keepAlive: 'Terminated by keep-alive',
   transcodingDisabled: 'Transcoding required, but disabled',
+  /** The back end, a stream token or an address list says no, and gives no words of its own. */
+  restricted: 'Restricted access',
 } as const;
 
 export type StreamInfo = (typeof STREAM_INFO)[keyof typeof STREAM_INFO];

@@ -60,7 +60,7 @@ export interface ClientAccess {
   /** Tells of something that has happened. */
   tell(hook: EventHook, fields: Fields): void;
   /** `body` without the fields that the back end has kept from the client for that hook. */
-  forClient(hook: DirectHook | EventHook | 'publishStream' | 'playStream', body: Fields): Fields;
+  forClient(hook: ClientHook, body: Fields): Fields;
   /** The client is gone. What it published and played has been told before. Idempotent. */
   end(reason: string): void;
 }
@@ -121,6 +121,16 @@ export type DirectHook =
 
 /** Hooks that only tell (kind 3), but for those of connections and streams, which follow by themselves. */
 export type EventHook = 'StreamEvent' | 'DataStatusEvent' | 'BugReportStatusEvent' | 'SessionDebugStatusEvent';
+
+/** Hooks whose fields reach the client too, so that the back end can keep some from it (`clientExclude`). */
+export type ClientHook =
+  | DirectHook
+  | EventHook
+  | 'connect'
+  | 'ConnectionStatusEvent'
+  | 'publishStream'
+  | 'playStream'
+  | 'StreamStatusEvent';
 
 /** Lets everybody do everything and tells nobody: for parts that are tried alone. */
 export const OPEN_ACCESS: AccessControl = {

@@ -1,3 +1,4 @@
+import type { Fields } from './access.ts';
 import type { LogLevel } from './ports.ts';
 import type { SessionProtocol } from './session-registry.ts';
 
@@ -27,8 +28,8 @@ export interface ConnectionDescription {
   /** Bytes since the connection was made. */
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Parameters of the connection, without those of its streams. */
-  readonly custom: Readonly<Record<string, string>>;
+  /** Parameters of the connection, without those of its streams; Web SDK: the application's own object. */
+  readonly custom: Fields;
 }
 
 /** A long-lived connection of a client, whether or not it publishes or plays. */

@@ -1,40 +1,77 @@
 import { type ErrorCode, MediaServerError } from './errors.ts';
+import type { PeerEndReason } from './peer-gateway.ts';
 
-/** Why a publication or playback ended or could not begin, in words that the Web SDK and back ends know. */
+/**
+ * Words for why a publication or playback is over or could not begin. Applications of the Web SDK and back ends compare
+ * them (websdk-signalling.md §6.3).
+ */
 export const ENDING_INFO = {
-  /** The client's own wish. */
-  stoppedByUser: 'Stopped by user',
-  /** The client's connection is gone. */
-  sessionDisconnect: 'Stopped by session disconnect',
-  /** What was played is over. */
-  publisherStop: 'Stopped by publisher stop',
-  /** Nothing came for too long. */
+  iceTimeout: 'Failed by ICE timeout',
+  iceKeepAlive: 'Failed by ICE keep alive',
+  dtlsFingerprint: 'Failed by DTLS fingerprint error',
+  dtlsError: 'Failed by DTLS error',
   rtpActivity: 'Failed by RTP activity',
-  terminated: 'Stopped by rest /terminate',
-  shutdown: 'Requested stream shutdown',
+  sessionDisconnect: 'Stopped by session disconnect',
+  restTerminate: 'Stopped by rest /terminate',
+  publisherStop: 'Stopped by publisher stop',
+  stoppedByUser: 'Stopped by user',
   error: 'Failed by error',
+  /** The offer can not be used, or there is no room for another peer. */
+  notAdded: 'Failed to add stream to proxy',
   notFound: 'Stream not found',
   nameInUse: 'Stream name is already in use',
-  badName: 'Bad URI',
-  notAdded: 'Failed to add stream to proxy',
-  noCommonCodecs: 'No common codecs',
-  transcodingDisabled: 'Transcoding required, but disabled',
-  fileNotFound: 'File not found',
+  idInUse: 'MediaSessionId is already in use',
   badFile: 'File has wrong format',
+  noCommonCodecs: 'No common codecs',
+  badUri: 'Bad URI',
+  shutdown: 'Requested stream shutdown',
+  fileNotFound: 'File not found',
+  keepAlive: 'Terminated by keep-alive',
+  transcodingDisabled: 'Transcoding required, but disabled',
+  /** Where nobody gave other words. */
+  restricted: 'Restricted access',
 } as const;
+
+const OF_END: Readonly<Record<PeerEndReason, string>> = {
+  ice_timeout: ENDING_INFO.iceTimeout,
+  ice_keep_alive: ENDING_INFO.iceKeepAlive,
+  dtls_error: ENDING_INFO.dtlsError,
+  dtls_fingerprint: ENDING_INFO.dtlsFingerprint,
+  rtp_activity: ENDING_INFO.rtpActivity,
+  publisher_stopped: ENDING_INFO.publisherStop,
+  terminated: ENDING_INFO.restTerminate,
+  peer_closed: ENDING_INFO.stoppedByUser,
+  not_playable: ENDING_INFO.transcodingDisabled,
+  server_stops: ENDING_INFO.shutdown,
+  internal_error: ENDING_INFO.error,
+};
 
 const OF_ERROR: Readonly<Partial<Record<ErrorCode, string>>> = {
   STREAM_NOT_FOUND: ENDING_INFO.notFound,
   STREAM_NAME_BUSY: ENDING_INFO.nameInUse,
-  STREAM_NAME_INVALID: ENDING_INFO.badName,
+  STREAM_NAME_INVALID: ENDING_INFO.badUri,
   STREAM_LIMIT: ENDING_INFO.notAdded,
+  PEER_LIMIT: ENDING_INFO.notAdded,
+  SDP_INVALID: ENDING_INFO.notAdded,
   NO_COMMON_CODECS: ENDING_INFO.noCommonCodecs,
+  MEDIA_SESSION_BUSY: ENDING_INFO.idInUse,
   TRANSCODING_DISABLED: ENDING_INFO.transcodingDisabled,
   FILE_NOT_FOUND: ENDING_INFO.fileNotFound,
   FILE_INVALID: ENDING_INFO.badFile,
 };
 
-/** The known words for why something could not begin. */
-export function infoOfFailure(error: unknown): string {
-  return (error instanceof MediaServerError ? OF_ERROR[error.code] : undefined) ?? ENDING_INFO.error;
+/** What the access control says no with; its own words are for the client. */
+const DENIALS: readonly ErrorCode[] = ['TOKEN_REQUIRED', 'ACCESS_DENIED', 'APPLICATION_UNKNOWN', 'TOO_MANY_ATTEMPTS'];
+const KNOWN: ReadonlySet<string> = new Set(Object.values(ENDING_INFO));
+
+/** The word for why a peer ended. The operator's own reason goes through when clients know it. */
+export function infoOfEnd(reason: PeerEndReason, detail: string): string {
+  return reason === 'terminated' && KNOWN.has(detail) ? detail : OF_END[reason];
+}
+
+/** The word for why a stream could not begin; for a denial, what the access control says. */
+export function infoOfError(error: unknown): string {
+  if (!(error instanceof MediaServerError)) return ENDING_INFO.error;
+  if (DENIALS.includes(error.code)) return error.message || ENDING_INFO.restricted;
+  return OF_ERROR[error.code] ?? ENDING_INFO.error;
 }

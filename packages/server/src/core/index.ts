@@ -4,6 +4,7 @@ export * from './arrival-meter.ts';
 export * from './connection-registry.ts';
 export * from './converter.ts';
 export * from './ending-info.ts';
+export * from './ending-info.ts';
 export * from './errors.ts';
 export * from './fan-out.ts';
 export * from './fan-out-viewer.ts';

@@ -4,7 +4,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** What the hub and the protocols need from outside; the composition root supplies it, tests supply their own. */
 export interface Log {
-  child(bindings: Readonly<Record<string, unknown>>): Log;
+  /** A log whose lines carry `bindings` too. With a `level` it writes lines from that one on, whatever its parent does. */
+  child(bindings: Readonly<Record<string, unknown>>, options?: { readonly level: LogLevel }): Log;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -1,15 +1,16 @@
 import { STREAM_INFO, type StreamRequest, type StreamStatus } from '@sluice/contract';
-import type {
-  PeerEndReason,
-  PeerEvents,
-  PeerGateway,
-  PeerRequest,
-  PeerSession,
-  StreamSignal,
+import {
+  infoOfEnd,
+  infoOfError,
+  type PeerEndReason,
+  type PeerEvents,
+  type PeerGateway,
+  type PeerRequest,
+  type PeerSession,
+  type StreamSignal,
 } from '../../core/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { customFields, numberOf } from './client-message.ts';
-import { infoOfEnd, infoOfError } from './stream-info.ts';
 import type { Player, StreamPlayers } from './stream-players.ts';
 import { streamStatus } from './stream-status.ts';
 

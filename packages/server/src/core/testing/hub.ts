@@ -2,32 +2,44 @@ import { type AccessControl, OPEN_ACCESS } from '../access.ts';
 import { Adaptations } from '../adaptations/adaptations.ts';
 import { ConnectionRegistry } from '../connection-registry.ts';
 import type { Converter } from '../converter.ts';
-import type { CounterName, Counters, Log } from '../ports.ts';
+import type { CounterName, Counters, Log, LogLevel } from '../ports.ts';
 import { SessionRegistry } from '../session-registry.ts';
 import { StreamRegistry } from '../stream-registry.ts';
 
-/** Keeps every line, for tests that look at what was logged. */
-export class TestLog implements Log {
-  readonly lines: { level: string; message: string; fields: object }[] = [];
+const SEVERITY: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
-  child(): Log {
-    return this;
+/** Keeps every line, for tests that look at what was logged; children with a level keep those from that one on. */
+export class TestLog implements Log {
+  readonly lines: { level: string; message: string; fields: object }[];
+  readonly #least: number;
+
+  constructor(lines: TestLog['lines'] = [], level: LogLevel = 'debug') {
+    this.lines = lines;
+    this.#least = SEVERITY.indexOf(level);
+  }
+
+  child(_bindings: object, options?: { readonly level: LogLevel }): Log {
+    return options === undefined ? this : new TestLog(this.lines, options.level);
   }
 
   debug(fields: object, message: string): void {
-    this.lines.push({ level: 'debug', message, fields });
+    this.#keep('debug', message, fields);
   }
 
   info(fields: object, message: string): void {
-    this.lines.push({ level: 'info', message, fields });
+    this.#keep('info', message, fields);
   }
 
   warn(fields: object, message: string): void {
-    this.lines.push({ level: 'warn', message, fields });
+    this.#keep('warn', message, fields);
   }
 
   error(fields: object, message: string): void {
-    this.lines.push({ level: 'error', message, fields });
+    this.#keep('error', message, fields);
+  }
+
+  #keep(level: LogLevel, message: string, fields: object): void {
+    if (SEVERITY.indexOf(level) >= this.#least) this.lines.push({ level, message, fields });
   }
 }
 
