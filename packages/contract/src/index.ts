@@ -1,4 +1,5 @@
 export * from './connection-object.ts';
+export * from './console/index.ts';
 export * from './error-body.ts';
 export * from './explain-answer.ts';
 export * from './explain-finding.ts';

@@ -12,6 +12,7 @@ import {
   renderSettings,
   renderSettingsReference,
   SettingsError,
+  viewSettings,
 } from './settings/index.ts';
 import { serverVersion } from './version.ts';
 
@@ -117,16 +118,28 @@ function check(invocation: Invocation, context: CliContext): number {
 }
 
 async function start(invocation: Invocation, context: CliContext): Promise<number> {
-  const { settings, warnings } = load(invocation, context);
+  const loaded = load(invocation, context);
+  const { settings, warnings } = loaded;
   try {
     mkdirSync(invocation.dataDir, { recursive: true });
   } catch (error) {
     throw new SettingsError([`${invocation.dataDir}: the data folder can not be made: ${messageOf(error)}`]);
   }
-  const log = createLog(settings.log_level, settings.log_format, process.stderr.isTTY === true);
+  const { log, recent } = createLog({
+    level: settings.log_level,
+    format: settings.log_format,
+    isTTY: process.stderr.isTTY === true,
+  });
   for (const warning of warnings) log.warn({}, warning);
   return serve(
-    { settings, dataDir: invocation.dataDir, demo: invocation.demo, log },
+    {
+      settings,
+      dataDir: invocation.dataDir,
+      demo: invocation.demo,
+      log,
+      recentLog: recent,
+      settingsView: viewSettings(loaded, configFile(invocation)),
+    },
     { version: serverVersion(), out: context.out },
   );
 }

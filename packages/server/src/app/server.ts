@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { SettingsBody } from '@sluice/contract';
 import {
   type ControlDeps,
   ControlServer,
@@ -43,6 +44,9 @@ export interface StartOptions {
   /** Publish the stream `demo` from the clip that comes with the server. */
   readonly demo: boolean;
   readonly log: Log;
+  /** What the console shows of the log and the settings. */
+  readonly recentLog?: ControlDeps['recentLog'];
+  readonly settingsView?: SettingsBody | undefined;
 }
 
 export interface RunningServer {
@@ -189,7 +193,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
 }
 
 function makeControl(
-  { settings, demo }: StartOptions,
+  { settings, demo, recentLog, settingsView }: StartOptions,
   hub: Hub,
   parts: {
     readonly host: string;
@@ -206,6 +210,9 @@ function makeControl(
     ports: parts.ports,
     demoStreamName: demo ? DEMO_STREAM : undefined,
     mounts: parts.mounts,
+    recentLog,
+    settingsView: settingsView && (() => settingsView),
+    maxStreams: settings.max_streams,
   };
   const { identity } = parts;
   return new ControlServer(deps, {

@@ -1,3 +1,4 @@
+import type { LogBody, SettingsBody } from '@sluice/contract';
 import type { ConnectionRegistry, Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
 import type { HttpMount } from '../io/index.ts';
 import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
@@ -11,6 +12,12 @@ export interface ControlPorts {
   readonly wss: number;
   /** True when WHIP and WHEP answer on the web ports. */
   readonly webrtc: boolean;
+}
+
+/** The newest lines of the server's log. */
+export interface RecentLog {
+  /** Lines with a greater number than `number`, the oldest first, `limit` of the newest at most. */
+  since(number: number, limit: number): LogBody;
 }
 
 /** What the control server needs from the composition root. */
@@ -35,4 +42,10 @@ export interface ControlDeps {
    * what is still open half a second after `close` was called is cut off.
    */
   readonly mounts?: readonly HttpMount[] | undefined;
+  /** Settings in force, without secrets, for the console; absent: it has no such page. */
+  readonly settingsView?: (() => SettingsBody) | undefined;
+  /** Absent where no log is kept. */
+  readonly recentLog?: RecentLog | undefined;
+  /** Streams that may be live at once. */
+  readonly maxStreams?: number | undefined;
 }

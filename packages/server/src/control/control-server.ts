@@ -3,8 +3,9 @@ import type { HealthBody } from '@sluice/contract';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { RateLimiter, type TlsIdentity } from '../io/index.ts';
 import { consoleFiles } from './console/console-files.ts';
-import { historyRoute } from './console/history-route.ts';
-import { overview } from './console/overview.ts';
+import { consoleRoutes } from './console/console-routes.ts';
+import { ServerSamples } from './console/server-samples.ts';
+import { describeAll, SessionSamples } from './console/session-samples.ts';
 import { StreamHistories } from './console/stream-histories.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { type ControlOptions, corsHeaders } from './control-options.ts';
@@ -38,6 +39,8 @@ export class ControlServer {
   readonly #mounts: MountedProtocols;
   readonly #vitals = new ProcessVitals();
   readonly #histories: StreamHistories;
+  readonly #sessionSamples = new SessionSamples();
+  readonly #serverSamples = new ServerSamples();
   readonly #errorLog = new RateLimiter(5);
   #app: FastifyInstance | undefined;
   #secure: SecureListener | undefined;
@@ -83,9 +86,11 @@ export class ControlServer {
     this.#app = app;
     this.#metrics.start();
     this.#histories.start();
+    this.#serverSamples.start();
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
     statRoute(app, { deps: this.#deps, vitals: this.#vitals, machine: new Machine() }, this.#cors);
     this.#infoRoutes(app);
+    this.#consoleRoutes(app);
     await app.register(
       (scope, _options, done) => {
         restRoutes(scope, this.#deps, this.#cors);
@@ -115,13 +120,25 @@ export class ControlServer {
     await this.#app?.close();
     this.#metrics.close();
     this.#histories.close();
+    this.#serverSamples.close();
     this.#vitals.close();
   }
 
   #sample(): void {
     const nowMs = performance.now();
+    const wallMs = Date.now();
+    const sessions = describeAll(this.#deps.sessions);
     this.#vitals.sample(nowMs);
-    this.#histories.sample(nowMs, Date.now());
+    this.#histories.sample(nowMs, wallMs, sessions);
+    const { bitsIn, bitsOut } = this.#sessionSamples.sample(nowMs, wallMs, sessions);
+    const publishers = sessions.filter(({ description }) => description.mediaType === 'publish').length;
+    this.#serverSamples.sample(nowMs, wallMs, {
+      bitsInPerSecond: bitsIn,
+      bitsOutPerSecond: bitsOut,
+      publishers,
+      viewers: sessions.length - publishers,
+      connections: this.#deps.connections.size,
+    });
   }
 
   #createApp(): FastifyInstance {
@@ -170,15 +187,14 @@ export class ControlServer {
       const text = await this.#metrics.render();
       return reply.type(this.#metrics.contentType).send(text);
     });
-    app.get('/api/overview', (_request, reply) => {
+  }
+
+  #consoleRoutes(app: FastifyInstance): void {
+    const samples = { sessionSamples: this.#sessionSamples, serverSamples: this.#serverSamples };
+    consoleRoutes(app, { ...this.#deps, ...samples, histories: this.#histories }, () => {
       const { port, securePort } = this;
-      const body = overview(
-        { ...this.#deps, histories: this.#histories },
-        { host: this.#options.host, port, securePort },
-      );
-      return reply.header('cache-control', 'no-store').send(body);
+      return { host: this.#options.host, port, securePort };
     });
-    historyRoute(app, streams, this.#histories);
   }
 
   async #listen(app: FastifyInstance): Promise<void> {

@@ -1,4 +1,4 @@
-export type { ControlDeps, ControlPorts } from './control-deps.ts';
+export type { ControlDeps, ControlPorts, RecentLog } from './control-deps.ts';
 export { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
 export { ControlServer } from './control-server.ts';
 export { PrometheusCounters } from './metrics/prometheus-counters.ts';

@@ -29,6 +29,11 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
   { title: 'Server', has: () => true },
 ];
 
+/** Heading of the reference page that a setting stands under. */
+export function groupOf(name: SettingName): string {
+  return GROUPS.find(({ has }) => has(name))?.title ?? '';
+}
+
 /** All settings in force, in the form of a settings file; where a value is not the default, a comment says whence. */
 export function renderSettings({ settings, origins }: LoadedSettings): string {
   const lines: string[] = [];

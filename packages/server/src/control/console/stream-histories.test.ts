@@ -3,8 +3,9 @@ import Value from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Stream } from '../../core/index.ts';
 import { AAC, ControlFixture, H264 } from '../testing/control-fixture.ts';
+import { HISTORY_SAMPLES } from './sample-ring.ts';
 import { StreamHistories } from './stream-histories.ts';
-import { HISTORY_SAMPLES, HISTORY_SERIES, type HistorySample, StreamHistory } from './stream-history.ts';
+import { HISTORY_SERIES, type HistorySample, StreamHistory } from './stream-history.ts';
 
 const SAMPLE = Object.fromEntries(HISTORY_SERIES.map((series) => [series, 0])) as HistorySample;
 

@@ -1,5 +1,7 @@
 import type { MediaSession, RateMeter, SessionRegistry, Stream, StreamRegistry } from '../../core/index.ts';
-import { HISTORY_INTERVAL_MS, StreamHistory } from './stream-history.ts';
+import { HISTORY_INTERVAL_MS } from './sample-ring.ts';
+import { type Described, describeAll, droppedPackets } from './session-samples.ts';
+import { StreamHistory } from './stream-history.ts';
 
 /** Streams that are published while this many have a history get none; bounds all histories together to 25 MB. */
 const MAX_HISTORIES = 2000;
@@ -59,11 +61,11 @@ export class StreamHistories {
   }
 
   /** Takes one sample of each stream. `nowMs` is monotonic, `wallMs` the time of day. */
-  sample(nowMs: number, wallMs: number): void {
+  sample(nowMs: number, wallMs: number, sessions: readonly Described[] = describeAll(this.#sessions)): void {
     const elapsedMs = this.#sampledMs === 0 ? HISTORY_INTERVAL_MS : nowMs - this.#sampledMs;
     if (elapsedMs <= 0) return;
     this.#sampledMs = nowMs;
-    const drops = this.#newDrops();
+    const drops = this.#newDrops(sessions);
     for (const [stream, entry] of this.#entries) {
       const dropped = drops.get(stream.name) ?? 0;
       entry.drops += dropped;
@@ -99,13 +101,12 @@ export class StreamHistories {
     });
   }
 
-  /** Drops since the last sample by stream name. What is left out on purpose (`not_carried`) is none. */
-  #newDrops(): ReadonlyMap<string, number> {
+  /** Drops since the last sample by stream name. */
+  #newDrops(sessions: readonly Described[]): ReadonlyMap<string, number> {
     const byStream = new Map<string, number>();
-    for (const session of this.#sessions.all()) {
-      const { streamName, drops } = session.describe();
-      let sum = 0;
-      for (const reason in drops) if (reason !== 'not_carried') sum += drops[reason as keyof typeof drops] ?? 0;
+    for (const { session, description } of sessions) {
+      const { streamName, drops } = description;
+      const sum = droppedPackets(drops);
       if (sum === 0) continue;
       const added = sum - (this.#sessionDrops.get(session) ?? 0);
       if (added <= 0) continue;

@@ -1,0 +1,5 @@
+export * from './connection-rows.ts';
+export * from './log-body.ts';
+export * from './server-history-body.ts';
+export * from './session-rows.ts';
+export * from './settings-body.ts';
