@@ -22,12 +22,27 @@ export interface ConversionEvents {
   onKeyFrameNeeded?(): void;
 }
 
+/** What a conversion costs, and what became of its packets. */
+export interface ConversionCost {
+  /** Process id of the worker; absent while it has none. */
+  readonly worker?: number | undefined;
+  /** Share of one processor core that it kept busy in the last seconds, and the work for one packet; absent while unknown. */
+  readonly cpuShare?: number | undefined;
+  readonly msPerFrame?: number | undefined;
+  /** Packets that wait for the worker, that were left out on the way to it, and that could not be decoded. */
+  readonly queued: number;
+  readonly dropped: number;
+  readonly damaged: number;
+}
+
 /** A running conversion of one track. All calls are synchronous and none throws. */
 export interface Conversion {
   /** Takes a packet of the source; one whose track differs from the last one's reopens the decoder. */
   push(packet: MediaPacket): void;
   /** The next picture becomes a key frame. */
   requestKeyFrame(): void;
+  /** Facts of this moment, for people. */
+  cost?(): ConversionCost;
   /** Ends it; no event follows. Idempotent. */
   close(): void;
 }

@@ -20,6 +20,17 @@ export interface FanOutViewerOptions {
   onEnded(reason: string): void;
 }
 
+/** Where a viewer stands, for people. */
+export interface FanOutPlace {
+  /** True once it was given a packet to begin with. */
+  readonly started: boolean;
+  readonly paused: boolean;
+  /** How long its sink has taken nothing; 0 while it takes what comes. */
+  readonly blockedMs: number;
+  /** Media that is there and that it has not been given yet. */
+  readonly behindMs: number;
+}
+
 /**
  * One viewer's place in a fan-out's log. While it keeps up it is handed the shared buffer of each flush; when its
  * sink is full it is left alone until that has drained, then reads on at its own pace, or at the newest key
@@ -54,6 +65,20 @@ export class FanOutViewer {
   /** Bytes of the largest write so far: so much may wait in the sink although the viewer keeps up. */
   get largestWrite(): number {
     return this.#largestWrite;
+  }
+
+  /** Where it stands at this moment. */
+  place(nowMs: number): FanOutPlace {
+    const { log } = this.#fanOut;
+    const next = log.at(this.#next);
+    const newest = log.at(log.end - 1);
+    const behindUs = next === undefined || newest === undefined ? 0 : newest.dtsUs - next.dtsUs;
+    return {
+      started: this.#started,
+      paused: this.#paused,
+      blockedMs: this.#blockedAtMs > 0 ? Math.max(0, Math.round(nowMs - this.#blockedAtMs)) : 0,
+      behindMs: Math.max(0, Math.round(behindUs / 1000)),
+    };
   }
 
   /** Called by the fan-out with what came since the last flush: entries `from` to `to` as one buffer. */

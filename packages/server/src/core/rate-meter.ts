@@ -20,6 +20,8 @@ export class RateMeter {
   keyFrameIntervalUs = 0;
   /** When the newest packet came, on the clock of `performance.now()`; 0 before the first. */
   arrivedMs = 0;
+  /** When the newest key frame came, on the same clock; 0 before the first. */
+  keyFrameArrivedMs = 0;
   #lagMs = 0;
   #sinceKey = 0;
   #keyDtsUs = -1;
@@ -42,8 +44,10 @@ export class RateMeter {
     this.arrivedMs = arrivedMs;
     this.#lastDtsUs = dtsUs;
     this.#sinceKey++;
-    if (packet.key) this.#countKeyFrame(dtsUs);
-    else if (ptsUs < this.#highestPtsUs) this.bFrames++;
+    if (packet.key) {
+      this.#countKeyFrame(dtsUs);
+      this.keyFrameArrivedMs = arrivedMs;
+    } else if (ptsUs < this.#highestPtsUs) this.bFrames++;
     if (ptsUs > this.#highestPtsUs) this.#highestPtsUs = ptsUs;
   }
 
@@ -68,6 +72,7 @@ export class RateMeter {
     this.gop = 0;
     this.keyFrameIntervalUs = 0;
     this.arrivedMs = 0;
+    this.keyFrameArrivedMs = 0;
     this.#lagMs = 0;
     this.#sinceKey = 0;
     this.#keyDtsUs = -1;

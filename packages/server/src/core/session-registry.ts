@@ -1,3 +1,6 @@
+import type { SessionFacts } from './explain.ts';
+import { PastSessions } from './past-sessions.ts';
+
 /** Protocols that sessions speak. */
 export type SessionProtocol = 'rtmp' | 'flv' | 'hls' | 'vod' | 'webrtc';
 
@@ -39,6 +42,8 @@ export interface SessionDescription {
 export interface MediaSession {
   readonly mediaSessionId: string;
   describe(): SessionDescription;
+  /** What its protocol knows of why there is, or isn't, picture and sound; costs something only when it is asked for. */
+  explain?(): SessionFacts;
   /** Ends the session; the reason reaches the peer where its protocol can carry it. Idempotent. */
   close(reason: string): void;
 }
@@ -61,6 +66,8 @@ export interface SessionTotals {
 
 /** All publications and playbacks, by media session id. */
 export class SessionRegistry {
+  /** The last ones that failed, as far as their protocols tell. */
+  readonly past = new PastSessions();
   readonly #sessions = new Map<string, MediaSession>();
   /** Sums over ended sessions; bounded by the number of protocols. */
   readonly #ended = new Map<string, SessionTotals>();

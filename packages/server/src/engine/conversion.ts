@@ -7,11 +7,12 @@ import {
   type Track,
   videoSize,
 } from '@sluice/media';
-import type { Conversion, ConversionEvents, ConversionTarget, Counters } from '../core/index.ts';
+import type { Conversion, ConversionCost, ConversionEvents, ConversionTarget, Counters } from '../core/index.ts';
 import type { EngineOptions } from './options.ts';
 import { PacketQueue } from './packet-queue.ts';
 import {
   CLOSE,
+  COST,
   DROPPED,
   FAILED,
   FLAG_KEY,
@@ -28,6 +29,7 @@ import {
   WireError,
   writeMessage,
 } from './wire.ts';
+import { WorkMeter } from './work-meter.ts';
 import type { WorkerKind, WorkerProcess } from './worker-process.ts';
 
 /** So many deaths of workers in this time are the fault of what they were given. */
@@ -68,6 +70,9 @@ export class EngineConversion implements Conversion {
   #askedMs = Number.NEGATIVE_INFINITY;
   #wantedMs = Number.NEGATIVE_INFINITY;
   #strikesMs: number[] = [];
+  #dropped = 0;
+  #damaged = 0;
+  readonly #work = new WorkMeter();
   #closed = false;
 
   constructor(parts: ConversionParts) {
@@ -98,6 +103,16 @@ export class EngineConversion implements Conversion {
     if (!this.#toldSource || nowMs - this.#wantedMs < KEY_FRAME_PACE_MS) return;
     this.#wantedMs = nowMs;
     this.#worker?.send({ stream: this.number, type: KEY_FRAME }, []);
+  }
+
+  cost(): ConversionCost {
+    return {
+      worker: this.#worker?.pid,
+      ...this.#work.read(performance.now()),
+      queued: this.#queue.length,
+      dropped: this.#dropped,
+      damaged: this.#damaged,
+    };
   }
 
   close(): void {
@@ -152,7 +167,8 @@ export class EngineConversion implements Conversion {
     if (this.#closed) return;
     if (frame.type === PACKET) this.#emit(frame);
     else if (frame.type === TRACK) this.#setTrack(readMessage<TrackMessage>(frame.payload));
-    else if (frame.type === DROPPED) this.#parts.counters.count('engine_damaged_packets', frame.timeUs);
+    else if (frame.type === DROPPED) this.#countDamaged(frame.timeUs);
+    else if (frame.type === COST) this.#work.add(frame.timeUs, frame.payload, performance.now());
     else if (frame.type === FAILED) this.fail(frame.payload.toString());
   }
 
@@ -207,7 +223,14 @@ export class EngineConversion implements Conversion {
   }
 
   #countDropped(packets: number): void {
-    if (packets > 0) this.#parts.counters.count('engine_dropped_packets', packets);
+    if (packets === 0) return;
+    this.#dropped += packets;
+    this.#parts.counters.count('engine_dropped_packets', packets);
+  }
+
+  #countDamaged(packets: number): void {
+    this.#damaged += packets;
+    this.#parts.counters.count('engine_damaged_packets', packets);
   }
 
   #askForKeyFrame(): void {

@@ -31,6 +31,11 @@ export class PacketQueue {
     return this.#awaitsKey;
   }
 
+  /** Packets that wait. */
+  get length(): number {
+    return this.#entries.length;
+  }
+
   /** Takes a packet at a time in milliseconds; the result says how many packets, this one or others, were dropped. */
   push(packet: MediaPacket, nowMs: number): number {
     if (this.#awaitsKey && !packet.key) return 1;

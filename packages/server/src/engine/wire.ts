@@ -28,6 +28,8 @@ export const BEAT = 17;
 export const TRACK = 18;
 /** Worker to server: instead of a time, how many packets or pictures were damaged and left out. */
 export const DROPPED = 20;
+/** Worker to server, with a beat: instead of a time, µs of work for this conversion since the last; the payload is u32, packets. */
+export const COST = 19;
 /** Worker to server: this conversion can't be done; the payload is a sentence. */
 export const FAILED = 21;
 

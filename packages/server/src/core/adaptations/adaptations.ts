@@ -1,5 +1,6 @@
 import type { Track } from '@sluice/media';
 import type { ConversionTarget, Converter } from '../converter.ts';
+import type { ConversionFacts } from '../explain.ts';
 import type { Counters, Log } from '../ports.ts';
 import type { Stream } from '../stream.ts';
 import { type Acceptance, accepts, hasUnfit, takesEverything, targetOf, wants } from './acceptance.ts';
@@ -95,6 +96,12 @@ export class Adaptations {
       return target !== undefined && this.#deps.converter?.canConvert(track.codec, target) ? 'yes' : 'impossible';
     };
     return { video: need('video'), audio: need('audio') };
+  }
+
+  /** The conversions of that stream's tracks that run at this moment, or were given up. */
+  conversionsOf(stream: Stream): readonly ConversionFacts[] {
+    const conversions = this.#sources.get(stream)?.conversions.values() ?? [];
+    return Array.from(conversions, (conversion) => conversion.facts()).filter((facts) => facts !== undefined);
   }
 
   /** Lends a form of the stream that such a viewer can take. Shared by all who ask with an acceptance of that key. */

@@ -2,3 +2,4 @@ export type { Acceptance, AudioTarget } from './acceptance.ts';
 export { ALL_AUDIO_CODECS, ALL_VIDEO_CODECS, playerAcceptance } from './acceptance.ts';
 export type { LeftOut } from './adaptation.ts';
 export * from './adaptations.ts';
+export { deliveryOf } from './delivery.ts';

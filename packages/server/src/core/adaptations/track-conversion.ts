@@ -1,5 +1,6 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import type { Conversion, ConversionTarget, Converter } from '../converter.ts';
+import type { ConversionFacts } from '../explain.ts';
 import { KeyFrameRetry } from '../key-frame-retry.ts';
 import { type LogEntry, PacketLog } from '../packet-log.ts';
 import type { Log } from '../ports.ts';
@@ -62,6 +63,7 @@ export class TrackConversion {
   #hasResult = false;
   #firstUs: number | undefined;
   #failure: string | undefined;
+  #openedMs = 0;
 
   constructor(
     source: Stream,
@@ -99,6 +101,20 @@ export class TrackConversion {
   /** Time from which on one who joins now gets results; undefined before the first packet. */
   get keptFromUs(): number | undefined {
     return this.#made.at(this.#made.start)?.dtsUs ?? this.#firstUs;
+  }
+
+  /** What is converted, and at what cost; undefined before the first packet. */
+  facts(): ConversionFacts | undefined {
+    if (this.#codec === undefined || this.#openedMs === 0) return undefined;
+    return {
+      kind: this.#kind,
+      from: this.#codec,
+      to: this.#target,
+      sinceMs: this.#openedMs,
+      users: this.#listeners.length,
+      failure: this.#failure,
+      ...this.#conversion?.cost?.(),
+    };
   }
 
   /** The next picture becomes a key frame. */
@@ -193,6 +209,7 @@ export class TrackConversion {
     this.#catchUpUntilMs = performance.now() + CATCH_UP_MS;
     this.#given = [];
     this.#hasResult = false;
+    this.#openedMs = Date.now();
     const epoch = this.#epoch;
     const what = { stream: this.#source.name, from: track.codec, to: this.#target };
     this.#env.log.info(what, 'conversion started');

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import {
   BEAT,
   CLOSE,
+  COST,
   DROPPED,
   FAILED,
   FLAG_KEY,
@@ -38,6 +39,11 @@ const MAX_FAILURES = 100;
 const MAX_UNREAD_BYTES = 1 << 22;
 const EMPTY = Buffer.alloc(0);
 
+interface Work {
+  busyMs: number;
+  packets: number;
+}
+
 /** The inside of a worker process: sessions by number, driven by what comes from the server. */
 export class Worker {
   readonly #parts: WorkerParts;
@@ -45,6 +51,8 @@ export class Worker {
   readonly #sessions = new Map<number, Session>();
   /** Packets in a row that came to nothing, by conversion. */
   readonly #failures = new Map<number, number>();
+  /** Work for each conversion since the last beat. */
+  readonly #work = new Map<number, Work>();
   #lastBeatMs = 0;
 
   constructor(parts: WorkerParts) {
@@ -64,10 +72,13 @@ export class Worker {
     const { socket, mark } = this.#parts;
     socket.cork();
     let corkedMs = performance.now();
+    let beganMs = corkedMs;
     for (const frame of this.#reader.push(chunk)) {
       mark(frame.stream);
       this.#handle(frame);
       const nowMs = performance.now();
+      this.#countWork(frame, nowMs - beganMs);
+      beganMs = nowMs;
       if (nowMs - corkedMs < CORK_MS) continue;
       // A long chunk can take longer than the server's patience.
       if (nowMs - this.#lastBeatMs > BEAT_MS) this.#beat();
@@ -129,6 +140,28 @@ export class Worker {
     this.#sessions.get(stream)?.close();
     this.#sessions.delete(stream);
     this.#failures.delete(stream);
+    this.#work.delete(stream);
+  }
+
+  #countWork({ stream, type }: Frame, busyMs: number): void {
+    let work = this.#work.get(stream);
+    if (work === undefined) {
+      if (!this.#sessions.has(stream)) return;
+      work = { busyMs: 0, packets: 0 };
+      this.#work.set(stream, work);
+    }
+    work.busyMs += busyMs;
+    if (type === PACKET) work.packets++;
+  }
+
+  #tellWork(): void {
+    for (const [stream, work] of this.#work) {
+      const packets = Buffer.allocUnsafe(4);
+      packets.writeUInt32BE(work.packets);
+      this.#send(COST, stream, packets, Math.round(work.busyMs * 1000));
+      work.busyMs = 0;
+      work.packets = 0;
+    }
   }
 
   #outputOf(stream: number): SessionOutput {
@@ -146,6 +179,7 @@ export class Worker {
   #beat(): void {
     this.#lastBeatMs = performance.now();
     this.#send(BEAT, 0, EMPTY, process.memoryUsage.rss());
+    this.#tellWork();
   }
 
   #send(type: number, stream: number, payload: Buffer, timeUs = 0): void {

@@ -3,17 +3,26 @@ import type {
   IceCredentials,
   Log,
   MediaSession,
+  PastSessions,
   PeerEndReason,
   PeerRequest,
   PeerSession,
   PeerStats,
   SessionDescription,
+  SessionFacts,
 } from '../../core/index.ts';
+import { type ExplainedSession, sessionFacts } from './explain/session-facts.ts';
+import type { WebRtcOptions } from './options.ts';
 import type { Peer, PeerMedia } from './peer.ts';
+import type { NegotiatedMedia } from './wire/offer-answer/index.ts';
 
 /** What a session asks of the server that owns it. */
 export interface PeerSessionContext {
   readonly log: Log;
+  /** Codecs that the settings allow. */
+  readonly codecs: Pick<WebRtcOptions, 'videoCodecs' | 'audioCodecs'>;
+  /** Takes what is known of sessions that fail. */
+  readonly past: PastSessions;
   /** The session is over and holds nothing any more. */
   sessionGone(session: BasePeerSession): void;
 }
@@ -25,12 +34,17 @@ interface MediaFacts {
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
 }
 
+/** Ends that nobody asks the reasons of, and that may come for many at once. */
+const HARMLESS: ReadonlySet<PeerEndReason> = new Set(['publisher_stopped', 'server_stops', 'peer_closed']);
+
 /** What publishing and playing have in common: one peer, its description, its end. */
 export abstract class BasePeerSession implements PeerSession, MediaSession {
   readonly mediaSessionId: string;
   answer = '';
   videoCodec: string | undefined;
   audioCodec: string | undefined;
+  /** What offer and answer agree on. */
+  negotiated: NegotiatedMedia | undefined;
   protected readonly request: PeerRequest;
   protected readonly log: Log;
   protected active = false;
@@ -53,6 +67,8 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
   abstract readonly mediaType: 'publish' | 'play';
   abstract stats(): PeerStats;
   protected abstract facts(): MediaFacts;
+  /** What each kind of media comes to, and what the stream has. */
+  protected abstract mediaFacts(nowMs: number): Pick<ExplainedSession, 'media' | 'source' | 'roundTripMs'>;
   /** Lets go of the stream; `deliberate` when the peer or its signalling wished it. */
   protected abstract release(reason: string, deliberate: boolean): void;
 
@@ -84,19 +100,35 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
     };
   }
 
+  explain(): SessionFacts {
+    const nowMs = performance.now();
+    return sessionFacts({
+      request: this.request,
+      answer: this.answer,
+      negotiated: this.negotiated,
+      codecs: this.#context.codecs,
+      mediaType: this.mediaType,
+      peer: this.#peer?.explain(nowMs),
+      ...this.mediaFacts(nowMs),
+    });
+  }
+
   restartIce(remote: IceCredentials): IceCredentials {
     return this.#peer?.restartIce(remote) ?? remote;
   }
 
   /** By signalling, or by the operator with a reason, which then is told to the peer. */
   close(reason?: string): void {
-    if (reason === undefined) this.#finish('stopped by the client', true);
-    else this.end('terminated', reason);
+    if (reason === undefined) {
+      if (!this.active) this.#remember('client_left', 'the client ended it before media flowed');
+      this.#finish('stopped by the client', true);
+    } else this.end('terminated', reason);
   }
 
   /** Called by the peer's transport, and by what the session hangs on. */
   end(reason: PeerEndReason, detail: string): void {
     if (this.over) return;
+    if (!HARMLESS.has(reason)) this.#remember(reason, detail);
     this.#finish(`${reason}: ${detail}`, reason === 'terminated' || reason === 'peer_closed');
     this.request.events.onEnded(reason, detail);
   }
@@ -106,6 +138,17 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
     this.active = true;
     this.log.info({}, `${this.mediaType} started`);
     this.request.events.onActive();
+  }
+
+  /** While all that there is to know is still there. */
+  #remember(errorCode: string, error: string): void {
+    if (this.over) return;
+    const { sessionId, streamName, remoteAddress } = this.request;
+    this.#context.past.add({
+      ...{ mediaSessionId: this.mediaSessionId, sessionId, streamName, protocol: 'webrtc', mediaType: this.mediaType },
+      ...{ remoteAddress, sinceMs: this.#createdAt, endedMs: Date.now(), errorCode, error },
+      facts: this.explain(),
+    });
   }
 
   #finish(reason: string, deliberate: boolean): void {

@@ -1,5 +1,6 @@
 import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket, type RtpPacket } from '@sluice/media';
 import type { Counters, IceCredentials, PeerEndReason } from '../../core/index.ts';
+import { type PeerFacts, peerFacts } from './explain/peer-facts.ts';
 import type { RtpSink } from './send/send-track.ts';
 import type { SendBuffer } from './send-buffer.ts';
 import { isRtcp, type PeerLink, type TransportPeer, type UdpTransport } from './transport/index.ts';
@@ -49,6 +50,8 @@ export class Peer implements TransportPeer, RtpSink {
   #media: PeerMedia | undefined;
   #link: PeerLink | undefined;
   #connectivityMs = -1;
+  #keysMs = -1;
+  #profile: string | undefined;
   #sender: SrtpSender | undefined;
   #receiver: SrtpReceiver | undefined;
   #closed = false;
@@ -69,6 +72,22 @@ export class Peer implements TransportPeer, RtpSink {
 
   get connected(): boolean {
     return this.#sender !== undefined;
+  }
+
+  /** What it knows of the connection, for people. Before `close`, if the addresses are to be in it. */
+  explain(nowMs: number): PeerFacts {
+    return peerFacts({
+      nowMs,
+      createdMs: this.#createdMs,
+      connectivityMs: this.#connectivityMs,
+      keysMs: this.#keysMs,
+      profile: this.#profile,
+      closed: this.#closed,
+      ice: this.#link?.ice,
+      dtls: this.#dtls,
+      role: this.#options.dtlsRole,
+      srtp: this.#receiver?.counters,
+    });
   }
 
   /** Begins to listen to the peer and gives our credentials for the answer. */
@@ -162,7 +181,9 @@ export class Peer implements TransportPeer, RtpSink {
   #onKeys(keys: DtlsSrtpKeys): void {
     this.#sender = new SrtpSender(keys.profile, keys.local, { allowRepeats: this.#options.resendsAsIs });
     this.#receiver = new SrtpReceiver(keys.profile, keys.remote);
-    this.#media?.onConnected(performance.now());
+    this.#keysMs = performance.now();
+    this.#profile = keys.profile;
+    this.#media?.onConnected(this.#keysMs);
   }
 
   #onDtlsClosed(reason: 'fingerprint' | 'error' | 'timeout' | 'close_notify', detail: string): void {

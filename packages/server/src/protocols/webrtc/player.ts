@@ -93,6 +93,18 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     };
   }
 
+  protected mediaFacts(nowMs: number) {
+    const { stream } = this.#parts;
+    const { video, audio } = stream.state;
+    const rates = { video: this.#videoRate, audio: this.#audioRate };
+    const media = this.#playback?.explain(nowMs) ?? [];
+    return {
+      media: media.map((facts) => ({ ...facts, bitrateBps: Math.round(rates[facts.kind].bps) })),
+      source: { video: video?.codec, audio: audio?.codec },
+      roundTripMs: this.#playback?.rttMs,
+    };
+  }
+
   protected facts() {
     return { packets: this.stats().packets, queuedBytes: 0, drops: {} };
   }

@@ -9,6 +9,7 @@ import type {
   StreamRegistry,
 } from '../../core/index.ts';
 import { BitrateMeter } from './bitrate-meter.ts';
+import { publishedFacts } from './explain/published-facts.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
 import { type NegotiatedTrack, PublisherMedia, type ReceiveOptions } from './receive/index.ts';
@@ -100,6 +101,12 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
       packets: stats?.packets ?? 0,
       bytes: (stats?.videoBytes ?? 0) + (stats?.audioBytes ?? 0),
     };
+  }
+
+  protected mediaFacts(nowMs: number) {
+    const stats = this.#media?.stats();
+    const media = stats === undefined ? [] : publishedFacts(stats, { stream: this.#stream, nowMs });
+    return { media, source: {}, roundTripMs: stats?.rttMs };
   }
 
   protected facts() {

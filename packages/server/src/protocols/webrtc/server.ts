@@ -4,12 +4,14 @@ import {
   findStream,
   type Log,
   MediaServerError,
+  type PastSessions,
   type PeerGateway,
   type PeerRequest,
   type PeerSession,
   type ProtocolDeps,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { refusedSession } from './explain/session-facts.ts';
 import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks } from './negotiation.ts';
 import type { WebRtcOptions } from './options.ts';
 import { Peer } from './peer.ts';
@@ -38,6 +40,8 @@ const MAX_U32 = 0xffff_ffff;
 /** WebRTC for publishers and players: one UDP port for all, and the gateway that signalling of any kind uses. */
 export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly log: Log;
+  readonly codecs: Pick<WebRtcOptions, 'videoCodecs' | 'audioCodecs'>;
+  readonly past: PastSessions;
   readonly #deps: WebRtcDeps;
   readonly #options: WebRtcOptions;
   readonly #transport: UdpTransport;
@@ -58,6 +62,8 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.log = deps.log;
     this.#deps = deps;
     this.#options = options;
+    this.codecs = options;
+    this.past = deps.sessions.past;
     this.#metrics = new TransportMetrics(deps.counters);
     this.#packagers = new LanePackagers(options.maxPayloadBytes);
     this.#transport = new UdpTransport({
@@ -93,7 +99,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   }
 
   publish(request: PeerRequest): Promise<PeerSession> {
-    return this.#admit(request, async () => {
+    return this.#admit('publish', request, async () => {
       const negotiated = negotiatePublish(request, this.#options);
       const session = new PublicationSession(request, this, {
         streams: this.#deps.streams,
@@ -109,7 +115,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   }
 
   play(request: PeerRequest): Promise<PeerSession> {
-    return this.#admit(request, async () => {
+    return this.#admit('play', request, async () => {
       const signal = request.signal ?? new AbortController().signal;
       const stream = await findStream(this.#deps, request.streamName, { waitMs: request.waitMs ?? 0, signal });
       if (stream === undefined) throw notFound(request.streamName);
@@ -151,7 +157,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     entry.registration[Symbol.dispose]();
   }
 
-  async #admit(request: PeerRequest, make: () => Promise<BasePeerSession>): Promise<PeerSession> {
+  async #admit(
+    mediaType: 'publish' | 'play',
+    request: PeerRequest,
+    make: () => Promise<BasePeerSession>,
+  ): Promise<PeerSession> {
     const { mediaSessionId } = request;
     const { maxPeers } = this.#options;
     if (this.#closed) throw new MediaServerError('PEER_LIMIT', 'the server stops');
@@ -164,10 +174,17 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       return await make();
     } catch (error) {
       this.#deps.counters.count('webrtc_refused');
+      this.#rememberRefusal(mediaType, request, error);
       throw error;
     } finally {
       this.#pending.delete(mediaSessionId);
     }
+  }
+
+  #rememberRefusal(mediaType: 'publish' | 'play', request: PeerRequest, error: unknown): void {
+    const { video, audio } = this.#deps.streams.get(request.streamName)?.state ?? {};
+    const source = mediaType === 'play' ? { video: video?.codec, audio: audio?.codec } : {};
+    this.past.add(refusedSession({ mediaType, request, error, codecs: this.codecs, source }));
   }
 
   /** Gives a session its peer and its answer. */
@@ -204,6 +221,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     const ice = session.begin(peer);
     session.videoCodec = negotiated.video?.encodingName;
     session.audioCodec = negotiated.audio?.encodingName;
+    session.negotiated = negotiated;
     try {
       session.answer = writeAnswer(negotiated, {
         sessionId: String(randomInt(2 ** 47)),

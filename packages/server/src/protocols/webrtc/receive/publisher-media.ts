@@ -270,7 +270,9 @@ export class PublisherMedia {
     const missing = receiver.missing(nowMs, this.#roundTrip.ms);
     if (missing.length === 0) return;
     const ssrc = this.#sources.ssrcOf(receiver.track);
-    if (ssrc !== undefined) this.#writer.nack(ssrc, missing);
+    if (ssrc === undefined) return;
+    receiver.counts.nacks += missing.length;
+    this.#writer.nack(ssrc, missing);
   }
 
   #askForKeyFrame(nowMs: number): void {
@@ -332,6 +334,7 @@ export class PublisherMedia {
       bitrateBps: Math.round(receiver.rate.bitsPerSecond(this.#nowMs)),
       lost: receiver.lost,
       recovered: counts.recovered,
+      nacks: counts.nacks,
       missed: receiver.missed,
       duplicates: counts.duplicates,
       empty: counts.empty,

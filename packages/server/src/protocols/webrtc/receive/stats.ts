@@ -13,6 +13,8 @@ export interface ReceivedTrackStats {
   readonly lost: number;
   readonly recovered: number;
   readonly missed: number;
+  /** Packets that were asked for again, those asked for twice counted twice. */
+  readonly nacks: number;
   readonly duplicates: number;
   /** Packets without media: padding and probes. */
   readonly empty: number;

@@ -44,7 +44,7 @@ export class TrackReceiver {
   readonly track: NegotiatedTrack;
   readonly statistics: ReceptionStatistics;
   readonly rate = new ByteRate();
-  readonly counts = { packets: 0, bytes: 0, duplicates: 0, recovered: 0, empty: 0, rejected: 0 };
+  readonly counts = { packets: 0, bytes: 0, duplicates: 0, recovered: 0, empty: 0, rejected: 0, nacks: 0 };
   readonly #o: TrackReceiverOptions;
   readonly #lane: RtpLane;
   readonly #clock: TrackClock;

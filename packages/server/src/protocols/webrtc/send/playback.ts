@@ -1,5 +1,14 @@
-import type { RtcpPacket, Track } from '@sluice/media';
-import type { Acceptance, Adaptations, AdaptedStream, RtpLane, RtpLaneFormat, Stream } from '../../../core/index.ts';
+import type { ReportBlock, RtcpPacket, Track } from '@sluice/media';
+import type {
+  Acceptance,
+  Adaptations,
+  AdaptedStream,
+  RtpLane,
+  RtpLaneFormat,
+  SessionMediaFacts,
+  Stream,
+} from '../../../core/index.ts';
+import { playedFacts } from '../explain/played-facts.ts';
 import type { LaneLease, LanePackagers } from './lane-packager.ts';
 import type { PlayedCodec, PlayedMedia } from './played-media.ts';
 import { type RtpSink, type SendFormat, SendTrack } from './send-track.ts';
@@ -36,6 +45,20 @@ interface PlayedTrack {
   /** The stream that the lane is of: asked for key frames. */
   origin: Stream | undefined;
   askedMs: number;
+  /** What the player has asked for, and said of its losses. */
+  readonly asked: PlayerRequests;
+}
+
+/** Requests of a player for one track since the beginning, and its last report. */
+export interface PlayerRequests {
+  nacks: number;
+  plis: number;
+  firs: number;
+  packetsLost: number;
+  /** Share of the last report, 0 to 1; undefined before the first. */
+  lossFraction: number | undefined;
+  /** Ticks of the RTP clock. */
+  jitterTicks: number;
 }
 
 /** A stream on its way to one WebRTC player: chooses where each track comes from and answers the player's requests. */
@@ -72,6 +95,7 @@ export class Playback {
       lease: undefined,
       origin: undefined,
       askedMs: Number.NEGATIVE_INFINITY,
+      asked: { nacks: 0, plis: 0, firs: 0, packetsLost: 0, lossFraction: undefined, jitterTicks: 0 },
     }));
     stream.addViewers(1);
   }
@@ -107,6 +131,17 @@ export class Playback {
     return video === 'impossible' || audio === 'impossible';
   }
 
+  /** What each kind of media comes to, for people. */
+  explain(nowMs: number): SessionMediaFacts[] {
+    const viewer = { adapted: this.#adapted, acceptance: this.#acceptance };
+    return this.#tracks.map((track) => {
+      const own = track.send.lane !== undefined && track.send.lane === this.#source.rtp[track.media.kind];
+      const asItIs = own || this.#streamFor(track.media.kind) === this.#source;
+      const adapted = asItIs ? { stream: this.#source, source: this.#source, leftOut: {} } : this.#adapted;
+      return playedFacts(track, { viewer: { ...viewer, adapted }, adaptations: this.#deps.adaptations, nowMs });
+    });
+  }
+
   /** Media can flow. */
   start(nowMs: number): void {
     this.#startedMs ??= nowMs;
@@ -138,12 +173,19 @@ export class Playback {
           break;
         case 'nack': {
           const track = this.#tracks.find(({ media }) => media.ssrc === packet.mediaSsrc);
-          if (track !== undefined) for (const sequence of packet.lost) track.send.resend(sequence, nowMs);
+          if (track === undefined) break;
+          track.asked.nacks += packet.lost.length;
+          for (const sequence of packet.lost) track.send.resend(sequence, nowMs);
           break;
         }
         case 'pli':
         case 'fir':
-          for (const track of this.#tracks) if (track.media.kind === 'video') track.origin?.requestKeyFrame();
+          for (const track of this.#tracks) {
+            if (track.media.kind !== 'video') continue;
+            if (packet.kind === 'pli') track.asked.plis++;
+            else track.asked.firs++;
+            track.origin?.requestKeyFrame();
+          }
           break;
         default:
       }
@@ -235,12 +277,15 @@ export class Playback {
     track.origin?.requestKeyFrame();
   }
 
-  #countLoss(reports: readonly { readonly ssrc: number; readonly cumulativeLost: number }[]): void {
-    for (const { ssrc, cumulativeLost } of reports) {
+  #countLoss(reports: readonly ReportBlock[]): void {
+    for (const { ssrc, cumulativeLost, fractionLost, jitter } of reports) {
       const track = this.#tracks.find(({ media }) => media.ssrc === ssrc);
       if (track === undefined) continue;
       this.#packetsLost += Math.max(0, cumulativeLost) - (this.#lostOf.get(ssrc) ?? 0);
       this.#lostOf.set(ssrc, Math.max(0, cumulativeLost));
+      track.asked.packetsLost = Math.max(0, cumulativeLost);
+      track.asked.lossFraction = fractionLost / 256;
+      track.asked.jitterTicks = jitter;
     }
   }
 }

@@ -65,6 +65,8 @@ export class SendTrack {
   resent = 0;
   /** Requests for packets that are not kept any more. */
   resendMisses = 0;
+  /** When the newest key frame was sent, `performance.now()`; 0 before the first, and for sound. */
+  keyFrameMs = 0;
   readonly options: SendTrackOptions;
   readonly #sink: RtpSink;
   #lane: RtpLane | undefined;
@@ -249,6 +251,7 @@ export class SendTrack {
     this.#write(packet, sequence);
     this.packets++;
     this.bytes += packet.payload.length;
+    if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
   }
 
   /** What a conversion catches up with comes in a burst; sound of it would only fill the player's buffer. */

@@ -44,6 +44,11 @@ export class PeerLink implements Disposable {
     });
   }
 
+  /** What its connectivity checks tell, for people. */
+  get ice() {
+    return this.#agent.facts;
+  }
+
   /** What the answer must say: the newest credentials of this side. */
   get local(): IceCredentials {
     return this.#agent.local;

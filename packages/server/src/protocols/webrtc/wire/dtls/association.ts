@@ -60,6 +60,11 @@ export class DtlsAssociation {
     return this.#state === 'connected';
   }
 
+  /** How far it is, for people. */
+  get state(): 'new' | 'handshake' | 'connected' | 'closed' {
+    return this.#state;
+  }
+
   /** Records that were dropped without a word: forged, repeated, of another epoch, or not ours to read. */
   get discardedRecords(): number {
     return this.#discarded;

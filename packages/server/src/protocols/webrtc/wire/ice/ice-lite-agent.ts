@@ -58,7 +58,14 @@ interface Pair {
 interface KnownPath<Path> {
   readonly path: Path;
   lastCheckMs: number;
+  /** Authentic checks that came by it. */
+  checks: number;
+  /** The peer itself has chosen it. */
+  nominated: boolean;
 }
+
+/** Paths that are gone and that are still told of. */
+const MAX_GONE = 4;
 
 /**
  * The ICE side of one peer as a lite agent (RFC 8445 §2.5): always controlled, answers checks and sends none. It does
@@ -85,7 +92,11 @@ export class IceLiteAgent<Path extends IcePath> {
   #paths: readonly KnownPath<Path>[] = [];
   #selected: Path | undefined;
   #nominated = false;
+  #firstCheckMs: number | undefined;
   #lastCheckMs: number | undefined;
+  #restarts = 0;
+  /** The last paths that were removed, for people who ask why. */
+  #gone: readonly KnownPath<Path>[] = [];
 
   constructor(options: IceLiteAgentOptions<Path>) {
     this.#options = options;
@@ -115,6 +126,21 @@ export class IceLiteAgent<Path extends IcePath> {
   /** Time of the last authentic check, by any path; undefined before the first. */
   get lastCheckMs(): number | undefined {
     return this.#lastCheckMs;
+  }
+
+  /** Facts of this moment, for people: paths that are gone come last. Times are those of `IceArrival`. */
+  get facts() {
+    const told = ({ path, checks, lastCheckMs, nominated }: KnownPath<Path>, gone: boolean) => {
+      const { address, port } = path;
+      return { address, port, checks, lastCheckMs, nominated, gone, selected: path === this.#selected };
+    };
+    return {
+      paths: [...this.#paths.map((known) => told(known, false)), ...this.#gone.map((known) => told(known, true))],
+      firstCheckMs: this.#firstCheckMs,
+      lastCheckMs: this.#lastCheckMs,
+      restarts: this.#restarts,
+      ...this.counters,
+    };
   }
 
   get paths(): readonly Path[] {
@@ -162,6 +188,7 @@ export class IceLiteAgent<Path extends IcePath> {
    */
   restart(local: IceCredentials, remote: IceCredentials): void {
     const abandoned = this.#next;
+    this.#restarts++;
     this.#next = { local, remote };
     if (abandoned !== undefined) this.#options.onCredentialsRetired(abandoned.local);
   }
@@ -213,13 +240,15 @@ export class IceLiteAgent<Path extends IcePath> {
 
   #touch(path: Path, nowMs: number): void {
     this.#lastCheckMs = nowMs;
+    this.#firstCheckMs ??= nowMs;
     const known = this.#find(path);
     if (known !== undefined) {
       known.lastCheckMs = nowMs;
+      known.checks++;
       return;
     }
     if (this.#paths.length >= this.#options.maxPaths) this.#evict();
-    this.#paths = [...this.#paths, { path, lastCheckMs: nowMs }];
+    this.#paths = [...this.#paths, { path, lastCheckMs: nowMs, checks: 1, nominated: false }];
     this.#options.onPathAdded(path);
   }
 
@@ -230,6 +259,8 @@ export class IceLiteAgent<Path extends IcePath> {
   }
 
   #remove(path: Path): void {
+    const known = this.#find(path);
+    if (known !== undefined) this.#gone = [...this.#gone, known].slice(-MAX_GONE);
     this.#paths = this.#paths.filter((known) => known.path !== path);
     this.#options.onPathRemoved(path);
     if (path !== this.#selected) return;
@@ -245,6 +276,8 @@ export class IceLiteAgent<Path extends IcePath> {
       this.#options.onCredentialsRetired(retired.local);
     }
     this.#nominated = true;
+    const known = this.#find(path);
+    if (known !== undefined) known.nominated = true;
     if (path !== this.#selected) this.#select(path);
   }
 

@@ -72,6 +72,11 @@ const CODECS: Readonly<Record<RtpCodec, CodecFacts>> = {
   g722: { kind: 'audio', clockRate: 8000, echoed: [] },
 };
 
+/** True for the name of a codec that WebRTC peers and we can exchange, in lower case. */
+export function isRtpCodecName(name: string): name is RtpCodec {
+  return Object.hasOwn(CODECS, name);
+}
+
 /** The profile that a codec has when nothing is said about it. */
 export function usualProfile(codec: RtpCodec): number | undefined {
   return CODECS[codec].profile?.usual;

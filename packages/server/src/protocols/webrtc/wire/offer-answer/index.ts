@@ -1,4 +1,5 @@
 export { codecsFromNames } from './codec-names.ts';
+export { isRtpCodecName, offeredCodecs } from './codecs.ts';
 export { negotiate, parseOffer } from './negotiate.ts';
 export type * from './negotiated.ts';
 export type * from './policy.ts';
