@@ -107,6 +107,11 @@ export class FanOut {
     this.#viewers.delete(viewer);
   }
 
+  /** False for a track that is left out. */
+  carries(track: Track): boolean {
+    return this.#format.carries(track);
+  }
+
   /** For a viewer that finds nothing to begin with: sources that can are asked for a key frame. */
   requestKeyFrame(): void {
     this.#keyFrames.ask(this.#stream);

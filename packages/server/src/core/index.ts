@@ -20,6 +20,7 @@ export * from './rate-meter.ts';
 export * from './reader.ts';
 export * from './recent-endings.ts';
 export * from './rtp-lane.ts';
+export * from './session-facts.ts';
 export * from './session-registry.ts';
 export * from './stream.ts';
 export * from './stream-registry.ts';

@@ -13,6 +13,8 @@ export interface AdaptedStream extends Disposable {
   /** The source itself, or a stream derived from it; read it like any other. */
   readonly stream: Stream;
   readonly source: Stream;
+  /** What the viewer takes. */
+  readonly acceptance: Acceptance;
   /** Why tracks of the source are missing in the derived stream; none of a source that is given as it is. */
   readonly leftOut: LeftOut;
 }
@@ -107,10 +109,12 @@ export class Adaptations {
   /** Lends a form of the stream that such a viewer can take. Shared by all who ask with an acceptance of that key. */
   lease(stream: Stream, acceptance: Acceptance, options: LeaseOptions = {}): AdaptedStream {
     const { converter } = this.#deps;
-    if (converter === undefined || this.#closed || stream.ended || takesEverything(acceptance)) return asItIs(stream);
+    if (converter === undefined || this.#closed || stream.ended || takesEverything(acceptance))
+      return asItIs(stream, acceptance);
     if (options.onUnfit !== undefined && !hasUnfit(stream, acceptance))
-      return { ...asItIs(stream), ...this.#watch(stream, acceptance, options.onUnfit) };
-    if (options.steady !== true && options.onUnfit === undefined && willFit(stream, acceptance)) return asItIs(stream);
+      return { ...asItIs(stream, acceptance), ...this.#watch(stream, acceptance, options.onUnfit) };
+    if (options.steady !== true && options.onUnfit === undefined && willFit(stream, acceptance))
+      return asItIs(stream, acceptance);
     const { key } = acceptance;
     const all = this.#derivativesOf(stream);
     const derived = all.derived.get(key) ?? this.#derive(stream, acceptance, converter);
@@ -120,6 +124,7 @@ export class Adaptations {
     return {
       stream: derived.adaptation.stream,
       source: stream,
+      acceptance,
       get leftOut() {
         return derived.adaptation.leftOut;
       },
@@ -223,8 +228,8 @@ function keyOf(kind: Track['kind'], target: ConversionTarget['codec']): string {
   return `${kind} ${target}`;
 }
 
-function asItIs(stream: Stream): AdaptedStream {
-  return { stream, source: stream, leftOut: {}, [Symbol.dispose]: () => {} };
+function asItIs(stream: Stream, acceptance: Acceptance): AdaptedStream {
+  return { stream, source: stream, acceptance, leftOut: {}, [Symbol.dispose]: () => {} };
 }
 
 /** True when all tracks are there, can be taken, and can't turn into something else but by a change of codec. */

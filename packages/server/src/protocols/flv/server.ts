@@ -37,7 +37,7 @@ export interface FlvPlace {
 }
 
 /** What a session asks of the server that owns it. */
-export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log' | 'counters'> {
+export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log' | 'counters' | 'adaptations'> {
   readonly options: FlvOptions;
   /** Limits the log lines about viewers that were refused or dropped. */
   readonly faults: RateLimiter;
@@ -64,6 +64,7 @@ export class FlvServer implements HttpMount, FlvContext {
   readonly connections: ConnectionRegistry;
   readonly log: Log;
   readonly counters: Counters;
+  readonly adaptations: FlvDeps['adaptations'];
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #deps: FlvDeps;
   readonly #answer: Answerer;
@@ -89,6 +90,7 @@ export class FlvServer implements HttpMount, FlvContext {
     this.connections = deps.connections;
     this.log = deps.log;
     this.counters = deps.counters;
+    this.adaptations = deps.adaptations;
     this.#deps = deps;
     this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs });
     this.#answer = new Answerer(this.options);

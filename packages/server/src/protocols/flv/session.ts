@@ -8,7 +8,9 @@ import {
   MediaServerError,
   type MediaSession,
   type SessionDescription,
+  type SessionFacts,
   type Stream,
+  viewerFacts,
 } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
 import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
@@ -86,6 +88,15 @@ export class FlvSession implements MediaSession {
       drops: this.#drops(),
       custom: this.#target.custom,
     };
+  }
+
+  explain(): SessionFacts {
+    const { socket } = this.#transport.request;
+    const connection = { queuedBytes: socket.writableLength, secure: 'encrypted' in socket };
+    if (this.#playback === undefined) return { tcp: connection, media: [] };
+    const { place, viewer } = this.#playback;
+    const { wants } = this.#target;
+    return viewerFacts({ ...place, viewer, wants, ...connection }, this.#context.adaptations);
   }
 
   /** Looks for the stream; the session goes on by itself from here. */

@@ -3,11 +3,13 @@ import type {
   AdaptedStream,
   Counters,
   Log,
+  SessionFacts,
   Stream,
   StreamRegistry,
   StreamResolver,
 } from '../../core/index.ts';
 import { ACCEPTANCE } from './carriage.ts';
+import { packagingFacts } from './explain.ts';
 import type { HlsOptions } from './options.ts';
 import { HlsPackager } from './packager.ts';
 
@@ -73,6 +75,12 @@ export class HlsChannels {
     if (present !== undefined && (resolver === undefined || !this.#isOver(streamName, nowMs))) return present;
     const resolved = await resolver?.resolve(streamName);
     return resolved === undefined || resolved.ended || this.#closed ? undefined : this.#packagerOf(resolved);
+  }
+
+  /** What is known of a viewer of that stream; undefined while it is not packaged. */
+  explain(streamName: string, lastRequestAgeMs: number): SessionFacts | undefined {
+    const channel = this.#channels.get(streamName);
+    return channel && packagingFacts(channel, this.#deps.adaptations, lastRequestAgeMs);
   }
 
   /** Stops what nobody asks for any more and drops what has ended. */

@@ -54,7 +54,10 @@ export class HlsServer {
     this.#options = resolveHlsOptions(options);
     this.#answer = new Answerer(this.#options);
     this.#channels = new HlsChannels(deps, this.#options);
-    this.#viewers = new HlsViewers(deps.sessions, this.#options.maxViewers);
+    this.#viewers = new HlsViewers(deps.sessions, {
+      max: this.#options.maxViewers,
+      explain: (streamName, silentMs) => this.#channels.explain(streamName, silentMs),
+    });
   }
 
   /** The port that is listened on; 0 before `start`. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { MediaSession, SessionDescription, SessionRegistry, Stream } from '../../core/index.ts';
+import type { MediaSession, SessionDescription, SessionFacts, SessionRegistry, Stream } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
 
 /** A viewer whose session was closed is refused for this long. */
@@ -28,20 +28,27 @@ export interface Visit {
   readonly nowMs: number;
 }
 
+export interface HlsViewersOptions {
+  /** Viewers over this are served and not registered. */
+  readonly max: number;
+  /** What is known of a viewer of that stream who has asked for nothing for so long. */
+  explain(streamName: string, silentMs: number): SessionFacts | undefined;
+}
+
 /**
  * Tells viewers of HLS apart, which has no connections: one viewer is an address with a user agent that has asked
  * for a stream's playlist within the last three target durations. Each is a session in the registry.
  */
 export class HlsViewers {
   readonly #sessions: SessionRegistry;
-  readonly #max: number;
+  readonly #options: HlsViewersOptions;
   readonly #viewers = new Map<string, Viewer>();
   /** Keys of viewers that were sent away, with the time until which. */
   readonly #blocked = new Map<string, number>();
 
-  constructor(sessions: SessionRegistry, maxViewers: number) {
+  constructor(sessions: SessionRegistry, options: HlsViewersOptions) {
     this.#sessions = sessions;
-    this.#max = maxViewers;
+    this.#options = options;
   }
 
   get size(): number {
@@ -86,12 +93,16 @@ export class HlsViewers {
   }
 
   #add(key: string, visit: Visit): Viewer | undefined {
-    if (this.#viewers.size >= this.#max) return undefined;
+    if (this.#viewers.size >= this.#options.max) return undefined;
     const { stream, nowMs, targetSeconds } = visit;
     const facts = sessionFacts(visit);
     const describe = (): SessionDescription => ({ ...facts, bytesOut: this.#viewers.get(key)?.bytesOut ?? 0 });
     const { mediaSessionId } = facts;
-    const session: MediaSession = { mediaSessionId, describe, close: () => this.#block(key, session) };
+    const explain = (): SessionFacts => {
+      const silentMs = performance.now() - (this.#viewers.get(key)?.seenMs ?? nowMs);
+      return this.#options.explain(stream.name, silentMs) ?? { media: [] };
+    };
+    const session: MediaSession = { mediaSessionId, describe, explain, close: () => this.#block(key, session) };
     const registration = this.#sessions.add(session);
     const viewer = { session, registration, stream, bytesOut: 0, seenMs: nowMs, patienceMs: targetSeconds * 3000 };
     this.#viewers.set(key, viewer);
@@ -102,7 +113,7 @@ export class HlsViewers {
   #block(key: string, session: MediaSession): void {
     if (this.#viewers.get(key)?.session !== session) return;
     this.#remove(key);
-    if (this.#blocked.size < this.#max) this.#blocked.set(key, performance.now() + BLOCK_MS);
+    if (this.#blocked.size < this.#options.max) this.#blocked.set(key, performance.now() + BLOCK_MS);
   }
 
   #remove(key: string): void {

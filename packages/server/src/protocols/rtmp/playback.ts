@@ -1,5 +1,12 @@
 import type { Socket } from 'node:net';
-import { FanOutViewer, type MediaSession, type SessionDescription, type Stream } from '../../core/index.ts';
+import {
+  FanOutViewer,
+  type MediaSession,
+  type SessionDescription,
+  type SessionFacts,
+  type Stream,
+  viewerFacts,
+} from '../../core/index.ts';
 import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
 import type { RtmpContext, RtmpPlace } from './server.ts';
 
@@ -74,6 +81,12 @@ export class RtmpPlayback implements MediaSession {
       drops: { slow_viewer: this.viewer.dropped, not_carried: this.#place.fanOut.leftOut - this.#leftOutBefore },
       custom: this.#request.custom,
     };
+  }
+
+  explain(): SessionFacts {
+    const { viewer } = this;
+    const socket = { queuedBytes: this.#socket.writableLength, secure: 'encrypted' in this.#socket };
+    return viewerFacts({ ...this.#place, viewer, ...socket }, this.#context.adaptations);
   }
 
   close(reason: string): void {

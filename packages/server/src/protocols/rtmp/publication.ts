@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { AmfValue } from '@sluice/media';
-import type { MediaSession, Publisher, SessionDescription, Stream } from '../../core/index.ts';
+import {
+  type MediaSession,
+  type Publisher,
+  publisherFacts,
+  type SessionDescription,
+  type SessionFacts,
+  type Stream,
+} from '../../core/index.ts';
 import { InBuffer } from './in-buffer.ts';
 import { MediaActivity } from './media-activity.ts';
 import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
@@ -73,6 +80,10 @@ export class RtmpPublication implements MediaSession, Publisher {
       drops: { broken, not_carried: notCarried, overflow: this.#buffer?.dropped ?? 0 },
       custom: this.#request.custom,
     };
+  }
+
+  explain(): SessionFacts {
+    return { tcp: { queuedBytes: this.#buffer?.queuedBytes ?? 0 }, media: publisherFacts(this.#stream) };
   }
 
   /** A video message's body. @throws like {@link RtmpToStream.video} */

@@ -1,11 +1,5 @@
 import type { Track } from '@sluice/media';
-import {
-  type Acceptance,
-  type Adaptations,
-  type AdaptedStream,
-  deliveryOf,
-  type SessionMediaFacts,
-} from '../../../core/index.ts';
+import { type Adaptations, type AdaptedStream, deliveryOf, type SessionMediaFacts } from '../../../core/index.ts';
 import type { PlayerRequests } from '../send/playback.ts';
 import type { SendTrack } from '../send/send-track.ts';
 
@@ -20,16 +14,13 @@ export interface ExplainedTrack {
 export function playedFacts(
   { media, send, asked }: ExplainedTrack,
   from: {
-    readonly viewer: {
-      readonly adapted: Pick<AdaptedStream, 'stream' | 'source' | 'leftOut'>;
-      readonly acceptance: Acceptance;
-    };
+    readonly adapted: Omit<AdaptedStream, typeof Symbol.dispose>;
     readonly adaptations: Adaptations;
     readonly nowMs: number;
   },
 ): SessionMediaFacts {
   const { kind } = media;
-  const delivered = deliveryOf(kind, from.viewer, from.adaptations);
+  const delivered = deliveryOf(kind, from.adapted, from.adaptations);
   // Nothing in the stream that the player could be sent, for now.
   const delivery =
     delivered.delivery === 'as_is' && send.lane === undefined

@@ -133,12 +133,11 @@ export class Playback {
 
   /** What each kind of media comes to, for people. */
   explain(nowMs: number): SessionMediaFacts[] {
-    const viewer = { adapted: this.#adapted, acceptance: this.#acceptance };
+    const asItIs = { stream: this.#source, source: this.#source, acceptance: this.#acceptance, leftOut: {} };
     return this.#tracks.map((track) => {
       const own = track.send.lane !== undefined && track.send.lane === this.#source.rtp[track.media.kind];
-      const asItIs = own || this.#streamFor(track.media.kind) === this.#source;
-      const adapted = asItIs ? { stream: this.#source, source: this.#source, leftOut: {} } : this.#adapted;
-      return playedFacts(track, { viewer: { ...viewer, adapted }, adaptations: this.#deps.adaptations, nowMs });
+      const adapted = own || this.#streamFor(track.media.kind) === this.#source ? asItIs : this.#adapted;
+      return playedFacts(track, { adapted, adaptations: this.#deps.adaptations, nowMs });
     });
   }
 
