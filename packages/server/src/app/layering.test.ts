@@ -24,6 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@sluice/contract',
     '@sluice/media',
     'fastify',
+    'jose',
     '@fastify/static',
     'prom-client',
     'typebox',

@@ -1,3 +1,4 @@
+export { Gatekeeper, type GatekeeperOptions, type GateQuestion } from './auth/gatekeeper.ts';
 export type { ControlDeps, ControlPorts, RecentLog } from './control-deps.ts';
 export { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
 export { ControlServer } from './control-server.ts';

@@ -63,6 +63,9 @@ export const COUNTERS = {
   engine_worker_deaths: 'worker processes that ended unasked',
   engine_dropped_packets: 'packets dropped on the way to a worker: it was too slow, or had to wait for a key frame',
   engine_damaged_packets: 'packets left out of a conversion because they could not be decoded',
+  auth_failed: 'passwords and stream tokens that were wrong',
+  auth_slowed: 'attempts refused because too many of that address had failed',
+  gate_refused: 'publishers and players refused for their stream token or address',
   source_clock_breaks: 'jumps of a source clock that were re-based',
 } as const;
 

@@ -21,6 +21,11 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
   { title: 'Publishers that fall silent', has: (name) => name.startsWith('rtp_activity') },
   { title: 'HTTP-FLV and WebSocket-FLV', has: (name) => name.startsWith('flv') },
   { title: 'HLS', has: (name) => name.startsWith('hls') },
+  {
+    title: 'Access',
+    has: (name) =>
+      /^(stream_token|client_acl|publish_allowed|play_allowed|allow_domains|admin_|disable_rest_auth)/.test(name),
+  },
   { title: 'REST', has: (name) => name.startsWith('rest_') },
   { title: 'TLS', has: (name) => name.startsWith('tls') },
   { title: 'Keep-alive', has: (name) => name.startsWith('keep_alive') },

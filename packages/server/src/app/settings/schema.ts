@@ -1,4 +1,5 @@
 import type { SettingEntry } from './setting-entry.ts';
+import { ACCESS_SETTINGS } from './tables/access.ts';
 import { ENGINE_SETTINGS } from './tables/engine.ts';
 import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
@@ -14,6 +15,7 @@ import { WEBRTC_SETTINGS } from './tables/webrtc.ts';
 export const SCHEMA = {
   ...GENERAL_SETTINGS,
   ...WEB_SETTINGS,
+  ...ACCESS_SETTINGS,
   ...RTMP_SETTINGS,
   ...FLV_SETTINGS,
   ...HLS_SETTINGS,

@@ -1,8 +1,9 @@
 /**
  * What a text must look like. `file`: a path, or nothing. `regexp`: a regular expression, or nothing. `rtmpUrl`: an
- * `rtmp://` or `rtmps://` URL, or nothing. `activity`: `true` or `false`, with a number of seconds after a comma.
+ * `rtmp://` or `rtmps://` URL, or nothing. `activity`: `true` or `false`, with a number of seconds after a comma. `httpUrl`: an
+ * `http://` or `https://` URL, or nothing.
  */
-export type StringFormat = 'headers' | 'ip' | 'host' | 'path' | 'file' | 'regexp' | 'rtmpUrl' | 'activity';
+export type StringFormat = 'headers' | 'ip' | 'host' | 'path' | 'file' | 'regexp' | 'rtmpUrl' | 'activity' | 'httpUrl';
 
 /** A value that a setting can have. */
 export type SettingValue = number | boolean | string | readonly string[];
@@ -26,6 +27,6 @@ export type SettingEntry = {
       readonly type: 'list';
       readonly default: readonly string[];
       readonly values?: readonly string[];
-      readonly format?: 'address';
+      readonly format?: 'address' | 'network';
     }
 );

@@ -30,7 +30,7 @@ function parseTrimmed(entry: SettingEntry, text: string): SettingValue | undefin
     case 'enum':
       return entry.values.find((value) => value.toLowerCase() === text.toLowerCase());
     case 'list':
-      return parseList(text, entry.format === 'address' ? isAddress : isOneOf(entry.values));
+      return parseList(text, listItemCheck(entry));
     case 'string':
       return isAllowedString(entry.format, text) ? text : undefined;
   }
@@ -44,6 +44,18 @@ function parseList(text: string, isAllowed: (item: string) => boolean): readonly
   if (text === '') return [];
   const items = text.split(',').map((item) => item.trim());
   return items.every(isAllowed) ? items : undefined;
+}
+
+function listItemCheck(entry: SettingEntry & { readonly type: 'list' }): (item: string) => boolean {
+  if (entry.format === 'address') return isAddress;
+  return entry.format === 'network' ? isNetwork : isOneOf(entry.values);
+}
+
+/** `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`. */
+function isNetwork(text: string): boolean {
+  const match = /^([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?$/.exec(text);
+  const version = isIP(match?.[1] ?? '');
+  return version !== 0 && Number(match?.[2] ?? 0) <= (version === 4 ? 32 : 128);
 }
 
 function isOneOf(values: readonly string[] | undefined): (item: string) => boolean {
@@ -94,6 +106,8 @@ function isAllowedString(format: StringFormat | undefined, text: string): boolea
       return text === '' || /^rtmps?:\/\/[^\s/]+\/\S*$/.test(text);
     case 'activity':
       return parseActivity(text) !== undefined;
+    case 'httpUrl':
+      return text === '' || (/^https?:\/\//i.test(text) && URL.canParse(text));
     case 'file':
     case undefined:
       return true;
@@ -131,6 +145,8 @@ export function describeAllowed(entry: SettingEntry): string {
     case 'list':
       if (entry.format === 'address')
         return 'addresses such as 192.0.2.1:1935 or [2001:db8::1]:1935, separated by commas';
+      if (entry.format === 'network')
+        return 'addresses and networks such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32, separated by commas';
       return `a list separated by commas${entry.values === undefined ? '' : ` of ${entry.values.join(', ')}`}`;
     case 'string':
       return describeString(entry.format);
@@ -155,6 +171,8 @@ function describeString(format: StringFormat | undefined): string {
       return 'a URL such as rtmp://host/live, or nothing';
     case 'activity':
       return 'true or false, with seconds after a comma: true,60';
+    case 'httpUrl':
+      return 'a URL such as https://host/keys.json, or nothing';
     case undefined:
       return `text of at most ${MAX_STRING_LENGTH} characters without control characters`;
   }

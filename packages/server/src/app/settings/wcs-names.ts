@@ -5,11 +5,11 @@
 const BY_FAMILY = {
   ports: `hls.https.port rtsp.port rtmfp.port cdn_port port_from port_to media_port_to rtsp_client_port_from
     rtsp_client_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
-  server: `ip_local hold_ip_settings allow_domains disable_manager_rmi client_mode client_log_level
+  server: `ip_local hold_ip_settings disable_manager_rmi client_mode client_log_level
     client_dump_level enable_extended_logging wss.cert.password wss.keystore.password user_agent
-    client_acl_property_name keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
+    keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
     streaming_sessions_keep_alive_interval load_balancing_enabled`,
-  rest: `disable_rest_auth disable_rest_requests rest_hook_secret_key rest_hook_send_hash rest_max_connections
+  rest: `disable_rest_requests rest_hook_secret_key rest_hook_send_hash rest_max_connections
     rest_request_timeout auto_login_url get_callee_url balance_header cost_header`,
   rtmp: `rtmp_flash_ver_publisher rtmp_push_auto_start rtmp_push_auto_start_url rtmp_push_restore
     rtmp_push_restore_attempts rtmp_push_restore_interval_ms rtmp_transponder_full_url

@@ -14,6 +14,21 @@ export const WEB_SETTINGS = {
     from: 'wcs',
     doc: 'The same as `http.port` with TLS. Browsers let a page use camera and microphone only from `https://` or `localhost`.',
   },
+  http_max_connections: {
+    type: 'integer',
+    min: 10,
+    max: 1_000_000,
+    default: 20_000,
+    from: 'own',
+    doc: 'Most connections that are open at once at `http.port`, and as many at `https.port`; HTTP-FLV viewers are among them. Further ones are closed.',
+  },
+  disable_rest_auth: {
+    type: 'enum',
+    values: ['auto', 'true', 'false'],
+    default: 'auto',
+    from: 'wcs',
+    doc: 'Who needs a password for the REST API, statistics, metrics and the data of the console. `auto`: all but programs on this machine. `false`: everybody. `true`: nobody, which is the default of WCS.',
+  },
   rest_access_control_allow_origin: {
     type: 'string',
     default: '*',
