@@ -3,27 +3,37 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ConnectionRequest, STREAM_INFO, StreamRequest } from '@sluice/contract';
 import type { RawData, WebSocket } from 'ws';
-import type {
-  ClientConnection,
-  ConnectionDescription,
-  ConnectionRegistry,
-  Counters,
-  Log,
-  PeerGateway,
-  StreamRegistry,
+import {
+  type AccessControl,
+  type ClientAccess,
+  type ClientConnection,
+  type ConnectionDescription,
+  type ConnectionRegistry,
+  type Counters,
+  infoOfError,
+  type Log,
+  type LogLevel,
+  MediaServerError,
+  type PeerGateway,
+  type SessionRegistry,
+  type StreamRegistry,
 } from '../../core/index.ts';
 import { connectionName, plainAddress, type RateLimiter } from '../../io/index.ts';
+import { connectFields, DEFAULT_APP, userData, withoutPassword } from './client-introduction.ts';
 import type { ClientLink } from './client-link.ts';
-import { type ClientMessage, customFields, parseMessage, readFields } from './client-message.ts';
-import { ClientSession, echoOf } from './client-session.ts';
+import { type ClientMessage, objectOf, parseMessage, readFields } from './client-message.ts';
+import { ClientSession } from './client-session.ts';
 import type { SignallingOptions } from './options.ts';
 import type { StreamPlayers } from './stream-players.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { WaitingMessages } from './waiting-messages.ts';
 
 /** What a connection asks of the server that owns it. */
 export interface SignallingContext {
   readonly options: SignallingOptions;
   readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly access: AccessControl;
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
@@ -49,10 +59,16 @@ const TOKEN_BYTES = 24;
 const BYTES_PER_TOKEN = 4096;
 const BAD_MESSAGES_PER_SECOND = 1;
 const BAD_MESSAGES_BURST = 20;
-/** Told to every client and never true here (§2.3). */
-const TUNNELS = { useWsTunnel: false, useWsTunnelPacketization2: false, useBase64BinaryEncoding: false };
+/** Messages that may wait for the answer whether the client may connect. */
+const MAX_WAITING = 256;
+/**
+ * A frame of a kind that does not exist. The SDK's session is FAILED only after an error of the WebSocket, and
+ * DISCONNECTED after any close frame (websdk-signalling.md §2.1); browsers must report this one as an error
+ * (RFC 6455 §5.2).
+ */
+const ERROR_FRAME = Buffer.from([0x83, 0x00]);
 
-/** One WebSocket of a Web SDK client, and the session that it establishes. */
+/** One WebSocket of a Web SDK client: the question whether it is let in, and the session that it has then. */
 export class SignallingConnection implements ClientConnection, ClientLink {
   readonly sessionId: string;
   readonly remoteAddress: string;
@@ -64,17 +80,21 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   readonly #socket: Socket;
   readonly #origin: string;
   readonly #context: SignallingContext;
-  readonly #log: Log;
   readonly #registration: Disposable;
   readonly #messages: TokenBucket;
   readonly #badMessages = new TokenBucket(BAD_MESSAGES_PER_SECOND, BAD_MESSAGES_BURST);
   readonly #openedMs = performance.now();
+  #log: Log;
   #nextPingMs: number;
   #unanswered = 0;
+  /** While the access control is asked whether the client may connect. */
+  #waiting: WaitingMessages | undefined;
   #session: ClientSession | undefined;
-  #connection: Partial<ConnectionRequest> = {};
+  #access: ClientAccess | undefined;
+  #said: Partial<ConnectionRequest> = {};
+  #resumed = false;
   #authToken = '';
-  #ended = false;
+  #ended: { readonly reason: string } | undefined;
 
   constructor(webSocket: WebSocket, request: IncomingMessage, context: SignallingContext) {
     this.#webSocket = webSocket;
@@ -94,7 +114,11 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   get appKey(): string {
-    return this.#connection.appKey ?? 'defaultApp';
+    return this.#access?.appKey ?? this.#said.appKey ?? DEFAULT_APP;
+  }
+
+  get log(): Log {
+    return this.#log;
   }
 
   /** Names the session to a client that comes back; empty before it is established. */
@@ -103,16 +127,21 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   /** What the client said of itself, without its password. */
-  get connection(): Partial<ConnectionRequest> {
-    return this.#connection;
+  get said(): Partial<ConnectionRequest> {
+    return this.#said;
+  }
+
+  /** True when the client may come back with its token after its connection was lost. */
+  get resumable(): boolean {
+    return this.keepAlive && (this.#session !== undefined || this.#resumed);
   }
 
   get keepAlive(): boolean {
-    return this.#connection.keepAlive === true;
+    return this.#said.keepAlive === true;
   }
 
   describe(): ConnectionDescription {
-    const { clientVersion, clientOSVersion, clientBrowserVersion, mediaProviders, custom } = this.#connection;
+    const { clientVersion, clientOSVersion, clientBrowserVersion, mediaProviders, custom } = this.#said;
     return {
       sessionId: this.sessionId,
       appKey: this.appKey,
@@ -130,8 +159,17 @@ export class SignallingConnection implements ClientConnection, ClientLink {
       keepAlive: this.keepAlive,
       bytesIn: this.#socket.bytesRead,
       bytesOut: this.#socket.bytesWritten,
-      custom: customFields(custom),
+      custom: objectOf(this.#access?.fields['custom'] ?? custom),
     };
+  }
+
+  /** Hands an object to the application; does nothing before the session is established. */
+  sendData(operationId: string, payload: unknown): void {
+    this.#session?.sendData(operationId, payload);
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#log = this.#context.log.child({ session: this.sessionId }, { level });
   }
 
   /** Ends all that the client does, then the connection; it can't be resumed. Idempotent. */
@@ -140,14 +178,14 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   disconnect(reason: string, code = CLOSE_NORMAL): void {
-    if (this.#ended) return;
+    if (this.#ended !== undefined) return;
     this.#end('over', reason);
     this.#webSocket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES));
     setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref();
   }
 
   send(message: string, ...data: readonly unknown[]): void {
-    if (this.#ended || this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    if (this.#ended !== undefined || this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     this.#webSocket.send(JSON.stringify({ message, data }));
     if (this.#webSocket.bufferedAmount <= this.#context.options.maxUnsentBytes) return;
     this.#context.counters.count('signalling_slow_clients');
@@ -162,7 +200,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   /** Looks after timeouts and pings; called a few times a second. */
   check(nowMs: number): void {
     const { firstMessageTimeoutMs, keepAlive, keepAliveIntervalMs, keepAliveProbes } = this.#context.options;
-    if (this.#session === undefined) {
+    if (this.#session === undefined && this.#waiting === undefined) {
       if (nowMs - this.#openedMs >= firstMessageTimeoutMs) this.#silent('no "connection" message came in time');
       return;
     }
@@ -184,7 +222,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    if (this.#ended) return;
+    if (this.#ended !== undefined) return;
     this.#unanswered = 0;
     // A client that says too much is not refused but read more slowly.
     const bytes = Buffer.isBuffer(data) ? data : Buffer.alloc(0);
@@ -192,6 +230,13 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     if (!affordable && !this.#webSocket.isPaused) this.#webSocket.pause();
     const message = isBinary ? undefined : parseMessage(bytes.toString());
     if (message === undefined) return this.#bad('', 'Message can not be read');
+    if (this.#waiting === undefined || message.name === 'ping' || message.name === 'pong') return this.#act(message);
+    if (this.#waiting.add(message, bytes.length)) return;
+    this.#context.counters.count('signalling_bad_messages');
+    this.disconnect('too many messages before the session is established', CLOSE_POLICY);
+  }
+
+  #act(message: ClientMessage): void {
     try {
       const wrong = this.#handle(message);
       if (wrong !== undefined) this.#bad(message.name, wrong);
@@ -211,7 +256,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     }
     if (this.#session !== undefined)
       return name === 'connection' ? 'Session is established' : this.#session.receive(message);
-    if (name === 'connection') return this.#establish(body);
+    if (name === 'connection') return this.#introduce(body);
     if (name === 'pushLogs') return undefined;
     const { mediaSessionId } = readFields(StreamRequest, body);
     if (mediaSessionId === undefined) return STREAM_INFO.sessionNotReady;
@@ -220,23 +265,79 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     return undefined;
   }
 
-  #establish(body: object): undefined {
+  /** Takes the client's own words, and asks whether it may connect. A session that is resumed is asked for again. */
+  #introduce(body: object): undefined {
     const asked = readFields(ConnectionRequest, body);
     const kept = asked.authToken === undefined ? undefined : this.#context.resume(asked.authToken);
+    const said = { ...kept, ...asked };
+    this.#said = withoutPassword(said);
+    this.#resumed = kept !== undefined;
     this.#authToken = (kept && asked.authToken) ?? randomBytes(TOKEN_BYTES).toString('base64url');
-    this.#connection = echoOf({ ...kept, ...asked });
-    const { options, streams, peers, players } = this.#context;
-    this.#session = new ClientSession({ streams, peers, players, link: this, options, log: this.#log });
-    this.#nextPingMs = performance.now() + options.keepAliveIntervalMs;
+    this.#nextPingMs = performance.now() + this.#context.options.keepAliveIntervalMs;
+    this.#waiting = new WaitingMessages(MAX_WAITING, this.#context.options.maxMessageBytes);
+    void this.#ask(said, kept && asked.authToken);
+  }
+
+  /** Never rejects. The answer may come when the client is gone. */
+  async #ask(said: Partial<ConnectionRequest>, authToken: string | undefined): Promise<void> {
+    let access: ClientAccess;
+    try {
+      access = await this.#context.access.connect({
+        sessionId: this.sessionId,
+        appKey: said.appKey ?? DEFAULT_APP,
+        protocol: 'webrtc',
+        remoteAddress: this.remoteAddress,
+        custom: objectOf(said.custom),
+        fields: connectFields(said, { origin: this.#origin, authToken }),
+        close: (reason) => this.disconnect(reason),
+      });
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    if (this.#ended !== undefined) return access.end(this.#ended.reason);
+    try {
+      this.#establish(access);
+    } catch (error) {
+      this.fault(error, 'session could not be established');
+      this.disconnect('internal error');
+    }
+  }
+
+  #establish(access: ClientAccess): void {
+    const { options, streams, sessions, peers, players } = this.#context;
+    this.#access = access;
+    this.#session = new ClientSession({ streams, sessions, access, peers, players, link: this, options });
     this.#context.established(this);
     const { appKey, authToken } = this;
-    this.#log.info({ appKey, resumed: kept !== undefined, clientVersion: asked.clientVersion }, 'web client connected');
-    this.send('getUserData', { ...this.#connection, ...TUNNELS, appKey, authToken, status: 'ESTABLISHED' });
-    if (this.#connection.sipRegisterRequired !== true) return;
-    // Only a closed connection gets the client out of its wait for "registered" (§11.1).
-    const info = 'SIP is not available';
-    this.send('fail', { apiMethod: 'RegistrationStatusEvent', status: 'FAILED', info });
-    this.disconnect(info);
+    const { clientVersion, sipRegisterRequired } = this.#said;
+    this.#log.info({ appKey, resumed: this.#resumed, clientVersion }, 'web client connected');
+    access.established({ authToken });
+    const data = { ...userData(access.fields, this.#said), appKey, authToken, status: 'ESTABLISHED' };
+    this.send('getUserData', access.forClient('ConnectionStatusEvent', access.forClient('connect', data)));
+    if (sipRegisterRequired === true) {
+      // Only a closed connection gets the client out of its wait for "registered" (§11.1).
+      const info = 'SIP is not available';
+      this.send('fail', { apiMethod: 'RegistrationStatusEvent', status: 'FAILED', info });
+      this.disconnect(info);
+    }
+    const waiting = this.#waiting?.take() ?? [];
+    this.#waiting = undefined;
+    for (const message of waiting) if (this.#ended === undefined) this.#act(message);
+  }
+
+  /** Not let in: the SDK warns with the reason, and its session is FAILED. */
+  #refuse(error: unknown): void {
+    const info = infoOfError(error);
+    if (!(error instanceof MediaServerError)) this.fault(error, 'client could not be asked for');
+    if (this.#ended !== undefined) return;
+    this.#context.counters.count('signalling_refused');
+    const suppressed = this.#context.faults.take();
+    if (suppressed >= 0) this.#log.warn({ appKey: this.appKey, info, suppressed }, 'web client refused');
+    this.send('fail', { apiMethod: 'ConnectionStatusEvent', status: 'FAILED', info });
+    if (this.#ended !== undefined) return;
+    this.#end('over', info);
+    this.#socket.write(ERROR_FRAME);
+    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref();
   }
 
   /** Answers a message that nothing can be done with. A client that keeps sending such is disconnected. */
@@ -266,9 +367,10 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   #end(how: 'over' | 'lost', reason: string): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#session?.close();
+    if (this.#ended !== undefined) return;
+    this.#ended = { reason };
+    this.#waiting = undefined;
+    this.#session?.close(reason);
     this.#registration[Symbol.dispose]();
     this.#context.ended(this, how);
     if (this.#session !== undefined) this.#log.info({ reason }, 'web client left');

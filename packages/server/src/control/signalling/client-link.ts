@@ -1,3 +1,5 @@
+import type { Log } from '../../core/index.ts';
+
 /** A client that can be told things, as the parts of its session see it. */
 export interface ClientLink {
   /** `/<client ip>:<port>/<server ip>:<port>`. */
@@ -7,6 +9,8 @@ export interface ClientLink {
   readonly remoteAddress: string;
   /** The server's address that the client reached. */
   readonly localAddress: string;
+  /** For lines about this client. Another one after its level was changed: not to be kept. */
+  readonly log: Log;
   /** Sends `{message, data}`; does nothing when the client is gone. */
   send(message: string, ...data: readonly unknown[]): void;
   /** Ends the connection after what has been sent; its session can't be resumed. */

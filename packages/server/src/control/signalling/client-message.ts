@@ -1,5 +1,6 @@
 import type { Static, TObject } from 'typebox';
 import Value from 'typebox/value';
+import type { Fields } from '../../core/index.ts';
 
 /** A message of a client: its name and the one argument that all have (websdk-signalling.md §1.2). */
 export interface ClientMessage {
@@ -47,10 +48,14 @@ export function numberOf(value: number | string | undefined): number {
   return value === undefined ? 0 : Number(value);
 }
 
-/** The members of a client's `custom` value as texts, which is what hooks and REST show; others than texts as JSON. */
+/** A client's own JSON value when it is an object, else an empty one: hooks and REST have no place for others. */
+export function objectOf(value: unknown): Fields {
+  return isObject(value) && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+/** The members of a client's `custom` value as texts, which is what REST shows of streams; others than texts as JSON. */
 export function customFields(custom: unknown): Readonly<Record<string, string>> {
-  if (!isObject(custom) || Array.isArray(custom)) return {};
-  const fields = Object.entries(custom).slice(0, MAX_CUSTOM_FIELDS);
+  const fields = Object.entries(objectOf(custom)).slice(0, MAX_CUSTOM_FIELDS);
   return Object.fromEntries(
     fields.map(([name, value]: [string, unknown]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
   );

@@ -1,6 +1,5 @@
 import {
   CallRequest,
-  type ConnectionRequest,
   DataRequest,
   DebugRequest,
   LogRequest,
@@ -9,20 +8,27 @@ import {
   StreamEventRequest,
   StreamRequest,
 } from '@sluice/contract';
-import type { Log, StreamRegistry } from '../../core/index.ts';
+import { type ClientAccess, type DirectHook, type Fields, infoOfError, type StreamRegistry } from '../../core/index.ts';
 import { RateLimiter } from '../../io/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, readFields } from './client-message.ts';
 import { ClientStreams, type ClientStreamsDeps } from './client-streams.ts';
+import { loggable, withoutSecrets } from './secrets.ts';
 
-export interface ClientSessionDeps extends ClientStreamsDeps {
-  readonly streams: StreamRegistry;
-  readonly log: Log;
+/** What is done with the access control's answer to a question. */
+interface Answers {
+  /** @param fields The fields as the back end left them */
+  allowed(fields: Fields): void;
+  /** @param info Why not, in words for the client */
+  refused(info: string): void;
 }
 
 /** Lines of its own that one client may put into the server's log. */
 const CLIENT_LINES_PER_SECOND = 10;
 const MAX_LOG_LENGTH = 2000;
+/** Questions of one client that the back end has not answered yet, but for those about streams and `connect`. */
+const MAX_QUESTIONS = 64;
+const TOO_MANY_QUESTIONS = 'Too many requests wait for an answer';
 /** WCS's application with rooms (§12). */
 const ROOM_APP = 'roomApp';
 
@@ -30,21 +36,23 @@ const ROOM_APP = 'roomApp';
 export class ClientSession {
   readonly streams: ClientStreams;
   readonly #link: ClientLink;
+  readonly #access: ClientAccess;
   readonly #registry: StreamRegistry;
-  readonly #log: Log;
   readonly #logLimit = new RateLimiter(CLIENT_LINES_PER_SECOND);
+  #questions = 0;
   #debugging = false;
+  #closed = false;
 
-  constructor(deps: ClientSessionDeps) {
+  constructor(deps: ClientStreamsDeps) {
     this.streams = new ClientStreams(deps);
     this.#link = deps.link;
+    this.#access = deps.access;
     this.#registry = deps.streams;
-    this.#log = deps.log;
   }
 
   /** Does what a message asks; gives what is wrong with it, if anything is. */
   receive({ name, body }: ClientMessage): string | undefined {
-    if (this.#debugging) this.#note('client message', `${name} ${JSON.stringify(body)}`);
+    if (this.#debugging) this.#note('client message', `${name} ${loggable(body)}`);
     switch (name) {
       case 'publishStream':
       case 'playStream':
@@ -62,9 +70,9 @@ export class ClientSession {
       case 'sendData':
         return this.#data(body);
       case 'pushLogs':
-        return this.#note('client log', readFields(LogRequest, body).logs ?? '');
+        return this.#logs(body);
       case 'submitBugReport':
-        return this.#note('client reports a bug', JSON.stringify(body));
+        return this.#bugReport(body);
       case 'sessionDebug':
         return this.#debug(body);
       case 'webRTCMetricsClientDescription':
@@ -75,9 +83,15 @@ export class ClientSession {
     }
   }
 
-  /** Ends all that the client published and played. */
-  close(): void {
-    this.streams.close();
+  /** Hands an object of the application to the client (`/data/send`). The back end is not asked: it comes from there. */
+  sendData(operationId: string, payload: unknown): void {
+    this.#link.send('OnDataEvent', this.#access.forClient('OnDataEvent', { operationId, payload }));
+  }
+
+  /** Ends all that the client published and played, then tells the access control that it is gone. */
+  close(reason: string): void {
+    this.#closed = true;
+    this.streams.close(() => this.#access.end(reason));
   }
 
   #start(request: Partial<StreamRequest>, published: boolean): string | undefined {
@@ -94,7 +108,9 @@ export class ClientSession {
     if (mediaSessionId === undefined) return STREAM_INFO.idMissing;
     if (type === undefined) return 'Unknown type of stream event';
     const signal = payload === undefined || payload === null ? { type } : { type, payload };
-    return this.streams.signal(mediaSessionId, signal) ? undefined : 'Stream is not being published';
+    if (!this.streams.signal(mediaSessionId, signal)) return 'Stream is not being published';
+    this.#access.tell('StreamEvent', { mediaSessionId, ...signal });
+    return undefined;
   }
 
   /** The client compares with the text "true" (§7.5). */
@@ -106,31 +122,78 @@ export class ClientSession {
   }
 
   #snapshot(body: object): undefined {
-    const { mediaSessionId, name } = readFields(NamedStreamRequest, body);
-    const there = name !== undefined && this.#registry.get(name)?.live === true;
-    const info = there ? 'Snapshots are not available' : STREAM_INFO.notFound;
-    this.#link.send('notifyStreamEvent', {
-      mediaSessionId: mediaSessionId ?? '',
-      type: 'snapshotFailed',
-      payload: { info },
+    const { mediaSessionId = '', name } = readFields(NamedStreamRequest, body);
+    const refused = (info: string): void =>
+      this.#link.send('notifyStreamEvent', { mediaSessionId, type: 'snapshotFailed', payload: { info } });
+    this.#ask('snapshot', readFields(NamedStreamRequest, body), {
+      allowed: () => {
+        const there = name !== undefined && this.#registry.get(name)?.live === true;
+        refused(there ? 'Snapshots are not available' : STREAM_INFO.notFound);
+      },
+      refused,
     });
   }
 
   #data(body: object): string | undefined {
-    const { operationId } = readFields(DataRequest, body);
+    const { operationId, payload } = readFields(DataRequest, body);
     if (operationId === undefined) return 'operationId is missing';
-    const noRooms = this.#link.appKey === ROOM_APP;
-    const answer = noRooms ? { status: 'FAILED', info: 'Rooms are not available' } : { status: 'ACCEPTED' };
-    this.#link.send('DataStatusEvent', { operationId, ...answer });
+    const answer = (result: { readonly status: 'ACCEPTED' | 'FAILED'; readonly info?: string }): void => {
+      const visible = this.#access.forClient('DataStatusEvent', { ...result });
+      this.#access.tell('DataStatusEvent', { operationId, ...result });
+      // Without these two the SDK's promise would never end.
+      this.#link.send('DataStatusEvent', { ...visible, operationId, status: result.status });
+    };
+    if (this.#link.appKey === ROOM_APP) answer({ status: 'FAILED', info: 'Rooms are not available' });
+    else
+      this.#ask(
+        'OnDataEvent',
+        { operationId, payload },
+        { allowed: () => answer({ status: 'ACCEPTED' }), refused: (info) => answer({ status: 'FAILED', info }) },
+      );
     return undefined;
+  }
+
+  #logs(body: object): undefined {
+    const { logs } = readFields(LogRequest, body);
+    if (logs === undefined) return;
+    this.#ask(
+      'pushLogs',
+      { logs },
+      { allowed: () => this.#note('client log', withoutSecrets(logs)), refused: () => {} },
+    );
+  }
+
+  /** The back end keeps bug reports; here they only leave a line. */
+  #bugReport(body: object): undefined {
+    this.#ask('submitBugReport', body as Fields, {
+      allowed: () => {
+        this.#note('client reports a bug', loggable(body));
+        this.#access.tell('BugReportStatusEvent', { status: 'ACCEPTED' });
+      },
+      refused: (info) => this.#access.tell('BugReportStatusEvent', { status: 'FAILED', info }),
+    });
   }
 
   /** While it is on, what the client says goes to the server's log. */
   #debug(body: object): string | undefined {
     const { command } = readFields(DebugRequest, body);
     if (command === undefined) return 'command must be start or stop';
-    this.#debugging = command === 'start';
-    this.#link.send('notifySessionDebugEvent', { status: this.#debugging ? 'STARTED' : 'STOPPED' });
+    this.#ask(
+      'sessionDebug',
+      { command },
+      {
+        allowed: () => {
+          this.#debugging = command === 'start';
+          const status = this.#debugging ? 'STARTED' : 'STOPPED';
+          this.#access.tell('SessionDebugStatusEvent', { status });
+          this.#link.send('notifySessionDebugEvent', {
+            ...this.#access.forClient('SessionDebugStatusEvent', {}),
+            status,
+          });
+        },
+        refused: (info) => this.#link.send('fail', { apiMethod: 'SessionDebugStatusEvent', status: 'FAILED', info }),
+      },
+    );
     return undefined;
   }
 
@@ -155,6 +218,27 @@ export class ClientSession {
     }
   }
 
+  /** Asks the access control. When too much waits already, the answer is no; when the client has gone, there is none. */
+  #ask(hook: DirectHook, fields: Fields, { allowed, refused }: Answers): void {
+    if (this.#questions >= MAX_QUESTIONS) return refused(TOO_MANY_QUESTIONS);
+    this.#questions++;
+    const answered = (act: () => void): void => {
+      this.#questions--;
+      if (!this.#closed) act();
+    };
+    this.#access
+      .ask(hook, fields)
+      .then(
+        (left) => answered(() => allowed(left)),
+        (error: unknown) => {
+          const info = infoOfError(error);
+          if (info === STREAM_INFO.error) this.#link.fault(error, `${hook} could not be asked`);
+          answered(() => refused(info));
+        },
+      )
+      .catch((error: unknown) => this.#link.fault(error, `answer to ${hook} failed`));
+  }
+
   /** Puts a client's words into the log: cut, on one line, and not too many of them. */
   #note(what: string, text: string): undefined {
     if (text === '') return;
@@ -164,12 +248,6 @@ export class ClientSession {
       .slice(0, MAX_LOG_LENGTH)
       .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
       .trim();
-    this.#log.info({ text: line, suppressed }, what);
+    this.#link.log.info({ text: line, suppressed }, what);
   }
-}
-
-/** What the answer to `connection` has of the client's own object: all that it may see again (§2.3). */
-export function echoOf(connection: Partial<ConnectionRequest>): Partial<ConnectionRequest> {
-  const { sipPassword: _secret, ...echo } = connection;
-  return echo;
 }

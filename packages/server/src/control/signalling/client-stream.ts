@@ -1,28 +1,37 @@
 import { STREAM_INFO, type StreamRequest, type StreamStatus } from '@sluice/contract';
 import {
+  type ClientAccess,
+  type Fields,
   infoOfEnd,
   infoOfError,
+  type MediaSession,
   type PeerEndReason,
   type PeerEvents,
   type PeerGateway,
   type PeerRequest,
   type PeerSession,
+  type StreamAccess,
   type StreamSignal,
 } from '../../core/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { customFields, numberOf } from './client-message.ts';
 import type { Player, StreamPlayers } from './stream-players.ts';
+import { factsOf, rewritten } from './stream-request.ts';
 import { streamStatus } from './stream-status.ts';
 
 /** What a stream of a client needs from the one that owns it. */
 export interface ClientStreamOwner {
   readonly link: ClientLink;
+  readonly access: ClientAccess;
   readonly peers: PeerGateway;
   readonly playWaitMs: number;
   /** Where players wait to hear that their publisher, when it is a client too, has left. */
   readonly players: StreamPlayers;
   /** The publisher's words about the stream of a name, and whether its media is muted now. */
   signalsOf(streamName: string): PublisherSignals | undefined;
+  mediaSession(mediaSessionId: string): MediaSession | undefined;
+  /** Why the server can't do what is asked, after all that the back end has changed; undefined when it can. */
+  lacks(request: Partial<StreamRequest>, published: boolean): string | undefined;
   /** The stream is over; its final status has been sent, unless the client is gone. */
   over(stream: ClientStream): void;
 }
@@ -39,23 +48,35 @@ interface Size {
   readonly height: number;
 }
 
+interface Ending {
+  readonly status: 'UNPUBLISHED' | 'STOPPED' | 'FAILED';
+  readonly info: string;
+  /** The client itself has asked for it. */
+  readonly wished?: boolean;
+  /** The client is gone: it is not told. */
+  readonly silent?: boolean;
+}
+
 /**
  * One publication or playback that a client asked for, from its request to its final status, which comes exactly once:
- * the client itself notices no failure (websdk-signalling.md §5.1).
+ * the client itself notices no failure (websdk-signalling.md §5.1). The access control is asked first, and told the same
+ * as the client.
  */
 export class ClientStream implements PeerEvents, Player {
   readonly mediaSessionId: string;
+  /** As the client calls it, whatever its name in the hub: the back end may have put a name there that is no client's. */
   readonly name: string;
   readonly published: boolean;
-  readonly request: Partial<StreamRequest>;
   readonly createDate = Date.now();
   readonly #owner: ClientStreamOwner;
   readonly #abort = new AbortController();
   #peer: PeerSession | undefined;
   /** Peers may report before their answer is here; the client gets the answer first. */
   #early: { end?: { reason: PeerEndReason; detail: string } } | undefined = {};
+  #request: Partial<StreamRequest>;
+  #access: StreamAccess | undefined;
   #active = false;
-  #over = false;
+  #ending: Ending | undefined;
   #size: Size | undefined;
   #signals: PublisherSignals | undefined;
   #listening: Disposable | undefined;
@@ -69,13 +90,23 @@ export class ClientStream implements PeerEvents, Player {
     this.mediaSessionId = mediaSessionId;
     this.name = request.name ?? '';
     this.published = published;
-    this.request = request;
+    this.#request = request;
     this.#owner = owner;
+  }
+
+  /** What was asked for, as the back end left it. */
+  get request(): Partial<StreamRequest> {
+    return this.#request;
+  }
+
+  /** Its name in the hub: the client's own, or that of the back end. */
+  get streamName(): string {
+    return this.#access?.name ?? this.name;
   }
 
   /** `PUBLISHING` or `PLAYING` has been sent, and no final status yet. */
   get active(): boolean {
-    return this.#active && !this.#over;
+    return this.#active && this.#ending === undefined;
   }
 
   get peer(): PeerSession | undefined {
@@ -91,36 +122,41 @@ export class ClientStream implements PeerEvents, Player {
     return this.#signals;
   }
 
-  /** Has the offer answered; resolves when that is done or has failed. Never rejects. */
+  /**
+   * Has the access control asked and the offer answered; resolves when that is done or has failed. Never rejects.
+   */
   async start(): Promise<void> {
-    const { peers } = this.#owner;
+    const { access, peers } = this.#owner;
     try {
+      const facts = factsOf(this.#request, this.published);
+      const admitted = await (this.published ? access.publish(facts) : access.play(facts));
+      if (!this.#admit(admitted)) return;
       const peer = await (this.published ? peers.publish(this.#peerRequest()) : peers.play(this.#peerRequest()));
       this.#answered(peer);
     } catch (error) {
       const info = infoOfError(error);
       if (info === STREAM_INFO.error) this.#owner.link.fault(error, 'stream could not begin');
-      this.#finish('FAILED', info);
+      this.#finish({ status: 'FAILED', info });
     }
   }
 
   /** The client's own stop: told by `UNPUBLISHED` or `STOPPED`. */
   stop(): void {
-    this.#finish(this.published ? 'UNPUBLISHED' : 'STOPPED', STREAM_INFO.stoppedByUser);
+    this.#finish({ status: this.#stopped, info: STREAM_INFO.stoppedByUser, wished: true });
   }
 
-  /** Ends it because its client is gone, or has been told already. */
+  /** Ends it because its client is gone. */
   abandon(): void {
-    this.#finish(undefined);
+    this.#finish({ status: this.#stopped, info: STREAM_INFO.sessionDisconnect, silent: true });
   }
 
   /** Tells the client that it can't begin at all. */
   refuse(info: string): void {
-    this.#finish('FAILED', info);
+    this.#finish({ status: 'FAILED', info });
   }
 
   onActive(): void {
-    if (this.#over || this.#active) return;
+    if (this.#ending !== undefined || this.#active) return;
     this.#active = true;
     if (this.#early === undefined) this.#begin();
   }
@@ -131,8 +167,7 @@ export class ClientStream implements PeerEvents, Player {
       return;
     }
     const info = infoOfEnd(reason, detail);
-    if (reason !== 'peer_closed') return this.#finish('FAILED', info);
-    this.#finish(this.published ? 'UNPUBLISHED' : 'STOPPED', info);
+    this.#finish({ status: reason === 'peer_closed' ? this.#stopped : 'FAILED', info });
   }
 
   /**
@@ -163,11 +198,29 @@ export class ClientStream implements PeerEvents, Player {
     this.#rateSentMs = nowMs;
   }
 
+  get #stopped(): 'UNPUBLISHED' | 'STOPPED' {
+    return this.published ? 'UNPUBLISHED' : 'STOPPED';
+  }
+
+  /** False when it is over all the same. */
+  #admit(access: StreamAccess): boolean {
+    this.#access = access;
+    this.#request = rewritten(this.#request, access.fields);
+    if (this.#ending !== undefined) {
+      // Stopped, or left, before the answer came: nobody has been told that yet.
+      this.#tellEnd(this.#ending);
+      return false;
+    }
+    const lack = this.#owner.lacks(this.#request, this.published);
+    if (lack !== undefined) this.refuse(lack);
+    return lack === undefined;
+  }
+
   #peerRequest(): PeerRequest {
     const { link, playWaitMs } = this.#owner;
-    const { minBitrate, maxBitrate, custom, cvoExtension, sdp } = this.request;
+    const { minBitrate, maxBitrate, custom, cvoExtension, sdp } = this.#request;
     return {
-      streamName: this.name,
+      streamName: this.streamName,
       mediaSessionId: this.mediaSessionId,
       sessionId: link.sessionId,
       appKey: link.appKey,
@@ -187,31 +240,39 @@ export class ClientStream implements PeerEvents, Player {
 
   #answered(peer: PeerSession): void {
     // Stopped, or left, while the answer was being made.
-    if (this.#over) return peer.close();
+    if (this.#ending !== undefined) return peer.close();
     this.#peer = peer;
     this.#owner.link.send('setRemoteSDP', this.mediaSessionId, peer.answer, true);
     const early = this.#early?.end;
     this.#early = undefined;
     // Sending may find that the client is gone.
-    if (this.#over) return;
-    if (!this.published) this.#waiting = this.#owner.players.add(this.name, this);
+    if (this.#ending !== undefined) return;
+    if (!this.published) this.#waiting = this.#owner.players.add(this.streamName, this);
     if (early !== undefined) return this.onEnded(early.reason, early.detail);
     if (this.#active) this.#begin();
   }
 
   #begin(): void {
     if (!this.published) {
-      this.#signals = this.#owner.signalsOf(this.name);
+      this.#signals = this.#owner.signalsOf(this.streamName);
       this.#listening = this.#signals?.events.on('signal', (signal) => this.#sendSignal(signal));
     }
     this.#countedMs = performance.now();
     this.#rateSentMs = this.#countedMs;
+    const session = this.#owner.mediaSession(this.mediaSessionId);
+    if (session !== undefined) this.#access?.active(session);
     this.#sendStatus(this.published ? 'PUBLISHING' : 'PLAYING');
     this.#sendSize();
   }
 
+  /** Without what the back end keeps from the client, but for the two fields that the SDK can't do without. */
   #sendStatus(status: StreamStatus, info?: string): void {
-    this.#owner.link.send('notifyStreamStatusEvent', streamStatus(this, this.#owner.link, { status, info }));
+    const { link, access } = this.#owner;
+    const object: Fields = streamStatus(this, link, { status, info });
+    const visible = access.forClient(this.published ? 'publishStream' : 'playStream', object);
+    const { mediaSessionId } = this;
+    const body = { ...access.forClient('StreamStatusEvent', visible), mediaSessionId, status };
+    link.send('notifyStreamStatusEvent', body);
   }
 
   /** For players: a publisher knows what it sends. */
@@ -230,16 +291,23 @@ export class ClientStream implements PeerEvents, Player {
     this.#owner.link.send('notifyStreamEvent', { mediaSessionId: this.mediaSessionId, ...signal });
   }
 
-  #finish(status: 'UNPUBLISHED' | 'STOPPED' | 'FAILED' | undefined, info?: string): void {
-    if (this.#over) return;
-    this.#over = true;
+  #finish(ending: Ending): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
     this.#abort.abort();
     this.#listening?.[Symbol.dispose]();
     this.#waiting?.[Symbol.dispose]();
     this.#peer?.close();
-    if (status !== undefined) this.#sendStatus(status, info);
+    // Before the client is told: that may find that the client is gone, and then all else ends at once.
+    this.#tellEnd(ending);
+    if (ending.silent !== true) this.#sendStatus(ending.status, ending.info);
     this.#owner.over(this);
     // One that was refused has not had the stream of that name.
-    if (this.published && this.#peer !== undefined) this.#owner.players.publisherGone(this.name);
+    if (this.published && this.#peer !== undefined) this.#owner.players.publisherGone(this.streamName);
+  }
+
+  #tellEnd({ status, info, wished }: Ending): void {
+    if (wished === true) this.#access?.stopping();
+    this.#access?.ended(status, info);
   }
 }

@@ -1,5 +1,12 @@
 import { STREAM_INFO, type StreamRequest } from '@sluice/contract';
-import type { PeerGateway, StreamRegistry, StreamSignal } from '../../core/index.ts';
+import type {
+  ClientAccess,
+  MediaSession,
+  PeerGateway,
+  SessionRegistry,
+  StreamRegistry,
+  StreamSignal,
+} from '../../core/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { numberOf } from './client-message.ts';
 import { ClientStream, type ClientStreamOwner, type PublisherSignals } from './client-stream.ts';
@@ -8,6 +15,8 @@ import type { StreamPlayers } from './stream-players.ts';
 
 export interface ClientStreamsDeps {
   readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly access: ClientAccess;
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
   readonly link: ClientLink;
@@ -20,19 +29,25 @@ export interface ClientStreamsDeps {
 /** The publications and playbacks of one client, by the ids that it gave them. */
 export class ClientStreams implements ClientStreamOwner {
   readonly link: ClientLink;
+  readonly access: ClientAccess;
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
   readonly playWaitMs: number;
   readonly #streams: StreamRegistry;
+  readonly #sessions: SessionRegistry;
   readonly #options: ClientStreamsDeps['options'];
   readonly #open = new Map<string, ClientStream>();
+  /** Streams that are not answered yet, those included that were stopped meanwhile. */
+  readonly #starting = new Set<Promise<void>>();
 
-  constructor({ streams, peers, players, link, options }: ClientStreamsDeps) {
+  constructor({ streams, sessions, access, peers, players, link, options }: ClientStreamsDeps) {
     this.link = link;
+    this.access = access;
     this.peers = peers;
     this.players = players;
     this.playWaitMs = options.playWaitMs;
     this.#streams = streams;
+    this.#sessions = sessions;
     this.#options = options;
   }
 
@@ -44,10 +59,11 @@ export class ClientStreams implements ClientStreamOwner {
   start(request: Partial<StreamRequest>, published: boolean): void {
     const { mediaSessionId } = request;
     const stream = new ClientStream(mediaSessionId ?? '', request, published, this);
-    const refusal = this.#refusalOf(request, published);
+    const refusal = this.#refusalOf(request);
     if (refusal !== undefined) return stream.refuse(refusal);
     this.#open.set(stream.mediaSessionId, stream);
-    void stream.start();
+    const starting = stream.start().finally(() => this.#starting.delete(starting));
+    this.#starting.add(starting);
   }
 
   /** Ends one as its client asks. The client waits for an answer even when there is nothing of that id (§5.5). */
@@ -62,7 +78,7 @@ export class ClientStreams implements ClientStreamOwner {
   signal(mediaSessionId: string, signal: StreamSignal): boolean {
     const own = this.#open.get(mediaSessionId);
     if (own === undefined || !own.published || !own.active) return false;
-    const stream = this.#streams.get(own.name);
+    const stream = this.#streams.get(own.streamName);
     if (stream?.live !== true) return false;
     stream.signals.send(signal);
     return true;
@@ -77,26 +93,41 @@ export class ClientStreams implements ClientStreamOwner {
     }
   }
 
-  /** Ends all at once without a word, because the client is gone. */
-  close(): void {
+  /**
+   * Ends all at once without a word, because the client is gone. `onTold` is called when the access control has been
+   * told of each of them, which has to wait for those that it has not answered yet.
+   */
+  close(onTold: () => void): void {
     for (const stream of [...this.#open.values()]) stream.abandon();
+    if (this.#starting.size === 0) return onTold();
+    void Promise.all([...this.#starting]).then(onTold);
   }
 
   signalsOf(streamName: string): PublisherSignals | undefined {
     return this.#streams.get(streamName)?.signals;
   }
 
+  mediaSession(mediaSessionId: string): MediaSession | undefined {
+    return this.#sessions.get(mediaSessionId);
+  }
+
+  lacks(request: Partial<StreamRequest>, published: boolean): string | undefined {
+    const { mediaProvider = 'WebRTC' } = request;
+    if (mediaProvider !== 'WebRTC') return `Media provider ${mediaProvider} is not available`;
+    return !published && wantsConversion(request) ? STREAM_INFO.transcodingDisabled : undefined;
+  }
+
   over(stream: ClientStream): void {
     if (this.#open.get(stream.mediaSessionId) === stream) this.#open.delete(stream.mediaSessionId);
   }
 
-  #refusalOf(request: Partial<StreamRequest>, published: boolean): string | undefined {
-    const { mediaSessionId, mediaProvider = 'WebRTC' } = request;
+  /** Why it can't even be asked for. */
+  #refusalOf({ mediaSessionId }: Partial<StreamRequest>): string | undefined {
     if (mediaSessionId === undefined) return STREAM_INFO.idMissing;
     if (this.#open.has(mediaSessionId)) return STREAM_INFO.idInUse;
-    if (this.#open.size >= this.#options.maxStreams) return STREAM_INFO.notAdded;
-    if (mediaProvider !== 'WebRTC') return `Media provider ${mediaProvider} is not available`;
-    return !published && wantsConversion(request) ? STREAM_INFO.transcodingDisabled : undefined;
+    // Those that were stopped while they were asked for count too, or their number would have no bound.
+    const count = Math.max(this.#open.size, this.#starting.size);
+    return count >= this.#options.maxStreams ? STREAM_INFO.notAdded : undefined;
   }
 }
 

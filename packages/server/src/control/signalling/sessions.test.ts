@@ -231,7 +231,7 @@ describe('the connection registry', () => {
       clientBrowserVersion: 'Mozilla/5.0',
       origin: 'http://pages.example',
       keepAlive: false,
-      custom: { token: 'x', n: '{"a":[1]}' },
+      custom: { token: 'x', n: { a: [1] } },
     });
     expect(description?.bytesIn).toBeGreaterThan(200);
     expect(description?.bytesOut).toBeGreaterThan(200);

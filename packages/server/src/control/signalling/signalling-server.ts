@@ -2,7 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionRequest } from '@sluice/contract';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { ConnectionRegistry, Counters, Log, PeerGateway, ProtocolDeps, StreamRegistry } from '../../core/index.ts';
+import type {
+  AccessControl,
+  ConnectionRegistry,
+  Counters,
+  Log,
+  PeerGateway,
+  ProtocolDeps,
+  SessionRegistry,
+  StreamRegistry,
+} from '../../core/index.ts';
 import { RateLimiter, type Ticker, type TlsIdentity } from '../../io/index.ts';
 import { CLOSE_GOING_AWAY, SignallingConnection, type SignallingContext } from './client-connection.ts';
 import { DEFAULT_SIGNALLING_OPTIONS, type SignallingOptions } from './options.ts';
@@ -10,10 +19,13 @@ import { ResumableSessions } from './resumable-sessions.ts';
 import { StreamPlayers } from './stream-players.ts';
 import { WebSocketListener } from './web-socket-listener.ts';
 
-export interface SignallingDeps extends Pick<ProtocolDeps, 'streams' | 'connections' | 'log' | 'counters'> {
+export interface SignallingDeps
+  extends Pick<ProtocolDeps, 'streams' | 'sessions' | 'connections' | 'access' | 'log' | 'counters'> {
   readonly ticker: Ticker;
   /** Answers the offers of publishers and players. */
   readonly peers: PeerGateway;
+  /** False for pages that may not connect (`allow_domains`). Default: all may. */
+  readonly allowsOrigin?: ((origin: string | undefined) => boolean) | undefined;
 }
 
 const CHECK_INTERVAL_MS = 100;
@@ -29,6 +41,8 @@ const CLOSE_GRACE_MS = 500;
 export class SignallingServer implements SignallingContext {
   readonly options: SignallingOptions;
   readonly streams: StreamRegistry;
+  readonly sessions: SessionRegistry;
+  readonly access: AccessControl;
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
   readonly players = new StreamPlayers();
@@ -48,6 +62,8 @@ export class SignallingServer implements SignallingContext {
   constructor(deps: SignallingDeps, options: Partial<SignallingOptions> = {}) {
     this.options = Object.freeze({ ...DEFAULT_SIGNALLING_OPTIONS, ...options });
     this.streams = deps.streams;
+    this.sessions = deps.sessions;
+    this.access = deps.access;
     this.connections = deps.connections;
     this.peers = deps.peers;
     this.log = deps.log;
@@ -67,7 +83,7 @@ export class SignallingServer implements SignallingContext {
           address,
           identity,
           webSockets,
-          admits: () => this.#admits(),
+          refusal: (request) => this.#refusalOf(request, deps.allowsOrigin),
           onWebSocket: (webSocket, request) => this.#accept(webSocket, request),
           onError: (error) => {
             this.counters.count('signalling_refused');
@@ -128,7 +144,7 @@ export class SignallingServer implements SignallingContext {
     if (!present.keepAlive) return undefined;
     // The page was loaded anew, and the server has not noticed yet that its old connection is dead.
     present.disconnect('session goes on in another connection');
-    return present.connection;
+    return present.said;
   }
 
   established(connection: SignallingConnection): void {
@@ -138,7 +154,7 @@ export class SignallingServer implements SignallingContext {
   ended(connection: SignallingConnection, how: 'over' | 'lost'): void {
     this.#open.delete(connection);
     if (this.#byToken.get(connection.authToken) === connection) this.#byToken.delete(connection.authToken);
-    if (how === 'lost' && connection.keepAlive) this.#resumable.keep(connection.authToken, connection.connection);
+    if (how === 'lost' && connection.resumable) this.#resumable.keep(connection.authToken, connection.said);
   }
 
   async #close(): Promise<void> {
@@ -149,10 +165,13 @@ export class SignallingServer implements SignallingContext {
     await closed;
   }
 
-  #admits(): boolean {
-    if (this.#open.size < this.options.maxConnections && this.#closing === undefined) return true;
+  /** Status that a request for a WebSocket is refused with, undefined for none. */
+  #refusalOf({ headers }: IncomingMessage, allowsOrigin: SignallingDeps['allowsOrigin']): 403 | 503 | undefined {
+    const full = this.#open.size >= this.options.maxConnections || this.#closing !== undefined;
+    const forbidden = allowsOrigin !== undefined && !allowsOrigin(headers.origin);
+    if (!full && !forbidden) return undefined;
     this.counters.count('signalling_refused');
-    return false;
+    return forbidden ? 403 : 503;
   }
 
   #accept(webSocket: WebSocket, request: IncomingMessage): void {

@@ -1,7 +1,7 @@
 import type { StreamStatus, StreamStatusObject } from '@sluice/contract';
 import type { ClientLink } from './client-link.ts';
-import { numberOf } from './client-message.ts';
 import type { ClientStream } from './client-stream.ts';
+import { integerOf } from './stream-request.ts';
 
 /** The whole stream object with its status, as WCS tells it (websdk-signalling.md §5.7). */
 export function streamStatus(
@@ -24,12 +24,12 @@ export function streamStatus(
     ...(audioCodec === undefined ? {} : { audioCodec }),
     ...(videoCodec === undefined ? {} : { videoCodec }),
     record: request.record === true,
-    width: size?.width ?? integer(request.width),
-    height: size?.height ?? integer(request.height),
-    bitrate: integer(request.bitrate),
-    minBitrate: integer(request.minBitrate),
-    maxBitrate: integer(request.maxBitrate),
-    quality: integer(request.quality),
+    width: size?.width ?? integerOf(request.width),
+    height: size?.height ?? integerOf(request.height),
+    bitrate: integerOf(request.bitrate),
+    minBitrate: integerOf(request.minBitrate),
+    maxBitrate: integerOf(request.maxBitrate),
+    quality: integerOf(request.quality),
     history: false,
     gop: 0,
     fps: 0,
@@ -43,8 +43,4 @@ export function streamStatus(
     videoState: { muted: signals?.videoMuted ?? false },
     mediaProvider: request.mediaProvider ?? 'WebRTC',
   };
-}
-
-function integer(value: number | string | undefined): number {
-  return Math.round(numberOf(value));
 }

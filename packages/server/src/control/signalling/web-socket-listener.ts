@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { WebSocket, WebSocketServer } from 'ws';
@@ -12,8 +12,8 @@ export interface WebSocketListenerOptions {
   /** Needed when the address is secure. */
   readonly identity: TlsIdentity | undefined;
   readonly webSockets: WebSocketServer;
-  /** False to answer a new connection with 503. */
-  admits(): boolean;
+  /** Status to refuse a new connection with, undefined to take it. */
+  refusal(request: IncomingMessage): 403 | 503 | undefined;
   onWebSocket(webSocket: WebSocket, request: IncomingMessage): void;
   /** A failed accept: the listener lives on. */
   onError(error: Error): void;
@@ -99,12 +99,13 @@ export class WebSocketListener {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    if (this.#options.admits()) {
+    const status = this.#options.refusal(request);
+    if (status === undefined) {
       this.#options.webSockets.handleUpgrade(request, socket, head, this.#options.onWebSocket);
       return;
     }
     socket.once('finish', () => socket.destroy());
-    socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   type AccessControl,
   type ClientAccess,
+  type ClientHook,
   type ClientIntroduction,
   type Fields,
   OPEN_ACCESS,
@@ -23,6 +24,10 @@ export type AccessAnswer = { readonly deny?: string; readonly fields?: Fields } 
 export class ScriptedAccess implements AccessControl {
   readonly calls: AccessCall[] = [];
   readonly sessions: MediaSession[] = [];
+  /** Clients that asked to connect. */
+  readonly clients: ClientIntroduction[] = [];
+  /** Fields that are kept from clients, by hook. */
+  hidden: Readonly<Partial<Record<ClientHook, readonly string[]>>> = {};
   /** Decides; `what` is `connect`, `publish`, `play`, `view` or the name of a hook. */
   answer: (what: string, fields: Fields) => AccessAnswer | Promise<AccessAnswer> = () => undefined;
 
@@ -33,6 +38,7 @@ export class ScriptedAccess implements AccessControl {
 
   async connect(client: ClientIntroduction): Promise<ClientAccess> {
     const { close: _close, ...facts } = client;
+    this.clients.push(client);
     const fields = await this.#ask('connect', { ...facts });
     const open = await OPEN_ACCESS.connect(client);
     return {
@@ -43,6 +49,8 @@ export class ScriptedAccess implements AccessControl {
       play: (request) => this.#admit('play', request),
       ask: async (hook, asked) => ({ ...asked, ...(await this.#ask(hook, asked)) }),
       tell: (hook, told) => this.#tell(hook, told),
+      forClient: (hook, body) =>
+        Object.fromEntries(Object.entries(body).filter(([name]) => this.hidden[hook]?.includes(name) !== true)),
       end: (reason) => this.#tell('end', { reason }),
     };
   }

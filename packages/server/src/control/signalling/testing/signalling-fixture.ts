@@ -2,7 +2,7 @@ import { expect, vi } from 'vitest';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import type { SignallingOptions } from '../options.ts';
-import { SignallingServer } from '../signalling-server.ts';
+import { type SignallingDeps, SignallingServer } from '../signalling-server.ts';
 import { MemoryGateway } from './memory-gateway.ts';
 import { WebSdkClient } from './web-sdk-client.ts';
 
@@ -20,15 +20,23 @@ export class SignallingFixture {
   readonly server: SignallingServer;
   readonly #clients: WebSdkClient[] = [];
 
-  private constructor(options: Partial<SignallingOptions>, graceMs: number) {
+  private constructor(
+    options: Partial<SignallingOptions>,
+    graceMs: number,
+    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin'>>,
+  ) {
     this.hub = testHub(graceMs);
     this.gateway = new MemoryGateway(this.hub);
-    const deps = { ...this.hub, ticker: new Ticker(5), peers: this.gateway };
+    const deps = { ...this.hub, ticker: new Ticker(5), peers: this.gateway, ...asked };
     this.server = new SignallingServer(deps, { listen: [{ host: '127.0.0.1', port: 0 }], ...options });
   }
 
-  static async start(options: Partial<SignallingOptions> = {}, graceMs = 0): Promise<SignallingFixture> {
-    const fixture = new SignallingFixture(options, graceMs);
+  static async start(
+    options: Partial<SignallingOptions> = {},
+    graceMs = 0,
+    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin'>> = {},
+  ): Promise<SignallingFixture> {
+    const fixture = new SignallingFixture(options, graceMs, asked);
     await fixture.server.start();
     return fixture;
   }

@@ -28,6 +28,8 @@ export class WebSdkClient {
   readonly offences: string[] = [];
   /** Code and reason of the close frame, once there is one. */
   closed: { code: number; reason: string } | undefined;
+  /** The socket has told of an error, after which the SDK's session is FAILED. */
+  failed = false;
   /** Answers the server's pings. */
   answersPings = true;
   readonly socket: WebSocket;
@@ -39,7 +41,9 @@ export class WebSdkClient {
   private constructor(socket: WebSocket) {
     this.socket = socket;
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#receive(isBinary ? undefined : data.toString()));
-    socket.on('error', () => {});
+    socket.on('error', () => {
+      this.failed = true;
+    });
     socket.on('close', (code, reason) => {
       this.closed = { code, reason: reason.toString() };
       this.#wake();
