@@ -6,6 +6,7 @@ export * from './explain-finding.ts';
 export * from './explain-session.ts';
 export * from './health-body.ts';
 export * from './overview-body.ts';
+export * from './rest/index.ts';
 export * from './signalling-requests.ts';
 export * from './signalling-status.ts';
 export * from './stat-body.ts';

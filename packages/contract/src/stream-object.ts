@@ -68,15 +68,16 @@ export const StreamObject = Type.Object({
   fps: Type.Integer(),
   audioBitrate: Type.Integer(),
   codecImpl: Type.String(),
-  transport: Type.Union([Type.Literal('TCP'), Type.Literal('UDP')]),
+  transport: Type.Enum(['TCP', 'UDP']),
   cvoExtension: Type.Boolean(),
   /** Milliseconds since 1970. */
   createDate: Type.Integer(),
-  mediaType: Type.Union([Type.Literal('publish'), Type.Literal('play')]),
+  mediaType: Type.Enum(['publish', 'play']),
   audioState: MuteState,
   videoState: MuteState,
   mediaProvider: Type.String(),
-  custom: Type.Optional(Type.Record(Type.String(), Type.String())),
+  /** What the client sent along: any JSON by field. */
+  custom: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   parentMediaSessionId: Type.Optional(Type.String()),
   metrics: Type.Optional(StreamMetrics),
 });

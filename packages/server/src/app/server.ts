@@ -171,7 +171,9 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
     wss: signalling?.securePort ?? 0,
     webrtc: withWhip,
   });
-  const control = web ? makeControl(options, hub, { host, identity, mounts, ports }) : undefined;
+  const control = web
+    ? makeControl(options, { ...hub, hls: hls?.packaging }, { host, identity, mounts, ports })
+    : undefined;
   return { rtmp, hls, flv, webrtc, whip, whep, signalling, control };
 }
 
@@ -194,7 +196,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
 
 function makeControl(
   { settings, demo, recentLog, settingsView }: StartOptions,
-  hub: Hub,
+  hub: Hub & Pick<ControlDeps, 'hls'>,
   parts: {
     readonly host: string;
     readonly identity: TlsIdentity | undefined;
@@ -225,6 +227,11 @@ function makeControl(
     allowHeaders: settings.rest_access_control_allow_headers,
     allowMethods: settings.rest_access_control_allow_methods,
     accessControlHeaders: settings.rest_access_control_headers || undefined,
+    terminateAllEnabled: settings.rest_terminate_all_enabled,
+    jobs: {
+      maxWaitMs: settings.jobs_max_prefer_wait_time * 1000,
+      maxTimeoutMs: settings.jobs_max_prefer_timeout * 1000,
+    },
   });
 }
 

@@ -1,5 +1,5 @@
 import type { LogBody, SettingsBody } from '@sluice/contract';
-import type { ConnectionRegistry, Log, SessionRegistry, StreamRegistry } from '../core/index.ts';
+import type { ConnectionRegistry, Log, SessionRegistry, StreamPackaging, StreamRegistry } from '../core/index.ts';
 import type { HttpMount } from '../io/index.ts';
 import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
 import type { DescribeTrack } from './stream-details.ts';
@@ -29,6 +29,8 @@ export interface ControlDeps {
   /** The same object that the protocols count with. */
   readonly counters: PrometheusCounters;
   readonly describeTrack: DescribeTrack;
+  /** Absent when HLS is off. */
+  readonly hls?: StreamPackaging | undefined;
   /** Version of the product, shown by `/health` and the console. */
   readonly version: string;
   /** Asked at each request, because ports of 0 are known only after listening. */

@@ -18,6 +18,19 @@ export interface ControlOptions {
   readonly allowMethods: string;
   /** `rest_access_control_headers`: complete `Name: value` headers, parted by `;`, in place of the three above. */
   readonly accessControlHeaders?: string | undefined;
+  /** `rest_terminate_all_enabled`: `/stream/terminate` without any field ends all streams. Default: refused. */
+  readonly terminateAllEnabled: boolean;
+  /** Jobs of `/rest-api/v3`; clients may ask for less. */
+  readonly jobs: {
+    /** `jobs_max_prefer_wait_time`: how long a request is held until it is answered with 202. Default 5000. */
+    readonly maxWaitMs: number;
+    /** `jobs_max_prefer_timeout`: how long a job may run. Default 60 000. */
+    readonly maxTimeoutMs: number;
+  };
+  /** A request that is not complete by then is answered with 408, so that slow senders can't hold sockets. Default 30 000. */
+  readonly requestTimeoutMs: number;
+  /** For tests: an answer of the REST API that is not as its schema says is an error. Default false. */
+  readonly checkAnswers?: boolean | undefined;
 }
 
 export const DEFAULT_CONTROL_OPTIONS: ControlOptions = Object.freeze({
@@ -26,6 +39,9 @@ export const DEFAULT_CONTROL_OPTIONS: ControlOptions = Object.freeze({
   allowOrigin: '*',
   allowHeaders: 'content-type,x-requested-with',
   allowMethods: 'POST',
+  terminateAllEnabled: false,
+  jobs: Object.freeze({ maxWaitMs: 5000, maxTimeoutMs: 60_000 }),
+  requestTimeoutMs: 30_000,
 });
 
 /**

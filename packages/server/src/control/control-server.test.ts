@@ -140,7 +140,7 @@ describe('/rest-api', () => {
     'pull/rtmp/pull',
     'push/find',
     'stream/snapshot',
-    'connection/set_log_level',
+    'cdn/stream/access_list/add',
     'v3/vod/startup',
   ])('answers 501 to /%s, which WCS has and this version has not', async (method) => {
     const response = await fetch(`${await start()}/rest-api/${method}?a=b`, { method: 'POST', body: '{}' });

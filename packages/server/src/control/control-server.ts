@@ -15,6 +15,7 @@ import { ServerMetrics } from './metrics/server-metrics.ts';
 import { MountedProtocols } from './mounted-protocols.ts';
 import { Machine } from './process/machine-facts.ts';
 import { ProcessVitals } from './process/process-vitals.ts';
+import { RestError } from './rest/rest-error.ts';
 import { restRoutes } from './rest/rest-routes.ts';
 import { SecureListener } from './secure-listener.ts';
 import { statRoute } from './stat/stat-route.ts';
@@ -22,13 +23,15 @@ import { describeOnce } from './stream-details.ts';
 import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
-/** A request that is not complete by then is answered with 408, so that slow senders can't hold sockets. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How often slow requests are looked for, of the time that they have. */
+const TIMEOUT_CHECKS = 6;
 /** Mounted protocols have this long to end their connections before these are cut off. */
 const MOUNTS_GRACE_MS = 500;
 /** Of a stream name of 1024 characters, each percent-encoded in up to nine. */
 const MAX_PARAM_LENGTH = 9 * 1024;
 const SAMPLE_INTERVAL_MS = 1000;
+/** Answers to requests that can't be read: not those that ask for what is not there. */
+const BAD_REQUEST: ReadonlySet<number> = new Set([400, 408, 411, 413, 414, 415, 417, 431]);
 
 /** The HTTP server for people and programs that look after the media server: REST, health, metrics, console. */
 export class ControlServer {
@@ -93,7 +96,7 @@ export class ControlServer {
     this.#consoleRoutes(app);
     await app.register(
       (scope, _options, done) => {
-        restRoutes(scope, this.#deps, this.#cors);
+        restRoutes(scope, { deps: this.#deps, options: this.#options, cors: this.#cors });
         done();
       },
       { prefix: '/rest-api' },
@@ -142,16 +145,18 @@ export class ControlServer {
   }
 
   #createApp(): FastifyInstance {
+    const { requestTimeoutMs } = this.#options;
     const app = Fastify({
       logger: false,
       bodyLimit: BODY_LIMIT_BYTES,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
+      http: { connectionsCheckingInterval: requestTimeoutMs / TIMEOUT_CHECKS },
       forceCloseConnections: true,
       routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
       frameworkErrors: (error, request, reply) => {
         if (!this.#handOver(request, reply)) this.#answerError(error, request, reply);
       },
-      clientErrorHandler: answerMalformed,
+      clientErrorHandler: (error, socket) => this.#answerMalformed(error, socket),
     });
     app.addHook('onRequest', (request, reply, done) => {
       if (!this.#handOver(request, reply)) done();
@@ -211,10 +216,10 @@ export class ControlServer {
   }
 
   async #listenSecurely(app: FastifyInstance): Promise<void> {
-    const { host, https } = this.#options;
+    const { host, https, requestTimeoutMs } = this.#options;
     if (https === undefined) return;
-    const secure = new SecureListener({ ...https, host, requestTimeoutMs: REQUEST_TIMEOUT_MS }, app.routing);
-    secure.server.on('clientError', answerMalformed);
+    const secure = new SecureListener({ ...https, host, requestTimeoutMs }, app.routing);
+    secure.server.on('clientError', (error, socket) => this.#answerMalformed(error, socket));
     handleUpgrades(secure.server, this.#mounts);
     try {
       await secure.start();
@@ -227,8 +232,14 @@ export class ControlServer {
 
   #answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const { status, message } = publicError(error);
-    if (status >= 500) this.#logError(error, request);
+    if (status >= 500 && !(error instanceof RestError)) this.#logError(error, request);
+    if (BAD_REQUEST.has(status)) this.#deps.counters.count('rest_bad_requests');
     void reply.code(status).send(errorBody(status, message, request.url));
+  }
+
+  #answerMalformed(error: Error & { code?: string }, socket: Duplex): void {
+    if (error.code !== 'ECONNRESET') this.#deps.counters.count('rest_bad_requests');
+    answerMalformed(error, socket);
   }
 
   #logError(error: unknown, request: FastifyRequest): void {

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorBody } from '@sluice/contract';
 import { MediaServerError } from '../core/index.ts';
+import { RestError } from './rest/rest-error.ts';
 
 /** The body of an error answer (rest-api.md §1.5); `url` may have a query, which is left out. */
 export function errorBody(status: number, message: string, url: string): ErrorBody {
@@ -12,7 +13,7 @@ export function errorBody(status: number, message: string, url: string): ErrorBo
 export function publicError(error: unknown): { readonly status: number; readonly message: string } {
   const status = statusOf(error);
   if (status < 500 && error instanceof Error) return { status, message: error.message };
-  if (error instanceof MediaServerError) return { status, message: error.message };
+  if (error instanceof MediaServerError || error instanceof RestError) return { status, message: error.message };
   return { status: 500, message: 'internal error' };
 }
 

@@ -23,6 +23,7 @@ export * from './rtp-lane.ts';
 export * from './session-facts.ts';
 export * from './session-registry.ts';
 export * from './stream.ts';
+export * from './stream-packaging.ts';
 export * from './stream-registry.ts';
 export * from './stream-signals.ts';
 export * from './timeline.ts';

@@ -57,6 +57,7 @@ export const COUNTERS = {
   webrtc_malformed_datagrams: 'UDP datagrams that are neither STUN, DTLS nor SRTP, or broken STUN',
   webrtc_send_errors: 'UDP datagrams that could not be sent, or were thrown away because the network was busy',
   webrtc_bad_packets: 'authentic packets of WebRTC peers that can not be read',
+  rest_bad_requests: 'requests to the web port that can not be read, by their bodies or as HTTP: answered with 4xx',
   media_errors: 'packets dropped because their bitstream is broken',
   engine_conversions: 'conversions of a track to another codec begun',
   engine_failed_conversions: 'conversions given up',

@@ -55,7 +55,7 @@ const BY_FAMILY = {
     mixer_video_fps mixer_video_gop mixer_video_height mixer_video_quality mixer_video_threads mixer_video_width
     mixer_voice_activity mixer_voice_activity_frame_position_inner mixer_voice_activity_frame_thickness`,
   cdn: `cdn_allowed_ips cdn_enabled cdn_groups cdn_ip cdn_nodes_resolve_ip cdn_nodes_timeout cdn_point_of_entry
-    cdn_role cdn_transport wcs_agent_ssl info_relay jobs_max_prefer_timeout jobs_max_prefer_wait_time`,
+    cdn_role cdn_transport wcs_agent_ssl info_relay`,
   sip: `domain outbound_proxy sip_add_contact_id enable_local_videochat`,
 };
 

@@ -57,7 +57,7 @@ describe('/connection', () => {
     expect(await found(base, { clientVersion: 'OBS' })).toEqual(['/1']);
     expect(await found(base, { status: 'PENDING', appKey: 'flashStreamingApp', sessionId: null })).toEqual(['/2']);
     expect((await post(base, 'connection/find', { sessionId: '/3' })).status).toBe(404);
-    expect((await post(base, 'connection/find', { sessionId: {} })).status).toBe(500);
+    expect((await post(base, 'connection/find', { sessionId: {} })).status).toBe(400);
   });
 
   it('answers 404 when there is none', async () => {
@@ -77,8 +77,10 @@ describe('/connection', () => {
 
   it.each([
     [{ sessionId: '/9' }, 404, 'no connection has that sessionId'],
-    [{}, 500, 'bad parameters: sessionId is missing'],
-    [{ sessionId: [] }, 500, 'bad parameters: sessionId is a text'],
+    [{}, 400, 'sessionId is missing'],
+    [{ sessionId: [] }, 400, 'sessionId is a text'],
+    [{ sessionId: '' }, 400, 'sessionId is empty'],
+    [{ sessionId: null }, 400, 'sessionId is missing'],
   ])('ends nothing for %j', async (filter, expected, message) => {
     fixture.addConnection('/1');
     const { status, body } = await post(await fixture.start(), 'connection/terminate', filter);

@@ -1,98 +1,100 @@
-import type { ConnectionObject } from '@sluice/contract';
-import type { ConnectionDescription } from '../../core/index.ts';
+import { ConnectionFilter, ConnectionObject, ConnectionReference, LogLevelRequest } from '@sluice/contract';
+import Type from 'typebox';
+import type { ClientConnection, LogLevel } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
-import { type FilterFields, matches, readFilter } from './filter.ts';
-import { badParameters, RestError } from './rest-error.ts';
+import { connectionObject } from './connection-object.ts';
+import { isEmpty, matches } from './filter.ts';
+import { RestError } from './rest-error.ts';
+import { restMethod } from './rest-method.ts';
 import { endSession } from './stream-methods.ts';
-
-/** Fields of the connection object that can be filtered by (rest-api.md §2). */
-const FIELDS: FilterFields = {
-  clientVersion: 'string',
-  sessionId: 'string',
-  appKey: 'string',
-  status: 'string',
-  login: 'string',
-};
 
 const SESSION_ENDED = 'Stopped by session disconnect';
 const TERMINATED = 'Stopped by rest /terminate';
+const NO_SUCH = 'no connection has that sessionId';
 
-type Deps = Pick<ControlDeps, 'streams' | 'sessions' | 'connections'>;
+/** This server knows nothing less severe than `debug`. */
+const LEVELS: Readonly<Record<LogLevelRequest['logLevel'], LogLevel>> = {
+  TRACE: 'debug',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+};
 
-/** `/connection/find_all`. @throws RestError 404 when there is none */
-export function findAllConnections(deps: Deps): ConnectionObject[] {
-  return findConnections(deps, {});
-}
+/** `/connection` (rest-api.md §2). */
+export const CONNECTION_METHODS = [
+  restMethod({
+    path: '/connection/find_all',
+    summary: 'Lists the connections of clients: RTMP, and the WebSockets of the Web SDK.',
+    request: Type.Object({}),
+    answer: Type.Array(ConnectionObject),
+    errors: { 404: 'there are none' },
+    run: ({ deps }) => findConnections(deps, {}),
+  }),
+  restMethod({
+    path: '/connection/find',
+    summary: 'Finds the connections that have all values of the filter; all connections without one.',
+    request: ConnectionFilter,
+    answer: Type.Array(ConnectionObject),
+    errors: { 404: 'no connection matches' },
+    example: { appKey: 'defaultApp', status: 'ESTABLISHED' },
+    run: ({ deps, body }) => findConnections(deps, body),
+  }),
+  restMethod({
+    path: '/connection/terminate',
+    summary: 'Ends all that a connection publishes and plays, then the connection.',
+    request: ConnectionReference,
+    answer: undefined,
+    errors: { 404: NO_SUCH },
+    example: { sessionId: '/192.0.2.7:50000/192.0.2.1:8080' },
+    run: ({ deps, body }) => terminateConnection(deps, body),
+  }),
+  restMethod({
+    path: '/connection/set_log_level',
+    summary: 'Sets which lines about a client are logged, until it leaves.',
+    details: '`TRACE` is the same as `DEBUG` here.',
+    request: LogLevelRequest,
+    answer: undefined,
+    errors: { 404: NO_SUCH, 501: 'connections of that protocol have no log level of their own' },
+    example: { sessionId: '/192.0.2.7:50000/192.0.2.1:8080', logLevel: 'DEBUG' },
+    run: ({ deps, body }) => {
+      const connection = connectionOf(deps, body.sessionId);
+      if (connection.setLogLevel === undefined) {
+        const { protocol } = connection.describe();
+        throw new RestError(501, `${protocol} connections have no log level of their own`);
+      }
+      connection.setLogLevel(LEVELS[body.logLevel]);
+    },
+  }),
+];
 
 /**
- * `/connection/find`: connections that have all values of the filter; all of them without one.
- * @throws RestError 404 when there is none, 500 for values of a wrong type
+ * Ends all that the connection publishes and plays, then the connection.
+ * @throws RestError 404 when no connection has that `sessionId`
  */
-export function findConnections(deps: Deps, body: object): ConnectionObject[] {
-  const filter = readFilter(body, FIELDS);
-  const found: ConnectionObject[] = [];
-  for (const connection of deps.connections.all()) {
-    const object = connectionObject(connection.describe());
-    if (matches(object, filter)) found.push(object);
-  }
-  if (found.length === 0) throw new RestError(404, filter.size === 0 ? 'no connections' : 'no connection matches');
-  return found;
-}
-
-/**
- * `/connection/terminate`: ends all that the connection publishes and plays, then the connection.
- * @throws RestError 404 when no connection has that `sessionId`, 500 without one
- */
-export function terminateConnection(deps: Deps, body: object): void {
-  const sessionId = readFilter(body, { sessionId: 'string' }).get('sessionId');
-  if (typeof sessionId !== 'string' || sessionId === '') throw badParameters('sessionId is missing');
-  const connection = deps.connections.get(sessionId);
-  if (connection === undefined) throw new RestError(404, 'no connection has that sessionId');
+export function terminateConnection(
+  deps: Pick<ControlDeps, 'streams' | 'sessions' | 'connections'>,
+  { sessionId }: ConnectionReference,
+): void {
+  const connection = connectionOf(deps, sessionId);
   for (const session of [...deps.sessions.all()]) {
     if (session.describe().sessionId === sessionId) endSession(deps.streams, session, SESSION_ENDED);
   }
   connection.close(TERMINATED);
 }
 
-/** The WCS object of a connection. */
-function connectionObject(connection: ConnectionDescription): ConnectionObject {
-  const { appKey, sessionId, status, clientVersion, keepAlive, login, createDate } = connection;
-  return {
-    custom: { ...connection.custom },
-    appKey,
-    sessionId,
-    ...NOT_HAD,
-    mediaProviders: [...(connection.mediaProviders ?? [connection.mediaProvider])],
-    clientOSVersion: connection.clientOsVersion ?? '',
-    clientBrowserVersion: connection.clientBrowserVersion ?? '',
-    origin: connection.origin ?? '',
-    status,
-    clientVersion,
-    keepAlive,
-    login,
-    createDate,
-  };
+function findConnections(deps: Pick<ControlDeps, 'connections'>, filter: ConnectionFilter): ConnectionObject[] {
+  const found: ConnectionObject[] = [];
+  for (const connection of deps.connections.all()) {
+    const object = connectionObject(connection.describe());
+    if (matches(object, filter)) found.push(object);
+  }
+  if (found.length === 0) throw new RestError(404, isEmpty(filter) ? 'no connections' : 'no connection matches');
+  return found;
 }
 
-/** What only SIP phones have, and what is not told. */
-const NOT_HAD = {
-  sipRegisterRequired: false,
-  sipLogin: '',
-  sipAuthenticationName: '',
-  sipPassword: '',
-  sipVisibleName: '',
-  sipDomain: '',
-  sipOutboundProxy: '',
-  sipPort: 0,
-  sipContactParams: '',
-  width: 0,
-  height: 0,
-  supportedResolutions: '0x0',
-  useProxy: false,
-  useDTLS: false,
-  useWsTunnel: false,
-  useWsTunnelPacketization2: false,
-  useBase64BinaryEncoding: false,
-  // Whoever knows it can take the session over.
-  authToken: '',
-} as const;
+function connectionOf(deps: Pick<ControlDeps, 'connections'>, sessionId: string): ClientConnection {
+  const connection = deps.connections.get(sessionId);
+  if (connection === undefined) throw new RestError(404, NO_SUCH);
+  return connection;
+}

@@ -1,15 +1,10 @@
-/** Thrown by a REST method for an answer other than 200; `message` is for the client. */
+/** Thrown by a REST method for an answer other than 200; `message` is for the client, whatever the status. */
 export class RestError extends Error {
-  readonly status: 404 | 500;
+  readonly statusCode: number;
 
-  constructor(status: 404 | 500, message: string) {
+  constructor(statusCode: number, message: string) {
     super(message);
     this.name = 'RestError';
-    this.status = status;
+    this.statusCode = statusCode;
   }
-}
-
-/** Parameters that can't be used: 500, as WCS answers (rest-api.md §1.5 and the tables of §2 and §3). */
-export function badParameters(message: string): RestError {
-  return new RestError(500, `bad parameters: ${message}`);
 }

@@ -1,63 +1,170 @@
+import { ErrorBody, JobAccepted } from '@sluice/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
 import type { ControlDeps } from '../control-deps.ts';
+import type { ControlOptions } from '../control-options.ts';
 import { errorBody } from '../error-body.ts';
-import { findAllConnections, findConnections, terminateConnection } from './connection-methods.ts';
-import { parseRestBody } from './rest-body.ts';
+import { checkAnswers } from './answer-check.ts';
+import { Jobs } from './jobs.ts';
+import { readLeniently } from './lenient-fields.ts';
+import { isMissing } from './missing-methods.ts';
+import { parsePrefer } from './prefer.ts';
+import { BadBodyError, parseRestBody } from './rest-body.ts';
 import { RestError } from './rest-error.ts';
-import { isKnownToWcs } from './rest-groups.ts';
-import { findAllStreams, findStreams, terminateStreams } from './stream-methods.ts';
+import type { RestContext, RestMethod } from './rest-method.ts';
+import { REST_METHODS } from './rest-methods.ts';
+import { type SchemaFinding, schemaMessage } from './schema-message.ts';
 
-/** A method of the API: gives what is answered with 200, nothing for an empty body. @throws RestError */
-type RestMethod = (deps: ControlDeps, body: object) => unknown;
+/** What the API is made of. */
+export interface RestParts {
+  readonly deps: ControlDeps;
+  readonly options: ControlOptions;
+  /** On every answer (rest-api.md §1.2). */
+  readonly cors: ReadonlyMap<string, string>;
+  /** Default: all that exist. */
+  readonly methods?: readonly RestMethod[];
+}
 
-const METHODS: Readonly<Record<string, RestMethod>> = {
-  '/connection/find_all': findAllConnections,
-  '/connection/find': findConnections,
-  '/connection/terminate': terminateConnection,
-  '/stream/find_all': findAllStreams,
-  '/stream/find': findStreams,
-  '/stream/terminate': terminateStreams,
-};
-
-/** Adds the WCS REST API under `/rest-api`, with `cors` on every answer and `OPTIONS` answered with 200 (§1.2). */
-export function restRoutes(app: FastifyInstance, deps: ControlDeps, cors: ReadonlyMap<string, string>): void {
+/**
+ * Adds the WCS REST API under `/rest-api`: each method by GET and POST, under `/v3` also as a job; `OPTIONS` answered
+ * with 200; 501 for methods of WCS that are missing here, 404 for any other path.
+ */
+export function restRoutes(app: FastifyInstance, { deps, options, cors, methods = REST_METHODS }: RestParts): void {
+  const jobs = new Jobs();
+  const context: RestContext = { deps, options, jobs };
+  app.addHook('onClose', async () => jobs.close());
   app.addHook('onRequest', async (request, reply) => {
     for (const [name, value] of cors) reply.header(name, value);
     if (request.method === 'OPTIONS') await reply.code(200).send();
+    // Whatever clients call it, or mistype: it is JSON.
+    if (request.raw.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
   });
+  if (options.checkAnswers === true) checkAnswers(app);
+  readBodies(app);
+  for (const method of methods) {
+    if (method.onlyV3 !== true) addRoutes(app, { method, url: method.path, run: runner(method, context) });
+    const run = method.onlyV3 === true ? runner(method, context) : jobRunner(method, context);
+    addRoutes(app, { method, url: `/v3${method.path}`, run });
+  }
+  const paths = new Set(methods.flatMap(({ path, onlyV3 }) => (onlyV3 === true ? [`v3${path}`] : pathsOf(path))));
+  app.all('/', (request, reply) => notAvailable(request, reply, paths));
+  app.all('/*', (request, reply) => notAvailable(request, reply, paths));
+}
+
+function pathsOf(path: string): string[] {
+  return [path.slice(1), `v3${path}`];
+}
+
+/** Bodies are JSON; they are checked against the schema of the route after they were read leniently. */
+function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
     parseRestBody(body),
   );
-  for (const [url, method] of Object.entries(METHODS)) {
-    // Clients use GET where they have no parameters (§1.1).
-    app.route({
-      method: ['GET', 'POST'],
-      url,
-      handler: (request, reply) => answer(request, reply, () => method(deps, bodyOf(request))),
-    });
-  }
-  app.all('/', notAvailable);
-  app.all<{ Params: { '*': string } }>('/*', notAvailable);
+  app.setValidatorCompiler<TSchema>(({ schema }) => {
+    const check = Compile(schema);
+    return (value: unknown) => {
+      if (check.Check(value)) return { value };
+      return { error: new BadBodyError(schemaMessage(check.Errors(value) as unknown as SchemaFinding[])) };
+    };
+  });
 }
 
-function bodyOf(request: FastifyRequest): object {
-  return typeof request.body === 'object' && request.body !== null ? request.body : {};
+type Run = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+interface Route {
+  readonly method: RestMethod;
+  readonly url: string;
+  readonly run: Run;
 }
 
-function answer(request: FastifyRequest, reply: FastifyReply, run: () => unknown): FastifyReply {
-  try {
-    return reply.code(200).send(run());
-  } catch (error) {
-    if (!(error instanceof RestError)) throw error;
-    return reply.code(error.status).send(errorBody(error.status, error.message, request.url));
-  }
+function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
+  const errors = Object.keys({ 400: '', ...method.errors }).map((status) => [status, ErrorBody]);
+  const response: Record<string, unknown> = Object.fromEntries(errors);
+  if (method.answer !== undefined) response['200'] = method.answer;
+  if (url.startsWith('/v3') && method.onlyV3 !== true) response['202'] = JobAccepted;
+  app.route({
+    method: 'POST',
+    url,
+    schema: { body: method.request, response },
+    config: { restMethod: method },
+    preValidation: async (request) => {
+      request.body = readLeniently(method.request, request.body ?? {});
+    },
+    handler: run,
+  });
+  // Clients use GET where they have no parameters (rest-api.md §1.1); a body that comes with it does not count.
+  const check = Compile(method.request);
+  app.route({
+    method: 'GET',
+    url,
+    schema: { response },
+    config: { restMethod: method },
+    handler: (request, reply) => {
+      if (!check.Check({})) {
+        const message = schemaMessage(check.Errors({}) as unknown as SchemaFinding[]);
+        throw new RestError(400, `${message}: send it in the body of a POST request`);
+      }
+      request.body = {};
+      return run(request, reply);
+    },
+  });
 }
 
-function notAvailable(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function runner(method: RestMethod, context: RestContext): Run {
+  return async (request, reply) => {
+    const abort = new AbortController();
+    reply.raw.once('close', () => abort.abort());
+    const answer = await method.run({ ...context, body: request.body as never, signal: abort.signal });
+    return reply.code(200).send(method.answer === undefined ? undefined : answer);
+  };
+}
+
+/** Runs the method as a job: answered with 200 when it is done in time, else with 202 (rest-api.md §20). */
+function jobRunner(method: RestMethod, context: RestContext): Run {
+  const { maxWaitMs, maxTimeoutMs } = context.options.jobs;
+  return async (request, reply) => {
+    const wanted = parsePrefer(String(request.headers['prefer'] ?? ''));
+    const waitMs = Math.min((wanted.waitSeconds ?? Number.POSITIVE_INFINITY) * 1000, maxWaitMs);
+    const timeoutMs = Math.min((wanted.timeoutSeconds || Number.POSITIVE_INFINITY) * 1000, maxTimeoutMs);
+    const run = async (signal: AbortSignal): Promise<unknown> => {
+      const answer = await method.run({ ...context, body: request.body as never, signal });
+      return method.answer === undefined ? undefined : answer;
+    };
+    const job = context.jobs.start({ method: method.path, timeoutMs, run });
+    if (request.headers['prefer'] !== undefined) {
+      reply.header('preference-applied', `respond-async, wait=${waitMs / 1000}, timeout=${timeoutMs / 1000}`);
+    }
+    await passed(job.over, waitMs);
+    if (job.ended) return reply.code(200).send(job.outcome());
+    context.jobs.keep(job);
+    return reply.code(202).send({ id: job.id });
+  };
+}
+
+/** Resolves with the promise, or after so many milliseconds. */
+async function passed(promise: Promise<void>, timeoutMs: number): Promise<void> {
+  if (timeoutMs <= 0) return;
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
+}
+
+function notAvailable(request: FastifyRequest, reply: FastifyReply, paths: ReadonlySet<string>): FastifyReply {
   const path = request.url.split('?', 1)[0] ?? '';
   const method = path.replace(/^\/rest-api\/?/, '');
-  if (isKnownToWcs(method)) {
+  if (paths.has(method.replace(/\/$/, ''))) {
+    const message = `/${method} is called by POST or GET`;
+    return reply
+      .code(405)
+      .header('allow', 'GET, POST, OPTIONS')
+      .send(errorBody(405, message, path));
+  }
+  if (isMissing(method)) {
     return reply.code(501).send(errorBody(501, `/${method} is not available yet in this version`, path));
   }
   return reply.code(404).send(errorBody(404, `the REST API has no method /${method}`, path));

@@ -78,14 +78,16 @@ describe('/stream/find', () => {
   });
 
   it.each([
-    [{ published: 'maybe' }, 'bad parameters: published is true or false'],
-    [{ hasVideo: 1 }, 'bad parameters: hasVideo is true or false'],
-    [{ name: ['a'] }, 'bad parameters: name is a text'],
-    [{ name: {} }, 'bad parameters: name is a text'],
-    [{ display: { a: 1 } }, 'bad parameters: display is a text'],
-  ])('answers 500 to %j, as WCS does', async (filter, message) => {
+    [{ published: 'maybe' }, 'published is true or false'],
+    [{ hasVideo: 1 }, 'hasVideo is true or false'],
+    [{ name: ['a'] }, 'name is a text'],
+    [{ name: {} }, 'name is a text'],
+    [{ display: { a: 1 } }, 'display is a list'],
+    [{ display: ['metrics', 1, {}] }, 'display[2] is a text'],
+    [{ name: 'x'.repeat(5000) }, 'name has at most 4096 characters'],
+  ])('answers 400 to %j and says what is allowed', async (filter, message) => {
     populate();
-    expect(await refusal(call('find', filter), 500)).toBe(message);
+    expect(await refusal(call('find', filter), 400)).toBe(message);
     expect(fixture.errors).toEqual([]);
   });
 
@@ -190,7 +192,9 @@ describe('/stream/terminate', () => {
     'ends nothing without a field that it knows: %j',
     async (body) => {
       populate();
-      expect(await refusal(call('terminate', body), 500)).toMatch(/^bad parameters: say what to end: mediaSessionIds/);
+      expect(await refusal(call('terminate', body), 400)).toMatch(
+        /^say what to end: .*rest_terminate_all_enabled=true$/,
+      );
       expect(fixture.closed).toEqual([]);
     },
   );
@@ -206,7 +210,7 @@ describe('/stream/terminate', () => {
 
   it('ends nothing for values of a wrong type', async () => {
     populate();
-    expect(await refusal(call('terminate', { mediaSessionIds: [{}] }), 500)).toContain('mediaSessionIds is a text');
+    expect(await refusal(call('terminate', { mediaSessionIds: [{}] }), 400)).toBe('mediaSessionIds[0] is a text');
     expect(fixture.closed).toEqual([]);
   });
 });

@@ -288,7 +288,7 @@ describe('a stream always comes to an end that its client is told', () => {
     await start();
     const publisher = await fixture.publisher('room', OFFER);
     const [connection] = [...fixture.hub.connections.all()];
-    terminateConnection(fixture.hub, { sessionId: connection?.sessionId });
+    terminateConnection(fixture.hub, { sessionId: connection?.sessionId ?? '' });
     await publisher.gone();
     expect((await publisher.status('room-pub', 'FAILED')).info).toBe('Stopped by session disconnect');
   });

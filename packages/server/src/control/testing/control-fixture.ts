@@ -44,6 +44,7 @@ export class ControlFixture {
       ...DEFAULT_CONTROL_OPTIONS,
       host: '127.0.0.1',
       port: 0,
+      checkAnswers: true,
       ...options,
     });
     await this.server.start();

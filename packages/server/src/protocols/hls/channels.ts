@@ -47,6 +47,11 @@ export class HlsChannels {
     return this.#channels.size;
   }
 
+  /** Names of the streams that are being cut; not of those that ended and can still be fetched. */
+  names(): readonly string[] {
+    return [...this.#channels].filter(([, { packager }]) => !packager.ended).map(([name]) => name);
+  }
+
   /** Begins to follow the streams that are published. */
   start(): void {
     const { events } = this.#deps.streams;
@@ -97,6 +102,18 @@ export class HlsChannels {
     }
   }
 
+  /** Stops the packager of that name, or begins anew for viewers that are there; false when there is none. */
+  stop(streamName: string, hasViewers: boolean): boolean {
+    const channel = this.#channels.get(streamName);
+    if (channel === undefined || channel.packager.ended) return false;
+    this.#deps.log.info({ stream: streamName, reason: 'by request' }, 'hls stopped');
+    this.#channels.delete(streamName);
+    const { source } = channel.lease;
+    if (hasViewers && !source.ended) this.#begin(source, channel);
+    else close(channel);
+    return true;
+  }
+
   /** Stops all packagers. Idempotent. */
   close(): void {
     this.#closed = true;
@@ -123,9 +140,16 @@ export class HlsChannels {
       present.requestedMs = performance.now();
       return present.packager;
     }
+    return this.#begin(stream, present);
+  }
+
+  /** Starts a packager; numbers go on where those of `present` end. */
+  #begin(stream: Stream, present: Channel | undefined): HlsPackager {
     const lease = this.#deps.adaptations.lease(stream, ACCEPTANCE[this.#options.container], { steady: true });
     const parts = { ...this.#deps, stream: lease.stream, leftOut: () => lease.leftOut };
     const packager = new HlsPackager(parts, this.#options, present?.packager.window);
+    // What of it can still be fetched is kept, unless it is cut short.
+    if (present?.packager.ended === false) present.packager.close();
     present?.lease[Symbol.dispose]();
     this.#channels.set(stream.name, { lease, packager, requestedMs: performance.now(), endedMs: undefined });
     packager.start();

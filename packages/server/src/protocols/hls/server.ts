@@ -7,7 +7,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isValidStreamName, MediaServerError, type ProtocolDeps } from '../../core/index.ts';
+import { isValidStreamName, MediaServerError, type ProtocolDeps, type StreamPackaging } from '../../core/index.ts';
 import type { Ticker } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
 import { HlsChannels } from './channels.ts';
@@ -39,6 +39,8 @@ interface Exchange {
 
 /** Serves live streams over HTTP Live Streaming (RFC 8216). Segments live in memory; nothing is written to disk. */
 export class HlsServer {
+  /** For the control side. */
+  readonly packaging: StreamPackaging;
   readonly #deps: HlsServerDeps;
   readonly #options: HlsOptions;
   readonly #answer: Answerer;
@@ -58,6 +60,11 @@ export class HlsServer {
       max: this.#options.maxViewers,
       explain: (streamName, silentMs) => this.#channels.explain(streamName, silentMs),
     });
+    this.packaging = {
+      names: () => this.#channels.names(),
+      start: async (name) => (await this.#channels.open(name)) !== undefined,
+      stop: (name) => this.#channels.stop(name, this.#viewers.watch(name)),
+    };
   }
 
   /** The port that is listened on; 0 before `start`. */

@@ -55,6 +55,12 @@ export class HlsViewers {
     return this.#viewers.size;
   }
 
+  /** True when somebody watches the stream. */
+  watch(streamName: string): boolean {
+    for (const { stream } of this.#viewers.values()) if (stream.name === streamName) return true;
+    return false;
+  }
+
   /** True while the request's viewer is refused because its session was closed. */
   isBlocked(request: IncomingMessage, streamName: string, nowMs: number): boolean {
     return this.#blocked.size > 0 && (this.#blocked.get(viewerKey(request, streamName)) ?? 0) > nowMs;

@@ -54,4 +54,28 @@ export const WEB_SETTINGS = {
     from: 'wcs',
     doc: 'Further headers added to REST responses: `Name: value`, separated by `;`.',
   },
+  rest_terminate_all_enabled: {
+    type: 'boolean',
+    default: false,
+    from: 'own',
+    doc: 'Let `/rest-api/stream/terminate` without any field end all streams, as some builds of WCS do. Off: it is refused with 400.',
+  },
+  jobs_max_prefer_wait_time: {
+    type: 'integer',
+    unit: 's',
+    min: 0,
+    max: 60,
+    default: 5,
+    from: 'wcs',
+    doc: 'How long a request to `/rest-api/v3` is held until it is answered with 202 and goes on as a job. Clients may ask for less.',
+  },
+  jobs_max_prefer_timeout: {
+    type: 'integer',
+    unit: 's',
+    min: 1,
+    max: 3600,
+    default: 60,
+    from: 'wcs',
+    doc: 'How long a job of `/rest-api/v3` may run before it is cancelled. Clients may ask for less.',
+  },
 } as const satisfies Record<string, SettingEntry>;
