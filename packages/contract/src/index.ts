@@ -5,6 +5,7 @@ export * from './explain-answer.ts';
 export * from './explain-finding.ts';
 export * from './explain-session.ts';
 export * from './health-body.ts';
+export * from './hooks/index.ts';
 export * from './overview-body.ts';
 export * from './rest/index.ts';
 export * from './signalling-requests.ts';

@@ -28,6 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@fastify/static',
     'prom-client',
     'typebox',
+    'undici',
     'ws',
     'node:',
   ],

@@ -14,7 +14,6 @@ import {
   Adaptations,
   ConnectionRegistry,
   type Log,
-  OPEN_ACCESS,
   RecentEndings,
   SessionRegistry,
   StreamRegistry,
@@ -26,6 +25,7 @@ import { HlsServer } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { VodResolver } from '../vod/index.ts';
+import { makeAccess } from './access.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
@@ -82,6 +82,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   });
   const release = async (parts: readonly Part[]): Promise<void> => {
     await closeAll([vod, ...parts]);
+    // What ended just now is still to be told.
+    await hub.access.close();
+    hub.applications.close();
+    hub.gatekeeper.close();
     hub.adaptations.close();
     await hub.engine?.close();
     hub.streams.close();
@@ -117,20 +121,22 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
 type Hub = ReturnType<typeof makeHub>;
 
-function makeHub({ settings, log }: StartOptions) {
+function makeHub({ settings, dataDir, log }: StartOptions) {
   const streams = new StreamRegistry({
     reconnectWaitMs: settings.publisher_reconnect_wait,
     maxStreams: settings.max_streams,
     stream: { gopCacheMaxMs: settings.gop_cache_duration, gopCacheMaxBytes: settings.gop_cache_bytes },
   });
   const counters = new PrometheusCounters();
+  const endings = new RecentEndings();
+  const controls = makeAccess({ settings, dataDir, streams, endings, log, counters });
   const engine = settings.transcoding_disabled ? undefined : new Engine(engineOptions(settings), { log, counters });
   return {
     streams,
     sessions: new SessionRegistry(),
     connections: new ConnectionRegistry(),
-    endings: new RecentEndings(),
-    access: OPEN_ACCESS,
+    endings,
+    ...controls,
     adaptations: new Adaptations({ converter: engine, log, counters }),
     engine,
     log,

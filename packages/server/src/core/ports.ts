@@ -67,6 +67,11 @@ export const COUNTERS = {
   auth_failed: 'passwords and stream tokens that were wrong',
   auth_slowed: 'attempts refused because too many of that address had failed',
   gate_refused: 'publishers and players refused for their stream token or address',
+  hooks_sent: 'REST hooks sent to back ends',
+  hooks_refused: 'REST hooks that a back end answered with a refusal',
+  hooks_failed: 'REST hooks without an answer that can be used, each try counted',
+  hooks_retried: 'REST hooks sent again because a back end did not take them',
+  hooks_dropped: 'REST hooks given up: too many waited already, or a back end did not take them in time',
   source_clock_breaks: 'jumps of a source clock that were re-based',
 } as const;
 

@@ -4,6 +4,7 @@ import { ENGINE_SETTINGS } from './tables/engine.ts';
 import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
 import { HLS_SETTINGS } from './tables/hls.ts';
+import { HOOK_SETTINGS } from './tables/hooks.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
 import { WEB_SETTINGS } from './tables/web.ts';
 import { WEBRTC_SETTINGS } from './tables/webrtc.ts';
@@ -21,6 +22,7 @@ export const SCHEMA = {
   ...HLS_SETTINGS,
   ...WEBRTC_SETTINGS,
   ...ENGINE_SETTINGS,
+  ...HOOK_SETTINGS,
 } as const satisfies Record<string, SettingEntry>;
 
 export type SettingName = keyof typeof SCHEMA;

@@ -7,16 +7,14 @@ const BY_FAMILY = {
     rtsp_client_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
   server: `ip_local hold_ip_settings disable_manager_rmi client_mode client_log_level
     client_dump_level enable_extended_logging wss.cert.password wss.keystore.password user_agent
-    keep_alive_streaming_sessions_enabled streaming_sessions_keep_alive_app_keys
-    streaming_sessions_keep_alive_interval load_balancing_enabled`,
-  rest: `disable_rest_requests rest_hook_secret_key rest_hook_send_hash rest_max_connections
-    rest_request_timeout auto_login_url get_callee_url balance_header cost_header`,
+    load_balancing_enabled`,
+  rest: `auto_login_url get_callee_url balance_header cost_header`,
   rtmp: `rtmp_flash_ver_publisher rtmp_push_auto_start rtmp_push_auto_start_url rtmp_push_restore
     rtmp_push_restore_attempts rtmp_push_restore_interval_ms rtmp_transponder_full_url
     rtmp_transponder_send_metadata rtmp_transponder_stream_name_prefix disable_streaming_proxy`,
   rtsp: `rtsp_client_address rtsp_client_strip_audio_codecs rtsp_interleaved_channels rtsp_interleaved_mode
     rtsp_server_auth_enabled`,
-  hls: `hls_abr_auto_start hls_abr_enabled hls_auth_enabled hls_auth_token_cache hls_dir
+  hls: `hls_abr_auto_start hls_abr_enabled hls_dir
     hls_hold_segments_before_delete hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled
     hls_player_height hls_player_width hls_preloader_dir hls_preloader_enabled hls_preloader_time_min
     hls_segment_name_suffix_randomizer_enabled hls_static_dir hls_static_enabled hls_store_segment_in_memory

@@ -1,0 +1,141 @@
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { MediaServerError } from '../../../core/index.ts';
+import {
+  ApplicationError,
+  defaultApplications,
+  readApplication,
+  type StoredApplication,
+} from './stored-application.ts';
+
+const MAX_APPLICATIONS = 10_000;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** A writer that is still at it after so long has died. */
+const STALE_LOCK_MS = 10_000;
+const LOCK_WAIT_MS = 2000;
+const LOCK_POLL_MS = 20;
+
+/**
+ * The applications in the file; the defaults when there is none.
+ * @throws MediaServerError CONFIG_INVALID that names the file and what is wrong in it
+ */
+export function readApplicationFile(file: string): readonly StoredApplication[] {
+  let text: string;
+  try {
+    if (statSync(file).size > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES} bytes`);
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultApplications();
+    throw invalid(file, error);
+  }
+  try {
+    return parseApplications(text);
+  } catch (error) {
+    throw invalid(file, error);
+  }
+}
+
+/**
+ * Writes what `change` makes of the file's applications, as one step: two programs that change it at once do not undo
+ * each other, and a reader sees the old file or the new one. Blocks while another program writes.
+ * @throws ApplicationError what `change` throws, or for two of one name or key; MediaServerError CONFIG_INVALID
+ */
+export function changeApplicationFile(
+  file: string,
+  change: (applications: readonly StoredApplication[]) => readonly StoredApplication[],
+): readonly StoredApplication[] {
+  mkdirSync(dirname(file), { recursive: true });
+  // The new file is the lock at the same time.
+  const newFile = `${file}.new`;
+  const fd = openExclusively(newFile);
+  try {
+    const applications = change(readApplicationFile(file));
+    checkDistinct(applications);
+    writeFileSync(fd, `${JSON.stringify({ applications }, undefined, 2)}\n`);
+    fsyncSync(fd);
+    renameSync(newFile, file);
+    syncFolder(dirname(file));
+    return applications;
+  } catch (error) {
+    rmSync(newFile, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function parseApplications(text: string): readonly StoredApplication[] {
+  const value: unknown = JSON.parse(text);
+  const list: unknown = typeof value === 'object' && value !== null && 'applications' in value && value.applications;
+  if (!Array.isArray(list)) throw new Error('it has no list "applications"');
+  if (list.length > MAX_APPLICATIONS) throw new Error(`it has more than ${MAX_APPLICATIONS} applications`);
+  const applications = list.map((item: unknown, i) => {
+    try {
+      return readApplication(item);
+    } catch (error) {
+      throw new Error(`entry ${i + 1}: ${messageOf(error)}`, { cause: error });
+    }
+  });
+  checkDistinct(applications);
+  return applications;
+}
+
+function checkDistinct(applications: readonly StoredApplication[]): void {
+  for (const field of ['name', 'appKey'] as const) {
+    const seen = new Set<string>();
+    for (const application of applications) {
+      const value = application[field];
+      if (seen.has(value)) throw new ApplicationError(409, `two applications have the ${field} "${value}"`);
+      seen.add(value);
+    }
+  }
+}
+
+function openExclusively(newFile: string): number {
+  const deadline = Date.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      return openSync(newFile, 'wx', 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw invalid(newFile, error);
+      if (ageMs(newFile) > STALE_LOCK_MS) rmSync(newFile, { force: true });
+      else if (Date.now() > deadline) throw invalid(newFile, new Error('another program is writing it; try again'));
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+    }
+  }
+}
+
+function ageMs(file: string): number {
+  return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+}
+
+/** So that the rename itself survives a power cut. Not every file system lets a folder be synced. */
+function syncFolder(folder: string): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(folder, 'r');
+    fsyncSync(fd);
+  } catch {
+    return;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function invalid(file: string, cause: unknown): MediaServerError {
+  return new MediaServerError('CONFIG_INVALID', `${file}: ${messageOf(cause)}`, { cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

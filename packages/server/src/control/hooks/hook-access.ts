@@ -1,0 +1,81 @@
+import { setMaxListeners } from 'node:events';
+import {
+  type AccessControl,
+  type ClientAccess,
+  type ClientIntroduction,
+  MediaServerError,
+  type ViewerIntroduction,
+} from '../../core/index.ts';
+import { BackEnds } from './delivery/back-ends.ts';
+import type { HookContext } from './hook-context.ts';
+import { HookedClient } from './hooked-client.ts';
+import { StreamKeepAlives } from './stream-keep-alives.ts';
+import { ViewerAnswers } from './viewer-answers.ts';
+
+const DRAIN_POLL_MS = 20;
+
+/** What hooks need from the composition root. */
+export type HookAccessDeps = Omit<HookContext, 'backEnds' | 'stopping'>;
+
+/** Asks the back ends of applications, and tells them: the server's access control. */
+export class HookAccess implements AccessControl {
+  readonly #context: HookContext;
+  readonly #stopping = new AbortController();
+  readonly #keepAlives: StreamKeepAlives;
+  readonly #viewers: ViewerAnswers;
+  #closing: Promise<void> | undefined;
+
+  constructor(deps: HookAccessDeps) {
+    setMaxListeners(0, this.#stopping.signal);
+    const backEnds = new BackEnds(deps.applications, deps.options);
+    this.#context = { ...deps, backEnds, stopping: this.#stopping.signal };
+    this.#keepAlives = new StreamKeepAlives(this.#context);
+    this.#viewers = new ViewerAnswers(this.#context);
+  }
+
+  /** Connections to back ends: in use, idle, and hooks that wait for one. */
+  get connections(): { readonly leased: number; readonly available: number; readonly pending: number } {
+    return this.#context.backEnds.connections();
+  }
+
+  /** Events that wait or are on their way. */
+  get heldEvents(): number {
+    return this.#context.backEnds.heldEvents;
+  }
+
+  async connect(client: ClientIntroduction): Promise<ClientAccess> {
+    const { applications, options } = this.#context;
+    if (applications.get(client.appKey) === undefined && !options.disabled) {
+      throw new MediaServerError('APPLICATION_UNKNOWN', `there is no application "${client.appKey.slice(0, 64)}"`);
+    }
+    return HookedClient.connect(client, this.#context, this.#keepAlives);
+  }
+
+  async view(viewer: ViewerIntroduction): Promise<void> {
+    const { streamName, protocol, remoteAddress, custom, appKey } = viewer;
+    await this.#context.gate?.check({ kind: 'play', protocol, streamName, remoteAddress, custom, appKey });
+    await this.#viewers.ask(viewer);
+  }
+
+  /**
+   * Gives the events that were told a last chance to be delivered, a short one, then ends everything. To be called when
+   * all clients have ended. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#keepAlives.close();
+    this.#stopping.abort();
+    const { backEnds, options, log } = this.#context;
+    const deadline = performance.now() + options.drainMs;
+    while (backEnds.heldEvents > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    const lost = backEnds.heldEvents;
+    if (lost > 0) log.warn({ lost }, 'the server stops before back ends have taken all events');
+    await backEnds.close();
+  }
+}
