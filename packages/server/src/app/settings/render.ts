@@ -20,6 +20,13 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
   },
   { title: 'Publishers that fall silent', has: (name) => name.startsWith('rtp_activity') },
   { title: 'HTTP-FLV and WebSocket-FLV', has: (name) => name.startsWith('flv') },
+  {
+    title: 'Hooks',
+    has: (name) =>
+      /^(rest_(hook|request|max_conn)|disable_rest_requests|hls_auth|(keep_alive_)?streaming_sessions|keep_alive_streaming)/.test(
+        name,
+      ),
+  },
   { title: 'HLS', has: (name) => name.startsWith('hls') },
   {
     title: 'Access',
