@@ -14,9 +14,9 @@ export const SESSION_METHODS = 'PATCH, DELETE, OPTIONS';
 const ALL_METHODS = ['POST', 'PATCH', 'DELETE', 'OPTIONS'];
 /** `*` would not cover `Authorization` (Fetch standard §3.2.4). */
 const ALLOWED_HEADERS = ['Authorization', 'Content-Type', 'If-Match'];
-const EXPOSED_HEADERS = ['Location', 'ETag', 'Link', 'Accept-Patch', 'Retry-After'];
-/** What an answer with 503 advises to wait, seconds. */
-const RETRY_AFTER = '2';
+const EXPOSED_HEADERS = ['Location', 'ETag', 'Link', 'Accept-Patch', 'Retry-After', 'WWW-Authenticate'];
+/** What answers with these statuses advise to wait, seconds. */
+const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '10', 503: '2' };
 
 /** Writes all answers of WHIP and WHEP, with the headers that pages of other origins need. */
 export class Answerer {
@@ -70,7 +70,10 @@ export class Answerer {
     if (response.headersSent || response.destroyed) return;
     const { status, allow } = refusal;
     if (allow !== undefined) response.setHeader('Allow', allow);
-    if (status === 503) response.setHeader('Retry-After', RETRY_AFTER);
+    const retryAfter = RETRY_AFTER[status];
+    if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
+    // RFC 6750 §3, as RFC 9725 §4.4 has clients authenticate.
+    if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     if (status === 415) {
       const isPatch = response.req.method === 'PATCH';
       response.setHeader(isPatch ? 'Accept-Patch' : 'Accept-Post', isPatch ? FRAGMENT_TYPE : SDP_TYPE);

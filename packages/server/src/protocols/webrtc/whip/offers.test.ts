@@ -46,7 +46,9 @@ describe('an offer by WHIP', () => {
       mediaProvider: 'WebRTC',
       remoteAddress: '127.0.0.1',
       localAddress: '127.0.0.1',
-      sessionId: expect.stringMatching(new RegExp(`^/127\\.0\\.0\\.1:\\d+/127\\.0\\.0\\.1:${fixture.port}$`)),
+      sessionId: expect.stringMatching(
+        new RegExp(`^/127\\.0\\.0\\.1:\\d+/127\\.0\\.0\\.1:${fixture.port}/[0-9a-f]{8}$`),
+      ),
       mediaSessionId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       custom: { appKey: 'x', a: '1', token: 'fromHeader' },
       waitMs: undefined,
@@ -236,7 +238,7 @@ describe('other methods', () => {
     });
     const made = await fixture.offer('/whip/cam');
     expect(made.headers.get('access-control-expose-headers')).toBe(
-      'X-Own, Location, ETag, Link, Accept-Patch, Retry-After',
+      'X-Own, Location, ETag, Link, Accept-Patch, Retry-After, WWW-Authenticate',
     );
   });
 

@@ -1,10 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { isValidStreamName } from '../../../core/index.ts';
+import { type ClientIntroduction, isValidStreamName, type StreamRequestFacts } from '../../../core/index.ts';
 import { connectionName, plainAddress } from '../../../io/index.ts';
 
 /** At most this many parameters are read from a URL; the rest is left out. */
 const MAX_PARAMETERS = 64;
 const MAX_TOKEN_CHARACTERS = 8192;
+
+/** WCS's application of clients that name none. */
+const DEFAULT_APP = 'defaultApp';
+const MAX_APP_KEY_CHARACTERS = 256;
 
 /** Why a request is not answered as it wants; `message` says what to do. */
 export interface Refusal {
@@ -53,6 +57,52 @@ export function customOf({ query }: Target, request: IncomingMessage): Record<st
   const parameters = Object.fromEntries([...new URLSearchParams(query)].slice(0, MAX_PARAMETERS));
   const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   return token === undefined || token.length > MAX_TOKEN_CHARACTERS ? parameters : { ...parameters, token };
+}
+
+/** The application that a URL names with `appKey`. */
+export function appKeyOf({ query }: Target): string {
+  const key = new URLSearchParams(query).get('appKey') ?? '';
+  return key === '' ? DEFAULT_APP : key.slice(0, MAX_APP_KEY_CHARACTERS);
+}
+
+/** What a request says of its client, but for how to end it. */
+export function introductionOf(target: Target, request: IncomingMessage): Omit<ClientIntroduction, 'close'> {
+  const { sessionId, remoteAddress } = endpointsOf(request);
+  return {
+    sessionId,
+    appKey: appKeyOf(target),
+    protocol: 'webrtc',
+    remoteAddress,
+    custom: customOf(target, request),
+    fields: {
+      mediaProviders: ['WebRTC'],
+      clientBrowserVersion: request.headers['user-agent'] ?? '',
+      origin: request.headers.origin ?? '',
+      keepAlive: false,
+      useWsTunnel: false,
+      useWsTunnelPacketization2: false,
+      useBase64BinaryEncoding: false,
+      status: 'PENDING',
+    },
+  };
+}
+
+/** What is asked of the back end for an offer. */
+export function factsOf(
+  session: { readonly mediaSessionId: string; readonly streamName: string; readonly way: 'publish' | 'play' },
+  offer: string,
+  custom: Readonly<Record<string, string>>,
+): StreamRequestFacts {
+  const { mediaSessionId, streamName, way } = session;
+  return {
+    mediaSessionId,
+    name: streamName,
+    mediaProvider: 'WebRTC',
+    hasVideo: /^m=video /m.test(offer),
+    hasAudio: /^m=audio /m.test(offer),
+    custom,
+    fields: { sdp: offer, published: way === 'publish', status: 'PENDING', record: false },
+  };
 }
 
 /** True when the body is of that type, unpacked. */

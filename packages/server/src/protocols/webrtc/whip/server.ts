@@ -2,21 +2,29 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ProtocolError } from '@sluice/media';
 import {
+  type AccessControl,
   type Counters,
+  ENDING_INFO,
+  infoOfError,
   type Log,
   MediaServerError,
   type PeerGateway,
   type PeerRequest,
   type PeerSession,
+  type SessionRegistry,
+  type StreamAccess,
 } from '../../../core/index.ts';
 import { type HttpMount, RateLimiter } from '../../../io/index.ts';
 import { Answerer, ENDPOINT_METHODS, FRAGMENT_TYPE, SDP_TYPE, SESSION_METHODS } from './answer.ts';
 import { credentialsOf } from './fragment.ts';
 import { resolveWhipOptions, type WhipOptions } from './options.ts';
 import {
+  appKeyOf,
   customOf,
   endpointsOf,
+  factsOf,
   hasBodyOf,
+  introductionOf,
   matches,
   type Refusal,
   readBody,
@@ -30,6 +38,11 @@ import { WhipSession } from './sessions.ts';
 
 export interface WhipDeps {
   readonly gateway: PeerGateway;
+  readonly sessions: SessionRegistry;
+  /** Asked before a client publishes or plays. */
+  readonly access: AccessControl;
+  /** False for pages that may do neither (`allow_domains`). Default: all may. */
+  readonly allowsOrigin?: ((origin: string | undefined) => boolean) | undefined;
   readonly log: Log;
   readonly counters: Counters;
 }
@@ -42,7 +55,6 @@ interface Exchange {
 }
 
 const FAULT_LINES_PER_SECOND = 5;
-const APP_KEY = 'defaultApp';
 
 /**
  * Answers WHIP (RFC 9725) or WHEP (draft-ietf-wish-whep) under its prefix of the web port: a POST with an offer to
@@ -88,7 +100,7 @@ export class WhipMount implements HttpMount {
   /** Ends all sessions; resolves when no request is left. Idempotent. */
   async close(): Promise<void> {
     this.#stopping.abort();
-    for (const session of this.#sessions.values()) session.close('the server stops');
+    for (const session of this.#sessions.values()) session.close('the server stops', ENDING_INFO.shutdown);
     this.#sessions.clear();
     await Promise.all(this.#pending);
   }
@@ -124,7 +136,7 @@ export class WhipMount implements HttpMount {
     // Asked again: others may have come while the body did.
     const late = this.#admit(request);
     if (late !== undefined) return this.#refuse(exchange, late);
-    const session = new WhipSession(streamName, offer);
+    const session = new WhipSession(this.#way, streamName, offer);
     this.#sessions.set(session.id, session);
     response.once('close', () => {
       if (!response.writableFinished) this.#end(session, 'the client left before it had the answer');
@@ -138,34 +150,70 @@ export class WhipMount implements HttpMount {
   }
 
   /** Undefined when it was aborted meanwhile. */
-  async #setUp({ request, target }: Exchange, session: WhipSession, offer: string): Promise<PeerSession | undefined> {
+  async #setUp(exchange: Exchange, session: WhipSession, offer: string): Promise<PeerSession | undefined> {
     const { gateway } = this.#deps;
-    const peerRequest: PeerRequest = {
-      streamName: session.streamName,
-      mediaSessionId: session.mediaSessionId,
-      appKey: APP_KEY,
-      mediaProvider: 'WebRTC',
+    let name = session.streamName;
+    try {
+      const access = await this.#ask(exchange, session, offer);
+      if (access === undefined) return undefined;
+      name = access.name;
+      const request = this.#peerRequest(exchange, session, { name, offer });
+      return await (this.#way === 'publish' ? gateway.publish(request) : gateway.play(request));
+    } catch (error) {
+      this.#sessions.delete(session.id);
+      if (session.ended !== undefined) return undefined;
+      session.fail(infoOfError(error));
+      // The message would tell a name that the back end keeps from its clients.
+      if (error instanceof MediaServerError && name !== session.streamName)
+        throw new MediaServerError(error.code, infoOfError(error), { cause: error });
+      throw error;
+    }
+  }
+
+  /** Undefined as soon as the session is over: the back end may take its time, and then it is told so. */
+  async #ask({ request, target }: Exchange, session: WhipSession, offer: string): Promise<StreamAccess | undefined> {
+    const introduction = introductionOf(target, request);
+    const client = {
+      ...introduction,
+      sessionId: sessionIdOf(request, session),
+      close: (reason: string) => this.#end(session, reason),
+    };
+    const facts = factsOf(session, offer, customOf(target, request));
+    const { signal } = session.abort;
+    const over = new Promise<undefined>((resolve) => {
+      signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
+    return Promise.race([session.admission.ask(this.#deps.access, client, { way: this.#way, facts }), over]);
+  }
+
+  #peerRequest(
+    { request, target }: Exchange,
+    session: WhipSession,
+    { name, offer }: { readonly name: string; readonly offer: string },
+  ): PeerRequest {
+    return {
       ...endpointsOf(request),
+      sessionId: sessionIdOf(request, session),
+      streamName: name,
+      mediaSessionId: session.mediaSessionId,
+      appKey: appKeyOf(target),
+      mediaProvider: 'WebRTC',
       offer,
       videoOrientation: this.#options.videoOrientation,
       custom: customOf(target, request),
       waitMs: this.#way === 'play' ? this.#options.playWaitMs : undefined,
       signal: session.abort.signal,
       events: {
-        onActive: () => {},
+        onActive: () => {
+          const active = this.#deps.sessions.get(session.mediaSessionId);
+          if (active !== undefined) session.admission.active(active);
+        },
         onEnded: (reason, detail) => {
-          session.peerEnded(`${reason}: ${detail}`);
+          session.peerEnded(reason, detail);
           this.#sessions.delete(session.id);
         },
       },
     };
-    try {
-      return await (this.#way === 'publish' ? gateway.publish(peerRequest) : gateway.play(peerRequest));
-    } catch (error) {
-      this.#sessions.delete(session.id);
-      if (session.ended !== undefined) return undefined;
-      throw error;
-    }
   }
 
   async #patch(exchange: Exchange, session: WhipSession | undefined): Promise<void> {
@@ -192,7 +240,7 @@ export class WhipMount implements HttpMount {
 
   async #delete(exchange: Exchange, session: WhipSession | undefined): Promise<void> {
     if (session === undefined) return this.#refuse(exchange, noSession());
-    this.#end(session, 'the client ended it');
+    this.#end(session, 'the client ended it', ENDING_INFO.stoppedByUser);
     this.#answer.done(exchange.response, 200);
   }
 
@@ -201,8 +249,8 @@ export class WhipMount implements HttpMount {
     return readBody(request, { maxBodyBytes, bodyTimeoutMs, signal: this.#stopping.signal });
   }
 
-  #end(session: WhipSession, reason: string): void {
-    session.close(reason);
+  #end(session: WhipSession, reason: string, info?: string): void {
+    session.close(reason, info);
     this.#sessions.delete(session.id);
   }
 
@@ -210,6 +258,8 @@ export class WhipMount implements HttpMount {
   #admit(request: IncomingMessage): Refusal | undefined {
     const { maxSessions } = this.#options;
     if (this.#stopping.signal.aborted) return { status: 503, message: 'the server stops' };
+    if (this.#deps.allowsOrigin?.(request.headers.origin) === false)
+      return { status: 403, message: 'pages of this origin may not publish or play here (allow_domains)' };
     if (!hasBodyOf(request, SDP_TYPE)) return { status: 415, message: `send the offer as ${SDP_TYPE}` };
     if (this.#sessions.size < maxSessions) return undefined;
     return { status: 503, message: `the limit of ${maxSessions} sessions is reached` };
@@ -227,11 +277,16 @@ export class WhipMount implements HttpMount {
   #fail(exchange: Exchange, error: unknown): void {
     if (error instanceof ProtocolError) return this.#refuse(exchange, { status: 400, message: error.message });
     if (error instanceof MediaServerError)
-      return this.#refuse(exchange, { status: error.status, message: error.message });
+      return this.#refuse(exchange, { status: error.status, message: error.message || infoOfError(error) });
     const suppressed = this.#faults.take();
     if (suppressed >= 0) this.#deps.log.error({ err: error, mount: this.prefix, suppressed }, 'request failed');
     this.#refuse(exchange, { status: 500, message: 'internal error' });
   }
+}
+
+/** Differs for each session: one HTTP connection may carry several. */
+function sessionIdOf(request: IncomingMessage, { mediaSessionId }: WhipSession): string {
+  return `${endpointsOf(request).sessionId}/${mediaSessionId.slice(0, 8)}`;
 }
 
 function noSession(): Refusal {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { prng } from '../../../../../media/src/testing/mutate.ts';
-import { MediaServerError } from '../../../core/index.ts';
+import { MediaServerError, OPEN_ACCESS } from '../../../core/index.ts';
 import { WhipMount } from './index.ts';
 import { ScriptedGateway } from './testing/scripted-gateway.ts';
 import { CLIENT_ICE, OFFER, sessionOf, WhipFixture } from './testing/whip-fixture.ts';
@@ -200,7 +200,8 @@ describe('the mount', () => {
   });
 
   it('refuses headers that can not be sent at the door', () => {
-    const deps = { gateway: new ScriptedGateway(''), log: fixture.log, counters: fixture.counters };
+    const { log, counters, sessions } = fixture;
+    const deps = { gateway: new ScriptedGateway(''), log, counters, sessions, access: OPEN_ACCESS };
     expect(() => new WhipMount('play', deps, { headers: [['Bad Name', 'x']] })).toThrow(MediaServerError);
     expect(() => new WhipMount('play', deps, { iceServers: [{ url: 'stun:x\ny' }] })).toThrow(/not a header/);
   });

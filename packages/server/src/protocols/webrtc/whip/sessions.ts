@@ -1,5 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { IceCredentials, PeerSession } from '../../../core/index.ts';
+import {
+  ENDING_INFO,
+  type IceCredentials,
+  infoOfEnd,
+  type PeerEndReason,
+  type PeerSession,
+} from '../../../core/index.ts';
+import { Admission } from './admission.ts';
 import { credentialsOfOffer, restartFragment } from './fragment.ts';
 
 /** 128 bits: who knows the address of a session may change and end it (RFC 9725 §5). */
@@ -11,7 +18,10 @@ export class WhipSession {
   /** Can't be guessed; the last part of the address. */
   readonly id = randomBytes(ID_BYTES).toString('base64url');
   readonly mediaSessionId = randomUUID();
+  /** As the client calls it. */
   readonly streamName: string;
+  readonly way: 'publish' | 'play';
+  readonly admission = new Admission();
   /** Aborts what is being set up. */
   readonly abort = new AbortController();
   #etag = newEtag();
@@ -19,7 +29,8 @@ export class WhipSession {
   #remoteIce: IceCredentials | undefined;
   #ended: string | undefined;
 
-  constructor(streamName: string, offer: string) {
+  constructor(way: 'publish' | 'play', streamName: string, offer: string) {
+    this.way = way;
     this.streamName = streamName;
     this.#remoteIce = credentialsOfOffer(offer);
   }
@@ -61,16 +72,31 @@ export class WhipSession {
   }
 
   /** The peer ended by itself. */
-  peerEnded(reason: string): void {
-    this.#ended ??= reason;
+  peerEnded(reason: PeerEndReason, detail: string): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = `${reason}: ${detail}`;
+    const status = reason === 'peer_closed' ? this.#stopped : 'FAILED';
+    this.admission.end({ status, info: infoOfEnd(reason, detail), reason: this.#ended });
   }
 
-  /** Ends the peer, or what is being set up. Idempotent. */
-  close(reason: string): void {
+  /** It could not begin. */
+  fail(info: string): void {
+    this.#ended ??= info;
+    this.admission.end({ status: 'FAILED', info, reason: info });
+  }
+
+  /** Ends the peer, or what is being set up; `info` is for the back end. Idempotent. */
+  close(reason: string, info: string = ENDING_INFO.sessionDisconnect): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.abort.abort();
     this.#peer?.close();
+    const wished = info === ENDING_INFO.stoppedByUser;
+    this.admission.end({ status: this.#stopped, info, wished, reason });
+  }
+
+  get #stopped(): 'UNPUBLISHED' | 'STOPPED' {
+    return this.way === 'publish' ? 'UNPUBLISHED' : 'STOPPED';
   }
 }
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { OPEN_ACCESS, SessionRegistry } from '../../../../core/index.ts';
 import { TestCounters, TestLog } from '../../../../core/testing/hub.ts';
-import { WhipMount, type WhipOptions } from '../index.ts';
+import { type WhipDeps, WhipMount, type WhipOptions } from '../index.ts';
 import { ScriptedGateway } from './scripted-gateway.ts';
 
 /** An answer as the real gateway writes it, shortened. */
@@ -35,13 +36,15 @@ export class WhipFixture {
   readonly gateway = new ScriptedGateway(ANSWER);
   readonly log = new TestLog();
   readonly counters = new TestCounters();
+  readonly sessions = new SessionRegistry();
   readonly whip: WhipMount;
   readonly whep: WhipMount;
   readonly #web: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(options: Partial<WhipOptions>) {
-    const deps = { gateway: this.gateway, log: this.log, counters: this.counters };
+  private constructor(options: Partial<WhipOptions>, asked: Partial<Pick<WhipDeps, 'access' | 'allowsOrigin'>>) {
+    const { gateway, log, counters, sessions } = this;
+    const deps = { gateway, log, counters, sessions, access: OPEN_ACCESS, ...asked };
     this.whip = new WhipMount('publish', deps, options);
     this.whep = new WhipMount('play', deps, options);
     const mountOf = ({ url = '' }: IncomingMessage): WhipMount => (url.startsWith('/whep/') ? this.whep : this.whip);
@@ -53,8 +56,11 @@ export class WhipFixture {
     });
   }
 
-  static async start(options: Partial<WhipOptions> = {}): Promise<WhipFixture> {
-    const fixture = new WhipFixture(options);
+  static async start(
+    options: Partial<WhipOptions> = {},
+    asked: Partial<Pick<WhipDeps, 'access' | 'allowsOrigin'>> = {},
+  ): Promise<WhipFixture> {
+    const fixture = new WhipFixture(options, asked);
     fixture.#web.listen(0, '127.0.0.1');
     await once(fixture.#web, 'listening');
     return fixture;
