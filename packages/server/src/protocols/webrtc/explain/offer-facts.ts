@@ -32,6 +32,8 @@ export interface OfferedMedia {
   readonly refused: readonly RefusedCodec[];
   /** Why the kind as a whole is not used, for people; undefined when it is. */
   readonly unused: string | undefined;
+  /** The client itself does not want it. */
+  readonly unwanted: boolean;
 }
 
 export interface OfferFacts {
@@ -58,13 +60,16 @@ const MAX_NAME_CHARACTERS = 32;
 /** Formats that carry no picture and no sound of their own. */
 const HELPERS = new Set(['rtx', 'red', 'ulpfec', 'flexfec-03', 'telephone-event', 'cn']);
 
+/** Sections that the client itself has no use for. */
+const BY_WISH: ReadonlySet<RejectReason> = new Set(['disabled', 'direction', 'kind']);
+
 const WHY_UNUSED: Readonly<Record<RejectReason, string>> = {
   disabled: 'the client itself has turned it off in its offer (port 0)',
   kind: 'the client does not offer it by RTP over DTLS',
   direction: 'the client offers it in the other direction only',
   surplus: 'another one of its kind was chosen',
   not_bundled: 'it is outside of the client’s BUNDLE group',
-  not_in_stream: 'the stream had none when the client connected',
+  not_in_stream: 'the stream had none when the client connected, which must connect again',
   codecs: 'no codec that the client offers for it can be used',
 };
 
@@ -114,6 +119,7 @@ function offeredMedia(
     chosen: track === undefined ? undefined : chosen === undefined ? track.encodingName : labelOf(chosen),
     refused: refusedOf(kind, formats, { ...circumstances, track, unused }),
     unused,
+    unwanted: unused !== undefined && rejected?.accepted === false && BY_WISH.has(rejected.reason),
   };
 }
 

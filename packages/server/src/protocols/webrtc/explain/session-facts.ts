@@ -82,7 +82,7 @@ function unused(offer: OfferFacts, { media, source, mediaType }: ExplainedSessio
   return offer.media
     .filter(({ kind }) => !media.some((one) => one.kind === kind))
     .map((offered) => {
-      const missed = mediaType === 'play' && source[offered.kind] !== undefined;
+      const missed = mediaType === 'play' && source[offered.kind] !== undefined && !offered.unwanted;
       return {
         kind: offered.kind,
         delivery: missed ? 'left_out' : 'absent',

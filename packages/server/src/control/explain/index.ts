@@ -1,0 +1,1 @@
+export { type ExplainDeps, type Explained, explain } from './explain.ts';
