@@ -1,6 +1,16 @@
 import type { LogBody, SettingsBody } from '@sluice/contract';
-import type { ConnectionRegistry, Log, SessionRegistry, StreamPackaging, StreamRegistry } from '../core/index.ts';
+import type {
+  Adaptations,
+  ConnectionRegistry,
+  Log,
+  RecentEndings,
+  SessionRegistry,
+  Stream,
+  StreamPackaging,
+  StreamRegistry,
+} from '../core/index.ts';
 import type { HttpMount } from '../io/index.ts';
+import type { StreamHistory } from './console/stream-history.ts';
 import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
 import type { DescribeTrack } from './stream-details.ts';
 
@@ -48,6 +58,11 @@ export interface ControlDeps {
   readonly settingsView?: (() => SettingsBody) | undefined;
   /** Absent where no log is kept. */
   readonly recentLog?: RecentLog | undefined;
+  /** For explanations: what is converted, and how sessions ended; absent where nobody keeps it. */
+  readonly adaptations?: Adaptations | undefined;
+  readonly endings?: RecentEndings | undefined;
+  /** How a live stream went in the last minutes; the control server itself keeps it. */
+  readonly historyOf?: ((stream: Stream) => StreamHistory | undefined) | undefined;
   /** Streams that may be live at once. */
   readonly maxStreams?: number | undefined;
 }

@@ -53,7 +53,11 @@ export class ControlServer {
 
   /** @throws MediaServerError CONFIG_INVALID when a CORS header can't be sent */
   constructor(deps: ControlDeps, options: ControlOptions) {
-    this.#deps = { ...deps, describeTrack: describeOnce(deps.describeTrack) };
+    this.#deps = {
+      ...deps,
+      describeTrack: describeOnce(deps.describeTrack),
+      historyOf: (stream) => this.#histories.of(stream),
+    };
     this.#options = Object.freeze({ ...options });
     this.#cors = corsHeaders(options);
     this.#metrics = new ServerMetrics({ ...deps, vitals: this.#vitals });

@@ -1,3 +1,4 @@
+import { EXPLAIN_METHODS } from '../explain/explain-method.ts';
 import { CONNECTION_METHODS } from './connection-methods.ts';
 import { DATA_METHODS } from './data-methods.ts';
 import { HLS_METHODS } from './hls-methods.ts';
@@ -9,6 +10,7 @@ import { STREAM_METHODS } from './stream-methods.ts';
 export const REST_METHODS: readonly RestMethod[] = [
   ...CONNECTION_METHODS,
   ...STREAM_METHODS,
+  ...EXPLAIN_METHODS,
   ...DATA_METHODS,
   ...HLS_METHODS,
   ...JOB_METHODS,

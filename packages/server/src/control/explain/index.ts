@@ -1,1 +1,0 @@
-export { type ExplainDeps, type Explained, explain } from './explain.ts';
