@@ -28,6 +28,10 @@ export class ScriptedAccess implements AccessControl {
   readonly clients: ClientIntroduction[] = [];
   /** Fields that are kept from clients, by hook. */
   hidden: Readonly<Partial<Record<ClientHook, readonly string[]>>> = {};
+  /** What was told against the rules: twice, or after the end of the stream or its client. */
+  readonly problems: string[] = [];
+  /** Clients and streams that were admitted and have not ended. */
+  open = 0;
   /** Decides; `what` is `connect`, `publish`, `play`, `view` or the name of a hook. */
   answer: (what: string, fields: Fields) => AccessAnswer | Promise<AccessAnswer> = () => undefined;
 
@@ -41,17 +45,18 @@ export class ScriptedAccess implements AccessControl {
     this.clients.push(client);
     const fields = await this.#ask('connect', { ...facts });
     const open = await OPEN_ACCESS.connect(client);
+    const life = this.#begin();
     return {
       ...open,
       fields: { ...open.fields, ...fields },
-      established: (late) => this.#tell('established', late ?? {}),
-      publish: (request) => this.#admit('publish', request),
-      play: (request) => this.#admit('play', request),
+      established: (late) => this.#tellOf(life, 'established', late ?? {}),
+      publish: (request) => this.#admit('publish', request, life),
+      play: (request) => this.#admit('play', request, life),
       ask: async (hook, asked) => ({ ...asked, ...(await this.#ask(hook, asked)) }),
       tell: (hook, told) => this.#tell(hook, told),
       forClient: (hook, body) =>
         Object.fromEntries(Object.entries(body).filter(([name]) => this.hidden[hook]?.includes(name) !== true)),
-      end: (reason) => this.#tell('end', { reason }),
+      end: (reason) => this.#end(life, 'end', { reason }),
     };
   }
 
@@ -59,19 +64,41 @@ export class ScriptedAccess implements AccessControl {
     await this.#ask('view', viewer);
   }
 
-  async #admit(what: 'publish' | 'play', request: StreamRequestFacts): Promise<StreamAccess> {
+  async #admit(what: 'publish' | 'play', request: StreamRequestFacts, client: Life): Promise<StreamAccess> {
     const changed = await this.#ask(what, { ...request });
     const name = typeof changed['name'] === 'string' ? changed['name'] : request.name;
+    const life = this.#begin();
     return {
       name,
       fields: { ...request.fields, ...changed, name },
       active: (session) => {
         this.sessions.push(session);
-        this.#tell('active', { mediaSessionId: session.mediaSessionId });
+        this.#tellOf(life, 'active', { mediaSessionId: session.mediaSessionId });
       },
-      stopping: () => this.#tell('stopping', { name }),
-      ended: (status, info) => this.#tell('ended', { name, status, info }),
+      stopping: () => this.#tellOf(life, 'stopping', { name }),
+      ended: (status, info) => {
+        if (client.over) this.problems.push('ended after its client');
+        this.#end(life, 'ended', { name, status, info });
+      },
     };
+  }
+
+  #begin(): Life {
+    this.open++;
+    return { over: false, told: new Set() };
+  }
+
+  #end(life: Life, what: string, fields: Fields): void {
+    this.#tellOf(life, what, fields);
+    if (!life.over) this.open--;
+    life.over = true;
+  }
+
+  #tellOf(life: Life, what: string, fields: Fields): void {
+    if (life.over) this.problems.push(`${what} after the end`);
+    if (life.told.has(what)) this.problems.push(`${what} twice`);
+    life.told.add(what);
+    this.#tell(what, fields);
   }
 
   async #ask(what: string, fields: Fields): Promise<Fields> {
@@ -84,4 +111,10 @@ export class ScriptedAccess implements AccessControl {
   #tell(what: string, fields: Fields): void {
     this.calls.push({ what, fields });
   }
+}
+
+/** What was told of one client or stream. */
+interface Life {
+  over: boolean;
+  readonly told: Set<string>;
 }

@@ -7,7 +7,7 @@ import {
   type Stream,
   viewerFacts,
 } from '../../core/index.ts';
-import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
+import type { AdmittedRequest, Outcome, RtmpPeer } from './peer.ts';
 import type { RtmpContext, RtmpPlace } from './server.ts';
 
 export interface RtmpPlaybackEvents {
@@ -19,12 +19,13 @@ export interface RtmpPlaybackEvents {
 
 /** What one RTMP connection plays. */
 export class RtmpPlayback implements MediaSession {
-  /** `<stream>/<client>:<port>/<server>:<port>` (functions-1 §1.1). */
   readonly mediaSessionId: string;
   readonly name: string;
+  /** The name that the peer knows. */
+  readonly askedName: string;
   readonly viewer: FanOutViewer;
   readonly #peer: RtmpPeer;
-  readonly #request: NamedRequest;
+  readonly #request: AdmittedRequest;
   readonly #context: RtmpContext;
   readonly #socket: Socket;
   readonly #events: RtmpPlaybackEvents;
@@ -37,7 +38,7 @@ export class RtmpPlayback implements MediaSession {
 
   constructor(
     viewer: { readonly peer: RtmpPeer; readonly socket: Socket; readonly place: RtmpPlace },
-    request: NamedRequest,
+    request: AdmittedRequest,
     env: { readonly context: RtmpContext; readonly events: RtmpPlaybackEvents },
   ) {
     const { fanOut } = viewer.place;
@@ -49,7 +50,8 @@ export class RtmpPlayback implements MediaSession {
     this.#context = env.context;
     this.#events = env.events;
     this.name = request.name;
-    this.mediaSessionId = `${request.name}${viewer.peer.sessionId}`;
+    this.askedName = request.askedName;
+    this.mediaSessionId = request.mediaSessionId;
     const { viewerWriteBytes, viewerStallTimeoutMs } = env.context.options;
     this.#leftOutBefore = fanOut.leftOut;
     this.viewer = new FanOutViewer(viewer.socket, fanOut, {
@@ -59,13 +61,14 @@ export class RtmpPlayback implements MediaSession {
     });
     this.#stream.addViewers(1);
     this.#registration = env.context.sessions.add(this);
+    request.access.active(this);
   }
 
   describe(): SessionDescription {
     return {
       sessionId: this.#peer.sessionId,
       mediaSessionId: this.mediaSessionId,
-      appKey: APP_KEY,
+      appKey: this.#peer.appKey,
       protocol: 'rtmp',
       mediaProvider: 'Flash',
       mediaType: 'play',
@@ -93,8 +96,13 @@ export class RtmpPlayback implements MediaSession {
     this.#events.closed(reason);
   }
 
+  /** The peer itself wants to end it. */
+  stopping(): void {
+    this.#request.access.stopping();
+  }
+
   /** Gives the viewer's place back. Called by the connection. Idempotent. */
-  end(_reason: string): void {
+  end(_reason: string, outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#context.counters.count('rtmp_dropped_packets', this.viewer.dropped);
@@ -102,5 +110,6 @@ export class RtmpPlayback implements MediaSession {
     this.#stream.addViewers(-1);
     this.#context.viewerLeft(this.#place);
     this.#registration[Symbol.dispose]();
+    this.#request.access.ended(outcome.failed ? 'FAILED' : 'STOPPED', outcome.info);
   }
 }

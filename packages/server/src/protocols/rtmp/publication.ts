@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { AmfValue } from '@sluice/media';
 import {
   type MediaSession,
@@ -10,17 +9,19 @@ import {
 } from '../../core/index.ts';
 import { InBuffer } from './in-buffer.ts';
 import { MediaActivity } from './media-activity.ts';
-import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
+import type { AdmittedRequest, Outcome, RtmpPeer } from './peer.ts';
 import type { RtmpContext } from './server.ts';
 import { RtmpToStream } from './to-stream.ts';
 
 /** What one RTMP connection publishes: its stream, the way there, and the checks on it. */
 export class RtmpPublication implements MediaSession, Publisher {
-  readonly mediaSessionId = randomUUID();
+  readonly mediaSessionId: string;
   readonly sessionId: string;
   readonly name: string;
+  /** The name that the peer knows. */
+  readonly askedName: string;
   readonly #peer: RtmpPeer;
-  readonly #request: NamedRequest;
+  readonly #request: AdmittedRequest;
   readonly #context: RtmpContext;
   readonly #onClose: (reason: string) => void;
   readonly #createdAt = Date.now();
@@ -31,20 +32,23 @@ export class RtmpPublication implements MediaSession, Publisher {
   readonly #activity: MediaActivity;
   #timer: NodeJS.Timeout | undefined;
   #bytesIn = 0;
+  #stopping = false;
   #ended = false;
 
   /**
    * Takes the stream of that name. `onClose` is called when somebody else than its peer wants the publication gone.
    * @throws MediaServerError when the name is taken or not allowed, or there are too many streams
    */
-  constructor(peer: RtmpPeer, request: NamedRequest, context: RtmpContext, onClose: (reason: string) => void) {
+  constructor(peer: RtmpPeer, request: AdmittedRequest, context: RtmpContext, onClose: (reason: string) => void) {
     const { options, counters } = context;
     this.#peer = peer;
     this.#request = request;
     this.#context = context;
     this.#onClose = onClose;
     this.sessionId = peer.sessionId;
+    this.mediaSessionId = request.mediaSessionId;
     this.name = request.name;
+    this.askedName = request.askedName;
     this.#stream = context.streams.publish(request.name, this);
     const stream = this.#stream;
     this.#buffer = options.inBuffer && new InBuffer(options.inBuffer, (packet) => stream.publish(packet));
@@ -57,6 +61,8 @@ export class RtmpPublication implements MediaSession, Publisher {
     });
     this.#activity = new MediaActivity(options.activity, request.name, performance.now());
     this.#registration = context.sessions.add(this);
+    // It publishes from the moment that the name is taken: from then on nobody else can, and players find it.
+    request.access.active(this);
   }
 
   describe(): SessionDescription {
@@ -64,7 +70,7 @@ export class RtmpPublication implements MediaSession, Publisher {
     return {
       sessionId: this.sessionId,
       mediaSessionId: this.mediaSessionId,
-      appKey: APP_KEY,
+      appKey: this.#peer.appKey,
       protocol: 'rtmp',
       mediaProvider: 'Flash',
       mediaType: 'publish',
@@ -112,14 +118,22 @@ export class RtmpPublication implements MediaSession, Publisher {
     this.#onClose(reason);
   }
 
+  /** The peer itself wants to end it. Idempotent: encoders say so twice. */
+  stopping(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#request.access.stopping();
+  }
+
   /** Gives the stream back; what is buffered goes out before. Called by the connection. Idempotent. */
-  end(reason: string): void {
+  end(reason: string, outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#buffer?.flush();
     this.#context.streams.unpublish(this.#stream, this, reason);
     this.#registration[Symbol.dispose]();
+    this.#request.access.ended(outcome.failed ? 'FAILED' : 'UNPUBLISHED', outcome.info);
   }
 
   #hold(packet: Parameters<InBuffer['push']>[0]): void {

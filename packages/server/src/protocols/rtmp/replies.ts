@@ -59,6 +59,17 @@ export function connectReply(chunkSize: number, transactionId: number, objectEnc
 }
 
 /**
+ * Refuses a connect (§7.2.1.1), with a status before: FFmpeg shows the text of that one only, and OBS knows both.
+ */
+export function connectRefusal(chunkSize: number, transactionId: number, description: string): Buffer {
+  const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description };
+  return Buffer.concat([
+    commandMessage(chunkSize, 'onStatus', 0, null, info),
+    commandMessage(chunkSize, '_error', transactionId, null, info),
+  ]);
+}
+
+/**
  * Asks a peer to connect anew (Enhanced RTMP v2, "Reconnect Request").
  * @param url Where to; empty: where it is now.
  */

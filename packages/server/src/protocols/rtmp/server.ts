@@ -5,6 +5,7 @@ import {
   type AdaptedStream,
   type ConnectionRegistry,
   type Counters,
+  ENDING_INFO,
   type FanOut,
   FanOuts,
   findStream,
@@ -20,6 +21,7 @@ import { type ConnectFacts, leftOut, notTaken } from './connect.ts';
 import { RtmpListener } from './listener.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
 import { RtmpFormat } from './packager.ts';
+import type { Outcome } from './peer.ts';
 import { RtmpSession } from './session.ts';
 
 export interface RtmpDeps extends ProtocolDeps {
@@ -54,6 +56,7 @@ export interface RtmpContext extends RtmpDeps {
 
 const CHECK_INTERVAL_MS = 1000;
 const FAULT_LINES_PER_SECOND = 5;
+const SERVER_STOPS: Outcome = { failed: false, info: ENDING_INFO.shutdown };
 
 /** Accepts RTMP and RTMPS connections and owns their sessions and the fan-outs of the streams that they play. */
 export class RtmpServer implements RtmpContext {
@@ -137,7 +140,7 @@ export class RtmpServer implements RtmpContext {
     const closed = Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.#letReconnect();
     this.#tick?.[Symbol.dispose]();
-    for (const session of [...this.#open]) session.close('server stops');
+    for (const session of [...this.#open]) session.close('server stops', SERVER_STOPS);
     this.#fanOuts.close();
     await closed;
   }

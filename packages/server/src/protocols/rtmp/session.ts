@@ -2,19 +2,21 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type AmfObject, type AmfValue, codecTitle, ProtocolError, UnsupportedCodecError } from '@sluice/media';
 import {
+  type ClientAccess,
   type ConnectionDescription,
   type CounterName,
+  ENDING_INFO,
   type Log,
-  MediaServerError,
-  type Stream,
 } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
+import { Admission } from './admission.ts';
 import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
+import { appKeyOf, connectFields } from './introduction.ts';
+import { NetStream } from './net-stream.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
-import { APP_KEY, type NamedRequest, type RtmpPeer } from './peer.ts';
-import { RtmpPlayback } from './playback.ts';
-import { RtmpPublication } from './publication.ts';
-import { commandMessage, connectReply, reconnectRequest, sampleAccessMessage, statusMessage } from './replies.ts';
+import type { NamedRequest, Outcome, RtmpPeer } from './peer.ts';
+import type { RtmpPublication } from './publication.ts';
+import { commandMessage, connectRefusal, connectReply, reconnectRequest, statusMessage } from './replies.ts';
 import type { RtmpContext } from './server.ts';
 import { Supervision } from './supervision.ts';
 import { splitNameAndQuery } from './url.ts';
@@ -29,12 +31,16 @@ const MAX_COMMANDS_A_SECOND = 200;
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** What a peer that has not connected yet may have the server hold: handshake and one command. */
 const MAX_STRANGER_BYTES = 64 * 1024;
+/** What a peer may send ahead while the back end is asked: then its socket is not read. */
+const MAX_HELD_BYTES = 256 * 1024;
 /** How long a closed session's last messages may take to leave. */
 const CLOSE_LINGER_MS = 2000;
 /** Connection parameter that asks for silence in place of the sound (functions-1 §1.2). */
 const SUPPRESS_SOUND = 'suppress_sound';
 
-/** One RTMP peer: the commands of NetConnection and NetStream (Adobe RTMP 1.0 §7.2) around one role. */
+const LEFT: Outcome = { failed: false, info: ENDING_INFO.sessionDisconnect };
+
+/** One RTMP peer: its connection and the commands of it (Adobe RTMP 1.0 §7.2.1), around one {@link NetStream}. */
 export class RtmpSession implements RtmpPeer {
   readonly sessionId: string;
   readonly remoteAddress: string;
@@ -43,19 +49,15 @@ export class RtmpSession implements RtmpPeer {
   readonly #connection: RtmpConnection;
   readonly #supervision: Supervision;
   readonly #registration: Disposable;
+  readonly #admission: Admission;
+  readonly #stream: NetStream;
   readonly #login = randomBytes(15).toString('base64url');
   readonly #createdAt = Date.now();
   readonly #openedMs = performance.now();
   #log: Log;
-  #app = '';
   #connectParameters: Readonly<Record<string, string>> = {};
   /** Undefined before `connect`. */
   #facts: ConnectFacts | undefined;
-  #role: RtmpPublication | RtmpPlayback | undefined;
-  /** Set while a player waits for its stream. */
-  #wait: AbortController | undefined;
-  /** Of playbacks that are over: their last write may still be waiting. */
-  #largestWrite = 0;
   #commands = 0;
   #closed = false;
 
@@ -77,6 +79,24 @@ export class RtmpSession implements RtmpPeer {
       },
       { maxMessageBytes: MAX_STRANGER_BYTES, maxPendingBytes: MAX_STRANGER_BYTES },
     );
+    this.#admission = new Admission(context.access, {
+      hold: () => this.#connection.hold(),
+      goOn: () => this.#goOn(),
+      failed: (error) => this.#onInputError(error),
+    });
+    this.#stream = new NetStream({
+      peer: this,
+      socket,
+      context,
+      admission: this.#admission,
+      log: () => this.#log,
+      closed: () => this.#closed,
+      send: (bytes) => this.#send(bytes),
+      noteRefusal: (fields, reason) => this.#noteRefusal(fields, reason),
+      terminate: (reason) => this.terminate(reason),
+      close: (reason, outcome) => this.close(reason, outcome),
+      failed: (error) => this.#onInputError(error),
+    });
     this.#registration = context.connections.add({
       sessionId: this.sessionId,
       describe: () => this.#describe(),
@@ -84,25 +104,26 @@ export class RtmpSession implements RtmpPeer {
     });
     socket.on('data', (bytes) => this.#onData(bytes));
     socket.on('error', (error) => this.#onSocketError(error));
-    socket.on('close', () => this.close('peer left'));
-    socket.on('end', () => this.close('peer left'));
+    socket.on('close', () => this.close('peer left', LEFT));
+    socket.on('end', () => this.close('peer left', LEFT));
+  }
+
+  /** The application that the peer belongs to, or asks for. */
+  get appKey(): string {
+    return this.#admission.client?.appKey ?? appKeyOf(this.#connectParameters);
   }
 
   get #publication(): RtmpPublication | undefined {
-    return this.#role instanceof RtmpPublication && !this.#closed ? this.#role : undefined;
-  }
-
-  get #playback(): RtmpPlayback | undefined {
-    return this.#role instanceof RtmpPlayback ? this.#role : undefined;
+    return this.#closed ? undefined : this.#stream.publication;
   }
 
   #describe(): ConnectionDescription {
     return {
       sessionId: this.sessionId,
-      appKey: APP_KEY,
+      appKey: this.appKey,
       protocol: 'rtmp',
       mediaProvider: 'Flash',
-      status: this.#facts === undefined ? 'PENDING' : 'ESTABLISHED',
+      status: this.#admission.client === undefined ? 'PENDING' : 'ESTABLISHED',
       login: this.#login,
       clientVersion: this.#facts?.flashVer ?? '',
       remoteAddress: this.remoteAddress,
@@ -118,49 +139,50 @@ export class RtmpSession implements RtmpPeer {
   check(nowMs: number): void {
     const { options } = this.#context;
     this.#commands = 0;
+    // A peer that waits for an answer is neither late nor silent.
+    if (this.#admission.asking) return this.#supervision.excuse(nowMs);
     if (this.#facts === undefined && nowMs - this.#openedMs > options.handshakeTimeoutMs) {
       return this.#fail('handshake not finished in time', 'rtmp_refused');
     }
-    if (this.#playback?.viewer.isStalled(nowMs)) {
+    if (this.#stream.playback?.viewer.isStalled(nowMs)) {
       return this.#fail(`viewer has not read for ${options.viewerStallTimeoutMs} ms`, 'rtmp_slow_viewers');
     }
     const silence = this.#publication?.check(nowMs);
     if (silence !== undefined) {
       this.#context.counters.count('rtmp_silent_peers');
-      this.#log.warn({ stream: this.#role?.name }, `publisher dropped: ${silence}`);
-      return this.terminate(silence);
+      this.#log.warn({ stream: this.#stream.name }, `publisher dropped: ${silence}`);
+      return this.terminate(silence, { failed: true, info: ENDING_INFO.rtpActivity });
     }
     this.#supervise(nowMs);
   }
 
   /** Tells the peer why, then ends the session: somebody other than the peer wants it gone. Idempotent. */
-  terminate(reason: string): void {
+  terminate(reason: string, outcome: Outcome = { failed: false, info: reason }): void {
     if (this.#closed) return;
     if (this.#publication !== undefined) this.#status('error', 'NetStream.Publish.Failed', reason);
-    if (this.#playback !== undefined) this.#status('status', 'NetStream.Play.Stop', reason);
-    this.close(reason);
+    if (this.#stream.playback !== undefined) this.#status('status', 'NetStream.Play.Stop', reason);
+    this.close(reason, outcome);
   }
 
   /** Ends the session; a publisher's stream and a player's place are given back. Idempotent. */
-  close(reason: string): void {
+  close(reason: string, outcome: Outcome): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelWait();
-    const role = this.#role;
-    if (role !== undefined) {
-      role.end(reason);
-      this.#log.info({ reason, bytesIn: this.#socket.bytesRead }, `${kindOf(role)} ended`);
-    }
+    this.#stream.end(reason, outcome);
+    this.#admission.end(outcome.info);
     this.#registration[Symbol.dispose]();
     this.#context.sessionClosed(this);
     this.#socket.end();
+    // What nobody reads any more must not keep the peer's goodbye from being seen.
+    this.#socket.resume();
     // A peer that never reads would hold the socket: what it has not taken by then is let go.
     setTimeout(() => this.#socket.destroy(), CLOSE_LINGER_MS).unref();
   }
 
   /** Asks the peer to reconnect, to `url` if that is not empty; false when it has not said that it can. */
   requestReconnect(url: string): boolean {
-    if (this.#closed || ((this.#facts?.capabilities ?? 0) & CAPABILITY.reconnect) === 0) return false;
+    if (this.#closed || this.#admission.client === undefined) return false;
+    if (((this.#facts?.capabilities ?? 0) & CAPABILITY.reconnect) === 0) return false;
     this.#send(reconnectRequest(this.#context.options.chunkSize, url));
     return true;
   }
@@ -169,6 +191,17 @@ export class RtmpSession implements RtmpPeer {
     if (this.#closed) return;
     try {
       this.#connection.push(bytes);
+      if (this.#connection.heldBytes > MAX_HELD_BYTES) this.#socket.pause();
+    } catch (error) {
+      this.#onInputError(error);
+    }
+  }
+
+  /** Handles what came while a question was open. */
+  #goOn(): void {
+    try {
+      this.#connection.resume();
+      if (this.#connection.heldBytes <= MAX_HELD_BYTES) this.#socket.resume();
     } catch (error) {
       this.#onInputError(error);
     }
@@ -178,7 +211,7 @@ export class RtmpSession implements RtmpPeer {
     const reason = `connection broke: ${error.message}`;
     // Before `connect` it may be the TLS handshake that failed.
     if (this.#facts === undefined) this.#fail(reason, 'rtmp_refused');
-    else this.close(reason);
+    else this.close(reason, LEFT);
   }
 
   #onInputError(error: unknown): void {
@@ -186,13 +219,13 @@ export class RtmpSession implements RtmpPeer {
       const { publishMedia } = this.#context.options;
       const instead = [...publishMedia[error.kind]].map(codecTitle).join(', ');
       const text = `${error.message}; set the encoder to one of ${instead}`;
-      this.#log.warn({ stream: this.#role?.name }, `publish refused: ${text}`);
+      this.#log.warn({ stream: this.#stream.name }, `publish refused: ${text}`);
       this.#context.counters.count('rtmp_refused');
-      return this.terminate(text);
+      return this.terminate(text, { failed: true, info: ENDING_INFO.noCommonCodecs });
     }
     if (error instanceof ProtocolError) return this.#fail(`${error.code}: ${error.message}`, 'rtmp_protocol_errors');
     // A fault of ours that this peer's input brings out must cost this peer only.
-    this.#log.error({ err: error, stream: this.#role?.name }, 'unexpected error while reading from an RTMP peer');
+    this.#log.error({ err: error, stream: this.#stream.name }, 'unexpected error while reading from an RTMP peer');
     this.#fail('internal error', 'rtmp_internal_errors');
   }
 
@@ -201,8 +234,8 @@ export class RtmpSession implements RtmpPeer {
     if (this.#closed) return;
     this.#context.counters.count(counter);
     const held = this.#context.faults.take();
-    if (held >= 0) this.#log.warn({ reason, stream: this.#role?.name, suppressed: held }, 'rtmp peer dropped');
-    this.close(reason);
+    if (held >= 0) this.#log.warn({ reason, stream: this.#stream.name, suppressed: held }, 'rtmp peer dropped');
+    this.close(reason, outcomeOfFault(counter, reason));
     this.#socket.destroy();
   }
 
@@ -212,24 +245,28 @@ export class RtmpSession implements RtmpPeer {
     if (++this.#commands > MAX_COMMANDS_A_SECOND)
       throw new ProtocolError('RTMP_TOO_MANY_COMMANDS', `over ${MAX_COMMANDS_A_SECOND} commands a second`);
     if (name === 'connect') return this.#onConnect(id, args);
-    if (this.#facts === undefined) throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
+    const facts = this.#facts;
+    const { client } = this.#admission;
+    if (facts === undefined || client === undefined)
+      throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
+    if (name === 'FCUnpublish') this.#publication?.stopping();
     switch (name) {
       case 'createStream':
         return this.#command('_result', id, null, PLAY_STREAM_ID);
       case 'publish':
-        return this.#onPublish(args);
+        return this.#stream.publish(this.#requestOf(args[1]), client);
       case 'play':
-        return args[1] === false ? this.#onStop() : this.#onPlay(args[1], this.#facts);
+        return args[1] === false ? this.#stream.stop() : this.#play(args[1], { client, facts });
       case 'play2':
-        return this.#onPlay((args[1] as AmfObject | null)?.['streamName'], this.#facts);
+        return this.#play((args[1] as AmfObject | null)?.['streamName'], { client, facts });
       case 'pause':
       case 'pauseRaw':
-        return this.#onPause(args[1] === true);
+        return this.#stream.pause(args[1] === true);
       case 'getStreamLength':
         return this.#command('_result', id, null, 0);
       case 'deleteStream':
       case 'closeStream':
-        return this.#onStop();
+        return this.#stream.stop();
       default:
         // Answered, so that an encoder that waits goes on; the rest of what is known needs no answer.
         if (IGNORED.has(name) && id !== 0) this.#command('_result', id, null, undefined);
@@ -241,107 +278,35 @@ export class RtmpSession implements RtmpPeer {
     const object = args[0];
     const properties: AmfObject = typeof object === 'object' && object !== null && !Array.isArray(object) ? object : {};
     const app = splitNameAndQuery(typeof properties['app'] === 'string' ? properties['app'] : '');
-    this.#app = app.name;
     this.#connectParameters = app.parameters;
-    this.#facts = readConnect(properties);
-    const { maxMessageBytes } = this.#context.options;
-    this.#connection.setLimits({ maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 });
-    this.#send(connectReply(this.#context.options.chunkSize, id, this.#facts.objectEncoding));
+    this.#log = this.#log.child({ app: app.name });
+    const facts = readConnect(properties);
+    this.#facts = facts;
+    const { sessionId, remoteAddress } = this;
+    const fields = connectFields(properties, { login: this.#login, facts });
+    const close = (reason: string): void => this.terminate(reason);
+    const custom = this.#connectParameters;
+    this.#admission.connect(
+      { sessionId, remoteAddress, appKey: appKeyOf(custom), protocol: 'rtmp', custom, fields, close },
+      {
+        yes: (client) => {
+          const { maxMessageBytes, chunkSize } = this.#context.options;
+          this.#connection.setLimits({ maxMessageBytes, maxPendingBytes: maxMessageBytes + maxMessageBytes / 2 });
+          client.established();
+          this.#send(connectReply(chunkSize, id, facts.objectEncoding));
+        },
+        no: (reason) => {
+          this.#noteRefusal({ code: 'NetConnection.Connect.Rejected' }, reason);
+          this.#send(connectRefusal(this.#context.options.chunkSize, id, reason));
+          this.close(reason, { failed: true, info: reason });
+        },
+      },
+    );
   }
 
-  #onPublish(args: AmfValue[]): void {
-    const request = this.#requestOf(args[1]);
-    if (this.#role !== undefined || this.#wait !== undefined)
-      return this.#refuse('NetStream.Publish.Failed', 'this connection is already in use', request);
-    let publication: RtmpPublication;
-    try {
-      publication = new RtmpPublication(this, request, this.#context, (reason) => this.terminate(reason));
-    } catch (error) {
-      if (!(error instanceof MediaServerError)) throw error;
-      const code = error.code === 'STREAM_NAME_BUSY' ? 'NetStream.Publish.BadName' : 'NetStream.Publish.Failed';
-      return this.#refuse(code, error.message, request);
-    }
-    this.#begin(publication);
-    this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
-    this.#status('status', 'NetStream.Publish.Start', `${request.name} is now published.`);
-  }
-
-  /** Plays a stream, in place of the one that is being played, if any (NetStream.play). */
-  #onPlay(value: AmfValue, facts: ConnectFacts): void {
-    const request = this.#requestOf(value);
-    if (this.#role instanceof RtmpPublication)
-      return this.#refuse('NetStream.Play.Failed', 'this connection is already in use', request);
-    this.#onStop();
-    if (!this.#context.options.playbackEnabled)
-      return this.#refuse('NetStream.Play.Failed', 'RTMP playback is turned off (rtmp_playback_enabled)', request);
-    const wait = new AbortController();
-    this.#wait = wait;
-    void this.#context
-      .findStream(request.name, wait.signal)
-      .then((stream) => {
-        if (this.#wait === wait) this.#startPlayback(request, stream, facts);
-      })
-      .catch((error: unknown) => {
-        if (!(error instanceof MediaServerError)) return this.#onInputError(error);
-        if (this.#wait === wait) this.#refuse('NetStream.Play.Failed', error.message, request);
-      });
-  }
-
-  #startPlayback(request: NamedRequest, stream: Stream | undefined, facts: ConnectFacts): void {
-    this.#wait = undefined;
-    const { name } = request;
-    if (stream === undefined || stream.ended)
-      return this.#refuse('NetStream.Play.StreamNotFound', `no stream "${name}"`, request);
-    this.#send(userControl(USER_CONTROL.streamBegin, PLAY_STREAM_ID));
-    this.#status('status', 'NetStream.Play.Reset', `playing and resetting ${name}.`);
-    this.#status('status', 'NetStream.Play.Start', `started playing ${name}.`);
-    this.#send(sampleAccessMessage(this.#context.options.chunkSize));
-    // A peer that does not read is closed by one of these.
-    if (this.#closed) return;
+  #play(name: AmfValue, { client, facts }: { readonly client: ClientAccess; readonly facts: ConnectFacts }): void {
     const silent = this.#connectParameters[SUPPRESS_SOUND] === 'true';
-    const place = this.#context.placeFor(stream, { facts, silent });
-    const events = {
-      ended: (reason: string) => this.#onStreamEnded(reason),
-      closed: (reason: string) => this.terminate(reason),
-    };
-    const viewer = { peer: this, socket: this.#socket, place };
-    const playback = new RtmpPlayback(viewer, request, { context: this.#context, events });
-    this.#begin(playback);
-    for (const text of place.leftOut) this.#log.warn({}, text);
-    playback.viewer.pump();
-  }
-
-  #onStreamEnded(reason: string): void {
-    this.#status('status', 'NetStream.Play.UnpublishNotify', `${this.#role?.name} is now unpublished.`);
-    this.#send(userControl(USER_CONTROL.streamEof, PLAY_STREAM_ID));
-    this.#status('status', 'NetStream.Play.Stop', reason);
-    this.close(reason);
-  }
-
-  #onPause(paused: boolean): void {
-    const playback = this.#playback;
-    if (playback === undefined) return;
-    playback.viewer.setPaused(paused);
-    this.#status('status', paused ? 'NetStream.Pause.Notify' : 'NetStream.Unpause.Notify', playback.name);
-  }
-
-  /** The peer ends its stream in good order; the connection may then publish or play again. */
-  #onStop(): void {
-    this.#cancelWait();
-    const role = this.#role;
-    if (role === undefined) return;
-    this.#role = undefined;
-    if (role instanceof RtmpPlayback) this.#largestWrite = Math.max(this.#largestWrite, role.viewer.largestWrite);
-    role.end('publisher stopped');
-    if (role instanceof RtmpPublication)
-      this.#status('status', 'NetStream.Unpublish.Success', `${role.name} is now unpublished.`);
-    this.#log.info({}, `${kindOf(role)} stopped`);
-  }
-
-  #cancelWait(): void {
-    const wait = this.#wait;
-    this.#wait = undefined;
-    wait?.abort();
+    this.#stream.play(this.#requestOf(name), { client, wish: { facts, silent } });
   }
 
   /** Reads the name from a command; its parameters become the session's `custom`. */
@@ -352,18 +317,9 @@ export class RtmpSession implements RtmpPeer {
     return { name, custom: merge ? { ...this.#connectParameters, ...parameters } : parameters };
   }
 
-  #begin(role: RtmpPublication | RtmpPlayback): void {
-    this.#role = role;
-    this.#log = this.#context.log.child({ session: this.sessionId, stream: role.name });
-    this.#log.info({ app: this.#app, mediaSessionId: role.mediaSessionId }, `${kindOf(role)} started`);
-  }
-
-  #refuse(code: string, description: string, request: NamedRequest): void {
-    if (this.#closed) return;
+  #noteRefusal(fields: object, reason: string): void {
     this.#context.counters.count('rtmp_refused');
-    if (this.#context.faults.take() >= 0) this.#log.warn({ code, stream: request.name }, description);
-    this.#status('error', code, description);
-    if (this.#role === undefined) this.close(description);
+    if (this.#context.faults.take() >= 0) this.#log.warn(fields, reason);
   }
 
   #supervise(nowMs: number): void {
@@ -372,7 +328,7 @@ export class RtmpSession implements RtmpPeer {
       bytesSent: this.#socket.bytesWritten - this.#socket.writableLength,
     };
     // A peer whose socket is full can't answer: its stall limit decides then.
-    const canPing = this.#facts !== undefined && !this.#socket.writableNeedDrain;
+    const canPing = this.#admission.client !== undefined && !this.#socket.writableNeedDrain;
     const verdict = this.#supervision.check(nowMs, traffic, canPing);
     if (verdict.kind === 'dead') this.#fail(verdict.reason, 'rtmp_silent_peers');
     else if (verdict.kind === 'ping') this.#send(userControl(USER_CONTROL.pingRequest, Math.floor(nowMs)));
@@ -389,12 +345,13 @@ export class RtmpSession implements RtmpPeer {
   #send(bytes: Uint8Array): void {
     if (this.#socket.destroyed || !this.#socket.writable) return;
     this.#socket.write(bytes);
-    const ownWrite = Math.max(this.#largestWrite, this.#playback?.viewer.largestWrite ?? 0);
-    if (this.#socket.writableLength > MAX_WAITING_BYTES + ownWrite)
+    if (this.#socket.writableLength > MAX_WAITING_BYTES + this.#stream.largestWrite)
       this.#fail('peer does not read what it asked for', 'rtmp_slow_viewers');
   }
 }
 
-function kindOf(role: RtmpPublication | RtmpPlayback): 'publish' | 'play' {
-  return role instanceof RtmpPublication ? 'publish' : 'play';
+/** Peers that are gone without a word have left like others; the rest has failed. */
+function outcomeOfFault(counter: CounterName, reason: string): Outcome {
+  if (counter === 'rtmp_silent_peers') return LEFT;
+  return { failed: true, info: counter === 'rtmp_internal_errors' ? ENDING_INFO.error : reason };
 }

@@ -53,6 +53,14 @@ export class Supervision {
     return this.#timedOut(nowMs) ?? this.#keepAlive(nowMs, canPing);
   }
 
+  /** Called in place of `check` while the peer can only wait for us: it is not silent then. */
+  excuse(nowMs: number): void {
+    this.#receivedAtMs = nowMs;
+    this.#sentAtMs = nowMs;
+    this.#pingedAtMs = nowMs;
+    this.#unanswered = 0;
+  }
+
   #timedOut(nowMs: number): Verdict | undefined {
     const { readTimeoutMs, writeTimeoutMs, idleTimeoutMs } = this.#options;
     const silentMs = nowMs - this.#receivedAtMs;

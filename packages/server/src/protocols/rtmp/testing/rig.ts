@@ -1,6 +1,6 @@
 import { writeAacConfigTag, writeAvcConfig, writeAvcConfigTag, writeAvcFrameTag } from '@sluice/media';
 import { expect } from 'vitest';
-import type { Converter } from '../../../core/index.ts';
+import type { AccessControl, Converter } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from '../options.ts';
@@ -31,7 +31,15 @@ export class RtmpRig {
   }
 
   static async start(options: Partial<RtmpOptions> = {}, reconnectWaitMs = 0, converter?: Converter): Promise<RtmpRig> {
-    const hub = testHub(reconnectWaitMs, converter);
+    return RtmpRig.#start(testHub(reconnectWaitMs, converter), options);
+  }
+
+  /** A server whose peers `access` decides about. */
+  static async guardedBy(access: AccessControl, options: Partial<RtmpOptions> = {}): Promise<RtmpRig> {
+    return RtmpRig.#start({ ...testHub(), access }, options);
+  }
+
+  static async #start(hub: RtmpRig['hub'], options: Partial<RtmpOptions>): Promise<RtmpRig> {
     const deps = { ...hub, resolvers: [], ticker: new Ticker() };
     const listen = [{ host: '127.0.0.1', port: 0 }];
     const server = new RtmpServer(deps, { ...DEFAULT_RTMP_OPTIONS, listen, playWaitMs: 50, ...options });

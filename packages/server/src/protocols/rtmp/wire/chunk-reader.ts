@@ -57,8 +57,9 @@ export class ChunkReader {
   readonly #streams = new Map<number, ChunkStream>();
   #chunkSize = 128;
   #pendingBytes = 0;
-  /** The beginning of a chunk header that has not arrived in full; at most 18 bytes. */
+  /** The beginning of a chunk header that has not arrived in full, at most 18 bytes; more while input is held. */
   #held: Uint8Array = EMPTY;
+  #holding = false;
   #current: ChunkStream | undefined;
   #chunkLeft = 0;
   #slab: ArrayBuffer | undefined;
@@ -88,6 +89,21 @@ export class ChunkReader {
     if (stream !== undefined) this.#drop(stream);
   }
 
+  /** From within `onMessage`: what follows that message is kept, not read, until `release`. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** Lets the next `push` read what was kept before its own bytes. */
+  release(): void {
+    this.#holding = false;
+  }
+
+  /** Bytes that wait to be read. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
   /**
    * Feeds bytes; calls `onMessage` for each message that they complete, which may change the chunk size.
    * @throws ProtocolError RTMP_BAD_CHUNK, RTMP_MESSAGE_TOO_LONG, RTMP_TOO_MANY_CHUNK_STREAMS
@@ -113,7 +129,9 @@ export class ChunkReader {
       this.#chunkLeft -= take;
       if (this.#chunkLeft > 0) return;
       this.#current = undefined;
-      if (stream.received === stream.length) this.#complete(stream, onMessage);
+      if (stream.received < stream.length) continue;
+      this.#complete(stream, onMessage);
+      if (this.#holding) break;
     }
     if (at < data.length) this.#held = data.slice(at);
   }

@@ -20,6 +20,8 @@ export interface ConnectionEvents {
   pong(): void;
 }
 
+/** What a piece of held input costs beside its bytes: a peer may send them one by one. */
+const PIECE_BYTES = 256;
 const AGGREGATE_HEADER = 11;
 const AGGREGATE_TRAILER = 4;
 /** We acknowledge at the latest after this much, however large the peer's window is. */
@@ -37,6 +39,9 @@ export class RtmpConnection {
   #bytesIn = 0;
   #acknowledged = 0;
   #acknowledgeEvery = MAX_ACKNOWLEDGE_EVERY;
+  /** What came while input is held; undefined when it is not. */
+  #pieces: Uint8Array[] | undefined;
+  #pieceBytes = 0;
 
   constructor(events: ConnectionEvents, options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS) {
     this.#events = events;
@@ -58,11 +63,41 @@ export class RtmpConnection {
     this.#chunks.setLimits(options);
   }
 
+  /**
+   * Keeps input from now on, beginning after the message that is being handled: called from within `command` or while
+   * nothing is read. What is pushed meanwhile is kept without a bound, see `heldBytes`.
+   */
+  hold(): void {
+    if (this.#pieces !== undefined) return;
+    this.#pieces = [];
+    this.#chunks.hold();
+  }
+
+  /** Memory that held input takes. */
+  get heldBytes(): number {
+    return this.#pieceBytes + (this.#pieces === undefined ? 0 : this.#chunks.heldBytes);
+  }
+
+  /** Reads on, what was kept first. A message of that may hold the rest again. @throws ProtocolError like `push` */
+  resume(): void {
+    const pieces = this.#pieces;
+    if (pieces === undefined) return;
+    this.#pieces = undefined;
+    this.#pieceBytes = 0;
+    this.#chunks.release();
+    this.#chunks.push(Buffer.concat(pieces), this.#onMessage);
+  }
+
   /** Feeds received bytes. @throws ProtocolError for anything that breaks the protocol; the connection is then dead. */
   push(bytes: Uint8Array): void {
     this.#bytesIn += bytes.length;
-    const rest = this.#handshake === undefined ? bytes : this.#shake(bytes);
-    if (rest.length > 0) this.#chunks.push(rest, this.#onMessage);
+    if (this.#pieces === undefined) {
+      const rest = this.#handshake === undefined ? bytes : this.#shake(bytes);
+      if (rest.length > 0) this.#chunks.push(rest, this.#onMessage);
+    } else {
+      this.#pieces.push(bytes);
+      this.#pieceBytes += bytes.length + PIECE_BYTES;
+    }
     // The window counts from the first byte after the handshake in some peers, from the very first in others;
     // acknowledging at half of it suits both.
     if (this.#bytesIn - this.#acknowledged >= this.#acknowledgeEvery / 2) {
