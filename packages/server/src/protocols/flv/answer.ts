@@ -4,8 +4,14 @@ import type { FlvOptions } from './options.ts';
 import type { Refusal } from './request.ts';
 
 const METHODS = 'GET, HEAD, OPTIONS';
-/** What an answer with one of these statuses advises to wait, seconds. */
-const RETRY_AFTER = '2';
+/** Headers of errors by their status: what a token has to do with it, and when to come again, seconds. */
+const OF_STATUS: Readonly<Record<number, readonly [string, string]>> = {
+  401: ['WWW-Authenticate', 'Bearer'],
+  405: ['Allow', METHODS],
+  429: ['Retry-After', '2'],
+  503: ['Retry-After', '2'],
+};
+const ALLOW_HEADERS = 'Access-Control-Allow-Headers';
 
 /** Writes all answers that are not the stream itself, with the headers that pages of other origins need. */
 export class Answerer {
@@ -19,7 +25,9 @@ export class Answerer {
   preflight(response: ServerResponse): void {
     this.#prepare(response);
     response.setHeader('Access-Control-Allow-Methods', METHODS);
-    if (!response.hasHeader('Access-Control-Allow-Headers')) response.setHeader('Access-Control-Allow-Headers', '*');
+    // A token may come in a header that `*` does not stand for (Fetch standard §4.9).
+    const allowed = String(response.getHeader(ALLOW_HEADERS) ?? '*');
+    if (!/\bauthorization\b/i.test(allowed)) response.setHeader(ALLOW_HEADERS, `${allowed}, Authorization`);
     response.setHeader('Access-Control-Max-Age', '86400');
     response.writeHead(204, { Allow: METHODS }).end();
   }
@@ -43,8 +51,8 @@ export class Answerer {
     const body = errorBody(response.req, refusal);
     this.#prepare(response);
     response.setHeader('Cache-Control', 'no-store');
-    if (status === 503) response.setHeader('Retry-After', RETRY_AFTER);
-    if (status === 405) response.setHeader('Allow', METHODS);
+    const [name, value] = OF_STATUS[status] ?? [];
+    if (name !== undefined && value !== undefined) response.setHeader(name, value);
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     response.setHeader('Content-Length', Buffer.byteLength(body));
     response.writeHead(status);
@@ -58,7 +66,7 @@ export class Answerer {
     const lines = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
       ...this.#headers.map(([name, value]) => `${name}: ${value}`),
-      ...(status === 503 ? [`Retry-After: ${RETRY_AFTER}`] : []),
+      ...(status in OF_STATUS ? [OF_STATUS[status]?.join(': ')] : []),
       'Cache-Control: no-store',
       'Content-Type: application/json; charset=utf-8',
       `Content-Length: ${Buffer.byteLength(body)}`,

@@ -23,6 +23,8 @@ export interface FlvOptions {
   readonly keepAliveIntervalMs: number;
   /** A WebSocket viewer that left this many pings in a row unanswered is dropped. Default 10. */
   readonly keepAliveProbes: number;
+  /** Whether pages of that `Origin` may play; undefined is asked for viewers that are no pages. Default: all may. */
+  readonly allowsOrigin: (origin: string | undefined) => boolean;
   /** Headers of every answer, for pages of other origins. Default: any origin may play. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
@@ -38,6 +40,7 @@ export const DEFAULT_FLV_OPTIONS: FlvOptions = Object.freeze({
   keepAlive: true,
   keepAliveIntervalMs: 5000,
   keepAliveProbes: 10,
+  allowsOrigin: () => true,
   headers: [['Access-Control-Allow-Origin', '*'] as const],
 });
 

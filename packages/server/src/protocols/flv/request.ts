@@ -14,6 +14,10 @@ const SUFFIX = '.flv';
 /** At most this many parameters are read from a URL; the rest is left out. */
 const MAX_PARAMETERS = 64;
 const ALL = 'all';
+/** WCS's application key of clients that name none. */
+const DEFAULT_APP_KEY = 'defaultApp';
+/** RFC 6750 §2.1. */
+const BEARER = /^Bearer +([^\s]+)$/i;
 const VIDEO_CODECS: ReadonlySet<VideoCodec> = new Set([...ALL_VIDEO_CODECS].filter(isFlvCarriable));
 const AUDIO_CODECS: ReadonlySet<AudioCodec> = new Set([...ALL_AUDIO_CODECS].filter(isFlvCarriable));
 
@@ -26,6 +30,8 @@ export interface WantedKinds {
 /** What a URL asks for. */
 export interface FlvTarget {
   readonly streamName: string;
+  /** The application that the viewer belongs to, `appKey` of the URL. */
+  readonly appKey: string;
   readonly wants: WantedKinds;
   /**
    * What the viewer takes as it is where other codecs can be converted: H.264 and AAC, which every player of FLV knows,
@@ -67,8 +73,15 @@ export function parseTarget(url: string): FlvTarget | Refusal {
     const known = [...VIDEO_CODECS, ...AUDIO_CODECS].join(', ');
     return { status: 400, message: `codecs is a list of ${known}, or ${ALL}` };
   }
-  for (const name of ['video', 'audio', 'codecs']) parameters.delete(name);
-  return { streamName, wants, acceptance, custom: Object.fromEntries([...parameters].slice(0, MAX_PARAMETERS)) };
+  const appKey = parameters.get('appKey') || DEFAULT_APP_KEY;
+  for (const name of ['video', 'audio', 'codecs', 'appKey']) parameters.delete(name);
+  const custom = Object.fromEntries([...parameters].slice(0, MAX_PARAMETERS));
+  return { streamName, appKey, wants, acceptance, custom };
+}
+
+/** The token of an `Authorization` header; undefined without one. */
+export function bearerToken(header: string | undefined): string | undefined {
+  return BEARER.exec(header ?? '')?.[1];
 }
 
 /** Undefined for a list that names what is no codec. */

@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream';
 import { isFlvCarriable } from '@sluice/media';
 import { WebSocketServer } from 'ws';
 import {
+  type AccessControl,
   type AdaptedStream,
   type ConnectionRegistry,
   type Counters,
+  ENDING_INFO,
   type FanOut,
   FanOuts,
   findStream,
@@ -37,7 +39,8 @@ export interface FlvPlace {
 }
 
 /** What a session asks of the server that owns it. */
-export interface FlvContext extends Pick<FlvDeps, 'sessions' | 'connections' | 'log' | 'counters' | 'adaptations'> {
+export interface FlvContext
+  extends Pick<FlvDeps, 'sessions' | 'connections' | 'access' | 'log' | 'counters' | 'adaptations'> {
   readonly options: FlvOptions;
   /** Limits the log lines about viewers that were refused or dropped. */
   readonly faults: RateLimiter;
@@ -62,6 +65,7 @@ export class FlvServer implements HttpMount, FlvContext {
   readonly options: FlvOptions;
   readonly sessions: SessionRegistry;
   readonly connections: ConnectionRegistry;
+  readonly access: AccessControl;
   readonly log: Log;
   readonly counters: Counters;
   readonly adaptations: FlvDeps['adaptations'];
@@ -88,6 +92,7 @@ export class FlvServer implements HttpMount, FlvContext {
     checkHeaders(this.options.headers);
     this.sessions = deps.sessions;
     this.connections = deps.connections;
+    this.access = deps.access;
     this.log = deps.log;
     this.counters = deps.counters;
     this.adaptations = deps.adaptations;
@@ -130,7 +135,7 @@ export class FlvServer implements HttpMount, FlvContext {
     this.#closed = true;
     this.#tick?.[Symbol.dispose]();
     const open = [...this.#open];
-    for (const session of open) session.close('server stops');
+    for (const session of open) session.close('server stops', ENDING_INFO.shutdown);
     this.#fanOuts.close();
     await Promise.all(open.map((session) => session.closed));
   }
@@ -183,12 +188,15 @@ export class FlvServer implements HttpMount, FlvContext {
 
   #admit(request: IncomingMessage): ReturnType<typeof parseTarget> {
     if (this.#closed) return { status: 503, message: 'the server stops' };
-    const { maxViewers } = this.options;
+    const { maxViewers, allowsOrigin } = this.options;
+    const { origin } = request.headers;
+    if (!allowsOrigin(origin))
+      return this.#turnAway({ status: 403, message: `pages of ${origin} may not play here (allow_domains)` });
     if (this.#open.size < maxViewers) return parseTarget(request.url ?? '');
-    const refusal: Refusal = {
-      status: 503,
-      message: `the limit of ${maxViewers} viewers is reached (flv_max_viewers)`,
-    };
+    return this.#turnAway({ status: 503, message: `the limit of ${maxViewers} viewers is reached (flv_max_viewers)` });
+  }
+
+  #turnAway(refusal: Refusal): Refusal {
     const suppressed = this.faults.take();
     if (suppressed >= 0) this.log.warn({ suppressed }, refusal.message);
     return refusal;

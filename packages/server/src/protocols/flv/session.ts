@@ -1,25 +1,28 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { writeFlvHeader } from '@sluice/media';
 import {
+  type ClientAccess,
   type ClientConnection,
+  type ClientIntroduction,
   type ConnectionDescription,
+  ENDING_INFO,
   FanOutViewer,
+  infoOfError,
   type Log,
   MediaServerError,
   type MediaSession,
   type SessionDescription,
   type SessionFacts,
   type Stream,
+  type StreamAccess,
   viewerFacts,
 } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
-import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
+import { bearerToken, type FlvTarget, type Refusal, type WantedKinds } from './request.ts';
 import type { FlvContext, FlvPlace } from './server.ts';
 import { announcedTracks } from './start.ts';
 import type { Transport } from './transport.ts';
 
-/** WCS's application key of connections that name none. */
-const APP_KEY = 'defaultApp';
 const MAX_AGENT_CHARACTERS = 256;
 
 interface Playback {
@@ -31,7 +34,13 @@ interface Playback {
   readonly registrations: readonly Disposable[];
 }
 
-/** One viewer of a stream as FLV, by HTTP or WebSocket: waits for the stream and its tracks, then plays. */
+/** How it ended, as the back end hears it. */
+interface Ending {
+  readonly status: 'STOPPED' | 'FAILED';
+  readonly info: string;
+}
+
+/** One viewer of a stream as FLV, by HTTP or WebSocket: is admitted, waits for the stream and its tracks, then plays. */
 export class FlvSession implements MediaSession {
   readonly mediaSessionId = randomUUID();
   readonly sessionId: string;
@@ -48,7 +57,12 @@ export class FlvSession implements MediaSession {
   /** The stream that was found and since when; its tracks may not be known yet. */
   #found: { readonly stream: Stream; readonly atMs: number; tracksAtMs: number | undefined } | undefined;
   #playback: Playback | undefined;
-  #over = false;
+  #client: ClientAccess | undefined;
+  #admission: StreamAccess | undefined;
+  /** True while the back end is asked: what it admits for a viewer that is gone by then is ended at once. */
+  #asking = false;
+  /** Undefined until it is over. */
+  #ending: Ending | undefined;
 
   constructor(target: FlvTarget, transport: Transport, context: FlvContext) {
     this.#target = target;
@@ -60,11 +74,24 @@ export class FlvSession implements MediaSession {
     this.#log = context.log.child({ session: this.sessionId, stream: target.streamName });
     this.closed = new Promise((resolve) => {
       transport.onGone = (reason) => {
-        this.close(reason);
+        this.close(reason, ENDING_INFO.sessionDisconnect);
         context.sessionGone(this);
         resolve();
       };
     });
+  }
+
+  get #over(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /** Name in the hub. */
+  get #streamName(): string {
+    return this.#admission?.name ?? this.#target.streamName;
+  }
+
+  get #appKey(): string {
+    return this.#client?.appKey ?? this.#target.appKey;
   }
 
   describe(): SessionDescription {
@@ -72,11 +99,11 @@ export class FlvSession implements MediaSession {
     return {
       sessionId: this.sessionId,
       mediaSessionId: this.mediaSessionId,
-      appKey: APP_KEY,
+      appKey: this.#appKey,
       protocol: 'flv',
       mediaProvider: this.#transport.mediaProvider,
       mediaType: 'play',
-      streamName: this.#target.streamName,
+      streamName: this.#streamName,
       status: this.#over ? 'STOPPED' : playback === undefined ? 'PENDING' : 'PLAYING',
       createDate: this.#createdAt,
       transport: 'TCP',
@@ -99,10 +126,10 @@ export class FlvSession implements MediaSession {
     return viewerFacts({ ...place, viewer, wants, ...connection }, this.#context.adaptations);
   }
 
-  /** Looks for the stream; the session goes on by itself from here. */
+  /** Asks whether it may play, and looks for the stream; the session goes on by itself from here. */
   begin(): void {
-    void this.#context
-      .findStream(this.#target.streamName, this.#search.signal)
+    void this.#admit()
+      .then(() => (this.#over ? undefined : this.#context.findStream(this.#streamName, this.#search.signal)))
       .then((stream) => {
         if (this.#over) return;
         if (stream === undefined) return this.#refuseNotFound();
@@ -110,6 +137,29 @@ export class FlvSession implements MediaSession {
         if (this.poll(performance.now())) this.#context.sessionWaits(this);
       })
       .catch((error: unknown) => this.#onError(error));
+  }
+
+  /** @throws MediaServerError when it may not */
+  async #admit(): Promise<void> {
+    const { streamName, custom } = this.#target;
+    this.#asking = true;
+    try {
+      this.#client = await this.#context.access.connect({ ...this.#introduction(), close: (why) => this.close(why) });
+      if (this.#over) return;
+      this.#client.established();
+      this.#admission = await this.#client.play({
+        mediaSessionId: this.mediaSessionId,
+        name: streamName,
+        mediaProvider: this.#transport.mediaProvider,
+        hasVideo: this.#target.wants.video,
+        hasAudio: this.#target.wants.audio,
+        custom: { ...custom, ...this.#token() },
+        fields: { record: false, width: 0, height: 0, bitrate: 0, minBitrate: 0, maxBitrate: 0, quality: 0 },
+      });
+    } finally {
+      this.#asking = false;
+      if (this.#over) this.#tellEnd();
+    }
   }
 
   /** Called on every tick while the stream's tracks are not known; false when that wait is over. */
@@ -128,8 +178,8 @@ export class FlvSession implements MediaSession {
     const announced = announcedTracks(stream, receivable, { waitedMs, trackWaitMs });
     if (announced !== undefined) this.#startOrRefuse(stream, announced);
     else if (found.tracksAtMs === undefined && nowMs - found.atMs > mediaWaitMs) {
-      const message = `stream "${stream.name}" is published but has sent no picture and no sound yet, try again`;
-      this.#refuse({ status: 503, message });
+      const message = `stream "${this.#target.streamName}" is published but has sent no picture and no sound yet, try again`;
+      this.#refuse({ status: 503, message }, message);
     } else return true;
     return false;
   }
@@ -144,15 +194,15 @@ export class FlvSession implements MediaSession {
     if (stalled === undefined) return;
     this.#context.counters.count('flv_slow_viewers');
     this.#warn(stalled);
-    this.#leave(stalled);
+    this.#leave(stalled, { status: 'FAILED', info: stalled });
     this.#transport.destroy();
   }
 
   /** Ends the playback, or the wait for it. The connection is released a little later, see `closed`. Idempotent. */
-  close(reason: string): void {
+  close(reason: string, info = reason): void {
     if (this.#over) return;
-    if (this.#playback === undefined) return this.#refuse({ status: 503, message: reason });
-    this.#leave(reason);
+    if (this.#playback === undefined) return this.#refuse({ status: 503, message: reason }, info);
+    this.#leave(reason, { status: 'STOPPED', info });
     this.#transport.end(reason);
   }
 
@@ -160,16 +210,13 @@ export class FlvSession implements MediaSession {
     if (announced.video || announced.audio) return this.#start(stream, announced);
     const { video, audio } = stream.state;
     const has = [video?.codec, audio?.codec].filter((codec) => codec !== undefined).join(' and ');
-    const message = `stream "${stream.name}" has ${has}, of which nothing can be sent as asked: it can not be converted, or video=0 or audio=0 leaves it out`;
-    this.#refuse({ status: 415, message });
+    const message = `stream "${this.#target.streamName}" has ${has}, of which nothing can be sent as asked: it can not be converted, or video=0 or audio=0 leaves it out`;
+    this.#refuse({ status: 415, message }, ENDING_INFO.noCommonCodecs);
   }
 
   #start(stream: Stream, announced: WantedKinds): void {
     const sink = this.#transport.open();
-    if (sink === undefined) {
-      this.#over = true;
-      return;
-    }
+    if (sink === undefined) return this.#end({ status: 'STOPPED', info: ENDING_INFO.sessionDisconnect });
     const header = Buffer.from(writeFlvHeader({ hasVideo: announced.video, hasAudio: announced.audio }));
     sink.write(header);
     const place = this.#context.placeFor(stream, this.#target);
@@ -178,7 +225,7 @@ export class FlvSession implements MediaSession {
     const viewer = new FanOutViewer(sink, fanOut, {
       maxWriteBytes: options.viewerWriteBytes,
       stallTimeoutMs: options.viewerStallTimeoutMs,
-      onEnded: (reason) => this.close(reason),
+      onEnded: (reason) => this.close(reason, ENDING_INFO.publisherStop),
     });
     fanOut.stream.addViewers(1);
     const connection: ClientConnection = {
@@ -190,14 +237,15 @@ export class FlvSession implements MediaSession {
     const leftOutBefore = fanOut.leftOut;
     this.#playback = { stream: fanOut.stream, place, viewer, leftOutBefore, headerBytes: header.length, registrations };
     this.#log.info({ by: this.#transport.mediaProvider, mediaSessionId: this.mediaSessionId }, 'play started');
+    this.#admission?.active(this);
     viewer.pump();
   }
 
-  #leave(reason: string): void {
-    this.#over = true;
+  #leave(reason: string, ending: Ending): void {
     const playback = this.#playback;
+    playback?.viewer.close();
+    this.#end(ending);
     if (playback === undefined) return;
-    playback.viewer.close();
     for (const registration of playback.registrations) registration[Symbol.dispose]();
     playback.stream.addViewers(-1);
     this.#context.viewerLeft(playback.place);
@@ -217,12 +265,12 @@ export class FlvSession implements MediaSession {
     const { request, mediaProvider } = this.#transport;
     return {
       sessionId: this.sessionId,
-      appKey: APP_KEY,
+      appKey: this.#appKey,
       protocol: 'flv',
       mediaProvider,
       status: 'ESTABLISHED',
       login: this.#login,
-      clientVersion: (request.headers['user-agent'] ?? '').slice(0, MAX_AGENT_CHARACTERS),
+      clientVersion: this.#clientVersion,
       remoteAddress: this.#remoteAddress,
       createDate: this.#createdAt,
       keepAlive: mediaProvider === 'WS-FLV' && this.#context.options.keepAlive,
@@ -234,11 +282,11 @@ export class FlvSession implements MediaSession {
 
   #refuseNotFound(): void {
     const message = `no stream "${this.#target.streamName}" is live: publish it first, or look into /rest-api/stream/find_all for the names that are`;
-    this.#refuse({ status: 404, message });
+    this.#refuse({ status: 404, message }, ENDING_INFO.notFound);
   }
 
-  #refuse(refusal: Refusal): void {
-    this.#over = true;
+  #refuse(refusal: Refusal, info: string): void {
+    this.#end({ status: 'FAILED', info });
     this.#search.abort();
     this.#context.counters.count('flv_refused');
     this.#warn(refusal.message);
@@ -247,11 +295,60 @@ export class FlvSession implements MediaSession {
 
   #onError(error: unknown): void {
     if (this.#over) return;
-    if (error instanceof MediaServerError) return this.#refuse({ status: error.status, message: error.message });
+    if (error instanceof MediaServerError) return this.#refuseFor(error);
     this.#log.error({ err: error }, 'unexpected error while starting an FLV viewer');
-    if (this.#playback === undefined) return this.#refuse({ status: 500, message: 'internal error' });
-    this.#leave('internal error');
+    if (this.#playback === undefined)
+      return this.#refuse({ status: 500, message: 'internal error' }, ENDING_INFO.error);
+    this.#leave('internal error', { status: 'FAILED', info: ENDING_INFO.error });
     this.#transport.destroy();
+  }
+
+  #refuseFor(error: MediaServerError): void {
+    const { status, message } = error;
+    // Its text may have a name that the back end keeps from the viewer.
+    if (this.#streamName !== this.#target.streamName) {
+      const info = infoOfError(error);
+      return this.#refuse({ status, message: info }, info);
+    }
+    this.#refuse({ status, message }, this.#admission === undefined ? message : infoOfError(error));
+  }
+
+  #end(ending: Ending): void {
+    if (this.#over) return;
+    this.#ending = ending;
+    if (!this.#asking) this.#tellEnd();
+  }
+
+  /** Tells the back end, once. */
+  #tellEnd(): void {
+    const { status, info } = this.#ending ?? { status: 'FAILED', info: ENDING_INFO.error };
+    this.#admission?.ended(status, info);
+    this.#client?.end(info);
+  }
+
+  #introduction(): Omit<ClientIntroduction, 'close'> {
+    const { headers } = this.#transport.request;
+    const { origin } = headers;
+    const fields = {
+      login: this.#login,
+      keepAlive: false,
+      clientVersion: this.#clientVersion,
+      ...(origin === undefined ? {} : { origin }),
+    };
+    const { sessionId } = this;
+    const { appKey, custom } = this.#target;
+    const remoteAddress = this.#remoteAddress;
+    return { sessionId, appKey, protocol: 'flv', remoteAddress, custom: { ...custom, ...this.#token() }, fields };
+  }
+
+  /** A token that came in a header counts as one of the address. */
+  #token(): { readonly token?: string } {
+    const token = bearerToken(this.#transport.request.headers.authorization);
+    return token === undefined ? {} : { token };
+  }
+
+  get #clientVersion(): string {
+    return (this.#transport.request.headers['user-agent'] ?? '').slice(0, MAX_AGENT_CHARACTERS);
   }
 
   #warn(reason: string): void {

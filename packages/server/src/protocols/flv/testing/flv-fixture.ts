@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ClientOptions } from 'ws';
-import type { Converter, StreamResolver } from '../../../core/index.ts';
+import type { AccessControl, Converter, StreamResolver } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { type FlvOptions, FlvServer } from '../index.ts';
@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly graceMs?: number;
   /** Makes what viewers can't take into what they can; none when left out. */
   readonly converter?: Converter;
+  /** Decides about viewers; everybody may play when left out. */
+  readonly access?: AccessControl;
   readonly resolvers?: (hub: ReturnType<typeof testHub>) => StreamResolver[];
 }
 
@@ -25,8 +27,9 @@ export class FlvFixture {
   readonly #sockets = new Set<Socket>();
   readonly #viewers: { close(): void }[] = [];
 
-  private constructor(options: Partial<FlvOptions>, { graceMs = 0, converter, resolvers }: Surroundings) {
-    this.hub = testHub(graceMs, converter);
+  private constructor(options: Partial<FlvOptions>, { graceMs = 0, converter, access, resolvers }: Surroundings) {
+    const hub = testHub(graceMs, converter);
+    this.hub = access === undefined ? hub : { ...hub, access };
     const deps = { ...this.hub, resolvers: resolvers?.(this.hub) ?? [], ticker: new Ticker() };
     this.flv = new FlvServer(deps, { playWaitMs: 50, trackWaitMs: 200, mediaWaitMs: 100, ...options });
     this.#web = createServer((request, response) => this.flv.request(request, response));
