@@ -190,6 +190,18 @@ describe('RTMP server', () => {
     await vi.waitFor(() => expect(hub.streams.get('cam')?.log.lastStartPoint).toBe(0));
   });
 
+  it('logs about one peer from the level on that was set for it', async () => {
+    const quiet = await client();
+    const [connection] = [...hub.connections.all()];
+    connection?.setLogLevel?.('warn');
+    await quiet.publish('quiet');
+    await publisher('loud');
+    const started = hub.log.lines.filter(({ message }) => message === 'publish started');
+    expect(started).toHaveLength(1);
+    await quiet.publish('again');
+    expect(hub.log.lines.some(({ level, message }) => level === 'warn' && message.includes('in use'))).toBe(true);
+  });
+
   it('names the port and the setting when the port is taken', async () => {
     const other = new RtmpServer(
       { ...hub, resolvers: [], ticker: new Ticker() },

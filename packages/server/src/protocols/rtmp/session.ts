@@ -55,6 +55,7 @@ export class RtmpSession implements RtmpPeer {
   readonly #createdAt = Date.now();
   readonly #openedMs = performance.now();
   #log: Log;
+  #app = '';
   #connectParameters: Readonly<Record<string, string>> = {};
   /** Undefined before `connect`. */
   #facts: ConnectFacts | undefined;
@@ -101,6 +102,9 @@ export class RtmpSession implements RtmpPeer {
       sessionId: this.sessionId,
       describe: () => this.#describe(),
       close: (reason) => this.terminate(reason),
+      setLogLevel: (level) => {
+        this.#log = context.log.child({ session: this.sessionId, app: this.#app }, { level });
+      },
     });
     socket.on('data', (bytes) => this.#onData(bytes));
     socket.on('error', (error) => this.#onSocketError(error));
@@ -279,6 +283,7 @@ export class RtmpSession implements RtmpPeer {
     const properties: AmfObject = typeof object === 'object' && object !== null && !Array.isArray(object) ? object : {};
     const app = splitNameAndQuery(typeof properties['app'] === 'string' ? properties['app'] : '');
     this.#connectParameters = app.parameters;
+    this.#app = app.name;
     this.#log = this.#log.child({ app: app.name });
     const facts = readConnect(properties);
     this.#facts = facts;
