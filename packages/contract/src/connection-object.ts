@@ -5,12 +5,12 @@ import Type, { type Static } from 'typebox';
  * empty, 0 or false.
  */
 export const ConnectionObject = Type.Object({
-  /** What the client connected with: any JSON by field. */
-  custom: Type.Record(Type.String(), Type.Unknown()),
-  nodeId: Type.Optional(Type.String()),
-  appKey: Type.String(),
-  /** `/<client ip>:<port>/<server ip>:<port>`; names the connection to `/connection/terminate`. */
-  sessionId: Type.String(),
+  custom: Type.Record(Type.String(), Type.Unknown(), { description: 'what the client connected with' }),
+  nodeId: Type.Optional(Type.String({ description: 'the server' })),
+  appKey: Type.String({ description: 'application of the client' }),
+  sessionId: Type.String({
+    description: '`/<client ip>:<port>/<server ip>:<port>`; names the connection to other methods',
+  }),
   sipRegisterRequired: Type.Boolean(),
   sipLogin: Type.String(),
   sipAuthenticationName: Type.String(),
@@ -28,19 +28,16 @@ export const ConnectionObject = Type.Object({
   useWsTunnel: Type.Boolean(),
   useWsTunnelPacketization2: Type.Boolean(),
   useBase64BinaryEncoding: Type.Boolean(),
-  mediaProviders: Type.Array(Type.String()),
-  /** `PENDING` or `ESTABLISHED`. */
-  status: Type.String(),
-  authToken: Type.String(),
-  clientVersion: Type.String(),
-  clientOSVersion: Type.String(),
-  clientBrowserVersion: Type.String(),
-  keepAlive: Type.Boolean(),
-  origin: Type.String(),
-  /** Token that the server gave the connection. */
-  login: Type.String(),
-  /** Milliseconds since 1970. */
-  createDate: Type.Integer(),
+  mediaProviders: Type.Array(Type.String(), { description: 'what the client can play and publish by' }),
+  status: Type.String({ description: '`PENDING` or `ESTABLISHED`' }),
+  authToken: Type.String({ description: 'always empty: who knows it can take the session over' }),
+  clientVersion: Type.String({ description: 'what the client calls itself' }),
+  clientOSVersion: Type.String({ description: 'operating system of a browser' }),
+  clientBrowserVersion: Type.String({ description: 'name and version of a browser' }),
+  keepAlive: Type.Boolean({ description: 'the client answers pings' }),
+  origin: Type.String({ description: 'origin of the page' }),
+  login: Type.String({ description: 'token that the server gave the connection' }),
+  createDate: Type.Integer({ description: 'milliseconds since 1970' }),
 });
 
 export type ConnectionObject = Static<typeof ConnectionObject>;

@@ -8,18 +8,15 @@ export type JobStatus = Static<typeof JobStatus>;
 
 /** A method of `/rest-api/v3` that goes on after it was answered with 202 (rest-api.md §20). */
 export const JobObject = Type.Object({
-  id: Type.String(),
+  id: Type.String({ description: 'for `/v3/jobs/find`' }),
   status: JobStatus,
-  /** Path of the method, without `/rest-api/v3`. */
-  method: Type.String(),
-  /** Milliseconds since 1970. */
-  createDate: Type.Integer(),
-  /** What the method answers; absent until it is done, and when it answers nothing. */
-  result: Type.Optional(Type.Unknown()),
-  /** Why it failed. */
-  error: Type.Optional(Type.String()),
-  /** The HTTP status that the method would have been answered with. */
-  errorStatus: Type.Optional(Type.Integer()),
+  method: Type.String({ description: 'path of the method, without `/rest-api/v3`' }),
+  createDate: Type.Integer({ description: 'milliseconds since 1970' }),
+  result: Type.Optional(
+    Type.Unknown({ description: 'what the method answers; absent until it is done, and when it answers nothing' }),
+  ),
+  error: Type.Optional(Type.String({ description: 'why it failed' })),
+  errorStatus: Type.Optional(Type.Integer({ description: 'the HTTP status that the method would have answered' })),
 });
 
 export type JobObject = Static<typeof JobObject>;

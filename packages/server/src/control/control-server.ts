@@ -98,13 +98,8 @@ export class ControlServer {
     statRoute(app, { deps: this.#deps, vitals: this.#vitals, machine: new Machine() }, this.#cors);
     this.#infoRoutes(app);
     this.#consoleRoutes(app);
-    await app.register(
-      (scope, _options, done) => {
-        restRoutes(scope, { deps: this.#deps, options: this.#options, cors: this.#cors });
-        done();
-      },
-      { prefix: '/rest-api' },
-    );
+    const rest = { deps: this.#deps, options: this.#options, cors: this.#cors };
+    await app.register((scope) => restRoutes(scope, rest), { prefix: '/rest-api' });
     const built = await consoleFiles(app, this.#deps.consoleDir);
     await this.#listen(app);
     if (!built) this.#deps.log.warn({ folder: this.#deps.consoleDir }, 'the console is not built');

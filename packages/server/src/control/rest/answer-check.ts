@@ -9,7 +9,8 @@ import { Compile } from 'typebox/compile';
 export function checkAnswers(app: FastifyInstance): void {
   const checks = new Map<object, ReturnType<typeof Compile>>();
   app.addHook('preSerialization', async (request, reply, payload) => {
-    const schema = (request.routeOptions.schema?.response as Record<string, TSchema> | undefined)?.[reply.statusCode];
+    const schemas = request.routeOptions.schema?.response as Record<string, TSchema> | undefined;
+    const schema = schemas?.[reply.statusCode] ?? schemas?.[`${String(reply.statusCode).slice(0, 1)}xx`];
     if (schema === undefined) {
       if (reply.statusCode < 400) throw new Error(`${request.url} answers ${reply.statusCode} without a schema`);
       return payload;

@@ -9,6 +9,7 @@ import { checkAnswers } from './answer-check.ts';
 import { Jobs } from './jobs.ts';
 import { readLeniently } from './lenient-fields.ts';
 import { isMissing } from './missing-methods.ts';
+import { collectRoutes, openApiRoutes } from './openapi.ts';
 import { parsePrefer } from './prefer.ts';
 import { BadBodyError, parseRestBody } from './rest-body.ts';
 import { RestError } from './rest-error.ts';
@@ -30,7 +31,9 @@ export interface RestParts {
  * Adds the WCS REST API under `/rest-api`: each method by GET and POST, under `/v3` also as a job; `OPTIONS` answered
  * with 200; 501 for methods of WCS that are missing here, 404 for any other path.
  */
-export function restRoutes(app: FastifyInstance, { deps, options, cors, methods = REST_METHODS }: RestParts): void {
+export async function restRoutes(app: FastifyInstance, parts: RestParts): Promise<void> {
+  const { deps, options, cors, methods = REST_METHODS } = parts;
+  await collectRoutes(app, deps.version);
   const jobs = new Jobs();
   const context: RestContext = { deps, options, jobs };
   app.addHook('onClose', async () => jobs.close());
@@ -47,6 +50,7 @@ export function restRoutes(app: FastifyInstance, { deps, options, cors, methods 
     const run = method.onlyV3 === true ? runner(method, context) : jobRunner(method, context);
     addRoutes(app, { method, url: `/v3${method.path}`, run });
   }
+  openApiRoutes(app);
   const paths = new Set(methods.flatMap(({ path, onlyV3 }) => (onlyV3 === true ? [`v3${path}`] : pathsOf(path))));
   app.all('/', (request, reply) => notAvailable(request, reply, paths));
   app.all('/*', (request, reply) => notAvailable(request, reply, paths));
@@ -80,8 +84,7 @@ interface Route {
 }
 
 function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
-  const errors = Object.keys({ 400: '', ...method.errors }).map((status) => [status, ErrorBody]);
-  const response: Record<string, unknown> = Object.fromEntries(errors);
+  const response: Record<string, unknown> = { '4xx': ErrorBody, '5xx': ErrorBody };
   if (method.answer !== undefined) response['200'] = method.answer;
   if (url.startsWith('/v3') && method.onlyV3 !== true) response['202'] = JobAccepted;
   app.route({
