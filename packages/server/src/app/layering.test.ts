@@ -26,6 +26,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'fastify',
     'jose',
     '@fastify/static',
+    '@fastify/swagger',
     'prom-client',
     'typebox',
     'undici',
