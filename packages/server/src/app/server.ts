@@ -160,14 +160,15 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
       ? undefined
       : new WebRtcServer(deps, await webRtcOptions(settings, { dataDir, host }));
   const withWhip = webrtc !== undefined && settings.whip_enabled && web;
-  const whipDeps = withWhip ? { ...hub, gateway: webrtc } : undefined;
+  const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
+  const whipDeps = withWhip ? { ...hub, gateway: webrtc, allowsOrigin } : undefined;
   const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
   const whep = whipDeps && new WhipMount('play', whipDeps, whipOptions(settings));
   if (webrtc === undefined && settings['ws.port'] !== 0)
     options.log.warn({}, 'media_port_from=0 turns WebRTC off, and with it the Web SDK, WHIP and WHEP');
   const signalling =
     webrtc !== undefined && (settings['ws.port'] !== 0 || settings['wss.port'] !== 0)
-      ? new SignallingServer({ ...hub, peers: webrtc }, signallingOptions(settings, { host, identity }))
+      ? new SignallingServer({ ...hub, peers: webrtc, allowsOrigin }, signallingOptions(settings, { host, identity }))
       : undefined;
   const mounts = [flv, whip, whep].filter((mount) => mount !== undefined);
   const ports = () => ({

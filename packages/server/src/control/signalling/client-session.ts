@@ -156,11 +156,7 @@ export class ClientSession {
   #logs(body: object): undefined {
     const { logs } = readFields(LogRequest, body);
     if (logs === undefined) return;
-    this.#ask(
-      'pushLogs',
-      { logs },
-      { allowed: () => this.#note('client log', withoutSecrets(logs)), refused: () => {} },
-    );
+    this.#ask('pushLogs', { logs }, { allowed: () => this.#note('client log', logs), refused: () => {} });
   }
 
   /** The back end keeps bug reports; here they only leave a line. */
@@ -239,13 +235,12 @@ export class ClientSession {
       .catch((error: unknown) => this.#link.fault(error, `answer to ${hook} failed`));
   }
 
-  /** Puts a client's words into the log: cut, on one line, and not too many of them. */
+  /** Puts a client's words into the log: cut, without its secrets, on one line, and not too many of them. */
   #note(what: string, text: string): undefined {
     if (text === '') return;
     const suppressed = this.#logLimit.take();
     if (suppressed < 0) return;
-    const line = text
-      .slice(0, MAX_LOG_LENGTH)
+    const line = withoutSecrets(text.slice(0, MAX_LOG_LENGTH))
       .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
       .trim();
     this.#link.log.info({ text: line, suppressed }, what);
