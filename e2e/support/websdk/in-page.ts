@@ -30,7 +30,14 @@ interface SdkSession {
 interface SessionEntry {
   readonly session: SdkSession;
   readonly statuses: string[];
+  readonly notices: SessionNotice[];
   connection: Record<string, unknown>;
+}
+
+/** What the application was told of its session beside statuses. */
+export interface SessionNotice {
+  readonly event: 'WARN' | 'APP_DATA';
+  readonly details: unknown;
 }
 
 interface Sdk {
@@ -58,6 +65,8 @@ export interface Harness {
   readonly log: string[];
   connect(label: string, options: object): Promise<string>;
   sessionStatuses(label: string): string[];
+  /** Warnings, and data of the server's application. */
+  notices(label: string): SessionNotice[];
   /** What the server said of the session when it was established. */
   connection(label: string): Record<string, unknown>;
   sendData(session: string, payload: unknown): Promise<unknown>;
@@ -103,14 +112,17 @@ export async function installHarness(): Promise<void> {
   function connect(label: string, options: object): Promise<string> {
     const session = Flashphoner.createSession(options);
     const statuses: string[] = [];
-    const entry: SessionEntry = { session, statuses, connection: {} };
+    const notices: SessionNotice[] = [];
+    const entry: SessionEntry = { session, statuses, notices, connection: {} };
     sessions.set(label, entry);
+    for (const event of ['WARN', 'APP_DATA'] as const)
+      session.on(SESSION_STATUS[event] ?? event, (details) => notices.push({ event, details }));
     return new Promise((resolve) => {
-      for (const status of ['CONNECTED', 'ESTABLISHED', 'FAILED', 'DISCONNECTED', 'WARN', 'REGISTERED']) {
+      for (const status of ['CONNECTED', 'ESTABLISHED', 'FAILED', 'DISCONNECTED', 'REGISTERED']) {
         session.on(SESSION_STATUS[status] ?? status, (_session, details) => {
           statuses.push(status);
           if (status === 'ESTABLISHED') entry.connection = details as Record<string, unknown>;
-          if (status !== 'CONNECTED' && status !== 'WARN') resolve(status);
+          if (status !== 'CONNECTED') resolve(status);
         });
       }
     });
@@ -175,6 +187,7 @@ export async function installHarness(): Promise<void> {
     log,
     connect,
     sessionStatuses: (label) => sessionOf(label).statuses,
+    notices: (label) => sessionOf(label).notices,
     connection: (label) => sessionOf(label).connection,
     sendData: (session, payload) => sessionOf(session).session.sendData(payload),
     start,

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { vi } from 'vitest';
 import { CHROMIUM_ARGS } from '../browser.ts';
-import { type Harness, installHarness, type StartCommand, type StreamReport } from './in-page.ts';
+import { type Harness, installHarness, type SessionNotice, type StartCommand, type StreamReport } from './in-page.ts';
 
 const require = createRequire(import.meta.url);
 const PACKAGE = dirname(require.resolve('@flashphoner/websdk/package.json'));
@@ -127,6 +127,11 @@ export class SdkPage {
 
   sessionStatuses(label = 'session'): Promise<string[]> {
     return this.#run(({ harness }, args) => harness.sessionStatuses(args.label), { label });
+  }
+
+  /** Warnings, and data of the server's application. */
+  notices(label = 'session'): Promise<SessionNotice[]> {
+    return this.#run(({ harness }, args) => harness.notices(args.label), { label });
   }
 
   /** What the server said of the session. */

@@ -45,6 +45,11 @@ export class SdkServer {
     process.kill(this.#server.pid, 'SIGCONT');
   }
 
+  /** Where the server keeps its data. */
+  get folder(): string {
+    return this.#server.folder;
+  }
+
   /** All that the server has said. */
   get output(): string {
     return this.#server.output;
