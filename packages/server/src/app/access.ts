@@ -11,6 +11,7 @@ import {
   type PrometheusCounters,
 } from '../control/index.ts';
 import { type Log, MediaServerError, type RecentEndings, type StreamRegistry } from '../core/index.ts';
+import { applicationsFile } from './applications-file.ts';
 import { makeGatekeeper } from './gatekeeper.ts';
 import type { Settings } from './settings/index.ts';
 import { describeStream } from './stream-details.ts';
@@ -27,11 +28,6 @@ export interface AccessParts {
 
 /** An answer that never comes is given up after this, whatever the settings say. */
 const MAX_TIMEOUT_MS = 120_000;
-
-/** The file of applications in a data folder. */
-export function applicationsFile(dataDir: string): string {
-  return join(dataDir, 'applications.json');
-}
 
 /** Who decides who may do what. Closed after all clients have ended, in the order of these members. */
 export interface AccessControls {

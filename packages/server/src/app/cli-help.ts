@@ -16,6 +16,7 @@ Usage: sluice <command> [options]
 
 Commands:
   start         start the server
+  apps          list and change applications and their back ends
   config print  show all settings in force and where they come from
   config check  say whether the settings can be used
   config docs   write the reference page of all settings (Markdown)

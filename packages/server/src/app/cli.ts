@@ -60,6 +60,11 @@ const EXIT_USAGE = 2;
 
 /** Runs one command line and gives the exit code; for `start`, when the server has stopped. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  if (args[0] === 'apps') {
+    // Loaded here, because much comes with it.
+    const { runAppsCli } = await import('./apps-cli.ts');
+    return runAppsCli(args.slice(1), context);
+  }
   try {
     return await runCommand(parseInvocation(args, context.env), context);
   } catch (error) {
@@ -205,7 +210,7 @@ function findCommand(words: readonly string[]): HelpTopic {
   const commands = Object.keys(OPTIONS_OF).filter(isCommand);
   const found = commands.find((command) => command === wanted);
   if (found !== undefined) return found;
-  const near = closestName(wanted, commands);
+  const near = closestName(wanted, [...commands, 'apps']);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
   throw new UsageError(`there is no command ${JSON.stringify(wanted)}${hint} (see sluice --help)`);
 }

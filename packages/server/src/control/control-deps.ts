@@ -11,6 +11,7 @@ import type {
 } from '../core/index.ts';
 import type { HttpMount } from '../io/index.ts';
 import type { StreamHistory } from './console/stream-history.ts';
+import type { ApplicationStore } from './hooks/applications/application-store.ts';
 import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
 import type { DescribeTrack } from './stream-details.ts';
 
@@ -28,6 +29,14 @@ export interface ControlPorts {
 export interface RecentLog {
   /** Lines with a greater number than `number`, the oldest first, `limit` of the newest at most. */
   since(number: number, limit: number): LogBody;
+}
+
+/** What hooks have open, for the statistics. */
+export interface HookTraffic {
+  /** Connections to back ends: in use, idle, and hooks that wait for one. */
+  readonly connections: { readonly leased: number; readonly available: number; readonly pending: number };
+  /** Events that wait or are on their way. */
+  readonly heldEvents: number;
 }
 
 /** What the control server needs from the composition root. */
@@ -63,6 +72,10 @@ export interface ControlDeps {
   readonly endings?: RecentEndings | undefined;
   /** How a live stream went in the last minutes; the control server itself keeps it. */
   readonly historyOf?: ((stream: Stream) => StreamHistory | undefined) | undefined;
+  /** Applications, whose back ends are asked and told; absent: there are no methods for them. */
+  readonly applications?: ApplicationStore | undefined;
+  /** Hooks to these back ends; absent: none are sent. */
+  readonly access?: HookTraffic | undefined;
   /** Streams that may be live at once. */
   readonly maxStreams?: number | undefined;
 }

@@ -10,6 +10,7 @@ import { StreamHistories } from './console/stream-histories.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { type ControlOptions, corsHeaders } from './control-options.ts';
 import { errorBody, publicError } from './error-body.ts';
+import { echoApp } from './hooks/echo-app.ts';
 import { listenError } from './listen-error.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { MountedProtocols } from './mounted-protocols.ts';
@@ -96,6 +97,7 @@ export class ControlServer {
     this.#serverSamples.start();
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
     statRoute(app, { deps: this.#deps, vitals: this.#vitals, machine: new Machine() }, this.#cors);
+    echoApp(app);
     this.#infoRoutes(app);
     this.#consoleRoutes(app);
     const rest = { deps: this.#deps, options: this.#options, cors: this.#cors };

@@ -188,7 +188,7 @@ describe('an application', () => {
   });
 
   it('sends only the hooks that it has', async () => {
-    rig.applications.update({ name: 'application app', restMethods: ['publishStream', 'ConnectionStatusEvent'] });
+    await rig.applications.update({ name: 'application app', restMethods: ['publishStream', 'ConnectionStatusEvent'] });
     const client = await rig.connect();
     client.established();
     (await client.publish(request())).ended('FAILED', 'x');
@@ -198,7 +198,7 @@ describe('an application', () => {
 
   it('that is removed refuses the clients that it has', async () => {
     const client = await rig.connect();
-    rig.applications.remove('application app');
+    await rig.applications.remove('application app');
     await expect(client.publish(request())).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
   });
 });

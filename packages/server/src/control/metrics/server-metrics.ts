@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ConnectionRegistry, SessionRegistry, StreamRegistry } from '../../core/index.ts';
+import type { HookTraffic } from '../control-deps.ts';
 import type { ProcessVitals } from '../process/process-vitals.ts';
+import { HookMetrics } from './hook-metrics.ts';
 import { gauge } from './metric.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 import type { PrometheusCounters } from './prometheus-counters.ts';
@@ -18,6 +20,7 @@ export interface ServerMetricsDeps {
   readonly connections: ConnectionRegistry;
   readonly counters: PrometheusCounters;
   readonly vitals: ProcessVitals;
+  readonly access?: HookTraffic | undefined;
   readonly version: string;
 }
 
@@ -26,11 +29,13 @@ export class ServerMetrics {
   readonly #deps: ServerMetricsDeps;
   readonly #registry = new Registry();
   readonly #sessions: SessionMetrics;
+  readonly #hooks: HookMetrics | undefined;
   #process: ProcessMetrics | undefined;
 
   constructor(deps: ServerMetricsDeps) {
     this.#deps = deps;
     this.#sessions = new SessionMetrics(deps, this.#registry);
+    this.#hooks = deps.access && new HookMetrics(deps.access, this.#registry);
   }
 
   get contentType(): string {
@@ -53,6 +58,7 @@ export class ServerMetrics {
   async render(): Promise<string> {
     this.#process?.refresh();
     this.#sessions.refresh();
+    this.#hooks?.refresh();
     return `${await this.#registry.metrics()}\n${streamMetrics(this.#deps.streams)}`;
   }
 

@@ -1,4 +1,5 @@
 import { EXPLAIN_METHODS } from '../explain/explain-method.ts';
+import { APP_METHODS } from '../hooks/app-methods.ts';
 import { CONNECTION_METHODS } from './connection-methods.ts';
 import { DATA_METHODS } from './data-methods.ts';
 import { HLS_METHODS } from './hls-methods.ts';
@@ -13,5 +14,6 @@ export const REST_METHODS: readonly RestMethod[] = [
   ...EXPLAIN_METHODS,
   ...DATA_METHODS,
   ...HLS_METHODS,
+  ...APP_METHODS,
   ...JOB_METHODS,
 ];

@@ -8,7 +8,7 @@ import { streamHealth } from './stream-health.ts';
 
 /** What the statistics page is made of. */
 export interface StatSources {
-  readonly deps: Pick<ControlDeps, 'streams' | 'sessions' | 'connections'>;
+  readonly deps: Pick<ControlDeps, 'streams' | 'sessions' | 'connections' | 'access'>;
   readonly vitals: ProcessVitals;
   readonly machine: Machine;
 }
@@ -28,7 +28,7 @@ export interface StatGroup {
  */
 export const STAT_GROUPS: readonly StatGroup[] = [
   { name: 'connections_stats', oldName: 'Connection', values: connections },
-  { name: 'port_stats', oldName: 'Port', values: () => PORTS },
+  { name: 'port_stats', oldName: 'Port', values: ports },
   { name: 'streams_stats', oldName: 'Stream', values: streams },
   { name: 'degraded_streams_stats', oldName: 'Degraded', values: degraded },
   { name: 'buffer_stats', oldName: 'Buffer', values: buffers },
@@ -48,11 +48,19 @@ const PORTS: StatValues = Object.fromEntries(
     'ports_wcs_agents_free',
     'ports_wcs_agents_busy',
     'ports_wcs_agents_quarantine',
-    'ports_rest_api_leased',
-    'ports_rest_api_available',
-    'ports_rest_api_pending',
   ].map((key) => [key, 0]),
 );
+
+/** Connections of hooks to back ends; there are no ports for media or agents. */
+function ports({ deps }: StatSources): StatValues {
+  const { leased, available, pending } = deps.access?.connections ?? { leased: 0, available: 0, pending: 0 };
+  return {
+    ...PORTS,
+    ports_rest_api_leased: leased,
+    ports_rest_api_available: available,
+    ports_rest_api_pending: pending,
+  };
+}
 
 const CALLS: StatValues = { calls: 0, calls_incoming: 0, calls_outgoing: 0, registered_users: 0 };
 

@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MediaServerError } from '../../../core/index.ts';
 import {
   ApplicationError,
@@ -47,30 +39,29 @@ export function readApplicationFile(file: string): readonly StoredApplication[] 
 
 /**
  * Writes what `change` makes of the file's applications, as one step: two programs that change it at once do not undo
- * each other, and a reader sees the old file or the new one. Blocks while another program writes.
+ * each other, and a reader sees the old file or the new one. Waits while another program writes.
  * @throws ApplicationError what `change` throws, or for two of one name or key; MediaServerError CONFIG_INVALID
  */
-export function changeApplicationFile(
+export async function changeApplicationFile(
   file: string,
   change: (applications: readonly StoredApplication[]) => readonly StoredApplication[],
-): readonly StoredApplication[] {
-  mkdirSync(dirname(file), { recursive: true });
+): Promise<readonly StoredApplication[]> {
   // The new file is the lock at the same time.
   const newFile = `${file}.new`;
-  const fd = openExclusively(newFile);
+  const handle = await openExclusively(newFile);
   try {
     const applications = change(readApplicationFile(file));
     checkDistinct(applications);
-    writeFileSync(fd, `${JSON.stringify({ applications }, undefined, 2)}\n`);
-    fsyncSync(fd);
-    renameSync(newFile, file);
-    syncFolder(dirname(file));
+    await handle.writeFile(`${JSON.stringify({ applications }, undefined, 2)}\n`);
+    await handle.sync();
+    await rename(newFile, file);
+    await syncFolder(dirname(file));
     return applications;
   } catch (error) {
-    rmSync(newFile, { force: true });
+    await rm(newFile, { force: true });
     throw error;
   } finally {
-    closeSync(fd);
+    await handle.close();
   }
 }
 
@@ -101,35 +92,31 @@ function checkDistinct(applications: readonly StoredApplication[]): void {
   }
 }
 
-function openExclusively(newFile: string): number {
+async function openExclusively(newFile: string): Promise<FileHandle> {
   const deadline = Date.now() + LOCK_WAIT_MS;
   for (;;) {
     try {
-      return openSync(newFile, 'wx', 0o600);
+      await mkdir(dirname(newFile), { recursive: true });
+      return await open(newFile, 'wx', 0o600);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw invalid(newFile, error);
-      if (ageMs(newFile) > STALE_LOCK_MS) rmSync(newFile, { force: true });
+      if ((await ageMs(newFile)) > STALE_LOCK_MS) await rm(newFile, { force: true });
       else if (Date.now() > deadline) throw invalid(newFile, new Error('another program is writing it; try again'));
-      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+      else await sleep(LOCK_POLL_MS);
     }
   }
 }
 
-function ageMs(file: string): number {
-  return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+async function ageMs(file: string): Promise<number> {
+  const found = await stat(file).catch(() => undefined);
+  return found === undefined ? 0 : Date.now() - found.mtimeMs;
 }
 
 /** So that the rename itself survives a power cut. Not every file system lets a folder be synced. */
-function syncFolder(folder: string): void {
-  let fd: number | undefined;
-  try {
-    fd = openSync(folder, 'r');
-    fsyncSync(fd);
-  } catch {
-    return;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
 }
 
 function invalid(file: string, cause: unknown): MediaServerError {

@@ -51,6 +51,11 @@ export class ApplicationStore {
     return [...this.#byKey.values()];
   }
 
+  /** The application of that name. */
+  named(name: string): StoredApplication | undefined {
+    return this.all().find((application) => application.name === name);
+  }
+
   /** Calls `listener` after each change. */
   onChange(listener: () => void): Disposable {
     this.#listeners.add(listener);
@@ -58,17 +63,17 @@ export class ApplicationStore {
   }
 
   /** Adds an application. @throws ApplicationError 400 for a value that can't be, 409 for a name or key in use */
-  add(application: NewApplication): StoredApplication {
+  async add(application: NewApplication): Promise<StoredApplication> {
     const added = readApplication(application);
-    this.#change((applications) => [...applications, added]);
+    await this.#change((applications) => [...applications, added]);
     return added;
   }
 
   /** Changes the application of that name. @throws ApplicationError */
-  update(change: ApplicationChange): StoredApplication {
+  async update(change: ApplicationChange): Promise<StoredApplication> {
     let changed: StoredApplication | undefined;
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-    this.#change((applications) => {
+    await this.#change((applications) => {
       const old = existing(applications, change.name);
       const updated = readApplication({ ...old, ...given });
       changed = updated;
@@ -79,15 +84,15 @@ export class ApplicationStore {
   }
 
   /** Removes the application of that name: clients that name it are refused from now on. @throws ApplicationError 404 */
-  remove(name: string): void {
-    this.#change((applications) => {
+  async remove(name: string): Promise<void> {
+    await this.#change((applications) => {
       const gone = existing(applications, name);
       return applications.filter((application) => application !== gone);
     });
   }
 
-  #change(change: (applications: readonly StoredApplication[]) => readonly StoredApplication[]): void {
-    this.#byKey = index(changeApplicationFile(this.#file, change));
+  async #change(change: (applications: readonly StoredApplication[]) => readonly StoredApplication[]): Promise<void> {
+    this.#byKey = index(await changeApplicationFile(this.#file, change));
     this.#changed();
   }
 

@@ -6,12 +6,12 @@ export type StoredApplication = Application & { readonly restPassword: string };
 /** Thrown for an application that can't be; the message names it and says what is wrong. */
 export class ApplicationError extends Error {
   /** 404: there is no such application. 409: another one has its name or key. 400: a value can't be. */
-  readonly status: 400 | 404 | 409;
+  readonly statusCode: 400 | 404 | 409;
 
-  constructor(status: 400 | 404 | 409, message: string) {
+  constructor(statusCode: 400 | 404 | 409, message: string) {
     super(message);
     this.name = 'ApplicationError';
-    this.status = status;
+    this.statusCode = statusCode;
   }
 }
 

@@ -39,7 +39,9 @@ export class AccessRig {
   readonly closed: string[] = [];
 
   static async start(options: Partial<HookOptions> = {}, gate?: AccessGate): Promise<AccessRig> {
-    return new AccessRig(await StrictBackEnd.start(), options, gate);
+    const rig = new AccessRig(await StrictBackEnd.start(), options, gate);
+    await rig.addApplication('app');
+    return rig;
   }
 
   private constructor(backEnd: StrictBackEnd, options: Partial<HookOptions>, gate: AccessGate | undefined) {
@@ -47,7 +49,6 @@ export class AccessRig {
     this.folder = mkdtempSync(join(tmpdir(), 'hooks-'));
     const log = this.#log();
     this.applications = new ApplicationStore({ file: join(this.folder, 'applications.json'), log, pollIntervalMs: 20 });
-    this.addApplication('app');
     this.access = new HookAccess({
       applications: this.applications,
       gate,
@@ -61,8 +62,8 @@ export class AccessRig {
     });
   }
 
-  addApplication(appKey: string, fields: Partial<NewApplication> = {}): void {
-    this.applications.add({ name: `application ${appKey}`, appKey, url: this.backEnd.url, ...fields });
+  async addApplication(appKey: string, fields: Partial<NewApplication> = {}): Promise<void> {
+    await this.applications.add({ name: `application ${appKey}`, appKey, url: this.backEnd.url, ...fields });
   }
 
   count(name: CounterName): number {
