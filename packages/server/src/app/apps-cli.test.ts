@@ -129,11 +129,11 @@ describe('sluice apps', () => {
   });
 
   it('is reached from the command line, with help', async () => {
-    let out = '';
-    const context = { env: {}, out: (text: string) => void (out += text), err: () => {} };
+    const lines: string[] = [];
+    const context = { env: {}, out: (text: string) => void lines.push(text), err: () => {} };
     expect(await runCli(['apps', '--help'], context)).toBe(0);
-    expect(out).toContain('Usage: sluice apps <command>');
+    expect(lines.join('')).toContain('Usage: sluice apps <command>');
     expect(await runCli(['--help'], context)).toBe(0);
-    expect(out).toContain('  apps          list and change applications');
+    expect(lines.join('')).toContain('  apps          list and change applications');
   });
 });
