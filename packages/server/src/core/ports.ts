@@ -39,6 +39,7 @@ export const COUNTERS = {
   hls_not_found: 'HLS requests answered with 404',
   hls_left_out_tracks: 'tracks left out of HLS because its container can not hold their codec',
   hls_refused: 'HLS requests answered with 415: nothing of the stream can be played by HLS',
+  hls_denied: 'HLS requests denied by a back end, a stream token or a list of addresses',
   hls_segments: 'HLS segments cut',
   derived_streams: 'streams derived from others for viewers that can not take those as they are',
   derived_left_out_tracks: 'tracks left out of derived streams because they can not be converted',

@@ -2,6 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HlsOptions } from './options.ts';
 import { parseRange } from './request.ts';
 
+const METHODS = 'GET, HEAD, OPTIONS';
+/** Headers of errors by their status: what a token has to do with it, and when to come again, seconds. */
+const OF_STATUS: Readonly<Record<number, readonly [string, string]>> = {
+  401: ['WWW-Authenticate', 'Bearer'],
+  405: ['Allow', METHODS],
+  429: ['Retry-After', '2'],
+  503: ['Retry-After', '2'],
+};
+
 /** Writes the server's answers, all with the headers that pages of other origins need. */
 export class Answerer {
   readonly #headers: readonly (readonly [string, string])[];
@@ -19,10 +28,10 @@ export class Answerer {
   /** Answers a CORS preflight (Fetch standard §3.2.2). */
   preflight(response: ServerResponse): void {
     this.#prepare(response);
-    setUnlessGiven(response, 'Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
+    setUnlessGiven(response, 'Access-Control-Allow-Methods', METHODS);
     setUnlessGiven(response, 'Access-Control-Allow-Headers', '*, Authorization, Range');
     setUnlessGiven(response, 'Access-Control-Max-Age', '86400');
-    response.writeHead(204, { Allow: 'GET, HEAD, OPTIONS' }).end();
+    response.writeHead(204, { Allow: METHODS }).end();
   }
 
   /** Answers with an error that tells in words what to do. Never cached for longer than a second. */
@@ -31,8 +40,8 @@ export class Answerer {
     const body = Buffer.from(JSON.stringify({ code: failure.code, message: failure.message }));
     this.#prepare(response);
     response.setHeader('Cache-Control', failure.status === 404 ? 'max-age=1' : 'no-store');
-    if (failure.status === 503) response.setHeader('Retry-After', '2');
-    if (failure.status === 405) response.setHeader('Allow', 'GET, HEAD, OPTIONS');
+    const [name, value] = OF_STATUS[failure.status] ?? [];
+    if (name !== undefined && value !== undefined) response.setHeader(name, value);
     // What follows a URL that is too long or a body that nobody reads is not worth parsing.
     if (failure.status === 405 || failure.status === 414) response.setHeader('Connection', 'close');
     response.setHeader('Content-Type', 'application/json; charset=utf-8');

@@ -15,7 +15,7 @@ import { type HlsOptions, resolveHlsOptions } from './options.ts';
 import type { HlsPackager } from './packager.ts';
 import { safeQuery } from './playlist.ts';
 import { type HlsTarget, parseTarget } from './request.ts';
-import { HlsViewers } from './viewers.ts';
+import { HlsViewers, type Visitor } from './viewers.ts';
 
 export interface HlsServerDeps extends Omit<ProtocolDeps, 'connections'> {
   readonly ticker: Ticker;
@@ -35,6 +35,7 @@ interface Exchange {
   readonly response: ServerResponse;
   /** Query as it came, without `?`. */
   readonly query: string;
+  readonly visitor: Visitor;
 }
 
 /** Serves live streams over HTTP Live Streaming (RFC 8216). Segments live in memory; nothing is written to disk. */
@@ -50,6 +51,8 @@ export class HlsServer {
   #tick: Disposable | undefined;
   #sweptMs = 0;
   #held = 0;
+  /** Requests whose viewers are being asked about. */
+  #asking = 0;
 
   constructor(deps: HlsServerDeps, options: Partial<HlsOptions> = {}) {
     this.#deps = deps;
@@ -143,15 +146,54 @@ export class HlsServer {
     if (target === 'malformed') this.#fail(response, 400, 'the path is not valid percent-encoded UTF-8');
     else if (target === undefined) {
       this.#notFound(response, 'play a stream at /<stream>/<stream>.m3u8 or /<stream>/index.m3u8');
-    } else this.#route(target, { request, response, query: mark < 0 ? '' : url.slice(mark + 1) });
+    } else {
+      const query = mark < 0 ? '' : url.slice(mark + 1);
+      const visitor = this.#viewers.recognize(request, target.streamName, query);
+      this.#admit(target, { request, response, query, visitor });
+    }
   }
 
-  #route(target: HlsTarget, exchange: Exchange): void {
-    const { request, response } = exchange;
-    if (this.#viewers.isBlocked(request, target.streamName, performance.now())) {
+  /** Answers once the viewer may watch; at once where that is known. */
+  #admit(target: HlsTarget, exchange: Exchange): void {
+    const { response, visitor } = exchange;
+    if (this.#viewers.isBlocked(visitor, performance.now())) {
       this.#fail(response, 403, 'the session was closed by the server');
       return;
     }
+    const question = this.#deps.access.view(visitor.introduction);
+    if (question === undefined) {
+      this.#route(target, exchange);
+      return;
+    }
+    let open = true;
+    this.#asking++;
+    question
+      .finally(() => {
+        open = false;
+        this.#asking--;
+      })
+      .then(
+        () => {
+          if (!response.destroyed && !response.headersSent) this.#route(target, exchange);
+        },
+        (error: unknown) => this.#deny(response, error),
+      )
+      .catch((error: unknown) => this.#failUnexpectedly(target, { response, error }));
+    if (this.#asking <= this.#options.maxHeldRequests) return;
+    // What is in the cache is answered before that, whatever others do.
+    setImmediate(() => {
+      if (open) this.#turnAway(exchange);
+    });
+  }
+
+  #turnAway({ request, response }: Exchange): void {
+    // It waits behind another answer on its connection, where answers could pile up without end.
+    if (response.socket === null) request.socket.destroy();
+    else this.#fail(response, 503, 'too many requests wait for an answer of the back end, try again');
+  }
+
+  #route(target: HlsTarget, exchange: Exchange): void {
+    const { response } = exchange;
     if (target.kind === 'segment' || target.kind === 'init') {
       this.#sendMedia(target, exchange);
       return;
@@ -160,15 +202,20 @@ export class HlsServer {
       if (error instanceof MediaServerError && error.status === 404) this.#notFound(response, error.message);
       else if (error instanceof MediaServerError) {
         this.#answer.fail(response, { status: error.status, code: error.code, message: error.message });
-      } else {
-        this.#deps.log.error({ error: String(error), stream: target.streamName }, 'hls request failed');
-        this.#fail(response, 500, 'the request failed, see the log of the server');
-      }
+      } else this.#failUnexpectedly(target, { response, error });
     });
   }
 
+  #failUnexpectedly(
+    { streamName }: HlsTarget,
+    { response, error }: { response: ServerResponse; error: unknown },
+  ): void {
+    this.#deps.log.error({ error: String(error), stream: streamName }, 'hls request failed');
+    this.#fail(response, 500, 'the request failed, see the log of the server');
+  }
+
   async #sendPlaylist(kind: 'media' | 'master', streamName: string, exchange: Exchange): Promise<void> {
-    const { request, response, query } = exchange;
+    const { response, query, visitor } = exchange;
     if (
       this.#held >= this.#options.maxHeldRequests &&
       this.#channels.find(streamName, performance.now())?.ready !== true
@@ -193,10 +240,10 @@ export class HlsServer {
     }
     const { stream, window } = packager;
     const nowMs = performance.now();
-    this.#viewers.visit({ request, stream, targetSeconds: window.targetSeconds, query, nowMs });
+    this.#viewers.visit({ visitor, stream, targetSeconds: window.targetSeconds, nowMs });
     const uriQuery = safeQuery(query);
     const text = kind === 'media' ? packager.mediaPlaylist(uriQuery) : packager.masterPlaylist(uriQuery);
-    this.#viewers.sent(request, streamName, this.#answer.playlist(response, text));
+    this.#viewers.sent(visitor, this.#answer.playlist(response, text));
   }
 
   /** Opens the packager and waits for its first segment, its end, the client's leaving or the time limit. */
@@ -228,7 +275,7 @@ export class HlsServer {
   }
 
   #sendMedia(target: HlsTarget & { readonly number: number }, exchange: Exchange): void {
-    const { request, response } = exchange;
+    const { request, response, visitor } = exchange;
     const { streamName, number } = target;
     const packager = this.#channels.find(streamName, performance.now());
     const isInit = target.kind === 'init';
@@ -241,7 +288,7 @@ export class HlsServer {
       return;
     }
     const type = this.#mediaType(isInit, packager.audioOnly);
-    this.#viewers.sent(request, streamName, this.#answer.media(request, response, { body, type }));
+    this.#viewers.sent(visitor, this.#answer.media(request, response, { body, type }));
   }
 
   #mediaType(isInit: boolean, audioOnly: boolean): string {
@@ -253,6 +300,15 @@ export class HlsServer {
   #notFound(response: ServerResponse, message: string): void {
     this.#deps.counters.count('hls_not_found');
     this.#answer.fail(response, { status: 404, code: 'STREAM_NOT_FOUND', message });
+  }
+
+  #deny(response: ServerResponse, error: unknown): void {
+    if (!(error instanceof MediaServerError)) throw error;
+    this.#deps.counters.count('hls_denied');
+    const { code, message } = error;
+    // WCS says 401 where its back end says 403 (functions-2 §H.5), and its players ask for a new token then.
+    const status = code === 'ACCESS_DENIED' ? 401 : error.status;
+    this.#answer.fail(response, { status, code, message });
   }
 
   #fail(response: ServerResponse, status: number, message: string): void {

@@ -1,13 +1,23 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { MediaSession, SessionDescription, SessionFacts, SessionRegistry, Stream } from '../../core/index.ts';
+import type {
+  MediaSession,
+  SessionDescription,
+  SessionFacts,
+  SessionRegistry,
+  Stream,
+  ViewerIntroduction,
+} from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
 
 /** A viewer whose session was closed is refused for this long. */
 const BLOCK_MS = 10_000;
-const MAX_CUSTOM_PARAMETERS = 16;
+const MAX_CUSTOM_PARAMETERS = 64;
+/** WCS's application key of viewers that name none. */
+const DEFAULT_APP_KEY = 'defaultApp';
 
 interface Viewer {
+  readonly introduction: ViewerIntroduction;
   readonly session: MediaSession;
   readonly registration: Disposable;
   stream: Stream;
@@ -17,13 +27,18 @@ interface Viewer {
   patienceMs: number;
 }
 
-/** What a playlist request tells of its viewer. */
+/** Whose request it is. */
+export interface Visitor {
+  /** Tells viewers apart. */
+  readonly key: string;
+  readonly introduction: ViewerIntroduction;
+}
+
+/** A playlist that is being sent. */
 export interface Visit {
-  readonly request: IncomingMessage;
+  readonly visitor: Visitor;
   readonly stream: Stream;
   readonly targetSeconds: number;
-  /** Query without `?`; becomes the session's custom parameters. */
-  readonly query: string;
   /** Monotonic milliseconds. */
   readonly nowMs: number;
 }
@@ -61,15 +76,39 @@ export class HlsViewers {
     return false;
   }
 
-  /** True while the request's viewer is refused because its session was closed. */
-  isBlocked(request: IncomingMessage, streamName: string, nowMs: number): boolean {
-    return this.#blocked.size > 0 && (this.#blocked.get(viewerKey(request, streamName)) ?? 0) > nowMs;
+  /**
+   * Whose request it is, with what that says of itself; the ids are those of its session if it has one already.
+   * @param query Of the request, without `?`: becomes the custom parameters.
+   */
+  recognize(request: IncomingMessage, streamName: string, query: string): Visitor {
+    const { socket } = request;
+    const key = viewerKey(request, streamName);
+    const known = this.#viewers.get(key)?.introduction;
+    const custom = query === '' ? NO_PARAMETERS : parametersOf(query);
+    return {
+      key,
+      introduction: {
+        sessionId: known?.sessionId ?? connectionName(socket),
+        mediaSessionId: known?.mediaSessionId ?? `${randomUUID()}-${streamName}-HLS`,
+        appKey: custom['appKey'] || DEFAULT_APP_KEY,
+        protocol: 'hls',
+        mediaProvider: 'HLS',
+        remoteAddress: plainAddress(socket.remoteAddress),
+        streamName,
+        custom,
+      },
+    };
+  }
+
+  /** True while the viewer is refused because its session was closed. */
+  isBlocked({ key }: Visitor, nowMs: number): boolean {
+    return this.#blocked.size > 0 && (this.#blocked.get(key) ?? 0) > nowMs;
   }
 
   /** Notes that a playlist is being sent; registers the viewer when it is a new one and there is room. */
   visit(visit: Visit): void {
-    const { request, stream, nowMs } = visit;
-    const key = viewerKey(request, stream.name);
+    const { visitor, stream, nowMs } = visit;
+    const { key } = visitor;
     const viewer = this.#viewers.get(key) ?? this.#add(key, visit);
     if (viewer === undefined) return;
     viewer.seenMs = nowMs;
@@ -80,9 +119,9 @@ export class HlsViewers {
     viewer.stream = stream;
   }
 
-  /** Adds sent bytes to the request's viewer, if it is known. */
-  sent(request: IncomingMessage, streamName: string, bytes: number): void {
-    const viewer = this.#viewers.get(viewerKey(request, streamName));
+  /** Adds sent bytes to the viewer, if it is known. */
+  sent({ key }: Visitor, bytes: number): void {
+    const viewer = this.#viewers.get(key);
     if (viewer !== undefined) viewer.bytesOut += bytes;
   }
 
@@ -101,7 +140,8 @@ export class HlsViewers {
   #add(key: string, visit: Visit): Viewer | undefined {
     if (this.#viewers.size >= this.#options.max) return undefined;
     const { stream, nowMs, targetSeconds } = visit;
-    const facts = sessionFacts(visit);
+    const { introduction } = visit.visitor;
+    const facts = sessionFacts(introduction);
     const describe = (): SessionDescription => ({ ...facts, bytesOut: this.#viewers.get(key)?.bytesOut ?? 0 });
     const { mediaSessionId } = facts;
     const explain = (): SessionFacts => {
@@ -110,7 +150,15 @@ export class HlsViewers {
     };
     const session: MediaSession = { mediaSessionId, describe, explain, close: () => this.#block(key, session) };
     const registration = this.#sessions.add(session);
-    const viewer = { session, registration, stream, bytesOut: 0, seenMs: nowMs, patienceMs: targetSeconds * 3000 };
+    const viewer = {
+      introduction,
+      session,
+      registration,
+      stream,
+      bytesOut: 0,
+      seenMs: nowMs,
+      patienceMs: targetSeconds * 3000,
+    };
     this.#viewers.set(key, viewer);
     stream.addViewers(1);
     return viewer;
@@ -139,25 +187,22 @@ function viewerKey(request: IncomingMessage, streamName: string): string {
   return `${request.socket.remoteAddress ?? ''} ${agent} ${streamName}`;
 }
 
-function sessionFacts(visit: Visit): Omit<SessionDescription, 'bytesOut'> {
-  const { socket } = visit.request;
-  const { name } = visit.stream;
+function sessionFacts(introduction: ViewerIntroduction): Omit<SessionDescription, 'bytesOut'> {
   return {
-    sessionId: connectionName(socket),
-    mediaSessionId: `${randomUUID()}-${name}-HLS`,
-    appKey: 'defaultApp',
-    protocol: 'hls',
-    mediaProvider: 'HLS',
+    ...introduction,
     mediaType: 'play',
-    streamName: name,
     status: 'PLAYING',
     createDate: Date.now(),
     transport: 'TCP',
-    remoteAddress: plainAddress(socket.remoteAddress),
     bytesIn: 0,
     packets: 0,
     queuedBytes: 0,
     drops: {},
-    custom: Object.fromEntries([...new URLSearchParams(visit.query)].slice(0, MAX_CUSTOM_PARAMETERS)),
   };
+}
+
+const NO_PARAMETERS: Readonly<Record<string, string>> = {};
+
+function parametersOf(query: string): Readonly<Record<string, string>> {
+  return Object.fromEntries([...new URLSearchParams(query)].slice(0, MAX_CUSTOM_PARAMETERS));
 }
