@@ -1,9 +1,10 @@
 import { formatBitrate } from './format.ts';
-import { type ColumnValues, type HistoryColumn, type HistorySamples, movingMean } from './history-samples.ts';
+import { type ColumnValues, type HistorySamples, movingMean } from './history-samples.ts';
 
 /** How one column is drawn. */
 export interface ChartSeries {
-  readonly column: HistoryColumn;
+  /** Name of a column of the history. */
+  readonly column: string;
   readonly label: string;
   /** Which of the theme's chart colours. */
   readonly colour: 1 | 2;
@@ -30,8 +31,15 @@ export interface ChartSpec {
   readonly leastTop: number;
 }
 
-/** All charts, the most telling first. */
-export const CHARTS: readonly ChartSpec[] = [
+/** A bit rate's values, ticks and axis. */
+export const BITRATE: Pick<ChartSpec, 'format' | 'tick' | 'leastTop'> = {
+  format: (value) => (value > 0 ? formatBitrate(value) : '0 kbit/s'),
+  tick: (value) => (value >= 1_000_000 ? `${value / 1_000_000} M` : value > 0 ? `${value / 1000} k` : '0'),
+  leastTop: 100_000,
+};
+
+/** All charts of a stream, the most telling first. */
+export const STREAM_CHARTS: readonly ChartSpec[] = [
   {
     id: 'bitrate',
     title: 'Bit rate',
@@ -40,9 +48,7 @@ export const CHARTS: readonly ChartSpec[] = [
       { column: 'videoBitsPerSecond', label: 'Video', colour: 1, shape: 'line', filled: true, smoothed: true },
       { column: 'audioBitsPerSecond', label: 'Audio', colour: 2, shape: 'line', filled: false, smoothed: true },
     ],
-    format: (value) => (value > 0 ? formatBitrate(value) : '0 kbit/s'),
-    tick: (value) => (value >= 1_000_000 ? `${value / 1_000_000} M` : value > 0 ? `${value / 1000} k` : '0'),
-    leastTop: 100_000,
+    ...BITRATE,
   },
   {
     id: 'fps',
@@ -77,7 +83,7 @@ export const CHARTS: readonly ChartSpec[] = [
   {
     id: 'drops',
     title: 'Drops',
-    about: 'Packets that did not go through in each second, of the publisher and all viewers',
+    about: 'Packets that were lost or left out in each second, of the publisher and all viewers',
     series: [{ column: 'drops', label: 'Packets', colour: 2, shape: 'bars', filled: true }],
     format: String,
     tick: String,
@@ -101,9 +107,9 @@ const USUAL_GOP_MS = 2000;
 
 /** What a series shows of the samples, in their order. */
 export function seriesValues({ column, smoothed }: ChartSeries, samples: HistorySamples): ColumnValues {
-  const values = samples.columns[column];
+  const values = samples.columns[column] ?? [];
   if (smoothed !== true) return values;
-  const gopMs = samples.columns.keyFrameIntervalMs.at(-1) ?? USUAL_GOP_MS;
+  const gopMs = samples.columns['keyFrameIntervalMs']?.at(-1) ?? USUAL_GOP_MS;
   return movingMean(values, Math.min(MAX_MEAN_SAMPLES, Math.max(1, Math.round(gopMs / 1000))));
 }
 
@@ -115,6 +121,7 @@ export function axisTop(max: number, leastTop: number): number {
   return step * magnitude;
 }
 
-function round(value: number, digits: number): string {
+/** With at most so many digits behind the point. */
+export function round(value: number, digits: number): string {
   return String(Number(value.toFixed(digits)));
 }

@@ -87,3 +87,20 @@ function channelName(channels: number): string {
   if (channels === 1) return ' mono';
   return channels === 2 ? ' stereo' : ` ${channels} channels`;
 }
+
+/** `1.5 GB`, `20 MB`, `300 kB`, `12 B`. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1000;
+  while (value >= 999.5 && units.length > 1) {
+    value /= 1000;
+    units.shift();
+  }
+  return `${value >= 100 ? Math.round(value) : Number(value.toFixed(1))} ${units[0]}`;
+}
+
+/** What is past since a time of the server's clock, as far as both clocks agree. */
+export function formatAge(sinceMs: number, nowMs: number): string {
+  return formatDuration((nowMs - sinceMs) / 1000);
+}

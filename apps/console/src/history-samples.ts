@@ -1,48 +1,40 @@
-import type { StreamHistoryBody } from '@sluice/contract';
-
-/** How much of a stream's past the page keeps and shows. */
+/** How much of the past the page keeps and shows. */
 export const WINDOW_MS = 300_000;
 
 /** A little more than one sample a second, for the gaps between publications. */
 const MAX_SAMPLES = 330;
 
-const COLUMNS = [
-  'videoBitsPerSecond',
-  'audioBitsPerSecond',
-  'framesPerSecond',
-  'drops',
-  'viewers',
-  'gopMs',
-  'keyFrameIntervalMs',
-  'longestGapMs',
-] as const satisfies readonly (keyof StreamHistoryBody)[];
-
-/** Name of one series of the history. */
-export type HistoryColumn = (typeof COLUMNS)[number];
+/** What the server tells of a history: columns of equal length beside what else it tells. */
+export interface HistoryBody {
+  /** A new value means another publication, session or start of the server. */
+  readonly startedMs: number;
+  /** Strictly ascending. */
+  readonly timesMs: readonly number[];
+}
 
 /** Values in the order of `timesMs`; null where nothing was published. */
 export type ColumnValues = readonly (number | null)[];
 
-/** The last minutes of a stream as columns of equal length, oldest first. Replaced as a whole, never changed. */
+/** The last minutes as columns of equal length, oldest first. Replaced as a whole, never changed. */
 export interface HistorySamples {
   /** Which publication the newest sample belongs to; 0 before the first. */
   readonly startedMs: number;
   readonly timesMs: readonly number[];
-  readonly columns: Readonly<Record<HistoryColumn, ColumnValues>>;
+  readonly columns: Readonly<Record<string, ColumnValues>>;
 }
 
 /** Before anything was told. */
 export const NO_SAMPLES: HistorySamples = {
   startedMs: 0,
   timesMs: [],
-  columns: columnsBy(() => []),
+  columns: {},
 };
 
 /**
  * What is known after an answer of the server: samples that are new are added, those older than {@link WINDOW_MS} are
  * dropped. Between two publications there is one sample without values, so that charts show a gap.
  */
-export function joinSamples(before: HistorySamples, body: StreamHistoryBody): HistorySamples {
+export function joinSamples(before: HistorySamples, body: HistoryBody): HistorySamples {
   const lastMs = before.timesMs.at(-1) ?? -1;
   const firstNew = body.timesMs.findIndex((timeMs) => timeMs > lastMs);
   if (firstNew < 0) return before;
@@ -54,8 +46,11 @@ export function joinSamples(before: HistorySamples, body: StreamHistoryBody): Hi
   return {
     startedMs: body.startedMs,
     timesMs: joined.slice(from),
-    columns: columnsBy((column) =>
-      [...before.columns[column], ...(gap ? [null] : []), ...valuesOf(body, column, firstNew)].slice(from),
+    columns: Object.fromEntries(
+      columnsOf(body).map(([column, values]) => {
+        const known = before.columns[column] ?? before.timesMs.map(() => null);
+        return [column, [...known, ...(gap ? [null] : []), ...values.slice(firstNew)].slice(from)];
+      }),
     ),
   };
 }
@@ -94,18 +89,24 @@ export function movingMean(values: ColumnValues, count: number): ColumnValues {
   return means;
 }
 
-function valuesOf(body: StreamHistoryBody, column: HistoryColumn, from: number): ColumnValues {
-  const values = body[column].slice(from);
-  // A key frame's distance of 0 says that no two were seen yet; it would pass for the least of all.
-  return column === 'keyFrameIntervalMs' ? values.map((value) => (value > 0 ? value : null)) : values;
+/** All columns of an answer but the times, by name. */
+function columnsOf(body: HistoryBody): readonly (readonly [name: string, values: ColumnValues])[] {
+  const columns: (readonly [string, ColumnValues])[] = [];
+  for (const [name, values] of Object.entries(body) as [string, unknown][]) {
+    if (name === 'timesMs' || !isColumn(values, body.timesMs.length)) continue;
+    // A key frame's distance of 0 says that no two were seen yet; it would pass for the least of all.
+    const known = name === 'keyFrameIntervalMs' ? values.map((value) => (value > 0 ? value : null)) : values;
+    columns.push([name, known]);
+  }
+  return columns;
+}
+
+function isColumn(values: unknown, length: number): values is number[] {
+  return Array.isArray(values) && values.length === length && typeof values[0] === 'number';
 }
 
 function firstKept(timesMs: readonly number[]): number {
   const oldestMs = (timesMs.at(-1) ?? 0) - WINDOW_MS;
   const byTime = timesMs.findIndex((timeMs) => timeMs >= oldestMs);
   return Math.max(byTime, timesMs.length - MAX_SAMPLES, 0);
-}
-
-function columnsBy(values: (column: HistoryColumn) => ColumnValues): Record<HistoryColumn, ColumnValues> {
-  return Object.fromEntries(COLUMNS.map((column) => [column, values(column)])) as Record<HistoryColumn, ColumnValues>;
 }

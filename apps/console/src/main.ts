@@ -5,6 +5,7 @@ import './style.css';
 import './details.css';
 import './charts.css';
 import './publish.css';
+import './views.css';
 import './phone.css';
 
 createApp(App).mount('#app');

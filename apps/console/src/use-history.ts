@@ -1,43 +1,52 @@
-import type { StreamHistoryBody } from '@sluice/contract';
 import { type Ref, ref, shallowRef } from 'vue';
-import { type HistorySamples, joinSamples, NO_SAMPLES } from './history-samples.ts';
-import { TIMEOUT_MS, usePolling } from './use-polling.ts';
+import { type HistoryBody, type HistorySamples, joinSamples, NO_SAMPLES } from './history-samples.ts';
+import { ask, ServerError } from './server-api.ts';
+import { usePolling } from './use-polling.ts';
 
 const INTERVAL_MS = 1000;
 const RETRY_MS = 2000;
 
-/** `loading` until the first answer, `stopped` while the stream is not live, `failed` while the server gives none. */
+/** `loading` until the first answer, `stopped` while there is no such thing, `failed` while the server answers nothing. */
 export type HistoryPhase = 'loading' | 'live' | 'stopped' | 'failed';
 
-/** How one stream went lately. */
-export interface HistoryFeed {
+/** How something went lately. */
+export interface HistoryFeed<Body> {
   readonly samples: Readonly<Ref<HistorySamples>>;
   readonly phase: Readonly<Ref<HistoryPhase>>;
+  /** The newest answer; kept when there is none any more. */
+  readonly body: Readonly<Ref<Body | undefined>>;
+  /** Asks at once. */
+  refresh(): void;
 }
 
-/** Asks every second for what is new in the history of the stream `name`, while the component is mounted. */
-export function useHistory(name: string): HistoryFeed {
+/** Asks every second for what is new in a history, while the component is mounted; `path` is without a query. */
+export function useHistory<Body extends HistoryBody>(path: string): HistoryFeed<Body> {
   const samples = shallowRef(NO_SAMPLES);
   const phase = ref<HistoryPhase>('loading');
+  const body = shallowRef<Body>();
 
-  usePolling(async () => {
+  const refresh = usePolling(async () => {
     try {
-      const body = await fetchHistory(name, samples.value.timesMs.at(-1) ?? 0);
-      if (body !== undefined) samples.value = joinSamples(samples.value, body);
-      phase.value = body === undefined ? 'stopped' : 'live';
+      const answer = await fetchHistory<Body>(`${path}?since=${samples.value.timesMs.at(-1) ?? 0}`);
+      if (answer !== undefined) {
+        samples.value = joinSamples(samples.value, answer);
+        body.value = answer;
+      }
+      phase.value = answer === undefined ? 'stopped' : 'live';
     } catch {
       phase.value = 'failed';
     }
     return phase.value === 'live' ? INTERVAL_MS : RETRY_MS;
   });
-  return { samples, phase };
+  return { samples, phase, body, refresh };
 }
 
-/** Undefined when the stream is not live. */
-async function fetchHistory(name: string, sinceMs: number): Promise<StreamHistoryBody | undefined> {
-  const path = `api/streams/${encodeURIComponent(name)}/history?since=${sinceMs}`;
-  const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (response.status === 404) return undefined;
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return (await response.json()) as StreamHistoryBody;
+/** Undefined when there is no such thing now. */
+async function fetchHistory<Body>(path: string): Promise<Body | undefined> {
+  try {
+    return await ask<Body>(path);
+  } catch (error) {
+    if (error instanceof ServerError && error.status === 404) return undefined;
+    throw error;
+  }
 }

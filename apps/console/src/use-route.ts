@@ -1,47 +1,88 @@
-import { onMounted, onUnmounted, type Ref, ref } from 'vue';
+import { onMounted, onUnmounted, type Ref, shallowRef } from 'vue';
 
-const STREAM_PREFIX = '#/streams/';
+/** Views that need nothing but their name. */
+const PLAIN_VIEWS = [
+  'publish',
+  'sessions',
+  'connections',
+  'server',
+  'explain',
+  'settings',
+  'log',
+  'api',
+  'applications',
+] as const;
 
-/** Link to a stream's own view; survives a reload and can be passed on. */
-export function streamLink(name: string): string {
-  return `${STREAM_PREFIX}${encodeURIComponent(name)}`;
-}
+type PlainView = (typeof PLAIN_VIEWS)[number];
+
+/** What the page's address asks for. */
+export type Route =
+  | { readonly view: 'streams' | PlainView; readonly text: string }
+  | { readonly view: 'stream'; readonly name: string }
+  | { readonly view: 'session'; readonly id: string }
+  | { readonly view: 'explain-stream'; readonly name: string }
+  | { readonly view: 'explain-session'; readonly id: string };
 
 /** Link to the page that publishes from the browser. */
 export const PUBLISH_LINK = '#/publish';
 
-/** True while the page's address asks for the page that publishes. */
-export function usePublishRoute(): Readonly<Ref<boolean>> {
-  const asked = ref(location.hash === PUBLISH_LINK);
-  const onChange = (): void => {
-    const before = asked.value;
-    asked.value = location.hash === PUBLISH_LINK;
-    if (asked.value !== before) window.scrollTo(0, 0);
-  };
-  onMounted(() => window.addEventListener('hashchange', onChange));
-  onUnmounted(() => window.removeEventListener('hashchange', onChange));
-  return asked;
+/** Link to a stream's own view; survives a reload and can be passed on. */
+export function streamLink(name: string): string {
+  return `#/streams/${encodeURIComponent(name)}`;
 }
 
-/** Name of the stream whose view the page's address asks for; undefined for the list of all. */
-export function useRoute(): Readonly<Ref<string | undefined>> {
-  const name = ref(streamOf(location.hash));
+/** Link to the view of one publication or playback. */
+export function sessionLink(mediaSessionId: string): string {
+  return `#/sessions/${encodeURIComponent(mediaSessionId)}`;
+}
+
+/** Link to the list of sessions that have a text in them. */
+export function sessionsLink(text: string): string {
+  return `#/sessions?text=${encodeURIComponent(text)}`;
+}
+
+/** Link to what the server finds out about a stream. */
+export function explainStreamLink(name: string): string {
+  return `#/explain/stream/${encodeURIComponent(name)}`;
+}
+
+/** Link to what the server finds out about a session, also one that is over. */
+export function explainSessionLink(mediaSessionId: string): string {
+  return `#/explain/session/${encodeURIComponent(mediaSessionId)}`;
+}
+
+/** What the page's address asks for, as long as the component is mounted. */
+export function useRoute(): Readonly<Ref<Route>> {
+  const route = shallowRef(readRoute(location.hash));
   const onChange = (): void => {
-    const before = name.value;
-    name.value = streamOf(location.hash);
+    const next = readRoute(location.hash);
+    if (JSON.stringify(next) === JSON.stringify(route.value)) return;
+    route.value = next;
     // Another view begins at its top, as another page would.
-    if (name.value !== before) window.scrollTo(0, 0);
+    window.scrollTo(0, 0);
   };
   onMounted(() => window.addEventListener('hashchange', onChange));
   onUnmounted(() => window.removeEventListener('hashchange', onChange));
-  return name;
+  return route;
 }
 
-function streamOf(hash: string): string | undefined {
-  if (!hash.startsWith(STREAM_PREFIX) || hash.length === STREAM_PREFIX.length) return undefined;
+/** The route that a hash means; the list of streams for all that is none. */
+export function readRoute(hash: string): Route {
+  const [path = '', query = ''] = hash.split('?', 2);
+  const [, view = '', first = '', second = ''] = path.split('/').map(decoded);
+  const text = new URLSearchParams(query).get('text') ?? '';
+  if (view === 'streams' && first !== '') return { view: 'stream', name: first };
+  if (view === 'sessions' && first !== '') return { view: 'session', id: first };
+  if (view === 'explain' && first === 'stream' && second !== '') return { view: 'explain-stream', name: second };
+  if (view === 'explain' && first === 'session' && second !== '') return { view: 'explain-session', id: second };
+  const plain = PLAIN_VIEWS.find((name) => name === view);
+  return { view: plain ?? 'streams', text };
+}
+
+function decoded(part: string): string {
   try {
-    return decodeURIComponent(hash.slice(STREAM_PREFIX.length));
+    return decodeURIComponent(part);
   } catch {
-    return undefined;
+    return '';
   }
 }
