@@ -29,6 +29,8 @@ export interface ChartSpec {
   readonly tick: (value: number) => string;
   /** The axis reaches at least to this value, so that noise near zero stays small. */
   readonly leastTop: number;
+  /** The axis never reaches beyond this value. */
+  readonly mostTop?: number;
 }
 
 /** A bit rate's values, ticks and axis. */

@@ -76,7 +76,7 @@ export class LiveChart {
   #top(plot: uPlot): number {
     const columns = plot.data.slice(1) as (number | null)[][];
     const max = Math.max(0, ...columns.map((values) => extent(values)?.max ?? 0));
-    return axisTop(max, this.#spec.leastTop);
+    return Math.min(axisTop(max, this.#spec.leastTop), this.#spec.mostTop ?? Number.POSITIVE_INFINITY);
   }
 
   #timeAxis(): uPlot.Axis {

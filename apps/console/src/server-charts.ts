@@ -30,6 +30,7 @@ export const SERVER_CHARTS: readonly ChartSpec[] = [
     format: (value) => `${round(value, 0)} %`,
     tick: (value) => `${value} %`,
     leastTop: 20,
+    mostTop: 100,
   },
   {
     id: 'server-memory',

@@ -1,13 +1,6 @@
+import type { SessionBody } from '@sluice/contract';
 import { onMounted, type Ref, ref } from 'vue';
 import { ask, loggedOut } from './server-api.ts';
-
-/** Who uses the page, as `GET /api/session` tells it. */
-interface LoginState {
-  /** Empty or null for somebody who needs no name. */
-  readonly user?: string | null;
-  /** True when the server answers nothing before somebody has logged in. */
-  readonly needed?: boolean;
-}
 
 /** Who is logged in at this page. */
 export interface Session {
@@ -24,9 +17,9 @@ export function useSession(): Session {
 
   async function reload(): Promise<void> {
     try {
-      const state = await ask<LoginState>('api/session');
+      const state = await ask<SessionBody>('api/session');
       user.value = state.user ?? '';
-      if (state.needed === true) loggedOut();
+      if (state.needed && state.user === null) loggedOut();
     } catch {
       // The next request tells whether one may ask.
     }
