@@ -1,5 +1,4 @@
-import type { SessionBody } from '@sluice/contract';
-import { onMounted, type Ref, ref } from 'vue';
+import { type Ref, ref } from 'vue';
 import { ask, loggedOut } from './server-api.ts';
 
 /** Who is logged in at this page. */
@@ -17,7 +16,7 @@ export function useSession(): Session {
 
   async function reload(): Promise<void> {
     try {
-      const state = await ask<SessionBody>('api/session');
+      const state = await ask<{ user: string | null; needed: boolean }>('api/session');
       user.value = state.user ?? '';
       if (state.needed && state.user === null) loggedOut();
     } catch {
@@ -32,6 +31,5 @@ export function useSession(): Session {
     loggedOut();
   }
 
-  onMounted(reload);
   return { user, reload, logOut };
 }
