@@ -151,7 +151,12 @@ export class ControlServer {
       logger: false,
       bodyLimit: BODY_LIMIT_BYTES,
       requestTimeout: requestTimeoutMs,
-      http: { connectionsCheckingInterval: requestTimeoutMs / TIMEOUT_CHECKS },
+      // What Fastify sets of it later does not hold for headers.
+      http: {
+        requestTimeout: requestTimeoutMs,
+        headersTimeout: requestTimeoutMs,
+        connectionsCheckingInterval: requestTimeoutMs / TIMEOUT_CHECKS,
+      },
       forceCloseConnections: true,
       routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
       frameworkErrors: (error, request, reply) => {

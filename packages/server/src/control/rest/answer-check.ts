@@ -1,3 +1,4 @@
+import { ErrorBody } from '@sluice/contract';
 import type { FastifyInstance } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -10,11 +11,8 @@ export function checkAnswers(app: FastifyInstance): void {
   const checks = new Map<object, ReturnType<typeof Compile>>();
   app.addHook('preSerialization', async (request, reply, payload) => {
     const schemas = request.routeOptions.schema?.response as Record<string, TSchema> | undefined;
-    const schema = schemas?.[reply.statusCode] ?? schemas?.[`${String(reply.statusCode).slice(0, 1)}xx`];
-    if (schema === undefined) {
-      if (reply.statusCode < 400) throw new Error(`${request.url} answers ${reply.statusCode} without a schema`);
-      return payload;
-    }
+    const schema = reply.statusCode >= 400 ? ErrorBody : schemas?.[reply.statusCode];
+    if (schema === undefined) throw new Error(`${request.url} answers ${reply.statusCode} without a schema`);
     const check = checks.get(schema) ?? Compile(closed(schema));
     checks.set(schema, check);
     // As it would be in JSON, where fields that are undefined are absent.

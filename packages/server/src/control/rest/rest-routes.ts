@@ -1,4 +1,4 @@
-import { ErrorBody, JobAccepted } from '@sluice/contract';
+import { JobAccepted } from '@sluice/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -67,12 +67,21 @@ function readBodies(app: FastifyInstance): void {
     parseRestBody(body),
   );
   app.setValidatorCompiler<TSchema>(({ schema }) => {
-    const check = Compile(schema);
+    const check = checkOf(schema);
     return (value: unknown) => {
       if (check.Check(value)) return { value };
       return { error: new BadBodyError(schemaMessage(check.Errors(value) as unknown as SchemaFinding[])) };
     };
   });
+}
+
+const CHECKS = new WeakMap<TSchema, ReturnType<typeof Compile>>();
+
+/** The compiled check of a schema, which several routes share. */
+function checkOf(schema: TSchema): ReturnType<typeof Compile> {
+  const check = CHECKS.get(schema) ?? Compile(schema);
+  CHECKS.set(schema, check);
+  return check;
 }
 
 type Run = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -84,7 +93,8 @@ interface Route {
 }
 
 function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
-  const response: Record<string, unknown> = { '4xx': ErrorBody, '5xx': ErrorBody };
+  // Errors are written without a compiled schema: all come from one function, and compiling takes time at start.
+  const response: Record<string, unknown> = {};
   if (method.answer !== undefined) response['200'] = method.answer;
   if (url.startsWith('/v3') && method.onlyV3 !== true) response['202'] = JobAccepted;
   app.route({
@@ -98,7 +108,7 @@ function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
     handler: run,
   });
   // Clients use GET where they have no parameters (rest-api.md §1.1); a body that comes with it does not count.
-  const check = Compile(method.request);
+  const check = checkOf(method.request);
   app.route({
     method: 'GET',
     url,

@@ -121,7 +121,11 @@ export class ControlFixture {
   }
 
   /** Registers a connection; closing it takes it away. */
-  addConnection(sessionId: string, fields: Partial<ConnectionDescription> = {}): ConnectionDescription {
+  addConnection(
+    sessionId: string,
+    fields: Partial<ConnectionDescription> = {},
+    can: Pick<ClientConnection, 'sendData' | 'setLogLevel'> = {},
+  ): ConnectionDescription {
     const description: ConnectionDescription = {
       sessionId,
       appKey: 'flashStreamingApp',
@@ -139,6 +143,7 @@ export class ControlFixture {
       ...fields,
     };
     const connection: ClientConnection = {
+      ...can,
       sessionId,
       describe: () => description,
       close: (reason) => {
