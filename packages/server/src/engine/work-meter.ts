@@ -27,10 +27,14 @@ export class WorkMeter {
   /** Undefined where nothing is known, or was told for too long. */
   read(nowMs: number): { readonly cpuShare: number | undefined; readonly msPerFrame: number | undefined } {
     if (this.#toldMs === 0 || nowMs - this.#toldMs > WINDOW_MS) return { cpuShare: undefined, msPerFrame: undefined };
-    return { cpuShare: this.#share, msPerFrame: this.#msPerFrame };
+    return { cpuShare: rounded(this.#share, 1000), msPerFrame: rounded(this.#msPerFrame, 100) };
   }
 }
 
 function smoothed(before: number | undefined, value: number): number {
   return before === undefined ? value : before + (value - before) * WEIGHT;
+}
+
+function rounded(value: number | undefined, steps: number): number | undefined {
+  return value === undefined ? undefined : Math.round(value * steps) / steps;
 }

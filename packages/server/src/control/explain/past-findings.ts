@@ -17,8 +17,12 @@ export function pastFindings(session: ExplainSession, facts: ExplainFacts, asked
   return drafts.map(({ severity, text, ...draft }) => {
     const mild = errorCode === 'client_left' ? 'warning' : severity;
     const weight = asked || agoMs <= RECENT_MS ? mild : 'info';
-    return { ...draft, severity: weight, text: `${seconds(agoMs)} ago: ${text}`, session };
+    return { ...draft, severity: weight, text: `${text} ${when(agoMs)}`, session };
   });
+}
+
+function when(agoMs: number): string {
+  return agoMs < 1000 ? 'That was just now.' : `That was ${seconds(agoMs)} ago.`;
 }
 
 function failure(session: ExplainSession): Draft[] {

@@ -24,14 +24,17 @@ function withoutEchoes(stream: readonly SessionDraft[], sessions: readonly Sessi
 }
 
 function allWell({ name, stream, sessions, sessionsOmitted }: ExplainFacts): Draft {
-  const viewers = sessions.filter(({ mediaType }) => mediaType === 'play').length + sessionsOmitted;
+  const players = sessions.filter(({ mediaType }) => mediaType === 'play');
+  const coming = players.filter(({ status }) => status === 'PENDING').length;
+  const viewers = players.length - coming + sessionsOmitted;
   const has = [
     stream?.video === null || stream?.video === undefined ? '' : 'picture',
     stream?.audio === null || stream?.audio === undefined ? '' : 'sound',
   ].filter((kind) => kind !== '');
   const what = has.length === 0 ? 'nothing yet' : has.join(' and ');
   const who = viewers === 0 ? 'nobody watches' : viewers === 1 ? 'one viewer gets it' : `${viewers} viewers get it`;
-  const text = `Nothing is wrong that the server can see: "${name}" has ${what}, and ${who}.`;
+  const others = coming === 0 ? '' : `; ${coming} more ${coming === 1 ? 'is' : 'are'} about to connect`;
+  const text = `Nothing is wrong that the server can see: "${name}" has ${what}, and ${who}${others}.`;
   const advice =
     'If somebody sees nothing all the same, look at the player: is it muted, hidden, or does it wait for a click?';
   return { code: 'ALL_WELL', severity: 'info', text, advice };

@@ -75,3 +75,17 @@ describe('an FLV viewer of a stream with VP8 and Opus', () => {
     expect(viewer.header).toEqual({ video: false, audio: true });
   });
 });
+
+describe('what is told of an FLV viewer', () => {
+  it('is what it gets, by which conversion, and what it did not ask for', async () => {
+    const viewer = await fixture.view('/flv/cam.flv?audio=0');
+    await vi.waitFor(() => expect(viewer.tags.length).toBeGreaterThan(5));
+    const [session] = [...fixture.hub.sessions.all()];
+    const facts = session?.explain?.();
+    expect(facts?.tcp).toMatchObject({ queuedBytes: 0, secure: false, blockedMs: 0 });
+    expect(facts?.media).toMatchObject([
+      { kind: 'video', delivery: 'converted', codec: 'h264', conversion: { from: 'vp8', to: 'h264' } },
+      { kind: 'audio', delivery: 'absent', reason: 'the viewer asked for it to be left out' },
+    ]);
+  });
+});

@@ -51,6 +51,19 @@ describe('a stream of codecs that HLS does not carry', () => {
     expect(converter.running.map(({ target }) => target).sort()).toEqual(['aac', 'h264']);
   });
 
+  test('has its segments and its conversions told of each viewer', async () => {
+    feed(stream, { fromMs: 0, toMs: 9000, video: H264, audio: OPUS });
+    await get('test.m3u8');
+    const [session] = [...hub.sessions.all()];
+    const facts = session?.explain?.();
+    expect(facts?.tcp).toMatchObject({ segments: 4, targetSeconds: 2 });
+    expect(facts?.tcp?.lastRequestAgeMs).toBeLessThan(5000);
+    expect(facts?.media).toMatchObject([
+      { kind: 'video', delivery: 'as_is', codec: 'h264' },
+      { kind: 'audio', delivery: 'converted', codec: 'aac', conversion: { from: 'opus', to: 'aac' } },
+    ]);
+  });
+
   test('keeps what can be carried; its segments begin with all that the stream keeps, picture and sound together', async () => {
     feed(stream, { fromMs: 0, toMs: 9000, video: H264, audio: OPUS });
     const playlist = (await get('test.m3u8')).text;

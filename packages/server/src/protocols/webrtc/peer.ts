@@ -55,6 +55,8 @@ export class Peer implements TransportPeer, RtpSink {
   #sender: SrtpSender | undefined;
   #receiver: SrtpReceiver | undefined;
   #closed = false;
+  /** What was so when it ended by itself. */
+  #last: PeerFacts | undefined;
 
   constructor(options: PeerOptions, deps: PeerDeps) {
     this.#options = options;
@@ -74,8 +76,9 @@ export class Peer implements TransportPeer, RtpSink {
     return this.#sender !== undefined;
   }
 
-  /** What it knows of the connection, for people. Before `close`, if the addresses are to be in it. */
+  /** What it knows of the connection, for people; of one that ended by itself, what was so then. */
   explain(nowMs: number): PeerFacts {
+    if (this.#last !== undefined) return this.#last;
     return peerFacts({
       nowMs,
       createdMs: this.#createdMs,
@@ -202,6 +205,7 @@ export class Peer implements TransportPeer, RtpSink {
 
   #end(reason: PeerEndReason, detail: string): void {
     if (this.#closed) return;
+    this.#last = this.explain(performance.now());
     this.close();
     this.#deps.onEnded(reason, detail);
   }

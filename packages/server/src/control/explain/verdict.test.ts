@@ -1,0 +1,431 @@
+import type {
+  ExplainConversion,
+  ExplainFindingCode,
+  ExplainMedia,
+  ExplainSession,
+  ExplainStream,
+  ExplainWebRtc,
+} from '@sluice/contract';
+import { describe, expect, test } from 'vitest';
+import type { ExplainFacts } from './finding.ts';
+import { verdictOf } from './verdict.ts';
+
+const NOW_MS = 1_800_000_000_000;
+
+type Video = NonNullable<ExplainStream['video']>;
+type Audio = NonNullable<ExplainStream['audio']>;
+
+function video(fields: Partial<Video> = {}): Video {
+  return {
+    ...{ codec: 'h264', bitrateBps: 2_000_000, muted: false, width: 1280, height: 720, fps: 25, keyFrames: 10 },
+    ...{ keyFrameIntervalMs: 2000, hasBFrames: false, keyFramesOnRequest: false },
+    ...{ lastPacketAgeMs: 30, lastKeyFrameAgeMs: 800, ...fields },
+  };
+}
+
+function audio(fields: Partial<Audio> = {}): Audio {
+  return {
+    ...{ codec: 'aac', bitrateBps: 128_000, muted: false, sampleRate: 48_000, channels: 2, lastPacketAgeMs: 20 },
+    ...fields,
+  };
+}
+
+function stream(fields: Partial<ExplainStream> = {}): ExplainStream {
+  return {
+    publisher: { protocol: 'rtmp', remoteAddress: '203.0.113.7', sinceMs: NOW_MS - 60_000 },
+    ...{ uptimeSeconds: 60, viewers: 1, video: video(), audio: audio(), longestGapMs: 50, avOffsetMs: 0 },
+    ...{ conversions: [], hints: [], ...fields },
+  };
+}
+
+function webRtc(fields: { ice?: object; dtls?: object; srtp?: object; roundTripMs?: number } = {}): ExplainWebRtc {
+  return {
+    ice: {
+      ...{ state: 'connected', serverCandidates: ['198.51.100.4:31001'], clientCandidates: [], pairs: [] },
+      ...{ unauthentic: 0, replayed: 0, refused: 0, tooMany: 0, restarts: 0 },
+      ...{ firstCheckAfterMs: 40, consentAgeMs: 900, ...fields.ice },
+    },
+    dtls: { state: 'connected', role: 'server', discardedRecords: 0, ...fields.dtls },
+    srtp: { malformed: 0, unauthentic: 0, replayed: 0, ...fields.srtp },
+    roundTripMs: fields.roundTripMs ?? 20,
+  };
+}
+
+/** A peer that no check has come from. */
+function unreached(ice: object = {}): ExplainWebRtc {
+  const { firstCheckAfterMs: _first, consentAgeMs: _last, ...rest } = webRtc().ice;
+  return { ...webRtc({ dtls: { state: 'waiting' } }), ice: { ...rest, state: 'waiting', ...ice } };
+}
+
+function media(kind: 'video' | 'audio', fields: Partial<ExplainMedia> = {}): ExplainMedia {
+  return { kind, delivery: 'as_is', ...fields };
+}
+
+function session(fields: Partial<ExplainSession> = {}): ExplainSession {
+  return {
+    ...{ mediaSessionId: 'p1', sessionId: '/203.0.113.9:50000/198.51.100.4:8080', streamName: 'room' },
+    ...{ protocol: 'webrtc', mediaType: 'play', status: 'PLAYING', remoteAddress: '203.0.113.9' },
+    ...{ sinceMs: NOW_MS - 10_000, drops: {}, media: [media('video'), media('audio')], ...fields },
+  };
+}
+
+function past(fields: Partial<ExplainSession> = {}): ExplainSession {
+  return session({ mediaSessionId: 'gone', status: 'FAILED', endedMs: NOW_MS - 5000, ...fields });
+}
+
+function facts(fields: Partial<ExplainFacts> = {}): ExplainFacts {
+  return {
+    ...{ atMs: NOW_MS, name: 'room', live: true, stream: stream(), sessions: [], sessionsOmitted: 0, past: [] },
+    ...fields,
+  };
+}
+
+/** Facts of a stream with one player. */
+function withPlayer(fields: Partial<ExplainSession>, streamFields: Partial<ExplainStream> = {}): ExplainFacts {
+  return facts({ sessions: [session({ webrtc: webRtc(), ...fields })], stream: stream(streamFields) });
+}
+
+function notLive(fields: Partial<ExplainFacts> = {}): ExplainFacts {
+  const { stream: _none, ...rest } = facts();
+  return { ...rest, live: false, ...fields };
+}
+
+const AAC_TO_OPUS: ExplainConversion = {
+  kind: 'audio',
+  ...{ from: 'aac', to: 'opus', sinceMs: NOW_MS, users: 1, worker: 4711 },
+  ...{ cpuShare: 0.012, msPerFrame: 0.4, queued: 0, dropped: 0, damaged: 0 },
+};
+
+type Expected = readonly [ExplainFindingCode, 'error' | 'warning' | 'info', ...RegExp[]];
+
+/** What is so, and all that is found, each with what its text and advice say. */
+const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] = [
+  ['a stream that goes well', facts(), [['ALL_WELL', 'info', /picture and sound, and nobody watches/]]],
+  ['one viewer who gets it', withPlayer({}), [['ALL_WELL', 'info', /one viewer gets it/]]],
+  [
+    'viewers that are about to connect',
+    facts({ sessions: [session({ status: 'PENDING', webrtc: unreached(), sinceMs: NOW_MS - 100 })] }),
+    [['ALL_WELL', 'info', /nobody watches; 1 more is about to connect/]],
+  ],
+  ['a name that nobody publishes', notLive(), [['NOT_LIVE', 'error', /Nobody publishes it/, /very same name/]]],
+  [
+    'a publication that ended',
+    notLive({ past: [past({ mediaType: 'publish', status: 'UNPUBLISHED', lastError: 'peer left' })] }),
+    [['NOT_LIVE', 'error', /ended 5 s ago: peer left/]],
+  ],
+  [
+    'viewers whose publisher has gone',
+    facts({ live: false, stream: stream({ publisher: null }) }),
+    [['WAITS_FOR_PUBLISHER', 'error', /has gone/, /publisher_reconnect_wait/]],
+  ],
+  [
+    'a publisher that has sent nothing',
+    facts({ stream: stream({ video: null, audio: null }) }),
+    [['NO_MEDIA_FROM_PUBLISHER', 'error', /neither picture nor sound/, /camera/]],
+  ],
+  [
+    'a publisher that has only just come',
+    facts({ stream: stream({ video: null, audio: null, uptimeSeconds: 1 }) }),
+    [['ALL_WELL', 'info', /has nothing yet/]],
+  ],
+  [
+    'a publisher that has ceased to send, not said again by the hints',
+    facts({
+      stream: stream({
+        video: video({ lastPacketAgeMs: 9000 }),
+        audio: audio({ lastPacketAgeMs: 8000 }),
+        hints: [{ code: 'VIDEO_MISSING', severity: 'warning', text: 'none' }],
+      }),
+    }),
+    [['NO_MEDIA_FROM_PUBLISHER', 'error', /for 8 s, although/]],
+  ],
+  [
+    'a WebRTC publisher that was never reached: nothing else is to be said of its silence',
+    facts({
+      stream: stream({ video: null, audio: null }),
+      sessions: [session({ mediaType: 'publish', status: 'PENDING', webrtc: unreached() })],
+    }),
+    [['NO_ICE', 'error', /the publisher’s connectivity checks/]],
+  ],
+  [
+    'a muted microphone',
+    facts({ stream: stream({ audio: audio({ muted: true }) }) }),
+    [['MUTED', 'warning', /muted its sound/, /microphone/]],
+  ],
+  [
+    'hints to the publisher',
+    facts({ stream: stream({ hints: [{ code: 'B_FRAMES', severity: 'warning', text: 'B-frames: turn them off.' }] }) }),
+    [['B_FRAMES', 'warning', /turn them off/]],
+  ],
+  [
+    'loss on the way here',
+    facts({
+      sessions: [
+        session({
+          mediaType: 'publish',
+          webrtc: webRtc(),
+          media: [media('video', { lossFraction: 0.08, recovered: 12, nacks: 40 })],
+        }),
+      ],
+    }),
+    [['PUBLISHER_LOSS', 'warning', /8 % of the packets .*12 others came again/, /bitrate/]],
+  ],
+  [
+    'checks that never came',
+    withPlayer({ webrtc: unreached() }),
+    [['NO_ICE', 'error', /In 10 s none of the viewer’s .* UDP port 31001/, /firewall.*set ip=/]],
+  ],
+  [
+    'checks that never came from elsewhere, to a server that told private addresses',
+    withPlayer({ webrtc: unreached({ serverCandidates: ['10.0.0.4:31001', '[fd00::4]:31001'] }) }),
+    [['NO_ICE', 'error', /31001/, /private addresses only: set ip=/]],
+  ],
+  [
+    'checks that have not come in the first second',
+    withPlayer({ webrtc: unreached(), status: 'PENDING', sinceMs: NOW_MS - 900 }),
+    [['ALL_WELL', 'info', /about to connect/]],
+  ],
+  [
+    'checks with another password',
+    withPlayer({ webrtc: unreached({ unauthentic: 9 }) }),
+    [['ICE_REFUSED', 'error', /9 connectivity checks .* another password/, /no old or edited SDP/]],
+  ],
+  [
+    'checks that stopped',
+    withPlayer({
+      webrtc: webRtc({
+        ice: {
+          consentAgeMs: 14_000,
+          pairs: [
+            {
+              ...{ remoteAddress: '203.0.113.9', remotePort: 5004, checks: 3, lastCheckAgeMs: 14_000 },
+              ...{ selected: true, nominated: true },
+            },
+          ],
+        },
+      }),
+    }),
+    [['ICE_LOST', 'error', /14 s ago.*203\.0\.113\.9:5004/, /restart ICE/]],
+  ],
+  [
+    'a handshake that does not end',
+    withPlayer({ webrtc: webRtc({ dtls: { state: 'handshake', discardedRecords: 2 } }) }),
+    [['NO_DTLS', 'error', /not agreed on after 10 s; the server is the DTLS server\. 2 records/, /MTU/]],
+  ],
+  [
+    'packets that can not be decrypted',
+    withPlayer({ webrtc: webRtc({ srtp: { unauthentic: 40 } }) }),
+    [['SRTP_ERRORS', 'warning', /40 packets/]],
+  ],
+  [
+    'a long way',
+    withPlayer({ webrtc: webRtc({ roundTripMs: 700 }) }),
+    [['LONG_ROUND_TRIP', 'warning', /0\.7 s to the client and back/]],
+  ],
+  [
+    'a wait for a key frame',
+    withPlayer(
+      { media: [media('video', { waitsForKeyFrame: true })] },
+      { video: video({ lastKeyFrameAgeMs: 12_000, keyFrameIntervalMs: 30_000 }) },
+    ),
+    [['WAITS_FOR_KEY_FRAME', 'error', /came 12 s ago, they are 30 s apart/, /2 s \(OBS/]],
+  ],
+  [
+    'a wait for a key frame of a source that can be asked',
+    withPlayer({ media: [media('video', { waitsForKeyFrame: true })] }, { video: video({ keyFramesOnRequest: true }) }),
+    [['WAITS_FOR_KEY_FRAME', 'error', /waits for a key frame/, /was asked for one/]],
+  ],
+  [
+    'sound that is converted: all is well',
+    withPlayer({ media: [media('audio', { delivery: 'converted', codec: 'opus', conversion: AAC_TO_OPUS })] }),
+    [
+      ['ALL_WELL', 'info'],
+      ['CODEC_CONVERTED', 'info', /from AAC to Opus .*process 4711, 1\.2 % of a core, 0\.4 ms/, /sends Opus/],
+    ],
+  ],
+  [
+    'a conversion that does not keep up',
+    facts({ stream: stream({ conversions: [{ ...AAC_TO_OPUS, cpuShare: 0.97, queued: 60 }] }) }),
+    [['CONVERSION_SLOW', 'warning', /97 % of a processor core busy and 60 packets wait/]],
+  ],
+  [
+    'a picture that can not be sent',
+    withPlayer({
+      media: [
+        media('video', {
+          delivery: 'left_out',
+          offered: ['VP8', 'VP9/0'],
+          refused: [{ codec: 'H.265', reason: 'not_offered', text: 'the stream has H.265, which it does not offer' }],
+        }),
+      ],
+    }),
+    [['VIDEO_LEFT_OUT', 'error', /no picture: the stream has H\.265.*It offers VP8 and VP9\/0\./, /Publish H\.264/]],
+  ],
+  [
+    'sound that can not be sent',
+    withPlayer({ media: [media('audio', { delivery: 'left_out', reason: 'workers keep dying of it' })] }),
+    [['AUDIO_LEFT_OUT', 'error', /no sound: workers keep dying/, /Opus/]],
+  ],
+  [
+    'loss on the way to a viewer',
+    withPlayer({ media: [media('video', { lossFraction: 0.05, nacks: 30, resent: 28 })] }),
+    [['LOSS', 'warning', /5 % of the packets of its picture are lost; it asked for 30 again and was sent 28/]],
+  ],
+  [
+    'much loss on the way to a viewer',
+    withPlayer({ media: [media('video', { lossFraction: 0.3 })] }),
+    [['LOSS', 'error', /30 %/]],
+  ],
+  [
+    'a viewer that does not read',
+    withPlayer({ protocol: 'rtmp', drops: { slow_viewer: 12 }, tcp: { queuedBytes: 9000, blockedMs: 3000 } }),
+    [['SLOW_VIEWER', 'warning', /nothing for 3 s, 9000 bytes wait for it and 12 packets were skipped/]],
+  ],
+  [
+    'a viewer that has paused is not slow',
+    withPlayer({ protocol: 'rtmp', tcp: { queuedBytes: 0, paused: true, behindMs: 60_000 } }),
+    [
+      ['ALL_WELL', 'info'],
+      ['PAUSED', 'info'],
+    ],
+  ],
+  [
+    'HLS without a segment',
+    withPlayer({ protocol: 'hls', tcp: { queuedBytes: 0, segments: 0 } }),
+    [['HLS_NOT_READY', 'warning', /segments end at key frames/]],
+  ],
+  [
+    'a stream that HLS can not carry',
+    withPlayer({ protocol: 'hls', tcp: { queuedBytes: 0, segments: 0, refusal: 'its picture is Sorenson' } }),
+    [['HLS_NOT_READY', 'error', /its picture is Sorenson/]],
+  ],
+  [
+    'a viewer that was refused a moment ago',
+    facts({
+      past: [
+        past({
+          errorCode: 'NO_COMMON_CODECS',
+          endedMs: NOW_MS,
+          media: [
+            media('video', {
+              delivery: 'pending',
+              offered: ['VP8'],
+              refused: [{ codec: 'VP8', reason: 'disabled', text: 'VP8 is turned off' }],
+            }),
+          ],
+        }),
+      ],
+    }),
+    [
+      [
+        'NO_COMMON_CODECS',
+        'error',
+        /VP8 is turned off\. It offered VP8\. That was just now/,
+        /codecs_exclude_streaming/,
+      ],
+    ],
+  ],
+  [
+    'a viewer that only the settings keep out',
+    facts({ past: [past({ errorCode: 'TRANSCODING_DISABLED', lastError: 'conversions are off' })] }),
+    [['TRANSCODING_DISABLED', 'error', /conversions are off/, /transcoding_disabled=false/]],
+  ],
+  [
+    'a viewer that was never reached, five seconds ago',
+    facts({ past: [past({ errorCode: 'ice_timeout', sinceMs: NOW_MS - 20_000, webrtc: unreached() })] }),
+    [['NO_ICE', 'error', /In 15 s none .*That was 5 s ago/]],
+  ],
+  [
+    'a failure of ten minutes ago is no trouble any more',
+    facts({ past: [past({ errorCode: 'ice_timeout', endedMs: NOW_MS - 600_000, webrtc: unreached() })] }),
+    [
+      ['ALL_WELL', 'info'],
+      ['NO_ICE', 'info', /That was 600 s ago/],
+    ],
+  ],
+  [
+    'a forged certificate',
+    facts({
+      past: [past({ errorCode: 'dtls_fingerprint', lastError: 'x', webrtc: webRtc({ dtls: { state: 'closed' } }) })],
+    }),
+    [['NO_DTLS', 'error', /encryption/, /certificate is not the one/]],
+  ],
+  [
+    'a client that gave up by itself',
+    facts({ past: [past({ errorCode: 'client_left', lastError: 'the client ended it' })] }),
+    [['FAILED', 'warning', /A playback by webrtc from 203\.0\.113\.9 failed: the client ended it \(client_left\)/]],
+  ],
+  [
+    'a name that somebody asked for too early',
+    notLive({ past: [past({ errorCode: 'STREAM_NOT_FOUND', lastError: 'there is no stream "room"' })] }),
+    [
+      ['NOT_LIVE', 'error'],
+      ['FAILED', 'error', /there is no stream/, /Publish the stream first/],
+    ],
+  ],
+];
+
+describe('the verdict on', () => {
+  test.each(CASES)('%s', (_what, given, expected) => {
+    const verdict = verdictOf(given);
+    expect(verdict.map(({ code, severity }) => [code, severity])).toEqual(
+      expected.map(([code, severity]) => [code, severity]),
+    );
+    for (const [i, [, , text = /./, advice = /(?:)/]] of expected.entries()) {
+      expect(verdict[i]?.text).toMatch(text);
+      expect(verdict[i]?.advice).toMatch(advice);
+    }
+  });
+});
+
+describe('the verdict', () => {
+  test('puts errors before warnings, and causes before what follows from them', () => {
+    const verdict = verdictOf(
+      facts({
+        stream: stream({
+          audio: audio({ muted: true }),
+          hints: [{ code: 'KEY_FRAME_INTERVAL_LONG', severity: 'warning', text: 'long' }],
+        }),
+        sessions: [
+          session({ mediaSessionId: 'a', webrtc: webRtc(), media: [media('audio', { delivery: 'left_out' })] }),
+          session({ mediaSessionId: 'b', webrtc: unreached() }),
+        ],
+      }),
+    );
+    expect(verdict.map(({ code }) => code)).toEqual(['NO_ICE', 'AUDIO_LEFT_OUT', 'MUTED', 'KEY_FRAME_INTERVAL_LONG']);
+  });
+
+  test('tells what is so with many sessions once, with the ids of ten', () => {
+    const sessions = Array.from({ length: 14 }, (_, i) =>
+      session({ mediaSessionId: `p${i}`, webrtc: webRtc(), media: [media('video', { lossFraction: 0.1 })] }),
+    );
+    const verdict = verdictOf(facts({ sessions }));
+    expect(verdict).toHaveLength(1);
+    expect(verdict[0]).toMatchObject({ code: 'LOSS', sessions: 14, mediaSessionIds: expect.arrayContaining(['p9']) });
+    expect(verdict[0]?.mediaSessionIds).toHaveLength(10);
+    expect(verdict[0]?.text).toContain('13 other sessions');
+  });
+
+  test('says of a session that was asked for that it has ended, and does not call that well', () => {
+    const ended = past({ status: 'STOPPED', lastError: 'stopped by the client' });
+    expect(verdictOf(facts({ past: [ended] }), 'gone')).toMatchObject([
+      { code: 'ENDED', severity: 'info', text: expect.stringContaining('stopped by the client') },
+    ]);
+    expect(verdictOf(facts({ past: [ended] })).map(({ code }) => code)).toEqual(['ALL_WELL']);
+  });
+
+  test('of a session that was asked for, takes a failure seriously however long ago', () => {
+    const old = past({ errorCode: 'terminated', lastError: 'by the operator', endedMs: NOW_MS - 3_600_000 });
+    expect(verdictOf(facts({ past: [old] }), 'gone')[0]).toMatchObject({ code: 'FAILED', severity: 'error' });
+  });
+
+  test('has a bound', () => {
+    const sessions = Array.from({ length: 50 }, (_, i) =>
+      session({
+        mediaSessionId: `p${i}`,
+        webrtc: unreached({ serverCandidates: [`198.51.100.4:${i + 1}`] }),
+      }),
+    );
+    expect(verdictOf(facts({ sessions }))).toHaveLength(30);
+  });
+});
