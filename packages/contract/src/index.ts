@@ -1,3 +1,4 @@
+export * from './auth/login.ts';
 export * from './connection-object.ts';
 export * from './console/index.ts';
 export * from './error-body.ts';

@@ -10,6 +10,7 @@ import type {
   StreamRegistry,
 } from '../core/index.ts';
 import type { HttpMount } from '../io/index.ts';
+import type { UserStore } from './auth/users.ts';
 import type { StreamHistory } from './console/stream-history.ts';
 import type { ApplicationStore } from './hooks/applications/application-store.ts';
 import type { PrometheusCounters } from './metrics/prometheus-counters.ts';
@@ -63,6 +64,8 @@ export interface ControlDeps {
    * what is still open half a second after `close` was called is cut off.
    */
   readonly mounts?: readonly HttpMount[] | undefined;
+  /** Who may log in; absent: nobody. */
+  readonly users?: UserStore | undefined;
   /** Settings in force, without secrets, for the console; absent: it has no such page. */
   readonly settingsView?: (() => SettingsBody) | undefined;
   /** Absent where no log is kept. */

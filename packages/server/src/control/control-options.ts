@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { MediaServerError } from '../core/index.ts';
 import type { TlsIdentity } from '../io/index.ts';
+import type { DisableRestAuth } from './auth/rest-guard.ts';
 
 /** Settings of the control server, named as in flashphoner.properties. */
 export interface ControlOptions {
@@ -10,6 +11,10 @@ export interface ControlOptions {
   readonly port: number;
   /** The same by HTTPS, at `https.port` of the same address; 0 takes any free port. Default: off. */
   readonly https?: { readonly port: number; readonly identity: TlsIdentity } | undefined;
+  /** `disable_rest_auth`: who needs no password. Default `auto`. */
+  readonly disableRestAuth: DisableRestAuth;
+  /** `http_max_connections`, of each of the two ports. Default 20 000. */
+  readonly maxConnections: number;
   /** `rest_access_control_allow_origin`. Default `*`. */
   readonly allowOrigin: string;
   /** `rest_access_control_allow_headers`. Default `content-type,x-requested-with`. */
@@ -36,6 +41,8 @@ export interface ControlOptions {
 export const DEFAULT_CONTROL_OPTIONS: ControlOptions = Object.freeze({
   host: '0.0.0.0',
   port: 8081,
+  disableRestAuth: 'auto',
+  maxConnections: 20_000,
   allowOrigin: '*',
   allowHeaders: 'content-type,x-requested-with',
   allowMethods: 'POST',

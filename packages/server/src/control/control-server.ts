@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { HealthBody } from '@sluice/contract';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { RateLimiter, type TlsIdentity } from '../io/index.ts';
+import { RestGuard } from './auth/rest-guard.ts';
+import { NO_USERS } from './auth/users.ts';
 import { consoleFiles } from './console/console-files.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { ServerSamples } from './console/server-samples.ts';
@@ -16,6 +18,7 @@ import { ServerMetrics } from './metrics/server-metrics.ts';
 import { MountedProtocols } from './mounted-protocols.ts';
 import { Machine } from './process/machine-facts.ts';
 import { ProcessVitals } from './process/process-vitals.ts';
+import { requestLimits } from './request-limits.ts';
 import { RestError } from './rest/rest-error.ts';
 import { restRoutes } from './rest/rest-routes.ts';
 import { SecureListener } from './secure-listener.ts';
@@ -24,8 +27,6 @@ import { describeOnce } from './stream-details.ts';
 import { handleUpgrades } from './upgrades.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
-/** How often slow requests are looked for, of the time that they have. */
-const TIMEOUT_CHECKS = 6;
 /** Mounted protocols have this long to end their connections before these are cut off. */
 const MOUNTS_GRACE_MS = 500;
 /** Of a stream name of 1024 characters, each percent-encoded in up to nine. */
@@ -45,6 +46,7 @@ export class ControlServer {
   readonly #histories: StreamHistories;
   readonly #sessionSamples = new SessionSamples();
   readonly #serverSamples = new ServerSamples();
+  readonly #guard: RestGuard;
   readonly #errorLog = new RateLimiter(5);
   #app: FastifyInstance | undefined;
   #secure: SecureListener | undefined;
@@ -61,6 +63,8 @@ export class ControlServer {
     };
     this.#options = Object.freeze({ ...options });
     this.#cors = corsHeaders(options);
+    const { log, counters, users = NO_USERS } = deps;
+    this.#guard = new RestGuard({ disableRestAuth: options.disableRestAuth, users, log, counters, cors: this.#cors });
     this.#metrics = new ServerMetrics({ ...deps, vitals: this.#vitals });
     this.#histories = new StreamHistories(deps.streams, deps.sessions);
     this.#mounts = new MountedProtocols(deps.mounts ?? [], deps.log);
@@ -96,6 +100,8 @@ export class ControlServer {
     this.#histories.start();
     this.#serverSamples.start();
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
+    this.#guard.guard(app);
+    this.#guard.routes(app);
     statRoute(app, { deps: this.#deps, vitals: this.#vitals, machine: new Machine() }, this.#cors);
     echoApp(app);
     this.#infoRoutes(app);
@@ -146,17 +152,14 @@ export class ControlServer {
   }
 
   #createApp(): FastifyInstance {
-    const { requestTimeoutMs } = this.#options;
+    const { requestTimeoutMs, maxConnections } = this.#options;
+    const limits = requestLimits(requestTimeoutMs);
     const app = Fastify({
       logger: false,
       bodyLimit: BODY_LIMIT_BYTES,
-      requestTimeout: requestTimeoutMs,
+      requestTimeout: limits.requestTimeout,
       // What Fastify sets of it later does not hold for headers.
-      http: {
-        requestTimeout: requestTimeoutMs,
-        headersTimeout: requestTimeoutMs,
-        connectionsCheckingInterval: requestTimeoutMs / TIMEOUT_CHECKS,
-      },
+      http: limits,
       forceCloseConnections: true,
       routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
       frameworkErrors: (error, request, reply) => {
@@ -172,6 +175,7 @@ export class ControlServer {
       return this.#mounts.released(MOUNTS_GRACE_MS);
     });
     app.addHook('onClose', () => this.#secure?.close());
+    app.server.maxConnections = maxConnections;
     handleUpgrades(app.server, this.#mounts);
     app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     app.setNotFoundHandler((request, reply) =>
@@ -222,9 +226,11 @@ export class ControlServer {
   }
 
   async #listenSecurely(app: FastifyInstance): Promise<void> {
-    const { host, https, requestTimeoutMs } = this.#options;
+    const { host, https, requestTimeoutMs, maxConnections } = this.#options;
     if (https === undefined) return;
-    const secure = new SecureListener({ ...https, host, requestTimeoutMs }, app.routing);
+    const limits = requestLimits(requestTimeoutMs);
+    const secure = new SecureListener({ ...https, host, limits }, app.routing);
+    secure.server.maxConnections = maxConnections;
     secure.server.on('clientError', (error, socket) => this.#answerMalformed(error, socket));
     handleUpgrades(secure.server, this.#mounts);
     try {

@@ -1,4 +1,6 @@
 export { Gatekeeper, type GatekeeperOptions, type GateQuestion } from './auth/gatekeeper.ts';
+export { Users } from './auth/users.ts';
+export { USERS_FILE } from './auth/users-file.ts';
 export type { ControlDeps, ControlPorts, RecentLog } from './control-deps.ts';
 export { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
 export { ControlServer } from './control-server.ts';

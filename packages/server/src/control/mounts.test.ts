@@ -136,7 +136,7 @@ describe('upgrades that nobody takes', () => {
     await fixture.start({ mounts: [new EchoMount()] });
     const head = [
       'POST /rest-api/stream/find_all HTTP/1.1',
-      'host: x',
+      'host: localhost',
       'connection: Upgrade, HTTP2-Settings',
       'upgrade: h2c',
       'http2-settings: AAMAAABkAARAAAAAAAIAAAAA',
@@ -155,7 +155,7 @@ describe('upgrades that nobody takes', () => {
   it('are answered when their body comes in parts', async () => {
     await fixture.start();
     const answer = exchange(
-      'POST /rest-api/x HTTP/1.1\r\nhost: x\r\nconnection: close, Upgrade\r\nupgrade: h2c\r\ncontent-length: 4\r\n\r\n{',
+      'POST /rest-api/x HTTP/1.1\r\nhost: localhost\r\nconnection: close, Upgrade\r\nupgrade: h2c\r\ncontent-length: 4\r\n\r\n{',
     );
     await new Promise((resolve) => sockets[0]?.on('connect', resolve));
     await new Promise(setImmediate);

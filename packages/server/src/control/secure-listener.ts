@@ -4,13 +4,14 @@ import { createSecureContext } from 'node:tls';
 import type { TlsIdentity } from '../io/index.ts';
 import { listenError } from './listen-error.ts';
 import { OpenSockets } from './open-sockets.ts';
+import type { RequestLimits } from './request-limits.ts';
 
 export interface SecureListenerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   readonly identity: TlsIdentity;
-  readonly requestTimeoutMs: number;
+  readonly limits: RequestLimits;
 }
 
 /** Time for the TLS handshake. */
@@ -25,8 +26,8 @@ export class SecureListener {
   #closed: Promise<void> | undefined;
 
   constructor(options: SecureListenerOptions, handler: RequestListener) {
-    const { identity, requestTimeoutMs: requestTimeout } = options;
-    this.server = createServer({ ...identity, requestTimeout, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, handler);
+    const { identity, limits } = options;
+    this.server = createServer({ ...identity, ...limits, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, handler);
     this.#options = options;
     this.#sockets = new OpenSockets(this.server);
   }

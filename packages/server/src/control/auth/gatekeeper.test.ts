@@ -5,7 +5,7 @@ import { SignJWT } from 'jose';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Gatekeeper, type GatekeeperOptions, type GateQuestion } from './gatekeeper.ts';
 import { makeStreamToken, type StreamTokenOptions } from './stream-tokens.ts';
-import { Witness } from './testing/silent-deps.ts';
+import { Witness } from './testing/witness.ts';
 
 const SECRET = 'a secret of thirty-two bytes, or more';
 const SOON = (): number => Math.floor(Date.now() / 1000) + 60;
