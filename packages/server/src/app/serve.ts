@@ -22,7 +22,7 @@ export async function serve(start: StartOptions, options: ServeOptions): Promise
     setTimeout(() => process.exit(1), 1000).unref();
     throw error;
   });
-  options.out(renderUrls(options.version, server.urls));
+  options.out(renderUrls(options.version, server.urls, server.notes));
   start.log.info({ signal: await stopped }, 'stopping');
   await server.close();
   start.log.info({}, 'stopped');
@@ -30,11 +30,12 @@ export async function serve(start: StartOptions, options: ServeOptions): Promise
   process.exit(0);
 }
 
-/** The table of URLs that a start prints. */
-export function renderUrls(version: string, urls: RunningServer['urls']): string {
+/** The table of URLs that a start prints, and lines below it. */
+export function renderUrls(version: string, urls: RunningServer['urls'], notes: readonly string[] = []): string {
   const width = Math.max(0, ...urls.map(({ what }) => what.length));
   const rows = urls.map(({ what, url }) => `  ${what.padEnd(width)}  ${url}`);
-  return `\nSluice ${version} is running\n\n${rows.join('\n')}\n\nPress Ctrl+C to stop.\n\n`;
+  const below = notes.length === 0 ? '' : `${notes.map((note) => `  ${note}`).join('\n')}\n\n`;
+  return `\nSluice ${version} is running\n\n${rows.join('\n')}\n\n${below}Press Ctrl+C to stop.\n\n`;
 }
 
 /** Resolves at the first signal; a later one, or a close that takes too long, ends the process with code 1. */

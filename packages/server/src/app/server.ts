@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SettingsBody } from '@sluice/contract';
 import {
@@ -9,6 +9,8 @@ import {
   DEFAULT_CONTROL_OPTIONS,
   PrometheusCounters,
   SignallingServer,
+  USERS_FILE,
+  Users,
 } from '../control/index.ts';
 import {
   Adaptations,
@@ -26,6 +28,7 @@ import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { makeAccess } from './access.ts';
+import { accessNotes } from './access-notes.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
@@ -52,6 +55,8 @@ export interface StartOptions {
 export interface RunningServer {
   /** Addresses to tell a person, in the order of their use. */
   readonly urls: readonly { readonly what: string; readonly url: string }[];
+  /** Further lines for that person alone, maybe with a password: never for the log. */
+  readonly notes: readonly string[];
   /** Ends everything in order: listeners, sessions, publishers. Idempotent. */
   close(): Promise<void>;
 }
@@ -92,7 +97,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   };
   const parts: Part[] = [];
   let servers: Awaited<ReturnType<typeof makeServers>>;
+  let notes: readonly string[];
   try {
+    await hub.users.start();
     servers = await makeServers(options, hub, vod);
     // WebRTC before those who ask it for answers.
     for (const part of Object.values(servers) as (Part | undefined)[]) {
@@ -101,6 +108,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await part.start?.();
     }
     if (options.demo) await startDemo(vod, log);
+    // Last, because a start that fails would take the password along.
+    notes = servers.control === undefined ? [] : await accessNotes(settings, hub);
   } catch (error) {
     await release(parts);
     throw error;
@@ -109,6 +118,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   let closing: Promise<void> | undefined;
   return {
     urls: serverUrls(settings, options.demo ? DEMO_STREAM : 'NAME', portsOf(servers)),
+    notes,
     close: () => {
       closing ??= (async () => {
         sampling[Symbol.dispose]();
@@ -137,6 +147,7 @@ function makeHub({ settings, dataDir, log }: StartOptions) {
     connections: new ConnectionRegistry(),
     endings,
     ...controls,
+    users: new Users(join(dataDir, USERS_FILE), log),
     adaptations: new Adaptations({ converter: engine, log, counters }),
     engine,
     log,
@@ -233,6 +244,8 @@ function makeControl(
     allowOrigin: settings.rest_access_control_allow_origin,
     allowHeaders: settings.rest_access_control_allow_headers,
     allowMethods: settings.rest_access_control_allow_methods,
+    disableRestAuth: settings.disable_rest_auth,
+    maxConnections: settings.http_max_connections,
     accessControlHeaders: settings.rest_access_control_headers || undefined,
     terminateAllEnabled: settings.rest_terminate_all_enabled,
     jobs: {

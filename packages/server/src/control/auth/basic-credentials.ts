@@ -1,7 +1,7 @@
 import type { Credentials } from './password-check.ts';
+import { MAX_PASSWORD_LENGTH } from './password-hash.ts';
 
-export const MAX_NAME_LENGTH = 64;
-export const MAX_PASSWORD_LENGTH = 256;
+const MAX_NAME_LENGTH = 64;
 
 // Longer than the longest name and password, each character in four bytes, in base64.
 const MAX_HEADER_LENGTH = 2048;

@@ -42,6 +42,17 @@ export function isPasswordHash(text: string): boolean {
   return parseHash(text) !== undefined;
 }
 
+export const MIN_PASSWORD_LENGTH = 8;
+export const MAX_PASSWORD_LENGTH = 256;
+
+/** Why nobody should have that password, in words that follow its name; undefined when it is all right. */
+export function passwordFault(password: string): string | undefined {
+  if (password.length < MIN_PASSWORD_LENGTH) return `has less than ${MIN_PASSWORD_LENGTH} characters`;
+  if (password.length > MAX_PASSWORD_LENGTH) return `has more than ${MAX_PASSWORD_LENGTH} characters`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: HTTP Basic can't carry them (RFC 7617 §2).
+  return /[\u0000-\u001f\u007f]/.test(password) ? 'has control characters' : undefined;
+}
+
 /** A password that can't be guessed (100 bits) and can be typed: `k7m2p-x9fqa-h3bnd-w8kzt`. */
 export function randomPassword(): string {
   const group = (): string => Array.from({ length: 5 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');

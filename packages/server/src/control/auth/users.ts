@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
-import type { Log } from '../../core/index.ts';
+import { type Log, MediaServerError } from '../../core/index.ts';
 import { RateLimiter } from '../../io/index.ts';
-import { hashPassword, randomPassword } from './password-hash.ts';
+import { hashPassword, passwordFault, randomPassword } from './password-hash.ts';
 import { createUsers, readUsers, type StoredUser } from './users-file.ts';
 
 /** Who may log in. */
@@ -14,6 +14,8 @@ export interface UserStore {
 export const NO_USERS: UserStore = { find: async () => undefined };
 
 export const FIRST_USER = 'admin';
+
+const NO_FILE = 'none';
 
 /** The users in a file, which others may change at any time: the command line does. */
 export class Users implements UserStore {
@@ -30,20 +32,33 @@ export class Users implements UserStore {
   }
 
   /**
-   * Reads the file, or makes it with the user `admin`, who has `adminPassword` or else one that is made up.
-   * @returns the password that was made up; nobody can find it out later
+   * Reads the file, if there is one.
    * @throws MediaServerError CONFIG_INVALID for a file that can't be used
    */
-  async start(adminPassword: string): Promise<string | undefined> {
-    const made = adminPassword === '' ? randomPassword() : undefined;
-    const users = await readUsers(this.#file);
-    const created =
-      users === undefined &&
-      (await createUsers(this.#file, [
-        { name: FIRST_USER, passwordHash: await hashPassword(made ?? adminPassword), active: true },
-      ]));
+  start(): Promise<void> {
+    return this.#load();
+  }
+
+  /**
+   * Makes the file if there is none, with the user `admin`, who has `adminPassword` or else one that is made up.
+   * @returns the password that was made up; nobody can find it out later
+   * @throws MediaServerError CONFIG_INVALID when the password or the folder can't be used
+   */
+  async makeFirst(adminPassword: string): Promise<string | undefined> {
+    const fault = adminPassword === '' ? undefined : passwordFault(adminPassword);
+    if (fault !== undefined) throw new MediaServerError('CONFIG_INVALID', `admin_password ${fault}`);
+    if ((await this.#currentVersion()) !== NO_FILE) return undefined;
+    const password = adminPassword || randomPassword();
+    const passwordHash = await hashPassword(password);
+    let created: boolean;
+    try {
+      created = await createUsers(this.#file, [{ name: FIRST_USER, passwordHash, active: true }]);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new MediaServerError('CONFIG_INVALID', `can't write the file of the users: ${why}`, { cause });
+    }
     await this.#load();
-    return created ? made : undefined;
+    return created && adminPassword === '' ? password : undefined;
   }
 
   async find(name: string): Promise<StoredUser | undefined> {
@@ -79,7 +94,7 @@ export class Users implements UserStore {
       return `${ino} ${mtimeNs} ${size}`;
     } catch (error) {
       // A file that is gone has no users.
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'none';
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return NO_FILE;
       throw error;
     }
   }
