@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 const WAITING = [
   'demo',
   'flv',
+  'hooks',
   'in-buffer',
   'rtmp-changes',
   'rtmp-clocks',
