@@ -239,6 +239,22 @@ describe("the console's views", () => {
     await expect.poll(() => method.getByRole('alert').textContent(), PATIENT).toContain('not JSON');
   });
 
+  it('add, change and remove applications', async () => {
+    await visit('#/applications');
+    await page.getByTestId('application-key').fill('shop');
+    await page.getByTestId('application-new-url').fill('http://127.0.0.1:9/one');
+    await page.getByTestId('application-add').click();
+    const shop = page.locator('[data-testid=application][data-key=shop]');
+    await expect.poll(() => shop.textContent(), PATIENT).toContain('http://127.0.0.1:9/one');
+    await shop.getByTestId('application-edit').click();
+    await shop.getByTestId('application-url').fill('http://127.0.0.1:9/two');
+    await shop.getByTestId('application-save').click();
+    await expect.poll(() => shop.textContent(), PATIENT).toContain('http://127.0.0.1:9/two');
+    await shop.getByTestId('application-remove').click();
+    await page.getByTestId('confirm-yes').click();
+    await expect.poll(() => shop.count(), PATIENT).toBe(0);
+  });
+
   it('are all as wide as a phone, and reached by its menu', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     const tooWide: string[] = [];
