@@ -329,10 +329,11 @@ describe("the console's readers of answers", () => {
       responses: { 200: { description: 'found' } },
     };
     const components = { schemas: { Name: { type: 'string', description: 'of a stream' } } };
-    const methods = apiMethods({ paths: { '/find': { get: {}, post } }, components });
+    const paths = { '/api/find': { get: {}, post }, '/api/v3/find': { post } };
+    const methods = apiMethods({ paths, components });
     expect(methods).toEqual([
       {
-        ...{ verb: 'POST', path: '/find', summary: 'Finds.', about: '', example: '{\n  "name": ""\n}' },
+        ...{ verb: 'POST', path: '/api/find', summary: 'Finds.', about: '', example: '{\n  "name": ""\n}' },
         fields: [{ name: 'name', type: 'string', required: true, about: 'of a stream' }],
         answers: [['200', 'found']],
       },

@@ -17,7 +17,7 @@ const CHROMIUM_ARGS = [
   '--disable-sync',
   '--disable-quic',
 ];
-const PATIENT = { timeout: 30_000, interval: 250 };
+const PATIENT = { timeout: 30_000, interval: 100 };
 
 let server: TestServer;
 let browser: Browser;
@@ -78,7 +78,7 @@ async function expectPlaying(page: Page): Promise<void> {
   // Twice, for a player jumps once to what is live.
   for (let round = 0; round < 2; round++) {
     const before = await currentTime(page);
-    await expect.poll(() => currentTime(page), PATIENT).toBeGreaterThan(before + 2);
+    await expect.poll(() => currentTime(page), PATIENT).toBeGreaterThan(before + 1);
   }
 }
 

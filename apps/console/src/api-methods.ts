@@ -53,10 +53,11 @@ export interface OpenApiDocument {
 
 const VERBS = ['post', 'get', 'put', 'delete', 'patch'];
 
-/** All methods of a document, POST alone where GET does the same. */
+/** All methods of a document: POST alone where GET does the same, and what v3 has again only once. */
 export function apiMethods(document: OpenApiDocument): readonly ApiMethod[] {
   const methods: ApiMethod[] = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
+    if (path.includes('/v3/') && document.paths?.[path.replace('/v3/', '/')] !== undefined) continue;
     const verbs = VERBS.filter((verb) => item[verb] !== undefined);
     for (const verb of verbs) {
       if (verb === 'get' && verbs.includes('post')) continue;
