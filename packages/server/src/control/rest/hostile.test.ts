@@ -66,7 +66,7 @@ describe('bad requests', () => {
   it('of two megabytes are answered with 413, announced or in pieces', async () => {
     expect((await answerTo(request(Buffer.alloc(2_000_000, 0x20)))).slice(0, 2)).toEqual([413, 1]);
     const head =
-      'POST /rest-api/stream/find HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n';
+      'POST /rest-api/stream/find HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n';
     const piece = `10000\r\n${' '.repeat(0x10000)}\r\n`;
     expect((await answerTo(head + piece.repeat(32))).slice(0, 2)).toEqual([413, 1]);
   });
@@ -84,19 +84,19 @@ describe('bad requests', () => {
     ['a TLS handshake', Buffer.from([22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]), 400],
     [
       'two lengths',
-      'POST /rest-api/stream/find HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}',
+      'POST /rest-api/stream/find HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}',
       400,
     ],
     [
       'a length and pieces',
-      'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}',
+      'POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}',
       400,
     ],
     ['no host', 'GET /rest-api/stream/find HTTP/1.1\r\n\r\n', 400],
     ['a flood of headers', `GET / HTTP/1.1\r\n${'a: b\r\n'.repeat(10_000)}\r\n`, 431],
     ['a header without end', `GET / HTTP/1.1\r\na: ${'b'.repeat(40_000)}`, 431],
     ['an address without end', `GET /${'b'.repeat(40_000)}`, 431],
-    ['a percent sign that means nothing', 'GET /rest-api/%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 400],
+    ['a percent sign that means nothing', 'GET /rest-api/%zz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', 400],
   ])('that are %s are refused and counted', async (_what, bytes, expected) => {
     const before = counted();
     expect(parseAnswer(await exchange(port, bytes)).status).toBe(expected);
@@ -109,7 +109,7 @@ describe('slow and greedy clients', () => {
   it('that send a byte at a time are cut off with 408, headers and bodies alike', async () => {
     for (const start of [
       'GET / HTTP/1.1\r\n',
-      'POST /rest-api/stream/find HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n{',
+      'POST /rest-api/stream/find HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{',
     ]) {
       const socket = connect({ host: '127.0.0.1', port });
       let text = '';
@@ -129,10 +129,10 @@ describe('slow and greedy clients', () => {
   it('that send many requests at once get their answers in order', async () => {
     const one = (name: string): string => {
       const body = JSON.stringify({ name });
-      return `POST /rest-api/stream/find HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+      return `POST /rest-api/stream/find HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     };
     const requests = Array.from({ length: 200 }, (_, i) => one(i % 2 === 0 ? 'room' : 'hall'));
-    const text = await exchange(port, `${requests.join('')}GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+    const text = await exchange(port, `${requests.join('')}GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
     const statuses = [...text.matchAll(/HTTP\/1.1 (\d{3}) /g)].map(([, status]) => status);
     expect(statuses.slice(0, 200)).toEqual(requests.map((_, i) => (i % 2 === 0 ? '200' : '404')));
   });
