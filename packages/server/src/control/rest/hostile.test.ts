@@ -96,7 +96,11 @@ describe('bad requests', () => {
     ['a flood of headers', `GET / HTTP/1.1\r\n${'a: b\r\n'.repeat(10_000)}\r\n`, 431],
     ['a header without end', `GET / HTTP/1.1\r\na: ${'b'.repeat(40_000)}`, 431],
     ['an address without end', `GET /${'b'.repeat(40_000)}`, 431],
-    ['a percent sign that means nothing', 'GET /rest-api/%zz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', 400],
+    [
+      'a percent sign that means nothing',
+      'GET /rest-api/%zz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',
+      400,
+    ],
   ])('that are %s are refused and counted', async (_what, bytes, expected) => {
     const before = counted();
     expect(parseAnswer(await exchange(port, bytes)).status).toBe(expected);
@@ -132,7 +136,10 @@ describe('slow and greedy clients', () => {
       return `POST /rest-api/stream/find HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     };
     const requests = Array.from({ length: 200 }, (_, i) => one(i % 2 === 0 ? 'room' : 'hall'));
-    const text = await exchange(port, `${requests.join('')}GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+    const text = await exchange(
+      port,
+      `${requests.join('')}GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+    );
     const statuses = [...text.matchAll(/HTTP\/1.1 (\d{3}) /g)].map(([, status]) => status);
     expect(statuses.slice(0, 200)).toEqual(requests.map((_, i) => (i % 2 === 0 ? '200' : '404')));
   });
