@@ -165,13 +165,13 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
   const rtmp = makeRtmp(options, deps, { host, identity });
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
   const web = settings['http.port'] !== 0;
-  const flv = settings.flv_enabled && web ? new FlvServer(deps, flvOptions(settings)) : undefined;
+  const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
+  const flv = settings.flv_enabled && web ? new FlvServer(deps, { ...flvOptions(settings), allowsOrigin }) : undefined;
   const webrtc =
     settings.media_port_from === 0
       ? undefined
       : new WebRtcServer(deps, await webRtcOptions(settings, { dataDir, host }));
   const withWhip = webrtc !== undefined && settings.whip_enabled && web;
-  const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
   const whipDeps = withWhip ? { ...hub, gateway: webrtc, allowsOrigin } : undefined;
   const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
   const whep = whipDeps && new WhipMount('play', whipDeps, whipOptions(settings));
