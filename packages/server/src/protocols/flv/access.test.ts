@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
-import { MediaServerError } from '../../core/index.ts';
+import { MediaServerError, type StreamResolver } from '../../core/index.ts';
 import { ScriptedAccess } from '../../core/testing/scripted-access.ts';
 import type { FlvOptions } from './index.ts';
 import { FlvFixture } from './testing/flv-fixture.ts';
@@ -12,10 +12,14 @@ import { exchange } from './testing/viewers.ts';
 let access: ScriptedAccess;
 let fixture: FlvFixture;
 
-async function start(answer: ScriptedAccess['answer'] = () => undefined, options: Partial<FlvOptions> = {}) {
+async function start(
+  answer: ScriptedAccess['answer'] = () => undefined,
+  options: Partial<FlvOptions> = {},
+  resolvers: readonly StreamResolver[] = [],
+) {
   access = new ScriptedAccess();
   access.answer = answer;
-  fixture = await FlvFixture.start(options, { access });
+  fixture = await FlvFixture.start(options, { access, resolvers: () => [...resolvers] });
 }
 
 /** Whatever a test did, each path tells of the end of what was admitted, once. */
@@ -114,6 +118,16 @@ test('a viewer plays the stream that the back end chose, and never hears of its 
   await viewer.ended;
   const infos = access.calls.filter(({ what }) => what === 'ended').map(({ fields }) => fields['info']);
   expect(infos.at(-1)).toBe('Stopped by publisher stop');
+});
+
+test('what goes wrong with the stream that the back end chose is told without its name', async () => {
+  const resolver: StreamResolver = {
+    accepts: (name) => name === 'vod://secret.mp4',
+    resolve: (name) => Promise.reject(new MediaServerError('FILE_NOT_FOUND', `no file "${name}"`)),
+  };
+  await start((what) => (what === 'play' ? { fields: { name: 'vod://secret.mp4' } } : undefined), {}, [resolver]);
+  const refusal = await fixture.refusal('/flv/cam.flv');
+  expect([refusal.status, refusal.body]).toEqual([404, expect.objectContaining({ message: 'File not found' })]);
 });
 
 test('who asks for the head only is asked about and let go', async () => {

@@ -154,6 +154,12 @@ test('who is known is answered while requests beyond the bound are turned away',
   await expect.poll(() => answers.length).toBe(2);
   expect((await fetch(`${rig.base}/cam.m3u8?token=3`)).status).toBe(503);
   expect((await fetch(`${rig.base}/cam.m3u8?token=known`)).status).toBe(200);
+  // Not either when it then has to wait for its stream.
+  const stream = rig.streams.publish('late', PUBLISHER);
+  const held = fetch(`${rig.base}/../late/late.m3u8?token=known`);
+  await expect.poll(() => rig.server.heldRequests).toBe(1);
+  feed(stream, { fromMs: 0, toMs: 7000, video: VIDEO });
+  expect((await held).status).toBe(200);
   for (const open of answers) open();
   for (const response of slow) expect((await response).status).toBe(200);
 });

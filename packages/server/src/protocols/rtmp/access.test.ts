@@ -272,7 +272,12 @@ describe('an RTMP publisher', () => {
     peer.command('publish', 3, null, 'cam', 'live');
     await gate.asked();
     for (let i = 0; i < 100; i++) peer.send(MESSAGE.video, avcFrame(true, 50_000), i * 40);
+    const [connection] = [...rig.hub.connections.all()];
+    await vi.waitFor(() => expect(connection?.describe().bytesIn).toBeGreaterThan(256 * 1024));
+    const from = performance.now();
     await rig.server.close();
+    // Sooner than what a peer gets that does not take its last messages.
+    expect(performance.now() - from).toBeLessThan(1500);
     gate.open();
     await vi.waitFor(() => expect(callOf('end').fields).toEqual({ reason: 'Requested stream shutdown' }));
   });

@@ -58,15 +58,10 @@ export function connectReply(chunkSize: number, transactionId: number, objectEnc
   ]);
 }
 
-/**
- * Refuses a connect (§7.2.1.1), with a status before: FFmpeg shows the text of that one only, and OBS knows both.
- */
+/** Refuses a connect (§7.2.1.1). */
 export function connectRefusal(chunkSize: number, transactionId: number, description: string): Buffer {
   const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description };
-  return Buffer.concat([
-    commandMessage(chunkSize, 'onStatus', 0, null, info),
-    commandMessage(chunkSize, '_error', transactionId, null, info),
-  ]);
+  return commandMessage(chunkSize, '_error', transactionId, null, info);
 }
 
 /**
