@@ -6,6 +6,7 @@ import {
   MediaServerError,
   type ViewerIntroduction,
 } from '../../core/index.ts';
+import { RateLimiter } from '../../io/index.ts';
 import { BackEnds } from './delivery/back-ends.ts';
 import type { HookContext } from './hook-context.ts';
 import { HookedClient } from './hooked-client.ts';
@@ -13,9 +14,10 @@ import { StreamKeepAlives } from './stream-keep-alives.ts';
 import { ViewerAnswers } from './viewer-answers.ts';
 
 const DRAIN_POLL_MS = 20;
+const FAULTS_PER_SECOND = 10;
 
 /** What hooks need from the composition root. */
-export type HookAccessDeps = Omit<HookContext, 'backEnds' | 'stopping'>;
+export type HookAccessDeps = Omit<HookContext, 'backEnds' | 'faults' | 'stopping'>;
 
 /** Asks the back ends of applications, and tells them: the server's access control. */
 export class HookAccess implements AccessControl {
@@ -28,7 +30,8 @@ export class HookAccess implements AccessControl {
   constructor(deps: HookAccessDeps) {
     setMaxListeners(0, this.#stopping.signal);
     const backEnds = new BackEnds(deps.applications, deps.options);
-    this.#context = { ...deps, backEnds, stopping: this.#stopping.signal };
+    const faults = new RateLimiter(FAULTS_PER_SECOND);
+    this.#context = { ...deps, backEnds, faults, stopping: this.#stopping.signal };
     this.#keepAlives = new StreamKeepAlives(this.#context);
     this.#viewers = new ViewerAnswers(this.#context);
   }

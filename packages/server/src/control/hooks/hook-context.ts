@@ -1,5 +1,6 @@
 import type { StreamObject } from '@sluice/contract';
 import type { Counters, Log, MediaSession, RecentEndings, Stream, StreamRegistry } from '../../core/index.ts';
+import type { RateLimiter } from '../../io/index.ts';
 import type { ApplicationStore } from './applications/application-store.ts';
 import type { BackEnds } from './delivery/back-ends.ts';
 import type { HookOptions } from './hook-options.ts';
@@ -34,6 +35,8 @@ export interface HookContext {
   readonly options: HookOptions;
   readonly log: Log;
   readonly counters: Counters;
+  /** Lets a few lines a second into the log: a back end that is gone fails often. */
+  readonly faults: RateLimiter;
   /** Aborted when the server stops: nothing is tried again then. */
   readonly stopping: AbortSignal;
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { HOOK_KINDS, type HookName } from '@sluice/contract';
+import type { HookName } from '@sluice/contract';
 import { type Fields, MediaServerError } from '../../core/index.ts';
 import type { BackEnd } from './delivery/back-end.ts';
 import { Chain } from './delivery/chain.ts';
 import { deliverEvent } from './delivery/event-delivery.ts';
-import { type HookAnswer, HookFailure, refusalInfo } from './delivery/hook-answer.ts';
+import { type HookAnswer, refusalInfo } from './delivery/hook-answer.ts';
 import type { HookContext } from './hook-context.ts';
 import { parseObject } from './json.ts';
 import { LoggedBody } from './logged-body.ts';
@@ -197,16 +197,18 @@ export class HookSession {
   #refused(hook: HookName, { status, text }: HookAnswer): MediaServerError {
     this.#context.counters.count('hooks_refused');
     const { appKey, sessionId: session } = this;
-    this.#context.log.info({ hook, appKey, session, status }, 'the back end refused');
+    const suppressed = this.#context.faults.take();
+    if (suppressed >= 0) this.#context.log.info({ hook, appKey, session, status, suppressed }, 'the back end refused');
     return new MediaServerError('ACCESS_DENIED', refusalInfo(text) ?? RESTRICTED);
   }
 
   #failed(hook: HookName, error: unknown): MediaServerError {
     if (error instanceof MediaServerError) return error;
     this.#context.counters.count('hooks_failed');
-    const why = error instanceof HookFailure || error instanceof Error ? error.message : String(error);
+    const why = error instanceof Error ? error.message : String(error);
     const { appKey, sessionId: session } = this;
-    this.#context.log.warn({ hook, appKey, session, why, kind: HOOK_KINDS[hook] }, 'hook failed');
+    const suppressed = this.#context.faults.take();
+    if (suppressed >= 0) this.#context.log.warn({ hook, appKey, session, why, suppressed }, 'hook failed');
     return new MediaServerError('ACCESS_DENIED', NOT_CHECKED, { cause: error });
   }
 }

@@ -19,7 +19,7 @@ const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
  * it is dropped then, and counted. Each event is sent once at least. Never rejects.
  */
 export async function deliverEvent(context: HookContext, event: HookEvent): Promise<void> {
-  const { backEnds, counters, log, options, stopping } = context;
+  const { backEnds, counters, faults, log, options, stopping } = context;
   const { hook, appKey } = event;
   for (let attempt = 0; ; attempt++) {
     const backEnd = backEnds.get(appKey);
@@ -41,7 +41,9 @@ export async function deliverEvent(context: HookContext, event: HookEvent): Prom
     const pauseMs =
       Math.min(options.firstRetryPauseMs * 2 ** attempt, options.maxRetryPauseMs) * (0.5 + Math.random() / 2);
     const inTime = performance.now() + pauseMs - event.toldMs <= options.eventRetryMs;
-    log.warn({ hook, appKey, why, attempt: attempt + 1, dropped: !inTime }, 'hook failed');
+    const suppressed = faults.take();
+    if (suppressed >= 0)
+      log.warn({ hook, appKey, why, attempt: attempt + 1, dropped: !inTime, suppressed }, 'hook failed');
     if (!inTime || stopping.aborted) return counters.count('hooks_dropped');
     // Ends early when the server stops, for one last try.
     await sleep(pauseMs, undefined, { signal: stopping }).catch(() => {});
