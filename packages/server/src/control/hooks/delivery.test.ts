@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { MediaServerError } from '../../core/index.ts';
+import { type ClientAccess, MediaServerError } from '../../core/index.ts';
 import type { HookOptions } from './hook-options.ts';
 import { AccessRig, request } from './testing/access-rig.ts';
 import type { ScriptedAnswer } from './testing/strict-back-end.ts';
@@ -206,9 +206,10 @@ describe('back ends that hurt', () => {
         await rig.addApplication('good', { url: other.backEnd.url });
         rig.backEnd.answer = (_hook, { custom, ...body }) => ({ body: { ...body, restClientConfig: custom } });
         const strict = { publishStream: { restOnError: 'FAIL' } };
-        const clients = await Promise.all(
-          Array.from({ length: 200 }, (_, i) => rig.connect({ sessionId: `/${i}`, custom: i % 2 === 0 ? strict : {} })),
-        );
+        const clients: ClientAccess[] = [];
+        for (let i = 0; i < 200; i++) {
+          clients.push(await rig.connect({ sessionId: `/${i}`, custom: i % 2 === 0 ? strict : {} }));
+        }
         rig.backEnd.answer = () => answer;
         const outcomes = settled(clients.map((client, i) => client.publish(request({ mediaSessionId: `m${i}` }))));
         await vi.waitFor(() => expect(rig.access.connections.leased).toBeGreaterThan(0));

@@ -54,10 +54,8 @@ export class HookAccess implements AccessControl {
     return HookedClient.connect(client, this.#context, this.#keepAlives);
   }
 
-  async view(viewer: ViewerIntroduction): Promise<void> {
-    const { streamName, protocol, remoteAddress, custom, appKey } = viewer;
-    await this.#context.gate?.check({ kind: 'play', protocol, streamName, remoteAddress, custom, appKey });
-    await this.#viewers.ask(viewer);
+  view(viewer: ViewerIntroduction): Promise<void> | undefined {
+    return this.#viewers.ask(viewer);
   }
 
   /**

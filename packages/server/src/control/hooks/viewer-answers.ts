@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { MediaServerError, type ViewerIntroduction } from '../../core/index.ts';
 import type { HookContext } from './hook-context.ts';
 import { HookSession, NOT_CHECKED } from './hook-session.ts';
@@ -6,13 +5,18 @@ import { requestFields } from './hooked-stream.ts';
 import { DEFAULT_POLICY, type HookPolicies } from './policy.ts';
 
 interface Answer {
+  /** What the back end said. */
   readonly verdict: Promise<MediaServerError | undefined>;
-  /** From when on it is asked anew, as `performance.now()`; while it is being asked, never. */
+  /** From when on the back end is asked anew, as `performance.now()`; while it is being asked, never. */
   untilMs: number;
+  /** Until then nobody is asked anything. */
+  allowedUntilMs: number;
 }
 
 /** A viewer has no `connect`, whose answer could say so. */
 const POLICIES: HookPolicies = new Map([['playHLS', { ...DEFAULT_POLICY, restOnError: 'FAIL' }]]);
+/** What the settings allow is looked at again after this: a token expires, and a request is soon followed by others. */
+const RECHECK_MS = 1000;
 
 /**
  * Whether viewers without a connection may watch (`playHLS`, rest-hooks.md §6.2). They ask with each request; their back
@@ -26,35 +30,37 @@ export class ViewerAnswers {
     this.#context = context;
   }
 
-  /** Viewers that are remembered. */
-  get size(): number {
-    return this.#answers.size;
-  }
-
-  /** Resolves when the viewer may watch. @throws MediaServerError ACCESS_DENIED or APPLICATION_UNKNOWN */
-  async ask(viewer: ViewerIntroduction): Promise<void> {
-    const { applications, backEnds, options } = this.#context;
-    if (!options.hlsAuth.enabled || options.disabled) return;
-    const { appKey } = viewer;
-    const application = applications.get(appKey);
-    if (application === undefined)
-      throw new MediaServerError('APPLICATION_UNKNOWN', `there is no application "${appKey.slice(0, 64)}"`);
-    if (backEnds.get(appKey) === undefined || !application.restMethods.includes('playHLS')) return;
-    const refusal = await this.#answer(viewer).verdict;
-    if (refusal !== undefined) throw refusal;
-  }
-
-  #answer(viewer: ViewerIntroduction): Answer {
+  /**
+   * Resolves when the viewer may watch; undefined when that is known.
+   * @throws MediaServerError by the promise: what the gate throws, ACCESS_DENIED or APPLICATION_UNKNOWN
+   */
+  ask(viewer: ViewerIntroduction): Promise<void> | undefined {
     const { appKey, streamName, remoteAddress, custom } = viewer;
     const key = JSON.stringify([appKey, streamName, addressOf(remoteAddress), custom]);
+    const nowMs = performance.now();
+    const known = this.#answers.get(key);
+    if (known !== undefined && nowMs < known.allowedUntilMs) return undefined;
+    return this.#check(viewer, key);
+  }
+
+  async #check(viewer: ViewerIntroduction, key: string): Promise<void> {
+    const { streamName, protocol, remoteAddress, custom, appKey } = viewer;
+    await this.#context.gate?.check({ kind: 'play', protocol, streamName, remoteAddress, custom, appKey });
+    const answer = this.#answer(viewer, key);
+    const refusal = await answer.verdict;
+    if (refusal !== undefined) throw refusal;
+    answer.allowedUntilMs = Math.min(performance.now() + RECHECK_MS, answer.untilMs);
+  }
+
+  #answer(viewer: ViewerIntroduction, key: string): Answer {
     const known = this.#answers.get(key);
     if (known !== undefined && performance.now() < known.untilMs) return known;
-    const answer: Answer = { verdict: this.#decide(viewer), untilMs: Number.POSITIVE_INFINITY };
+    const { cacheMs, refusalCacheMs } = this.#context.options.hlsAuth;
+    const answer: Answer = { verdict: this.#decide(viewer), untilMs: Number.POSITIVE_INFINITY, allowedUntilMs: 0 };
     // The newest last.
     this.#answers.delete(key);
     this.#answers.set(key, answer);
     this.#forgetOldest();
-    const { cacheMs, refusalCacheMs } = this.#context.options.hlsAuth;
     void answer.verdict.then((refusal) => {
       answer.untilMs = performance.now() + (refusal === undefined ? cacheMs : refusalCacheMs);
     });
@@ -70,9 +76,25 @@ export class ViewerAnswers {
 
   /** Never rejects. What can't be asked is refused, as for `connect`: who turns this on wants nobody to get by. */
   async #decide(viewer: ViewerIntroduction): Promise<MediaServerError | undefined> {
-    const { streamName, mediaProvider, custom } = viewer;
-    const mediaSessionId = `${randomUUID()}-${streamName}-HLS`;
-    const session = new HookSession(this.#context, viewer, POLICIES);
+    const { applications, backEnds, options } = this.#context;
+    if (!options.hlsAuth.enabled || options.disabled) return undefined;
+    const { appKey } = viewer;
+    const application = applications.get(appKey);
+    if (application === undefined)
+      return new MediaServerError('APPLICATION_UNKNOWN', `there is no application "${appKey.slice(0, 64)}"`);
+    if (backEnds.get(appKey) === undefined || !application.restMethods.includes('playHLS')) return undefined;
+    try {
+      await this.#askBackEnd(viewer);
+      return undefined;
+    } catch (error) {
+      const refusal = error instanceof MediaServerError ? error : new MediaServerError('ACCESS_DENIED', NOT_CHECKED);
+      this.#remember(viewer, refusal.message);
+      return refusal;
+    }
+  }
+
+  async #askBackEnd(viewer: ViewerIntroduction): Promise<void> {
+    const { mediaSessionId, streamName, mediaProvider, custom } = viewer;
     const stream = this.#context.streams.get(streamName);
     const request = {
       mediaSessionId,
@@ -83,27 +105,16 @@ export class ViewerAnswers {
       custom,
       fields: { token: custom['token'] },
     };
-    try {
-      await session.ask('playHLS', requestFields(request, 'play'));
-      return undefined;
-    } catch (error) {
-      const refusal = error instanceof MediaServerError ? error : new MediaServerError('ACCESS_DENIED', NOT_CHECKED);
-      this.#context.endings.add({
-        mediaSessionId,
-        sessionId: viewer.sessionId,
-        streamName,
-        protocol: viewer.protocol,
-        mediaType: 'play',
-        status: 'FAILED',
-        info: refusal.message,
-        atMs: Date.now(),
-      });
-      return refusal;
-    }
+    await new HookSession(this.#context, viewer, POLICIES).ask('playHLS', requestFields(request, 'play'));
+  }
+
+  #remember({ mediaSessionId, sessionId, streamName, protocol }: ViewerIntroduction, info: string): void {
+    const who = { mediaSessionId, sessionId, streamName, protocol };
+    this.#context.endings.add({ ...who, mediaType: 'play', status: 'FAILED', info, atMs: Date.now() });
   }
 }
 
 /** Without the port: a player may use several connections. */
 function addressOf(remoteAddress: string): string {
-  return remoteAddress.replace(/:\d+$/, (port) => (remoteAddress.split(':').length > 2 ? port : ''));
+  return /^[^:]+:\d+$/.test(remoteAddress) ? remoteAddress.replace(/:\d+$/, '') : remoteAddress;
 }
