@@ -114,6 +114,7 @@ describe("the console's sessions", () => {
     await page.getByTestId('session-terminate').click();
     await page.getByTestId('confirm-no').click();
     expect(await page.getByTestId('confirm').count()).toBe(0);
+    expect(await page.evaluate(() => document.activeElement?.textContent.trim())).toBe('Terminate');
     expect(await text('session-state')).toBe('running');
     await page.getByTestId('session-terminate').click();
     await page.getByTestId('confirm-yes').click();
@@ -297,6 +298,37 @@ describe("the console's views", () => {
     });
     await expect.poll(() => asked.length, PATIENT).toBeGreaterThan(1);
     await hidden.close();
+  });
+});
+
+describe('the console of a server that asks everybody for a password', () => {
+  it('leads to the login page and back, and out again', async () => {
+    const other = await TestServer.start({ settings: { disable_rest_auth: 'false', admin_password: 'a good word' } });
+    const guest = await openPage(other);
+    await guest.getByTestId('login').waitFor();
+    expect(await guest.getByTestId('nav-settings').count()).toBe(0);
+    await guest.getByTestId('login-password').fill('a bad word');
+    await guest.getByTestId('login-submit').click();
+    await expect.poll(() => guest.getByTestId('login-problem').textContent(), PATIENT).toContain('is wrong');
+    const asked: string[] = [];
+    guest.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await guest.getByTestId('login-password').fill('a good word');
+    await guest.getByTestId('login-submit').click();
+    // Where it was asked for: the settings.
+    await guest.getByTestId('setting').first().waitFor();
+    expect(asked[0]).toBe('/api/login');
+    const secret = guest.locator('[data-testid=setting][data-name=admin_password]');
+    expect(await secret.getByTestId('setting-value').textContent()).toBe('******');
+    await guest.reload();
+    await guest.getByTestId('setting').first().waitFor();
+    await guest.evaluate(() => location.assign('#/sessions'));
+    await guest.getByTestId('sessions-empty').waitFor();
+    await guest.getByTestId('logout').click();
+    await guest.getByTestId('login').waitFor();
+    await guest.reload();
+    await guest.getByTestId('login').waitFor();
+    await guest.close();
+    await other.stop();
   });
 });
 

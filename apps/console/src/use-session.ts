@@ -1,4 +1,5 @@
-import { type Ref, ref } from 'vue';
+import type { SessionBody } from '@sluice/contract';
+import { onMounted, type Ref, ref } from 'vue';
 import { ask, loggedOut } from './server-api.ts';
 
 /** Who is logged in at this page. */
@@ -16,7 +17,7 @@ export function useSession(): Session {
 
   async function reload(): Promise<void> {
     try {
-      const state = await ask<{ user: string | null; needed: boolean }>('api/session');
+      const state = await ask<SessionBody>('api/session');
       user.value = state.user ?? '';
       if (state.needed && state.user === null) loggedOut();
     } catch {
@@ -31,5 +32,6 @@ export function useSession(): Session {
     loggedOut();
   }
 
+  onMounted(reload);
   return { user, reload, logOut };
 }
