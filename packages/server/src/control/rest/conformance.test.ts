@@ -210,6 +210,12 @@ describe('answers of each method by curl', () => {
     expect(data).toEqual([['o', { a: [true] }]]);
     expect(errorOf(await send('/data/send', { ...body, sessionId: '/1' }), 404)).toContain('no connection');
     expect(errorOf(await send('/data/send', { ...body, sessionId: RTMP }), 404)).toContain('rtmp connections can not');
+    fixture.addConnection(
+      '/pending',
+      { protocol: 'webrtc', status: 'PENDING' },
+      { sendData: () => data.push(['no', 0]) },
+    );
+    expect(errorOf(await send('/data/send', { ...body, sessionId: '/pending' }), 404)).toContain('not let in yet');
     const some = await send('/data/send', { payload: 'x', sessionIds: [WEB, '/1', WEB, RTMP] });
     expect(JSON.parse(some.body)).toMatchObject({ sent: [WEB], failed: [{ sessionId: '/1' }, { sessionId: RTMP }] });
     expect(await send('/data/send', { payload: 1, sessionIds: [WEB] })).toMatchObject({ status: 200, body: '' });

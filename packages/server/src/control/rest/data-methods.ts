@@ -47,6 +47,7 @@ function sendTo(
 ): string | undefined {
   const connection = deps.connections.get(sessionId);
   if (connection === undefined) return 'no connection has that sessionId';
+  if (connection.describe().status !== 'ESTABLISHED') return 'the client is not let in yet';
   if (connection.sendData === undefined) {
     return `${connection.describe().protocol} connections can not carry data for an application`;
   }
