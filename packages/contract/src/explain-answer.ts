@@ -88,6 +88,8 @@ export const ExplainAnswer = Type.Object({
   sessions: Type.Array(ExplainSession),
   /** Sessions of this moment that are not listed. */
   sessionsOmitted: Type.Integer(),
+  /** Where the stream is not live: names of live ones that are like it, five at most. */
+  similarNames: Type.Optional(Type.Array(Type.String())),
   /** Sessions that are over or never began, the latest first, 20 at most. */
   past: Type.Array(ExplainSession),
 });

@@ -80,7 +80,10 @@ export const ExplainMedia = Type.Object({
   packets: Type.Optional(Type.Integer()),
   bytes: Type.Optional(Type.Integer()),
   bitrateBps: Type.Optional(Type.Integer()),
-  /** Packets lost since the beginning, and the share of the last seconds, 0 to 1, where the protocol tells. */
+  /**
+   * Packets lost on the way, since the beginning, and the share that is missing, 0 to 1: of a viewer by its last report;
+   * of a publisher since the beginning, without what came again in time.
+   */
   packetsLost: Type.Optional(Type.Integer()),
   lossFraction: Type.Optional(Type.Number()),
   jitterMs: Type.Optional(Type.Number()),
@@ -197,7 +200,7 @@ export const ExplainSession = Type.Object({
   sinceMs: Type.Optional(Type.Integer()),
   /** When it ended; absent while it runs. */
   endedMs: Type.Optional(Type.Integer()),
-  /** Why it ended or failed, in the words that the client got. */
+  /** Why it ended or failed, with the words that the client got. */
   lastError: Type.Optional(Type.String()),
   /** Stable name of the reason, where there is one: `ice_timeout`, `NO_COMMON_CODECS`. */
   errorCode: Type.Optional(Type.String()),

@@ -57,6 +57,7 @@ describe('the explanation of a stream by its name', () => {
     fixture.publish('room', { mediaSessionId: 'publisher' });
     fixture.publish('other');
     const answer = await answerTo({ name: 'room' });
+    expect(answer.sessions[0]?.media[0]).toMatchObject({ kind: 'video', delivery: 'received', codec: 'h264' });
     expect(answer).toMatchObject({ name: 'room', live: true, sessionsOmitted: 0, past: [] });
     expect(answer.sessions.map(({ mediaSessionId }) => mediaSessionId)).toEqual(['publisher', 'new', 'old']);
     expect(answer.stream).toMatchObject({
@@ -102,6 +103,15 @@ describe('the explanation of a stream by its name', () => {
     expect(answer.verdict[1]?.text).toContain('Access denied by the back end');
   });
 
+  it('names live streams that are alike, and knows the words that clients are told', async () => {
+    fixture.publish('Room');
+    endings.add({ ...ENDING, mediaType: 'play', info: 'Stream not found' });
+    const { past, verdict, similarNames } = await answerTo({ name: 'room' });
+    expect(similarNames).toEqual(['Room']);
+    expect(past[0]?.errorCode).toBe('STREAM_NOT_FOUND');
+    expect(verdict[0]?.advice).toContain('Live are "Room".');
+  });
+
   it('tells of a session that protocol and access control remember once, with the latest first', async () => {
     fixture.publish('room');
     fixture.sessions.past.add(PAST);
@@ -109,7 +119,8 @@ describe('the explanation of a stream by its name', () => {
     endings.add(ENDING);
     const { past } = await answerTo({ name: 'room' });
     expect(past.map(({ mediaSessionId }) => mediaSessionId)).toEqual(['told', 'gone']);
-    expect(past[1]).toMatchObject({ status: 'FAILED', errorCode: 'internal_error', lastError: 'something broke' });
+    const lastError = 'something broke (the client was told: Access denied by the back end)';
+    expect(past[1]).toMatchObject({ status: 'FAILED', errorCode: 'internal_error', lastError });
   });
 });
 

@@ -121,17 +121,23 @@ function answerOf(
         describeTrack: deps.describeTrack,
       }),
     }),
-    sessions: listed.map((session) => explainSession(session, deps.connections)),
+    sessions: listed.map((session) => explainSession(session, { connections: deps.connections, stream })),
     sessionsOmitted: sessions.length - listed.length,
+    ...(stream?.live !== true && { similarNames: similarNames(name, liveNames(deps)).filter((one) => one !== name) }),
     past,
   };
   return { ...facts, verdict: verdictOf(facts, asked) };
 }
 
-function unknownName({ streams }: ExplainDeps, name: string): string {
-  const shown = name.slice(0, MAX_NAME_CHARACTERS);
+function liveNames({ streams }: ExplainDeps): string[] {
   const live: string[] = [];
   for (const stream of streams.all()) if (stream.live) live.push(stream.name.slice(0, MAX_NAME_CHARACTERS));
+  return live;
+}
+
+function unknownName(deps: ExplainDeps, name: string): string {
+  const shown = name.slice(0, MAX_NAME_CHARACTERS);
+  const live = liveNames(deps);
   const similar = similarNames(name, live);
   const what = `nothing is known of a stream "${shown}": nobody publishes it, and nobody has tried to lately`;
   if (similar.length > 0) return `${what}; did you mean ${similar.map((one) => `"${one}"`).join(', ')}?`;

@@ -84,5 +84,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 function adviceFor(errorCode: string | undefined): string {
-  return ADVICE[errorCode ?? ''] ?? '';
+  if (errorCode === undefined)
+    return 'These are the words of the application’s back end, or of the access control: look there.';
+  return ADVICE[errorCode] ?? '';
 }

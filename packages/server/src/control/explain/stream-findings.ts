@@ -30,14 +30,15 @@ export function streamFindings(facts: ExplainFacts): SessionDraft[] {
   ];
 }
 
-function notLive({ name, atMs, past }: ExplainFacts): Draft {
+function notLive({ name, atMs, past, similarNames = [] }: ExplainFacts): Draft {
   const last = past.find(({ mediaType, status }) => mediaType === 'publish' && status !== 'FAILED');
   const until =
     last?.endedMs === undefined
       ? 'Nobody publishes it.'
       : `Its publication ended ${seconds(atMs - last.endedMs)} ago${because(last.lastError)}.`;
   const text = `"${name}" is not live. ${until}`;
-  const advice = 'Start the publisher, with the very same name: capital and small letters differ.';
+  const meant = similarNames.length === 0 ? '' : ` Live are ${list(similarNames.map((one) => `"${one}"`))}.`;
+  const advice = `Start the publisher, with the very same name: capital and small letters differ.${meant}`;
   return { code: 'NOT_LIVE', severity: 'error', text, advice };
 }
 

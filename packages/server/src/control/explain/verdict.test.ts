@@ -109,6 +109,16 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
   ],
   ['a name that nobody publishes', notLive(), [['NOT_LIVE', 'error', /Nobody publishes it/, /very same name/]]],
   [
+    'a name that is nearly that of others',
+    notLive({ similarNames: ['Room', 'room2'] }),
+    [['NOT_LIVE', 'error', /./, /Live are "Room" and "room2"\./]],
+  ],
+  [
+    'a client that the back end refused',
+    facts({ past: [past({ lastError: 'no subscription' })] }),
+    [['FAILED', 'error', /failed: no subscription\./, /back end/]],
+  ],
+  [
     'a publication that ended',
     notLive({ past: [past({ mediaType: 'publish', status: 'UNPUBLISHED', lastError: 'peer left' })] }),
     [['NOT_LIVE', 'error', /ended 5 s ago: peer left/]],

@@ -32,6 +32,7 @@ describe('what is told of an RTMP session', () => {
     publisher.send(MESSAGE.video, avcFrame(true), 0);
     await vi.waitFor(() => expect(factsOf('publish').media[0]).toMatchObject({ kind: 'video', delivery: 'received' }));
     expect(factsOf('publish').media[0]?.lastKeyFrameAgeMs).toBeLessThan(5000);
+    expect(factsOf('publish').tcp).toMatchObject({ queuedBytes: 0, secure: false, chunkBytes: 128 });
     expect(factsOf('publish').media[1]).toMatchObject({ kind: 'audio', delivery: 'pending', codec: 'aac' });
   });
 

@@ -9,6 +9,10 @@ export interface RtmpPeer {
   readonly sessionId: string;
   readonly remoteAddress: string;
   readonly appKey: string;
+  /** It came by TLS. */
+  readonly secure: boolean;
+  /** Bytes of the chunks that it sends. */
+  readonly chunkBytes: number;
 }
 
 /** The name of what a peer wants to publish or play, with the parameters that it gave. */

@@ -88,7 +88,7 @@ export class RtmpPlayback implements MediaSession {
 
   explain(): SessionFacts {
     const { viewer } = this;
-    const socket = { queuedBytes: this.#socket.writableLength, secure: 'encrypted' in this.#socket };
+    const socket = { queuedBytes: this.#socket.writableLength, secure: this.#peer.secure };
     return viewerFacts({ ...this.#place, viewer, ...socket }, this.#context.adaptations);
   }
 

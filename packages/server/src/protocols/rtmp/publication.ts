@@ -89,7 +89,9 @@ export class RtmpPublication implements MediaSession, Publisher {
   }
 
   explain(): SessionFacts {
-    return { tcp: { queuedBytes: this.#buffer?.queuedBytes ?? 0 }, media: publisherFacts(this.#stream) };
+    const { chunkBytes, secure } = this.#peer;
+    const queuedBytes = this.#buffer?.queuedBytes ?? 0;
+    return { tcp: { queuedBytes, chunkBytes, secure }, media: publisherFacts(this.#stream) };
   }
 
   /** A video message's body. @throws like {@link RtmpToStream.video} */

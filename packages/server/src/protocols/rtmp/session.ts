@@ -117,6 +117,14 @@ export class RtmpSession implements RtmpPeer {
     return this.#admission.client?.appKey ?? appKeyOf(this.#connectParameters);
   }
 
+  get secure(): boolean {
+    return 'encrypted' in this.#socket;
+  }
+
+  get chunkBytes(): number {
+    return this.#connection.peerChunkBytes;
+  }
+
   get #publication(): RtmpPublication | undefined {
     return this.#closed ? undefined : this.#stream.publication;
   }

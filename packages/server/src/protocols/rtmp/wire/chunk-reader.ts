@@ -69,6 +69,11 @@ export class ChunkReader {
     this.#options = options;
   }
 
+  /** Bytes of the peer's chunks, as it has told. */
+  get chunkSize(): number {
+    return this.#chunkSize;
+  }
+
   /** Replaces the limits, for messages that begin from now on. */
   setLimits(options: ChunkReaderOptions): void {
     this.#options = options;

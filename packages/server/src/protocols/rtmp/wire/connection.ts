@@ -53,6 +53,11 @@ export class RtmpConnection {
     return this.#bytesIn;
   }
 
+  /** Bytes of the chunks that the peer sends. */
+  get peerChunkBytes(): number {
+    return this.#chunks.chunkSize;
+  }
+
   /** True once the handshake is over. */
   get ready(): boolean {
     return this.#handshake === undefined;
