@@ -1,3 +1,4 @@
+import type { Fields } from './access.ts';
 import type { SessionFacts } from './explain.ts';
 import { PastSessions } from './past-sessions.ts';
 
@@ -35,7 +36,23 @@ export interface SessionDescription {
   /** Bytes that wait in the server for this peer: unsent for a player, buffered for a publisher. */
   readonly queuedBytes: number;
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
-  readonly custom: Readonly<Record<string, string>>;
+  readonly custom: Fields;
+  /** What offer and answer came to, where the protocol has them (WebRTC); absent until then. */
+  readonly negotiated?: NegotiatedDescription | undefined;
+}
+
+/** What a peer and the server have agreed on. */
+export interface NegotiatedDescription {
+  /** The server's answer, without its ICE password. */
+  readonly sdp: string;
+  /** Names in SDP (`H264`, `opus`); undefined for media that is not exchanged. */
+  readonly videoCodec: string | undefined;
+  readonly audioCodec: string | undefined;
+  /** Limits that the client asked for, bits a second; 0 for none. */
+  readonly minBitrateBps: number;
+  readonly maxBitrateBps: number;
+  /** The orientation of the picture is told by an RTP extension (CVO). */
+  readonly videoOrientation: boolean;
 }
 
 /** A publication or playback as the control side sees it, the same for all protocols. */

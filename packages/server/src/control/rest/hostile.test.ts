@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ControlFixture } from '../testing/control-fixture.ts';
 import { exchange, parseAnswer } from '../testing/raw-http.ts';
 
@@ -154,6 +154,6 @@ describe('slow and greedy clients', () => {
     }
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
     for (const socket of sockets) socket.destroy();
-    await Promise.all(sockets.map((socket) => socket.closed || once(socket, 'close')));
+    await vi.waitFor(() => expect(sockets.every(({ closed }) => closed)).toBe(true));
   });
 });

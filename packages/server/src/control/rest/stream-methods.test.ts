@@ -91,6 +91,23 @@ describe('/stream/find', () => {
     expect(fixture.errors).toEqual([]);
   });
 
+  it('tells of a WebRTC player what was negotiated with it, not what the stream is', async () => {
+    fixture.publish('room');
+    const negotiated = {
+      sdp: 'v=0',
+      videoCodec: undefined,
+      audioCodec: 'opus',
+      minBitrateBps: 300_000,
+      maxBitrateBps: 1_000_000,
+      videoOrientation: true,
+    };
+    fixture.addSession('room', { ...PLAY, mediaSessionId: 'w', mediaProvider: 'WebRTC', negotiated });
+    const [object] = await find({ mediaSessionId: 'w', hasVideo: false });
+    const expected = { sdp: 'v=0', audioCodec: 'opus', hasAudio: true, minBitrate: 300, maxBitrate: 1000 };
+    expect(object).toMatchObject({ ...expected, cvoExtension: true });
+    expect(object).not.toHaveProperty('videoCodec');
+  });
+
   it('finds a stream whose name is a number, which clients may send as one', async () => {
     fixture.publish('42', { mediaSessionId: 'n' });
     expect(await ids({ name: 42 })).toEqual(['n']);
@@ -145,6 +162,21 @@ describe('metrics of /stream/find', () => {
     expect(object?.metrics?.VIDEO_SYNC).toBeGreaterThan(690);
     expect(object?.metrics?.VIDEO_SYNC).toBeLessThan(710);
     expect(object?.metrics?.AUDIO_SYNC).toBe(-(object?.metrics?.VIDEO_SYNC ?? 0));
+  });
+
+  it('have what RTP tells of the session', async () => {
+    fixture.publish('room');
+    const media = [
+      { kind: 'video', delivery: 'as_is', nacks: 5, plis: 2, packetsLost: 9 },
+      { kind: 'audio', delivery: 'as_is', nacks: 1, packetsLost: 4 },
+    ] as const;
+    fixture.addSession(
+      'room',
+      { ...PLAY, mediaSessionId: 'w', drops: { slow_viewer: 1 } },
+      { explain: () => ({ media }) },
+    );
+    const [object] = await find({ mediaSessionId: 'w', display: 'metrics' });
+    expect(object?.metrics).toMatchObject({ VIDEO_NACK: 5, VIDEO_PLI: 2, VIDEO_LOST: 10, AUDIO_LOST: 4 });
   });
 
   it('are those of the stream for a player, with its own losses, and 0 while it waits for one', async () => {

@@ -122,7 +122,8 @@ function find(deps: Deps, filter: StreamFilter, display = { metrics: false }): F
     const details = detailsOf(stream);
     const object = streamObject(description, stream, details);
     if (!matches(object, filter)) continue;
-    if (display.metrics) object.metrics = wcsMetrics(description, stream, details);
+    if (display.metrics)
+      object.metrics = wcsMetrics(description, stream, { details, media: session.explain?.().media });
     found.push({ session, object });
   }
   return found;

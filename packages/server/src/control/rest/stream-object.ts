@@ -25,8 +25,8 @@ export function streamObject(
   stream: Stream | undefined,
   details: StreamDetails,
 ): StreamObject {
-  const video = stream?.state.video;
-  const audio = stream?.state.audio;
+  const { video, audio } = codecsOf(session, stream, details);
+  const { negotiated } = session;
   return {
     appKey: session.appKey,
     sessionId: session.sessionId,
@@ -36,12 +36,16 @@ export function streamObject(
     hasVideo: video !== undefined,
     hasAudio: audio !== undefined,
     status: session.status,
-    ...(audio === undefined ? {} : { audioCodec: audioCodec(audio.codec, details.audio) }),
-    ...(video === undefined ? {} : { videoCodec: WCS_CODECS[video.codec] }),
+    ...(negotiated === undefined ? {} : { sdp: negotiated.sdp }),
+    ...(audio === undefined ? {} : { audioCodec: audio }),
+    ...(video === undefined ? {} : { videoCodec: video }),
     record: false,
     width: details.video?.width ?? 0,
     height: details.video?.height ?? 0,
     ...NOT_REQUESTED,
+    minBitrate: kilobits(negotiated?.minBitrateBps),
+    maxBitrate: kilobits(negotiated?.maxBitrateBps),
+    cvoExtension: negotiated?.videoOrientation ?? false,
     transport: session.transport,
     createDate: session.createDate,
     mediaType: session.mediaType,
@@ -52,18 +56,34 @@ export function streamObject(
   };
 }
 
-/** Limits that a player or encoder may ask for and that RTMP and HLS have no means to ask for. */
+/** What this session exchanges: what was negotiated, which may be a conversion of the stream's; else the stream's own. */
+function codecsOf(
+  { negotiated }: SessionDescription,
+  stream: Stream | undefined,
+  details: StreamDetails,
+): { readonly video: string | undefined; readonly audio: string | undefined } {
+  if (negotiated !== undefined) return { video: negotiated.videoCodec, audio: negotiated.audioCodec };
+  const video = stream?.state.video;
+  const audio = stream?.state.audio;
+  return {
+    video: video && WCS_CODECS[video.codec],
+    audio: audio && audioCodec(audio.codec, details.audio),
+  };
+}
+
+function kilobits(bps: number | undefined): number {
+  return Math.round((bps ?? 0) / 1000);
+}
+
+/** What this server gives nobody the means to ask for. */
 const NOT_REQUESTED = {
   bitrate: 0,
-  minBitrate: 0,
-  maxBitrate: 0,
   quality: 0,
   history: false,
   gop: 0,
   fps: 0,
   audioBitrate: 0,
   codecImpl: '',
-  cvoExtension: false,
 } as const;
 
 function audioCodec(codec: Codec, details: AudioDetails | undefined): string {

@@ -1,5 +1,5 @@
 import type { StreamMetrics } from '@sluice/contract';
-import type { SessionDescription, Stream, StreamState } from '../../core/index.ts';
+import type { SessionDescription, SessionMediaFacts, Stream, StreamState } from '../../core/index.ts';
 import type { StreamDetails } from '../stream-details.ts';
 import { audioVideoOffsetMs } from '../stream-times.ts';
 
@@ -35,18 +35,24 @@ const NO_CODEC = -1;
  *   reverse; one is always the other's negative.
  * - `VIDEO_LOST` counts the packets of this session that did not go through; they are not told apart by track, so
  *   `AUDIO_LOST` counts them where there is no video. What is left out on purpose is not lost.
- * - `VIDEO_NACK` and `VIDEO_PLI` belong to RTP and are 0 for other protocols.
+ * - `VIDEO_NACK` and `VIDEO_PLI` belong to RTP and are 0 for other protocols; where RTP tells the losses of picture and
+ *   sound, these are added.
  */
 export function wcsMetrics(
   session: SessionDescription,
   stream: Stream | undefined,
-  details: StreamDetails,
+  {
+    details,
+    media = [],
+  }: { readonly details: StreamDetails; readonly media?: readonly SessionMediaFacts[] | undefined },
 ): StreamMetrics {
   const video = stream?.state.video;
   const audio = stream?.state.audio;
   const { videoRate, audioRate } = stream ?? {};
   const offsetMs = stream === undefined ? 0 : audioVideoOffsetMs(stream);
   const lost = lostPackets(session);
+  const videoFacts = media.find(({ kind }) => kind === 'video');
+  const audioFacts = media.find(({ kind }) => kind === 'audio');
   const keyFrames = videoRate?.keyFrames ?? 0;
   const bFrames = videoRate?.bFrames ?? 0;
   return {
@@ -55,17 +61,17 @@ export function wcsMetrics(
     VIDEO_RATE: Math.round(videoRate?.bitsPerSecond ?? 0),
     VIDEO_SYNC: offsetMs,
     VIDEO_FPS: Math.round(videoRate?.packetsPerSecond ?? 0),
-    VIDEO_NACK: 0,
-    VIDEO_PLI: 0,
+    VIDEO_NACK: videoFacts?.nacks ?? 0,
+    VIDEO_PLI: videoFacts?.plis ?? 0,
     VIDEO_CODEC: video === undefined ? NO_CODEC : PAYLOAD_TYPES[video.codec],
     VIDEO_K_FRAMES: keyFrames,
     VIDEO_P_FRAMES: (videoRate?.packets ?? 0) - keyFrames - bFrames,
     VIDEO_B_FRAMES: bFrames,
     VIDEO_GOP_SIZE: videoRate?.gop ?? 0,
-    VIDEO_LOST: video === undefined ? 0 : lost,
+    VIDEO_LOST: (video === undefined ? 0 : lost) + Math.max(0, videoFacts?.packetsLost ?? 0),
     AUDIO_SYNC: offsetMs === 0 ? 0 : -offsetMs,
     AUDIO_RATE: Math.round(audioRate?.bitsPerSecond ?? 0),
-    AUDIO_LOST: video === undefined ? lost : 0,
+    AUDIO_LOST: (video === undefined ? lost : 0) + Math.max(0, audioFacts?.packetsLost ?? 0),
     AUDIO_CODEC: audio === undefined ? NO_CODEC : PAYLOAD_TYPES[audio.codec],
   };
 }

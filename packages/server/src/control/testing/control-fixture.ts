@@ -6,6 +6,7 @@ import {
   type ConnectionDescription,
   ConnectionRegistry,
   type Log,
+  type MediaSession,
   type SessionDescription,
   SessionRegistry,
   type Stream,
@@ -78,7 +79,11 @@ export class ControlFixture {
   }
 
   /** Registers a session that is a publication unless `fields` say otherwise; closing it takes it away. */
-  addSession(streamName: string, fields: Partial<SessionDescription> = {}): SessionDescription {
+  addSession(
+    streamName: string,
+    fields: Partial<SessionDescription> = {},
+    can: Pick<MediaSession, 'explain'> = {},
+  ): SessionDescription {
     const description: SessionDescription = {
       sessionId: '/192.0.2.7:50000/192.0.2.1:1935',
       mediaSessionId: `${streamName}-${this.sessions.size}`,
@@ -100,6 +105,7 @@ export class ControlFixture {
       ...fields,
     };
     const registration = this.sessions.add({
+      ...can,
       mediaSessionId: description.mediaSessionId,
       describe: () => description,
       close: (reason) => {

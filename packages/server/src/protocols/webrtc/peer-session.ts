@@ -3,6 +3,7 @@ import type {
   IceCredentials,
   Log,
   MediaSession,
+  NegotiatedDescription,
   PastSessions,
   PeerEndReason,
   PeerRequest,
@@ -52,6 +53,7 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
   readonly #context: PeerSessionContext;
   readonly #createdAt = Date.now();
   #peer: Peer | undefined;
+  #described: NegotiatedDescription | undefined;
 
   constructor(request: PeerRequest, context: PeerSessionContext) {
     this.request = request;
@@ -97,7 +99,22 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
       bytesOut: this.#peer?.bytesOut ?? 0,
       ...this.facts(),
       custom,
+      negotiated: this.#describeNegotiated(),
     };
+  }
+
+  /** Made once: lists of sessions are asked for often. */
+  #describeNegotiated(): NegotiatedDescription | undefined {
+    if (this.answer === '' || this.negotiated === undefined) return undefined;
+    this.#described ??= {
+      sdp: this.answer.replace(/^a=ice-pwd:.*\r?\n/gm, ''),
+      videoCodec: this.videoCodec,
+      audioCodec: this.audioCodec,
+      minBitrateBps: this.request.minBitrateBps ?? 0,
+      maxBitrateBps: this.request.maxBitrateBps ?? 0,
+      videoOrientation: this.negotiated.video?.extensions.videoOrientation !== undefined,
+    };
+    return this.#described;
   }
 
   explain(): SessionFacts {
