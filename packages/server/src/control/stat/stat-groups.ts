@@ -3,12 +3,16 @@ import type { ControlDeps } from '../control-deps.ts';
 import type { Machine, MachineFacts } from '../process/machine-facts.ts';
 import type { ProcessVitals } from '../process/process-vitals.ts';
 import { audioVideoOffsetMs } from '../stream-times.ts';
+import { nativeResources, transcoding } from './transcoding-stats.ts';
 import { MAX_LISTED_STREAMS, type StatList, type StatValues } from './stat-value.ts';
 import { streamHealth } from './stream-health.ts';
 
 /** What the statistics page is made of. */
 export interface StatSources {
-  readonly deps: Pick<ControlDeps, 'streams' | 'sessions' | 'connections' | 'access'>;
+  readonly deps: Pick<
+    ControlDeps,
+    'streams' | 'sessions' | 'connections' | 'access' | 'adaptations' | 'describeTrack'
+  >;
   readonly vitals: ProcessVitals;
   readonly machine: Machine;
 }
@@ -24,7 +28,7 @@ export interface StatGroup {
 
 /**
  * All groups, in the order of the page. Keys of WCS for things that this server has not (ports for media, calls,
- * transcoding) are there with 0, since clients read them without looking.
+ * recordings) are there with 0, since clients read them without looking.
  */
 export const STAT_GROUPS: readonly StatGroup[] = [
   { name: 'connections_stats', oldName: 'Connection', values: connections },
@@ -32,11 +36,11 @@ export const STAT_GROUPS: readonly StatGroup[] = [
   { name: 'streams_stats', oldName: 'Stream', values: streams },
   { name: 'degraded_streams_stats', oldName: 'Degraded', values: degraded },
   { name: 'buffer_stats', oldName: 'Buffer', values: buffers },
-  { name: 'native_resources', oldName: 'Native', values: () => ({ native_resources: 0 }) },
+  { name: 'native_resources', oldName: 'Native', values: nativeResources },
   { name: 'core_stats', oldName: 'Core', values: core },
   { name: 'call_stats', oldName: 'Call', values: () => CALLS },
   { name: 'recording_stats', oldName: 'Recording', values: () => ({ recordings: 0 }) },
-  { name: 'transcoding_stats', oldName: 'Transcoding', values: () => ({ transcoding_video_full_info: {} }) },
+  { name: 'transcoding_stats', oldName: 'Transcoding', values: transcoding },
   { name: 'system_stats', oldName: 'System', values: system },
 ];
 
@@ -91,7 +95,9 @@ function connections({ deps }: StatSources): StatValues {
     connections_hls: totalOf(deps.sessions.totals(), 'hls'),
   };
   for (const connection of deps.connections.all()) {
-    const key = `connections_${connection.describe().protocol}`;
+    const { protocol } = connection.describe();
+    // Clients of WebRTC that have a connection are those of the Web SDK, by WebSocket.
+    const key = `connections_${protocol === 'webrtc' ? 'websocket' : protocol}`;
     counts[key] = (counts[key] ?? 0) + 1;
   }
   return counts;

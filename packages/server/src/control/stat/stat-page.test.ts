@@ -1,6 +1,7 @@
 import { StatBody } from '@sluice/contract';
 import Value from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Adaptations } from '../../core/index.ts';
 import { ControlFixture } from '../testing/control-fixture.ts';
 import { parsePrometheusText } from '../testing/prometheus-text.ts';
 import { STAT_GROUPS } from './stat-groups.ts';
@@ -83,7 +84,34 @@ describe('/?action=stat', () => {
     const groups = await json(await fixture.start());
     expect(Object.keys(groups)).toEqual(STAT_GROUPS.map((group) => group.name));
     expect(groups['streams_stats']).toMatchObject({ streams_viewers: { room: 3 }, streams_viewers_omitted: 0 });
-    expect(groups['transcoding_stats']).toEqual({ transcoding_video_full_info: {} });
+    expect(groups['transcoding_stats']).toEqual({ transcoding_conversions: 0, transcoding_video_full_info: {} });
+  });
+
+  it('tells what is converted as WCS’s console page reads it', async () => {
+    const stream = fixture.publish('room');
+    fixture.publish('other');
+    const facts = { from: 'h264', sinceMs: 1, users: 2 };
+    const conversions = [
+      { ...facts, kind: 'video', to: 'vp8', queued: 3 },
+      { ...facts, kind: 'video', to: 'vp9', failure: 'no worker' },
+      { ...facts, kind: 'audio', from: 'aac', to: 'opus' },
+    ] as const;
+    const adaptations = { conversionsOf: (of: unknown) => (of === stream ? conversions : []) } as unknown as Adaptations;
+    const groups = await json(await fixture.start({ adaptations }), '&groups=transcoding_stats,native');
+    const vp8 = { codec: 'vp8', queueSize: 3, resolution: '1280x720', videoGroupsSendStats: {} };
+    expect(groups).toEqual({
+      native_resources: { native_resources: 2 },
+      transcoding_stats: {
+        transcoding_conversions: 2,
+        transcoding_video_full_info: { room: { distributors: { vp8 } } },
+      },
+    });
+  });
+
+  it('counts WebSockets of the Web SDK by the key that its console page reads', async () => {
+    fixture.addConnection('/1', { protocol: 'webrtc', mediaProvider: 'WebRTC' });
+    const { connections_stats: connections } = await json(await fixture.start(), '&groups=connection');
+    expect(connections).toMatchObject({ connections: 1, connections_websocket: 1 });
   });
 
   it('has the synchronization of streams with picture and sound only', async () => {
