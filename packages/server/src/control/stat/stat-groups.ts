@@ -3,16 +3,13 @@ import type { ControlDeps } from '../control-deps.ts';
 import type { Machine, MachineFacts } from '../process/machine-facts.ts';
 import type { ProcessVitals } from '../process/process-vitals.ts';
 import { audioVideoOffsetMs } from '../stream-times.ts';
-import { nativeResources, transcoding } from './transcoding-stats.ts';
 import { MAX_LISTED_STREAMS, type StatList, type StatValues } from './stat-value.ts';
 import { streamHealth } from './stream-health.ts';
+import { nativeResources, transcoding } from './transcoding-stats.ts';
 
 /** What the statistics page is made of. */
 export interface StatSources {
-  readonly deps: Pick<
-    ControlDeps,
-    'streams' | 'sessions' | 'connections' | 'access' | 'adaptations' | 'describeTrack'
-  >;
+  readonly deps: Pick<ControlDeps, 'streams' | 'sessions' | 'connections' | 'access' | 'adaptations' | 'describeTrack'>;
   readonly vitals: ProcessVitals;
   readonly machine: Machine;
 }

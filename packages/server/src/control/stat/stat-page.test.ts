@@ -96,7 +96,9 @@ describe('/?action=stat', () => {
       { ...facts, kind: 'video', to: 'vp9', failure: 'no worker' },
       { ...facts, kind: 'audio', from: 'aac', to: 'opus' },
     ] as const;
-    const adaptations = { conversionsOf: (of: unknown) => (of === stream ? conversions : []) } as unknown as Adaptations;
+    const adaptations = {
+      conversionsOf: (of: unknown) => (of === stream ? conversions : []),
+    } as unknown as Adaptations;
     const groups = await json(await fixture.start({ adaptations }), '&groups=transcoding_stats,native');
     const vp8 = { codec: 'vp8', queueSize: 3, resolution: '1280x720', videoGroupsSendStats: {} };
     expect(groups).toEqual({
