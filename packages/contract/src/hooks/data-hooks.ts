@@ -18,12 +18,15 @@ export const DataStatusEventHook = Type.Object({
   info: Type.Optional(Type.String()),
 });
 
-/** `submitBugReport` and `sendBugReport`: the client's own object (§6.5). */
-export const BugReportHook = Type.Object({
-  ...HOOK_ORIGIN,
-  text: Type.Optional(Type.Unknown({ description: 'what the user wrote' })),
-  type: Type.Optional(Type.Unknown()),
-});
+/** `submitBugReport` and `sendBugReport`: the client's own object, whatever it has (§6.5). */
+export const BugReportHook = Type.Object(
+  {
+    ...HOOK_ORIGIN,
+    text: Type.Optional(Type.Unknown({ description: 'what the user wrote; and any other field of the report' })),
+    type: Type.Optional(Type.Unknown()),
+  },
+  { additionalProperties: true },
+);
 
 /** `BugReportStatusEvent`: where the report was put (§6.5). */
 export const BugReportStatusEventHook = Type.Object({

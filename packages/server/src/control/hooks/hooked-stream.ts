@@ -28,6 +28,7 @@ interface StreamParts {
 export function requestFields(request: StreamRequestFacts, kind: 'publish' | 'play'): Fields {
   const { mediaSessionId, name, mediaProvider, hasVideo, hasAudio, custom, fields } = request;
   return {
+    status: 'NEW',
     ...NOT_REQUESTED,
     ...fields,
     mediaSessionId,
@@ -35,7 +36,6 @@ export function requestFields(request: StreamRequestFacts, kind: 'publish' | 'pl
     published: kind === 'publish',
     hasVideo,
     hasAudio,
-    status: 'NEW',
     mediaProvider,
     custom,
   };

@@ -104,6 +104,7 @@ export function faultsOf(hook: string, body: Fields): readonly string[] {
       : [HOOK_BODIES[hook as SentHookName]];
   const [schema] = schemas;
   if (schema === undefined) return [];
-  const strict = Type.Object(schema.properties, { additionalProperties: false });
+  const open = 'additionalProperties' in schema && schema.additionalProperties === true;
+  const strict = open ? schema : Type.Object(schema.properties, { additionalProperties: false });
   return [...Value.Errors(strict, body)].map((error) => `${hook}: ${JSON.stringify(error)}`);
 }
