@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MediaServerError } from '../core/index.ts';
 import { HELP, type HelpTopic } from './cli-help.ts';
@@ -14,6 +14,7 @@ import {
   SettingsError,
   viewSettings,
 } from './settings/index.ts';
+import { settingsFile } from './settings-file.ts';
 import { serverVersion } from './version.ts';
 
 /** What the command line needs from its process. */
@@ -64,6 +65,14 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     // Loaded here, because much comes with it.
     const { runAppsCli } = await import('./apps-cli.ts');
     return runAppsCli(args.slice(1), context);
+  }
+  if (args[0] === 'users') {
+    const { runUsersCli } = await import('./users-cli.ts');
+    return runUsersCli(args.slice(1), context);
+  }
+  if (args[0] === 'token') {
+    const { runTokenCli } = await import('./token-cli.ts');
+    return runTokenCli(args.slice(1), context);
   }
   try {
     return await runCommand(parseInvocation(args, context.env), context);
@@ -153,11 +162,8 @@ function load(invocation: Invocation, context: CliContext): LoadedSettings {
   return loadSettings({ file: configFile(invocation), env: context.env, sets: invocation.sets });
 }
 
-/** The file that is named, else the one in the data folder when there is one. */
 function configFile(invocation: Invocation): string | undefined {
-  if (invocation.config !== undefined) return invocation.config;
-  const usual = join(invocation.dataDir, 'sluice.properties');
-  return existsSync(usual) ? usual : undefined;
+  return settingsFile(invocation.config, invocation.dataDir);
 }
 
 function parseInvocation(args: readonly string[], env: CliContext['env']): Invocation {
@@ -210,7 +216,7 @@ function findCommand(words: readonly string[]): HelpTopic {
   const commands = Object.keys(OPTIONS_OF).filter(isCommand);
   const found = commands.find((command) => command === wanted);
   if (found !== undefined) return found;
-  const near = closestName(wanted, [...commands, 'apps']);
+  const near = closestName(wanted, [...commands, 'apps', 'users', 'token']);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
   throw new UsageError(`there is no command ${JSON.stringify(wanted)}${hint} (see sluice --help)`);
 }

@@ -1,6 +1,8 @@
 export { Gatekeeper, type GatekeeperOptions, type GateQuestion } from './auth/gatekeeper.ts';
+export { hashPassword, passwordFault, randomPassword } from './auth/password-hash.ts';
+export { makeStreamToken, type NewStreamToken } from './auth/stream-tokens.ts';
 export { Users } from './auth/users.ts';
-export { USERS_FILE } from './auth/users-file.ts';
+export { isUserName, readUsers, type StoredUser, USERS_FILE, writeUsers } from './auth/users-file.ts';
 export type { ControlDeps, ControlPorts, RecentLog } from './control-deps.ts';
 export { type ControlOptions, DEFAULT_CONTROL_OPTIONS } from './control-options.ts';
 export { ControlServer } from './control-server.ts';

@@ -19,6 +19,10 @@ export class Witness {
   };
 
   #write(fields: object, message: string): void {
-    this.lines.push(JSON.stringify({ ...fields, message }));
+    this.lines.push(
+      JSON.stringify({ ...fields, message }, (_key, value: unknown) =>
+        value instanceof Error ? String(value) : value,
+      ),
+    );
   }
 }

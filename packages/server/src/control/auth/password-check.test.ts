@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import { AttemptLimiter } from './attempt-limiter.ts';
+import { type CheckOutcome, PasswordCheck } from './password-check.ts';
+import { hashPassword } from './password-hash.ts';
+import { Witness } from './testing/witness.ts';
+import type { StoredUser } from './users-file.ts';
+
+const RIGHT = { name: 'admin', password: 'the right one' };
+const WRONG = { name: 'admin', password: 'the wrong one' };
+const ADMIN: StoredUser = { name: 'admin', passwordHash: await hashPassword(RIGHT.password), active: true };
+const ADDRESS = '192.0.2.1';
+
+class Subject {
+  user: StoredUser | undefined = ADMIN;
+  ms = 0;
+  readonly witness = new Witness();
+  readonly passwords = new PasswordCheck({
+    users: { find: async (name) => (name === this.user?.name ? this.user : undefined) },
+    log: this.witness.log,
+    counters: this.witness.counters,
+    now: () => this.ms,
+    limiter: new AttemptLimiter(undefined, { now: () => this.ms }),
+  });
+
+  /** The outcome, and how long it took of a core; the memory of right ones costs next to nothing. */
+  async timed(): Promise<readonly [CheckOutcome, number]> {
+    const begin = performance.now();
+    const outcome = await this.passwords.check(RIGHT, ADDRESS);
+    return [outcome, performance.now() - begin];
+  }
+}
+
+describe('checking passwords', () => {
+  test('remembers who was right, as long as the user stays the same', async () => {
+    const subject = new Subject();
+    const [first, slowMs] = await subject.timed();
+    expect(first).toBe(ADMIN);
+    const [again, fastMs] = await subject.timed();
+    expect(again).toBe(ADMIN);
+    expect(fastMs).toBeLessThan(slowMs / 2);
+    subject.user = { ...ADMIN, active: false };
+    expect(await subject.passwords.check(RIGHT, ADDRESS)).toBe('wrong');
+    subject.user = { ...ADMIN, passwordHash: await hashPassword('a new one') };
+    expect(await subject.passwords.check(RIGHT, ADDRESS)).toBe('wrong');
+  });
+
+  test('forgets who was right after five minutes', async () => {
+    const subject = new Subject();
+    await subject.timed();
+    subject.ms += 5 * 60_000;
+    const [outcome, ms] = await subject.timed();
+    expect(outcome).toBe(ADMIN);
+    const [, fastMs] = await subject.timed();
+    expect(fastMs).toBeLessThan(ms / 2);
+  });
+
+  test('of many calls at once costs one hash', async () => {
+    const { passwords, witness } = new Subject();
+    const outcomes = await Promise.all(Array.from({ length: 200 }, () => passwords.check(RIGHT, ADDRESS)));
+    expect(new Set(outcomes)).toEqual(new Set([ADMIN]));
+    expect(witness.counts.size).toBe(0);
+  });
+
+  test('slows the address that is wrong, and not who is known', async () => {
+    const subject = new Subject();
+    const { passwords, witness } = subject;
+    expect(await passwords.check(RIGHT, ADDRESS)).toBe(ADMIN);
+    for (let i = 0; i < 5; i++)
+      expect(await passwords.check({ ...WRONG, password: `wrong ${i}` }, ADDRESS)).toBe('wrong');
+    expect(await passwords.check(WRONG, ADDRESS)).toEqual({ waitMs: 1000 });
+    expect(await passwords.check(RIGHT, ADDRESS)).toBe(ADMIN);
+    expect(await passwords.check(WRONG, '192.0.2.2')).toBe('wrong');
+    subject.ms += 1000;
+    expect(await passwords.check(WRONG, ADDRESS)).toBe('wrong');
+    expect(await passwords.check(WRONG, ADDRESS)).toEqual({ waitMs: 2000 });
+    expect(witness.counts.get('auth_failed')).toBe(7);
+    expect(witness.counts.get('auth_slowed')).toBe(2);
+  });
+
+  test('under a flood from everywhere does a bounded amount of work and says when to come again', async () => {
+    const { passwords, witness } = new Subject();
+    const flood = Array.from({ length: 300 }, (_, i) => passwords.check(WRONG, `10.0.${i >> 8}.${i & 255}`));
+    const outcomes = await Promise.all(flood);
+    const checked = outcomes.filter((outcome) => outcome === 'wrong');
+    expect(checked.length).toBeLessThanOrEqual(32);
+    expect(outcomes.filter((outcome) => typeof outcome === 'object')).toHaveLength(300 - checked.length);
+    expect(witness.counts.get('auth_slowed')).toBe(300 - checked.length);
+  }, 20_000);
+
+  test('logs failures at a limited rate, without passwords and without names that nobody has', async () => {
+    const { passwords, witness } = new Subject();
+    await passwords.check(WRONG, ADDRESS);
+    await passwords.check({ name: 'typed-in-the-wrong-field', password: 'x' }, '192.0.2.2');
+    await passwords.check(WRONG, '192.0.2.3');
+    expect(witness.lines).toHaveLength(2);
+    expect(witness.lines[0]).toContain('"remoteAddress":"192.0.2.1"');
+    expect(witness.lines.join()).not.toMatch(/wrong one|wrong-field/);
+  });
+});
