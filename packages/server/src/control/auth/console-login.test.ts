@@ -139,7 +139,8 @@ describe('sessions of the console', () => {
 
   test('are a thousand at most: the one that was not used for longest ends', async () => {
     const sessions = new ConsoleSessions();
-    const [first = '', second = ''] = [sessions.begin(user), sessions.begin(user)];
+    const first = sessions.begin(user);
+    const second = sessions.begin(user);
     for (let i = 2; i < 1000; i++) sessions.begin(user);
     expect(await sessions.userOf(first, find)).toBe(user);
     sessions.begin(user);

@@ -8,7 +8,7 @@ import type { UserStore } from '../users.ts';
 import type { StoredUser } from '../users-file.ts';
 
 export const PASSWORD = 'pass:word with ä';
-const HASH = await hashPassword(PASSWORD);
+const HASH = await hashPassword(PASSWORD, 10);
 
 /** An answer as a client sees it. */
 export interface Answer {
