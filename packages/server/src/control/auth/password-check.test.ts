@@ -89,11 +89,10 @@ describe('checking passwords', () => {
 
   test('logs failures at a limited rate, without passwords and without names that nobody has', async () => {
     const { passwords, witness } = new Subject();
-    await passwords.check(WRONG, ADDRESS);
-    await passwords.check({ name: 'typed-in-the-wrong-field', password: 'x' }, '192.0.2.2');
-    await passwords.check(WRONG, '192.0.2.3');
-    expect(witness.lines).toHaveLength(2);
+    await passwords.check({ name: 'typed-in-the-wrong-field', password: 'x' }, ADDRESS);
+    for (let i = 0; i < 30; i++) await passwords.check(WRONG, `192.0.2.${i + 2}`);
     expect(witness.lines[0]).toContain('"remoteAddress":"192.0.2.1"');
+    expect(witness.lines.length).toBeLessThan(15);
     expect(witness.lines.join()).not.toMatch(/wrong one|wrong-field/);
   });
 });
