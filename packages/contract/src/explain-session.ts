@@ -14,8 +14,10 @@ export const ExplainConversion = Type.Object({
   failure: Type.Optional(Type.String()),
   /** Process id of the worker; absent while it waits for one. */
   worker: Type.Optional(Type.Integer()),
-  /** Share of one processor core that it keeps busy, 0 to 1. */
+  /** Share of one processor core that it takes; more than 1 with several threads. */
   cpuShare: Type.Optional(Type.Number()),
+  /** Share of the time that the worker is at it, 0 to 1: near 1 it does not keep up. */
+  busyShare: Type.Optional(Type.Number()),
   /** Work for one packet or picture, milliseconds. */
   msPerFrame: Type.Optional(Type.Number()),
   /** Packets that wait for the worker; left out on the way to it; left out because they were damaged. */

@@ -26,8 +26,10 @@ export interface ConversionEvents {
 export interface ConversionCost {
   /** Process id of the worker; absent while it has none. */
   readonly worker?: number | undefined;
-  /** Share of one processor core that it kept busy in the last seconds, and the work for one packet; absent while unknown. */
+  /** Of the last seconds, absent while unknown: share of one processor core, more than 1 with several threads; */
   readonly cpuShare?: number | undefined;
+  /** share of the time that the worker is at it, near 1 when it does not keep up; time for one packet. */
+  readonly busyShare?: number | undefined;
   readonly msPerFrame?: number | undefined;
   /** Packets that wait for the worker, that were left out on the way to it, and that could not be decoded. */
   readonly queued: number;

@@ -18,6 +18,7 @@ export interface ConversionFacts {
   readonly failure?: string | undefined;
   readonly worker?: number | undefined;
   readonly cpuShare?: number | undefined;
+  readonly busyShare?: number | undefined;
   readonly msPerFrame?: number | undefined;
   readonly queued?: number | undefined;
   readonly dropped?: number | undefined;

@@ -27,6 +27,7 @@ import {
   TRACK,
   type TrackMessage,
   WireError,
+  type WorkReport,
   writeMessage,
 } from './wire.ts';
 import { WorkMeter } from './work-meter.ts';
@@ -168,7 +169,7 @@ export class EngineConversion implements Conversion {
     if (frame.type === PACKET) this.#emit(frame);
     else if (frame.type === TRACK) this.#setTrack(readMessage<TrackMessage>(frame.payload));
     else if (frame.type === DROPPED) this.#countDamaged(frame.timeUs);
-    else if (frame.type === COST) this.#work.add(frame.timeUs, frame.payload, performance.now());
+    else if (frame.type === COST) this.#work.add(readMessage<WorkReport>(frame.payload), performance.now());
     else if (frame.type === FAILED) this.fail(frame.payload.toString());
   }
 

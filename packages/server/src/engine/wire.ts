@@ -28,7 +28,7 @@ export const BEAT = 17;
 export const TRACK = 18;
 /** Worker to server: instead of a time, how many packets or pictures were damaged and left out. */
 export const DROPPED = 20;
-/** Worker to server, with a beat: instead of a time, µs of work for this conversion since the last; the payload is u32, packets. */
+/** Worker to server, with a beat: work for this conversion since the last one; the payload is a {@link WorkReport}. */
 export const COST = 19;
 /** Worker to server: this conversion can't be done; the payload is a sentence. */
 export const FAILED = 21;
@@ -67,6 +67,15 @@ export interface TrackMessage {
   readonly parameters: readonly string[];
   /** How long each packet of audio lasts, in microseconds; 0 for video. */
   readonly packetUs: number;
+}
+
+/** What a conversion has cost since the report before. */
+export interface WorkReport {
+  readonly packets: number;
+  /** Time that the worker was at it. */
+  readonly busyUs: number;
+  /** Time of processors that it took, over all threads; that of the process, by its share of the work. */
+  readonly cpuUs: number;
 }
 
 export interface FrameHead {
@@ -144,6 +153,6 @@ export function readMessage<T>(payload: Buffer): T {
 }
 
 /** The payload of a message. */
-export function writeMessage(message: OpenMessage | SourceMessage | TrackMessage): Buffer {
+export function writeMessage(message: OpenMessage | SourceMessage | TrackMessage | WorkReport): Buffer {
   return Buffer.from(JSON.stringify(message));
 }

@@ -1,33 +1,52 @@
+import type { WorkReport } from './wire.ts';
+
 /** Told work counts for this long. */
 const WINDOW_MS = 3000;
 /** Weight of one report in the smoothed values: workers tell twice a second. */
 const WEIGHT = 1 / 4;
 
-/** What a worker tells of its work for one conversion, as a share of a core and a time for each packet. */
+/** What is known of a conversion's work in the last seconds. */
+export interface WorkRates {
+  /** Share of one processor core; more than 1 with several threads. */
+  readonly cpuShare: number | undefined;
+  /** Share of the time that the worker is at it: near 1 it does not keep up. */
+  readonly busyShare: number | undefined;
+  /** Time for one packet, milliseconds. */
+  readonly msPerFrame: number | undefined;
+}
+
+const UNKNOWN: WorkRates = { cpuShare: undefined, busyShare: undefined, msPerFrame: undefined };
+
+/** Makes rates of what a worker tells of its work for one conversion. */
 export class WorkMeter {
   #toldMs = 0;
-  #share: number | undefined;
+  #cpu: number | undefined;
+  #busy: number | undefined;
   #msPerFrame: number | undefined;
 
-  /**
-   * Takes a report: so many microseconds of work, and for how many packets, since the one before.
-   * @param packets u32, big-endian; shorter ones count for none
-   */
-  add(busyUs: number, packets: Buffer, nowMs: number): void {
-    const elapsedMs = nowMs - this.#toldMs;
-    const first = this.#toldMs === 0 || elapsedMs > WINDOW_MS;
+  /** Takes a report; the first one, and the first after a pause, counts from nobody knows when. */
+  add({ packets, busyUs, cpuUs }: WorkReport, nowMs: number): void {
+    const elapsedUs = (nowMs - this.#toldMs) * 1000;
+    const first = this.#toldMs === 0 || elapsedUs > WINDOW_MS * 1000;
     this.#toldMs = nowMs;
-    const count = packets.length >= 4 ? packets.readUInt32BE() : 0;
-    if (count > 0) this.#msPerFrame = smoothed(this.#msPerFrame, busyUs / 1000 / count);
-    // Of the first report nobody knows since when it counts.
-    if (first) this.#share = undefined;
-    else if (elapsedMs > 0) this.#share = smoothed(this.#share, Math.min(1, busyUs / 1000 / elapsedMs));
+    if (packets > 0) this.#msPerFrame = smoothed(this.#msPerFrame, busyUs / 1000 / packets);
+    if (first) {
+      this.#cpu = undefined;
+      this.#busy = undefined;
+    } else if (elapsedUs > 0) {
+      this.#cpu = smoothed(this.#cpu, cpuUs / elapsedUs);
+      this.#busy = smoothed(this.#busy, Math.min(1, busyUs / elapsedUs));
+    }
   }
 
-  /** Undefined where nothing is known, or was told for too long. */
-  read(nowMs: number): { readonly cpuShare: number | undefined; readonly msPerFrame: number | undefined } {
-    if (this.#toldMs === 0 || nowMs - this.#toldMs > WINDOW_MS) return { cpuShare: undefined, msPerFrame: undefined };
-    return { cpuShare: rounded(this.#share, 1000), msPerFrame: rounded(this.#msPerFrame, 100) };
+  /** Undefined values where nothing is known, or was told for too long. */
+  read(nowMs: number): WorkRates {
+    if (this.#toldMs === 0 || nowMs - this.#toldMs > WINDOW_MS) return UNKNOWN;
+    return {
+      cpuShare: rounded(this.#cpu, 1000),
+      busyShare: rounded(this.#busy, 1000),
+      msPerFrame: rounded(this.#msPerFrame, 100),
+    };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ExplainMedia, ExplainSession } from '@sluice/contract';
+import type { ExplainConversion, ExplainMedia, ExplainSession } from '@sluice/contract';
 import type { Draft, ExplainFacts, SessionDraft } from './finding.ts';
 import { lossFinding, webRtcFindings } from './webrtc-findings.ts';
 import { codecName, list, number, percent, seconds, titleOf } from './words.ts';
@@ -62,7 +62,11 @@ function converted({ kind, conversion, codec }: ExplainMedia): Draft {
   ].filter((cost) => cost !== '');
   const cost = costs.length === 0 ? '' : ` (${costs.join(', ')})`;
   const source = from === undefined ? '' : ` from ${codecName(from)}`;
-  const text = `The ${titleOf(kind)} is converted${source} to ${codecName(to)} for this kind of viewer, once for all of them${cost}.`;
+  const what =
+    from === to
+      ? `encoded anew as ${codecName(to)}, as its pictures are out of order (B-frames),`
+      : `converted${source} to ${codecName(to)}`;
+  const text = `The ${titleOf(kind)} is ${what} for this kind of viewer, once for all of them${cost}.`;
   const advice =
     kind === 'video'
       ? 'To save this work, and for a better picture, publish H.264 without B-frames.'
@@ -70,10 +74,12 @@ function converted({ kind, conversion, codec }: ExplainMedia): Draft {
   return { code: 'CODEC_CONVERTED', severity: 'info', text, advice, kind };
 }
 
-function keyFrameFindings({ waitsForKeyFrame }: ExplainMedia, { stream, live }: ExplainFacts, ageMs: number): Draft[] {
+function keyFrameFindings(media: ExplainMedia, { stream, live }: ExplainFacts, ageMs: number): Draft[] {
+  const { waitsForKeyFrame, conversion } = media;
   const video = stream?.video;
   if (waitsForKeyFrame !== true || ageMs < START_MS || !live || video === null || video === undefined) return [];
   if (video.lastPacketAgeMs === undefined) return [];
+  if (conversion !== undefined) return [slowStart(conversion)];
   const last =
     video.lastKeyFrameAgeMs === undefined
       ? 'none has come yet'
@@ -84,6 +90,15 @@ function keyFrameFindings({ waitsForKeyFrame }: ExplainMedia, { stream, live }: 
     ? 'The publisher was asked for one and has not sent it yet: its network may lose packets, or its encoder hangs.'
     : 'Set the encoder’s key frame interval to 2 s (OBS: Keyframe Interval; FFmpeg: -g with twice the frame rate). With a longer gop_cache_duration the server keeps older ones for viewers who join.';
   return [{ code: 'WAITS_FOR_KEY_FRAME', severity: 'error', text, advice, kind: 'video' }];
+}
+
+/** A conversion can make a key frame whenever it is asked to. */
+function slowStart({ from, to, busyShare, worker }: ExplainConversion): Draft {
+  const busy = busyShare === undefined ? '' : `, whose worker is busy ${percent(busyShare)} of the time`;
+  const where = worker === undefined ? ', which waits for a worker process' : busy;
+  const text = `The viewer is connected and has no picture yet: nothing has come out of the conversion from ${codecName(from)} to ${codecName(to)}${where}.`;
+  const advice = 'A conversion begins within a second on a machine that is at rest: look at its load.';
+  return { code: 'CONVERSION_SLOW', severity: 'error', text, advice, kind: 'video' };
 }
 
 function hlsFindings({ protocol, tcp }: ExplainSession): Draft[] {

@@ -92,10 +92,10 @@ function lossOf(publisher: ExplainSession | undefined): SessionDraft[] {
 }
 
 function slowConversion(conversion: ExplainConversion): Draft[] {
-  const { kind, from, to, cpuShare = 0, queued = 0, dropped = 0, failure } = conversion;
+  const { kind, from, to, busyShare = 0, queued = 0, dropped = 0, failure } = conversion;
   if (failure !== undefined) return [];
   const signs = [
-    cpuShare >= BUSY_SHARE ? `it keeps ${percent(cpuShare)} of a processor core busy` : '',
+    busyShare >= BUSY_SHARE ? `its worker is busy with it ${percent(busyShare)} of the time` : '',
     queued >= MANY_QUEUED ? `${queued} packets wait for it` : '',
     dropped >= MANY_DROPPED ? `${dropped} packets were left out` : '',
   ].filter((sign) => sign !== '');

@@ -254,9 +254,43 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
     ],
   ],
   [
+    'a picture that is encoded anew for its B-frames',
+    withPlayer({
+      media: [
+        media('video', {
+          delivery: 'converted',
+          conversion: { ...AAC_TO_OPUS, kind: 'video', from: 'h264', to: 'h264' },
+        }),
+      ],
+    }),
+    [
+      ['ALL_WELL', 'info'],
+      ['CODEC_CONVERTED', 'info', /encoded anew as H\.264, as its pictures are out of order \(B-frames\)/],
+    ],
+  ],
+  [
+    'a wait for the first picture of a conversion: the publisher’s key frames are not to blame',
+    withPlayer({
+      media: [
+        media('video', {
+          delivery: 'pending',
+          waitsForKeyFrame: true,
+          conversion: { ...AAC_TO_OPUS, kind: 'video', from: 'vp8', to: 'h264', busyShare: 0.5 },
+        }),
+      ],
+    }),
+    [
+      [
+        'CONVERSION_SLOW',
+        'error',
+        /nothing has come out of the conversion from VP8 to H\.264, whose worker is busy 50 %/,
+      ],
+    ],
+  ],
+  [
     'a conversion that does not keep up',
-    facts({ stream: stream({ conversions: [{ ...AAC_TO_OPUS, cpuShare: 0.97, queued: 60 }] }) }),
-    [['CONVERSION_SLOW', 'warning', /97 % of a processor core busy and 60 packets wait/]],
+    facts({ stream: stream({ conversions: [{ ...AAC_TO_OPUS, busyShare: 0.97, queued: 60 }] }) }),
+    [['CONVERSION_SLOW', 'warning', /busy with it 97 % of the time and 60 packets wait/]],
   ],
   [
     'a picture that can not be sent',

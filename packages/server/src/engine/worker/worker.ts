@@ -54,6 +54,8 @@ export class Worker {
   /** Work for each conversion since the last beat. */
   readonly #work = new Map<number, Work>();
   #lastBeatMs = 0;
+  /** What the process had taken of the processors when it last told. */
+  #cpuUs = 0;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -154,11 +156,17 @@ export class Worker {
     if (type === PACKET) work.packets++;
   }
 
+  /** Threads of the codecs work for no conversion in particular: what the process took is shared by time at work. */
   #tellWork(): void {
+    const { user, system } = process.cpuUsage();
+    const tookUs = user + system - this.#cpuUs;
+    this.#cpuUs += tookUs;
+    let allMs = 0;
+    for (const { busyMs } of this.#work.values()) allMs += busyMs;
     for (const [stream, work] of this.#work) {
-      const packets = Buffer.allocUnsafe(4);
-      packets.writeUInt32BE(work.packets);
-      this.#send(COST, stream, packets, Math.round(work.busyMs * 1000));
+      const cpuUs = allMs > 0 ? Math.round((tookUs * work.busyMs) / allMs) : 0;
+      const report = { packets: work.packets, busyUs: Math.round(work.busyMs * 1000), cpuUs };
+      this.#send(COST, stream, writeMessage(report));
       work.busyMs = 0;
       work.packets = 0;
     }
