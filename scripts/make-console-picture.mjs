@@ -13,7 +13,8 @@ try {
   const list = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await list.goto(url);
   await list.locator('[data-testid=player-state][data-state=playing]').waitFor({ timeout: 20_000 });
-  await list.waitForTimeout(6000);
+  // Until the lines of bit rates have grown.
+  await list.waitForTimeout(30_000);
   await list.screenshot({ path: imagePath('console') });
   const publish = await browser.newPage({ viewport: { width: 1280, height: 810 } });
   await publish.goto(new URL('#/publish', url).href);
