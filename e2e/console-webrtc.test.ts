@@ -5,6 +5,8 @@ import { protocolObstacles } from '../apps/console/src/play-protocol.ts';
 import { TestServer } from './support/server.ts';
 import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
 
+/** Whoever is not on the server's machine must log in. */
+const PASSWORD = 'a good word';
 const PATIENT = { timeout: 20_000, interval: 100 };
 /** What Chromium writes of itself about answers that the page expects. */
 const EXPECTED = /Failed to load resource/;
@@ -14,7 +16,7 @@ let browser: Browser;
 const errors: string[] = [];
 
 beforeAll(async () => {
-  server = await TestServer.start();
+  server = await TestServer.start({ settings: { admin_password: PASSWORD } });
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS });
 });
 
@@ -43,6 +45,11 @@ async function openPage(url: string, context?: BrowserContext): Promise<Page> {
   });
   await page.goto(url);
   return page;
+}
+
+async function logIn(page: Page): Promise<void> {
+  await page.getByTestId('login-password').fill(PASSWORD);
+  await page.getByTestId('login-submit').click();
 }
 
 /** A page that publishes, and says so. */
@@ -278,9 +285,11 @@ describe("the console's publish page", () => {
     try {
       const context = await elsewhere.newContext({ ignoreHTTPSErrors: true });
       const page = await openPage(`http://console.test:${server.httpPort}/#/publish`, context);
+      await logIn(page);
       expect(await page.getByTestId('publish-source').inputValue()).toBe('test');
       await page.getByTestId('publish-secure').click();
       await page.waitForURL(`https://console.test:${server.ports.https}/#/publish`);
+      await logIn(page);
       await goLive(page, 'secure', 'camera');
       await expectPhase(page, 'live');
       await page.goto(`https://console.test:${server.ports.https}/#/streams/secure`);
