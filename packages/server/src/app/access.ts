@@ -81,8 +81,13 @@ function hookOptions(settings: Settings): HookOptions {
       enabled: settings.hls_auth_enabled,
       cacheMs: settings.hls_auth_token_cache * 1000,
     },
-    secretFields: new Set(settings.client_acl_property_name === '' ? [] : [settings.client_acl_property_name]),
+    secretFields: secretFields(settings),
   };
+}
+
+/** Names of clients' fields whose values are never told or logged, besides those that anybody would guess. */
+export function secretFields({ client_acl_property_name: name }: Settings): ReadonlySet<string> {
+  return new Set(name === '' ? [] : [name]);
 }
 
 /** The first address of this machine that others can reach. */

@@ -27,7 +27,7 @@ import { HlsServer } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { VodResolver } from '../vod/index.ts';
-import { makeAccess } from './access.ts';
+import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
@@ -233,6 +233,7 @@ function makeControl(
     recentLog,
     settingsView: settingsView && (() => settingsView),
     maxStreams: settings.max_streams,
+    secretFields: secretFields(settings),
   };
   const { identity } = parts;
   return new ControlServer(deps, {

@@ -81,4 +81,6 @@ export interface ControlDeps {
   readonly access?: HookTraffic | undefined;
   /** Streams that may be live at once. */
   readonly maxStreams?: number | undefined;
+  /** Names of clients' own fields whose values are never told, besides those that anybody would guess. */
+  readonly secretFields?: ReadonlySet<string> | undefined;
 }

@@ -1,8 +1,7 @@
 import type { Fields } from '../../core/index.ts';
+import { isSecretName } from '../secret-names.ts';
 import { isObject } from './json.ts';
 
-/** Fields that nobody may read in a log; those whose name ends like one of these, whatever stands before. */
-const SECRET = /(?:password|passwd|token|secret|aclauth|authorization|credential|apikey|signature)s?$/i;
 const MAX_TEXT_LENGTH = 200;
 const MAX_DEPTH = 6;
 
@@ -31,7 +30,7 @@ export class LoggedBody {
     return Object.fromEntries(
       Object.entries(value).map(([name, member]) => [
         name,
-        SECRET.test(name) || this.#secrets.has(name) ? '***' : this.#shown(member, depthLeft - 1),
+        isSecretName(name, this.#secrets) ? '***' : this.#shown(member, depthLeft - 1),
       ]),
     );
   }

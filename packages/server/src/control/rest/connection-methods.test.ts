@@ -35,7 +35,7 @@ describe('/connection', () => {
     expect(object).toMatchObject({
       sessionId: '/192.0.2.7:50000/192.0.2.1:1935',
       appKey: 'flashStreamingApp',
-      custom: { token: 'x' },
+      custom: { token: '***' },
       sipRegisterRequired: false,
       sipLogin: '',
       sipPort: 0,

@@ -2,6 +2,7 @@ import { ConnectionFilter, ConnectionObject, ConnectionReference, LogLevelReques
 import Type from 'typebox';
 import type { ClientConnection, LogLevel } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
+import { withoutSecretValues } from '../secret-names.ts';
 import { connectionObject } from './connection-object.ts';
 import { isEmpty, matches } from './filter.ts';
 import { RestError } from './rest-error.ts';
@@ -83,17 +84,18 @@ export function terminateConnection(
   connection.close(TERMINATED);
 }
 
-function findConnections(deps: Pick<ControlDeps, 'connections'>, filter: ConnectionFilter): ConnectionObject[] {
+function findConnections(deps: Pick<ControlDeps, 'connections' | 'secretFields'>, filter: ConnectionFilter): ConnectionObject[] {
   const found: ConnectionObject[] = [];
   for (const connection of deps.connections.all()) {
     const object = connectionObject(connection.describe());
+    object.custom = withoutSecretValues(object.custom, deps.secretFields);
     if (matches(object, filter)) found.push(object);
   }
   if (found.length === 0) throw new RestError(404, isEmpty(filter) ? 'no connections' : 'no connection matches');
   return found;
 }
 
-function connectionOf(deps: Pick<ControlDeps, 'connections'>, sessionId: string): ClientConnection {
+function connectionOf(deps: Pick<ControlDeps, 'connections' | 'secretFields'>, sessionId: string): ClientConnection {
   const connection = deps.connections.get(sessionId);
   if (connection === undefined) throw new RestError(404, NO_SUCH);
   return connection;

@@ -9,6 +9,7 @@ import {
 import Type from 'typebox';
 import type { MediaSession, Stream, StreamRegistry } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
+import { withoutSecretValues } from '../secret-names.ts';
 import type { StreamDetails } from '../stream-details.ts';
 import { isEmpty, matches } from './filter.ts';
 import { RestError } from './rest-error.ts';
@@ -20,7 +21,7 @@ const NO_DETAILS: StreamDetails = {};
 
 const NONE_MATCHES = 'no stream matches';
 
-type Deps = Pick<ControlDeps, 'streams' | 'sessions' | 'describeTrack'>;
+type Deps = Pick<ControlDeps, 'streams' | 'sessions' | 'describeTrack' | 'secretFields'>;
 
 interface Found {
   readonly session: MediaSession;
@@ -122,6 +123,7 @@ function find(deps: Deps, filter: StreamFilter, display = { metrics: false }): F
     const details = detailsOf(stream);
     const object = streamObject(description, stream, details);
     if (!matches(object, filter)) continue;
+    if (object.custom !== undefined) object.custom = withoutSecretValues(object.custom, deps.secretFields);
     if (display.metrics)
       object.metrics = wcsMetrics(description, stream, { details, media: session.explain?.().media });
     found.push({ session, object });
