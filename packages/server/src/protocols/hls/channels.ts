@@ -109,7 +109,7 @@ export class HlsChannels {
     this.#deps.log.info({ stream: streamName, reason: 'by request' }, 'hls stopped');
     this.#channels.delete(streamName);
     const { source } = channel.lease;
-    if (hasViewers && !source.ended) this.#begin(source, channel);
+    if (hasViewers && !source.ended) this.#begin(source, channel, { cutShort: true });
     else close(channel);
     return true;
   }
@@ -143,13 +143,12 @@ export class HlsChannels {
     return this.#begin(stream, present);
   }
 
-  /** Starts a packager; numbers go on where those of `present` end. */
-  #begin(stream: Stream, present: Channel | undefined): HlsPackager {
+  /** Starts a packager; numbers go on where those of `present` end, and what of it can be fetched is kept. */
+  #begin(stream: Stream, present: Channel | undefined, { cutShort } = { cutShort: false }): HlsPackager {
     const lease = this.#deps.adaptations.lease(stream, ACCEPTANCE[this.#options.container], { steady: true });
     const parts = { ...this.#deps, stream: lease.stream, leftOut: () => lease.leftOut };
     const packager = new HlsPackager(parts, this.#options, present?.packager.window);
-    // What of it can still be fetched is kept, unless it is cut short.
-    if (present?.packager.ended === false) present.packager.close();
+    if (cutShort) present?.packager.close();
     present?.lease[Symbol.dispose]();
     this.#channels.set(stream.name, { lease, packager, requestedMs: performance.now(), endedMs: undefined });
     packager.start();

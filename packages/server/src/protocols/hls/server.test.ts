@@ -409,6 +409,40 @@ describe('viewers', () => {
   });
 });
 
+describe('an operator', () => {
+  test('has a stream cut before its first viewer, lists and stops it; unasked for, it stops by itself', async () => {
+    const rig = await makeRig({ autoStart: false, providerTimeoutMs: 1000 });
+    const { packaging } = rig.server;
+    expect([await packaging.start('test'), packaging.stop('test')]).toEqual([false, false]);
+    const stream = publish(rig);
+    expect(packaging.names()).toEqual([]);
+    expect([await packaging.start('test'), await packaging.start('test')]).toEqual([true, true]);
+    expect([packaging.names(), stream.readerCount]).toEqual([['test'], 1]);
+    expect([packaging.stop('test'), packaging.stop('test')]).toEqual([true, false]);
+    expect([packaging.names(), stream.readerCount]).toEqual([[], 0]);
+    await packaging.start('test');
+    rig.ticker.tickIn(2000);
+    expect([packaging.names(), stream.readerCount]).toEqual([[], 0]);
+  });
+
+  test('who stops a stream that is watched has it begun anew, with numbers that go on', async () => {
+    const rig = await makeRig();
+    const stream = publish(rig);
+    const before = await get(`${rig.base}/test/test.m3u8`);
+    expect(rig.server.packaging.stop('test')).toBe(true);
+    expect([rig.server.packaging.names(), stream.readerCount]).toEqual([['test'], 1]);
+    push(stream, packets, 7_000_000);
+    const after = await get(`${rig.base}/test/test.m3u8`);
+    expect(after.status).toBe(200);
+    expect(sequenceOf(after.text)).toBe(sequenceOf(before.text) + urisOf(before.text).length);
+    expect(after.text).toContain('#EXT-X-DISCONTINUITY\n');
+    for (const uri of [...urisOf(after.text), ...mapsOf(after.text)]) {
+      expect((await get(`${rig.base}/test/${uri}`)).status).toBe(200);
+    }
+    expect((await get(`${rig.base}/test/${urisOf(before.text)[0]}`)).status).toBe(404);
+  });
+});
+
 /** Decodes all of a playlist; everything that ffmpeg finds worth a warning comes back. */
 function decode(url: string): Promise<{ warnings: string; frames: number }> {
   return new Promise((resolve, reject) => {
