@@ -32,6 +32,16 @@ describe('rate meter', () => {
     expect([meter.bFrames, meter.reordered]).toEqual([0, false]);
   });
 
+  it('tells when the newest key frame came, and forgets it with the publication', () => {
+    const meter = new RateMeter();
+    expect(meter.keyFrameArrivedMs).toBe(0);
+    meter.count(frame(0, 0, true), 1000);
+    meter.count(frame(40, 40), 1040);
+    expect(meter.keyFrameArrivedMs).toBe(1000);
+    meter.restart();
+    expect(meter.keyFrameArrivedMs).toBe(0);
+  });
+
   it('tells the distance of key frames in frames and in time, and the time since the last one', () => {
     const meter = new RateMeter();
     countGop(meter, [0, 1, 2, 3]);

@@ -273,4 +273,31 @@ describe('ICE credentials', () => {
     }
     expect(new Set(all.flatMap(({ ufrag, pwd }) => [ufrag, pwd])).size).toBe(2000);
   });
+
+  it('tells how often it was asked by which path, which one was chosen, and those that are gone', () => {
+    const [first, second] = [pathAt(1), pathAt(2)];
+    receive(first, { nowMs: 10 });
+    receive(second, { nowMs: 20, nominate: true });
+    receive(second, { nowMs: 30 });
+    expect(agent.facts).toMatchObject({ firstCheckMs: 10, lastCheckMs: 30, restarts: 0, unauthentic: 0 });
+    expect(agent.facts.paths).toEqual([
+      { address: '192.0.2.1', port: 1, checks: 1, lastCheckMs: 10, nominated: false, gone: false, selected: false },
+      { address: '192.0.2.1', port: 2, checks: 2, lastCheckMs: 30, nominated: true, gone: false, selected: true },
+    ]);
+    receive(pathAt(3), { nowMs: 40, credentials: { ...local, pwd: 'another-password-of-22' } });
+    agent.restart(createIceCredentials(), REMOTE);
+    agent.tick(CONSENT_MS + 100);
+    expect(agent.facts).toMatchObject({ restarts: 1, unauthentic: 1 });
+    expect(agent.facts.paths.map(({ port, gone, selected }) => [port, gone, selected])).toEqual([
+      [1, true, false],
+      [2, true, false],
+    ]);
+  });
+
+  it('remembers few of the paths that are gone', () => {
+    for (let i = 0; i < 40; i++) receive(pathAt(100 + i), { nowMs: i * 20 });
+    const { paths } = agent.facts;
+    expect(paths.filter(({ gone }) => !gone)).toHaveLength(4);
+    expect(paths.filter(({ gone }) => gone)).toHaveLength(4);
+  });
 });
