@@ -81,7 +81,6 @@ function hookOptions(settings: Settings): HookOptions {
       enabled: settings.hls_auth_enabled,
       cacheMs: settings.hls_auth_token_cache * 1000,
     },
-    secretFields: secretFields(settings),
   };
 }
 

@@ -11,8 +11,6 @@ export interface HookOptions extends BackEndsOptions {
   readonly orderWaitMs: number;
   /** When the server stops, events have so long to be delivered. */
   readonly drainMs: number;
-  /** Parameter of clients that holds a secret (`client_acl_property_name`); its value is not logged. */
-  readonly secretFields: ReadonlySet<string>;
   readonly keepAlive: KeepAliveOptions;
   readonly hlsAuth: HlsAuthOptions;
 }
@@ -48,7 +46,6 @@ export const DEFAULT_HOOK_OPTIONS: HookOptions = {
   maxRetryPauseMs: 10_000,
   orderWaitMs: 2000,
   drainMs: 2000,
-  secretFields: new Set(),
   keepAlive: { enabled: false, intervalMs: 10_000, appKeys: new Set(['defaultApp']) },
   hlsAuth: { enabled: false, cacheMs: 30_000, refusalCacheMs: 1000, maxCached: 20_000 },
 };

@@ -150,6 +150,7 @@ export class HookSession {
     if (backEnd === undefined) return {};
     const body = this.#body(hook, fields);
     const answer = await this.#post(backEnd, { hook, body, wantsText: wanted.wantsText });
+    this.#context.log.debug({ hook, status: answer.status }, 'RECEIVED REST OBJECT <==');
     if (answer.status !== 200) throw this.#refused(hook, answer);
     if (!wanted.mustBeObject) return {};
     const object = parseObject(answer.text);
@@ -187,10 +188,10 @@ export class HookSession {
   }
 
   #body(hook: HookName, fields: Fields): string {
-    const { nodeId, log, options } = this.#context;
+    const { nodeId, log } = this.#context;
     const origin = { nodeId, appKey: this.appKey, sessionId: this.sessionId };
     const body = without({ ...origin, ...fields, ...origin }, this.policy(hook).restExclude);
-    log.debug({ hook, object: new LoggedBody(body, options.secretFields) }, 'SEND REST OBJECT ==>');
+    log.debug({ hook, object: new LoggedBody(body) }, 'SEND REST OBJECT ==>');
     return JSON.stringify(body);
   }
 

@@ -1,37 +1,48 @@
 import type { Fields } from '../../core/index.ts';
 import { isSecretName } from '../secret-names.ts';
+import { withoutSecrets } from '../signalling/secrets.ts';
 import { isObject } from './json.ts';
 
+/** Of no use in a log, or, as the stream key of another server is in it, secret. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['sdp', 'rtmpUrl']);
+const HIDDEN = '***';
 const MAX_TEXT_LENGTH = 200;
+const MAX_ITEMS = 20;
 const MAX_DEPTH = 6;
 
 /** A hook's body for the log: without secrets, long texts cut. Made only when a line is really written. */
 export class LoggedBody {
   readonly #body: Fields;
-  readonly #secrets: ReadonlySet<string>;
 
-  /** @param secrets Names of fields that hold secrets of this server, besides those that anybody would guess. */
-  constructor(body: Fields, secrets: ReadonlySet<string> = new Set()) {
+  constructor(body: Fields) {
     this.#body = body;
-    this.#secrets = secrets;
   }
 
   toJSON(): unknown {
-    return this.#shown(this.#body, MAX_DEPTH);
+    const { custom, ...body } = this.#body;
+    const shown = shownFields(body, MAX_DEPTH);
+    // Any of the client's own words may be what lets it in.
+    return isObject(custom) ? { ...shown, custom: mapped(custom, () => HIDDEN) } : shown;
   }
+}
 
-  #shown(value: unknown, depthLeft: number): unknown {
-    if (typeof value === 'string')
-      return value.length > MAX_TEXT_LENGTH ? `${value.slice(0, MAX_TEXT_LENGTH)}…` : value;
-    if (typeof value !== 'object' || value === null) return value;
-    if (depthLeft === 0) return '…';
-    if (Array.isArray(value)) return value.slice(0, 20).map((item) => this.#shown(item, depthLeft - 1));
-    if (!isObject(value)) return '…';
-    return Object.fromEntries(
-      Object.entries(value).map(([name, member]) => [
-        name,
-        isSecretName(name, this.#secrets) ? '***' : this.#shown(member, depthLeft - 1),
-      ]),
-    );
+function shownFields(fields: Fields, depthLeft: number): Fields {
+  return mapped(fields, (name, value) =>
+    isSecretName(name) || LEFT_OUT.has(name) ? HIDDEN : shown(value, depthLeft - 1),
+  );
+}
+
+function shown(value: unknown, depthLeft: number): unknown {
+  if (typeof value === 'string') {
+    const cut = value.length > MAX_TEXT_LENGTH ? `${value.slice(0, MAX_TEXT_LENGTH)}…` : value;
+    return withoutSecrets(cut);
   }
+  if (typeof value !== 'object' || value === null) return value;
+  if (depthLeft <= 0) return '…';
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item) => shown(item, depthLeft - 1));
+  return isObject(value) ? shownFields(value, depthLeft) : '…';
+}
+
+function mapped(fields: Fields, change: (name: string, value: unknown) => unknown): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, change(name, value)]));
 }

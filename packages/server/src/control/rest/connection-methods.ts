@@ -84,7 +84,10 @@ export function terminateConnection(
   connection.close(TERMINATED);
 }
 
-function findConnections(deps: Pick<ControlDeps, 'connections' | 'secretFields'>, filter: ConnectionFilter): ConnectionObject[] {
+function findConnections(
+  deps: Pick<ControlDeps, 'connections' | 'secretFields'>,
+  filter: ConnectionFilter,
+): ConnectionObject[] {
   const found: ConnectionObject[] = [];
   for (const connection of deps.connections.all()) {
     const object = connectionObject(connection.describe());
