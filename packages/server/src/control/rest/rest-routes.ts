@@ -7,6 +7,7 @@ import type { ControlOptions } from '../control-options.ts';
 import { errorBody } from '../error-body.ts';
 import { checkAnswers } from './answer-check.ts';
 import { Jobs } from './jobs.ts';
+import { lazySerializer } from './lazy-serializer.ts';
 import { readLeniently } from './lenient-fields.ts';
 import { isMissing } from './missing-methods.ts';
 import { collectRoutes, openApiRoutes } from './openapi.ts';
@@ -44,6 +45,7 @@ export async function restRoutes(app: FastifyInstance, parts: RestParts): Promis
     if (request.raw.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
   });
   if (options.checkAnswers === true) checkAnswers(app);
+  app.setSerializerCompiler(lazySerializer);
   readBodies(app);
   for (const method of methods) {
     if (method.onlyV3 !== true) addRoutes(app, { method, url: method.path, run: runner(method, context) });
