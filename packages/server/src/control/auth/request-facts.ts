@@ -24,6 +24,8 @@ const OWN_SITES: ReadonlySet<unknown> = new Set([undefined, 'same-origin', 'none
  */
 export function isLocalRequest(request: IncomingMessage): boolean {
   if (!isLoopback(request.socket.remoteAddress ?? '')) return false;
+  // nginx asks by HTTP/1.0, for `localhost` and without a word of its own, unless it is told otherwise.
+  if (request.httpVersion === '1.0') return false;
   const names = Object.keys(request.headers);
   if (names.some((name) => name.startsWith('x-forwarded') || PROXY_HEADERS.has(name))) return false;
   const hosts = request.headersDistinct['host'] ?? [];

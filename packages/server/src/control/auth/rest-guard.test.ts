@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { basic, GuardedServer, PASSWORD, REMOTE } from './testing/guarded-server.ts';
 
 const ADMIN = basic('admin', PASSWORD);
@@ -157,6 +159,12 @@ describe('a request is of this machine', () => {
     expect((await server.call('/api/overview', { headers })).status).toBe(401);
   });
 
+  test('not by HTTP/1.0, which nginx speaks by itself', async () => {
+    const head = 'host: 127.0.0.1:8081\r\nconnection: close\r\n\r\n';
+    expect(await server.raw(`GET /api/overview HTTP/1.0\r\n${head}`)).toMatch(/^HTTP\/1\.1 401/);
+    expect(await server.raw(`GET /api/overview HTTP/1.1\r\n${head}`)).toMatch(/^HTTP\/1\.1 200/);
+  });
+
   test('not with two hosts, and not without one', async () => {
     const tail = 'connection: close\r\n\r\n';
     for (const head of ['HTTP/1.1\r\nhost: localhost\r\nhost: evil.example', 'HTTP/1.1\r\nhost:', 'HTTP/1.0']) {
@@ -272,6 +280,42 @@ describe('HTTP Basic', () => {
     expect(metrics).toMatch(/auth_slowed\S* 5\b/);
     expect(fixture.errors).toEqual([]);
   }, 20_000);
+});
+
+describe('floods of headers', () => {
+  beforeEach(() => server.start());
+
+  test.each([
+    ['many', Array.from({ length: 5000 }, (_, i) => `x-${i}: 1\r\n`).join('')],
+    ['a long one', `x-long: ${'a'.repeat(1_000_000)}\r\n`],
+    ['a long password', `authorization: Basic ${'QUFB'.repeat(50_000)}\r\n`],
+    ['a long cookie', `cookie: ${'a=b;'.repeat(50_000)}\r\n`],
+    ['without an end', `${'x-a: b\r\n'.repeat(20_000)}`],
+  ])('are answered with 431, and others are served: %s', async (_what, headers) => {
+    const answer = await server.raw(`GET /api/overview HTTP/1.1\r\nhost: media.example\r\n${headers}\r\n`);
+    expect(answer === '' || answer.startsWith('HTTP/1.1 431')).toBe(true);
+    expect((await server.call('/api/overview')).status).toBe(200);
+  });
+
+  test('that fit into what is allowed do not get in', async () => {
+    for (const value of ['Basic', 'Basic ', `Basic ${'QUFB'.repeat(2000)}`, ','.repeat(8000), ': :'.repeat(1000)]) {
+      const head = `host: media.example\r\nauthorization: ${value}\r\nconnection: close`;
+      expect(await server.raw(`GET /api/overview HTTP/1.1\r\n${head}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 401/);
+    }
+    expect(server.fixture.errors).toEqual([]);
+  });
+});
+
+describe('connections', () => {
+  test('beyond the limit are closed, and those that say nothing end by themselves', async () => {
+    await server.start({ maxConnections: 3, requestTimeoutMs: 600 });
+    const idle = Array.from({ length: 3 }, () => connect(server.port, '127.0.0.1'));
+    const ends = idle.map((socket) => once(socket.resume(), 'close'));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    await vi.waitFor(() => expect(server.call('/health')).rejects.toThrow());
+    await Promise.all(ends);
+    await vi.waitFor(async () => expect((await server.call('/health')).status).toBe(200));
+  }, 15_000);
 });
 
 describe('CORS', () => {
