@@ -298,6 +298,8 @@ describe('/stream/terminate without any field', () => {
     await fixture.server?.close();
     base = await fixture.start({}, { terminateAllEnabled: true });
     expect((await post('/stream/terminate', { mediaSessionIds: [] })).status).toBe(404);
+    for (const method of ['GET', 'HEAD']) expect((await call('/stream/terminate', { method })).status).toBe(400);
+    expect(fixture.closed).toEqual([]);
     expect((await post('/stream/terminate', {})).status).toBe(200);
     expect(fixture.closed).toHaveLength(2);
   });

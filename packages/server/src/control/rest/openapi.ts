@@ -47,7 +47,7 @@ export async function collectRoutes(app: FastifyInstance, version: string): Prom
     transformObject: (written) => named('openapiObject' in written ? written.openapiObject : written),
     transform: ({ schema, url, route }) => {
       const method = route.config?.restMethod;
-      const hidden = method === undefined || (route.method === 'GET' && requiredOf(method).length > 0);
+      const hidden = method === undefined || (route.method === 'GET' && !takesGet(method));
       if (hidden) return { schema: { ...schema, hide: true } as FastifySchema, url };
       return { schema: documented(method, { schema, url, get: route.method === 'GET' }), url };
     },
@@ -88,8 +88,9 @@ function named(whole: object): Record<string, unknown> {
   return { ...document, components, paths: withReferences(document['paths'], names) };
 }
 
-function requiredOf({ request }: RestMethod): readonly string[] {
-  return (request as { readonly required?: readonly string[] }).required ?? [];
+function takesGet({ request, needsPost }: RestMethod): boolean {
+  const { required = [] } = request as { readonly required?: readonly string[] };
+  return required.length === 0 && needsPost !== true;
 }
 
 interface Documented {
@@ -104,6 +105,7 @@ function documented(method: RestMethod, { schema, url, get }: Documented): Fasti
   const response: Record<string, unknown> = {
     200: described(method.answer ?? { type: 'null' }, 'done'),
     400: described(ErrorBody, 'the body is not JSON, a field is missing or of a wrong type'),
+    401: described(ErrorBody, 'a password is needed'),
   };
   if (v3 && method.onlyV3 !== true) response['202'] = described(JobAccepted, 'it goes on as a job');
   for (const [status, meaning] of Object.entries(method.errors)) response[status] = described(ErrorBody, meaning);

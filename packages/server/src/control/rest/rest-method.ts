@@ -44,6 +44,11 @@ export interface RestMethod<
   readonly errors: RestErrors;
   /** A body for the reference. */
   readonly example?: Readonly<Record<string, unknown>>;
+  /**
+   * True for what has no required fields and yet must not happen by GET: pages of others can have a browser send that
+   * without a word of where it comes from.
+   */
+  readonly needsPost?: boolean;
   /** True for what exists under `/rest-api/v3` alone and is not run as a job. */
   readonly onlyV3?: boolean;
   /**

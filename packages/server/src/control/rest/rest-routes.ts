@@ -121,6 +121,7 @@ function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
         const message = schemaMessage(check.Errors({}) as unknown as SchemaFinding[]);
         throw new RestError(400, `${message}: send it in the body of a POST request`);
       }
+      if (method.needsPost === true) throw new RestError(400, `${method.path} is called by POST`);
       request.body = {};
       return run(request, reply);
     },

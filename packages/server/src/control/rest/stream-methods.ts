@@ -59,6 +59,7 @@ export const STREAM_METHODS = [
     answer: undefined,
     errors: { 404: NONE_MATCHES },
     example: { name: 'stream1', status: 'PUBLISHING' },
+    needsPost: true,
     run: ({ deps, options, body }) => terminateStreams(deps, body, options),
   }),
   restMethod({
