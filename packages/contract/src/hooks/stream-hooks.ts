@@ -12,7 +12,7 @@ const streamRequest = {
   published: Type.Boolean({ description: 'true for a publisher, false for a player' }),
   hasVideo: Type.Boolean(),
   hasAudio: Type.Boolean(),
-  status: Type.String({ description: '`NEW`, or `PENDING` from the Web SDK' }),
+  status: Type.String({ description: '`NEW`' }),
   sdp: Type.Optional(Type.String({ description: "WebRTC: the client's offer" })),
   record: Type.Boolean(),
   width: Amount,

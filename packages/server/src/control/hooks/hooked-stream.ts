@@ -28,7 +28,6 @@ interface StreamParts {
 export function requestFields(request: StreamRequestFacts, kind: 'publish' | 'play'): Fields {
   const { mediaSessionId, name, mediaProvider, hasVideo, hasAudio, custom, fields } = request;
   return {
-    status: 'NEW',
     ...NOT_REQUESTED,
     ...fields,
     mediaSessionId,
@@ -36,6 +35,8 @@ export function requestFields(request: StreamRequestFacts, kind: 'publish' | 'pl
     published: kind === 'publish',
     hasVideo,
     hasAudio,
+    // Also for the Web SDK, which says PENDING.
+    status: 'NEW',
     mediaProvider,
     custom,
   };
