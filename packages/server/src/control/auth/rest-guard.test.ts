@@ -54,6 +54,13 @@ describe('calls from other machines', () => {
     expect((await server.remote(path)).status).toBe(status);
   });
 
+  test("WCS's sample back end needs none, as back ends are called without the server's passwords", async () => {
+    const body = '{"status":"NEW"}';
+    const headers = { 'content-type': 'application/json' };
+    const answer = await server.remote('/apps/EchoApp/connect', { method: 'POST', headers, body });
+    expect(answer).toMatchObject({ status: 200, text: body });
+  });
+
   test.each([
     '//rest-api/stream/find_all',
     '/rest-api//stream/find_all',

@@ -48,8 +48,7 @@ const OPEN_ROUTES: ReadonlySet<string> = new Set([
   '/api/session',
   '/api/login',
   '/api/logout',
-  '/apps/EchoApp',
-  '/apps/EchoApp/*',
+  '/apps/EchoApp/:hook',
 ]);
 
 const LOGIN_BODY_LIMIT_BYTES = 4096;

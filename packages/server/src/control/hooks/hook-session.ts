@@ -69,7 +69,9 @@ export class HookSession {
     const changed = connectOverwritten({ body: fields, answer });
     if (changed.wrong.length > 0) {
       const bindings = { appKey: this.appKey, session: this.sessionId, fields: changed.wrong };
-      this.#context.log.warn(bindings, 'the back end gave fields of connect values that they can not have');
+      const suppressed = this.#context.faults.take();
+      const what = 'the back end gave fields of connect values that they can not have';
+      if (suppressed >= 0) this.#context.log.warn({ ...bindings, suppressed }, what);
     }
     return changed.fields;
   }

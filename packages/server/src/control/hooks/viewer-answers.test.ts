@@ -102,13 +102,26 @@ describe('a viewer of HLS', () => {
     await expect(view({ appKey: 'nobody' })).rejects.toMatchObject({ code: 'APPLICATION_UNKNOWN' });
   });
 
-  it('is asked about by nobody when that is off, or the application has no back end or not the hook', async () => {
+  it('can not name an application without a back end to get by', async () => {
+    await start();
+    await expect(view({ appKey: 'defaultApp' })).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    await expect(view({ appKey: 'roomApp' })).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    expect(rig.backEnd.hooks).toEqual([]);
+  });
+
+  it('with long parameters is told from others with such, too', async () => {
+    await start();
+    const long = 'x'.repeat(5000);
+    for (const end of ['a', 'b', 'a', 'b']) await view({ custom: { token: long + end } });
+    expect(rig.backEnd.hooks).toHaveLength(2);
+  });
+
+  it('is asked about by nobody when that is off, or the application has not the hook', async () => {
     await start({ enabled: false });
     await view();
     await view({ appKey: 'nobody' });
     await rig.close();
     await start();
-    await view({ appKey: 'defaultApp' });
     await rig.applications.update({ name: 'application app', restMethods: ['connect'] });
     await view();
     expect(rig.backEnd.hooks).toEqual([]);

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { MediaServerError, type ViewerIntroduction } from '../../core/index.ts';
 import type { HookContext } from './hook-context.ts';
-import { HookSession, NOT_CHECKED } from './hook-session.ts';
+import { HookSession, NOT_CHECKED, RESTRICTED } from './hook-session.ts';
 import { requestFields } from './hooked-stream.ts';
 import { DEFAULT_POLICY, type HookPolicies } from './policy.ts';
 
@@ -17,6 +18,7 @@ interface Answer {
 const POLICIES: HookPolicies = new Map([['playHLS', { ...DEFAULT_POLICY, restOnError: 'FAIL' }]]);
 /** What the settings allow is looked at again after this: a token expires, and a request is soon followed by others. */
 const RECHECK_MS = 1000;
+const MAX_KEY_LENGTH = 512;
 
 /**
  * Whether viewers without a connection may watch (`playHLS`, rest-hooks.md §6.2). They ask with each request; their back
@@ -35,8 +37,7 @@ export class ViewerAnswers {
    * @throws MediaServerError by the promise: what the gate throws, ACCESS_DENIED or APPLICATION_UNKNOWN
    */
   ask(viewer: ViewerIntroduction): Promise<void> | undefined {
-    const { appKey, streamName, remoteAddress, custom } = viewer;
-    const key = JSON.stringify([appKey, streamName, addressOf(remoteAddress), custom]);
+    const key = keyOf(viewer);
     const nowMs = performance.now();
     const known = this.#answers.get(key);
     if (known !== undefined && nowMs < known.allowedUntilMs) return undefined;
@@ -82,7 +83,9 @@ export class ViewerAnswers {
     const application = applications.get(appKey);
     if (application === undefined)
       return new MediaServerError('APPLICATION_UNKNOWN', `there is no application "${appKey.slice(0, 64)}"`);
-    if (backEnds.get(appKey) === undefined || !application.restMethods.includes('playHLS')) return undefined;
+    // Viewers name the application themselves: one that has nobody to ask must be no way in.
+    if (backEnds.get(appKey) === undefined) return new MediaServerError('ACCESS_DENIED', RESTRICTED);
+    if (!application.restMethods.includes('playHLS')) return undefined;
     try {
       await this.#askBackEnd(viewer);
       return undefined;
@@ -112,6 +115,12 @@ export class ViewerAnswers {
     const who = { mediaSessionId, sessionId, streamName, protocol };
     this.#context.endings.add({ ...who, mediaType: 'play', status: 'FAILED', info, atMs: Date.now() });
   }
+}
+
+/** Tells questions apart. Short, whatever a viewer writes into its address: many of them are kept. */
+function keyOf({ appKey, streamName, remoteAddress, custom }: ViewerIntroduction): string {
+  const text = JSON.stringify([appKey, streamName, addressOf(remoteAddress), custom]);
+  return text.length <= MAX_KEY_LENGTH ? text : createHash('sha256').update(text).digest('base64');
 }
 
 /** Without the port: a player may use several connections. */

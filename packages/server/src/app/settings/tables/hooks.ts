@@ -79,7 +79,7 @@ export const HOOK_SETTINGS = {
     type: 'boolean',
     default: false,
     from: 'wcs',
-    doc: 'Asks the back end (`playHLS`) before a viewer of HLS gets anything. One that can not be asked refuses.',
+    doc: 'Asks the back end (`playHLS`) before a viewer of HLS gets anything. A back end that can not be asked, or none at all, refuses.',
   },
   hls_auth_token_cache: {
     type: 'integer',

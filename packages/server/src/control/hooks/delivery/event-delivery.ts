@@ -32,7 +32,9 @@ export async function deliverEvent(context: HookContext, event: HookEvent): Prom
       why = `the back end answered ${status}`;
       if (status < 500 && !RETRIED_STATUSES.has(status)) {
         counters.count('hooks_refused');
-        return log.info({ hook, appKey, status }, 'the back end does not want the event');
+        const suppressed = faults.take();
+        if (suppressed >= 0) log.info({ hook, appKey, status, suppressed }, 'the back end does not want the event');
+        return;
       }
     } catch (error) {
       why = error instanceof Error ? error.message : String(error);
