@@ -86,14 +86,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     idleTimeoutMs: VOD_IDLE_MS,
   });
   const release = async (parts: readonly Part[]): Promise<void> => {
-    await closeAll([vod, ...parts]);
-    // What ended just now is still to be told.
-    await hub.access.close();
-    hub.applications.close();
-    hub.gatekeeper.close();
-    hub.adaptations.close();
-    await hub.engine?.close();
-    hub.streams.close();
+    try {
+      await closeAll([vod, ...parts]);
+    } finally {
+      // What ended just now is still to be told.
+      await hub.access.close();
+      hub.applications.close();
+      hub.gatekeeper.close();
+      hub.adaptations.close();
+      await hub.engine?.close();
+      hub.streams.close();
+    }
   };
   const parts: Part[] = [];
   let servers: Awaited<ReturnType<typeof makeServers>>;
