@@ -195,6 +195,13 @@ describe('disable_rest_auth', () => {
     expect(JSON.parse((await server.call('/api/session')).text)).toEqual({ user: null, needed: true });
   });
 
+  test('=false leaves the sample back end open, which the server itself calls', async () => {
+    await server.start({ disableRestAuth: 'false' });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await server.remote('/apps/EchoApp/connect', { method: 'POST', headers, body: '{"a":1}' });
+    expect(answer).toMatchObject({ status: 200, text: '{"a":1}' });
+  });
+
   test('=auto without any users keeps the others out', async () => {
     const { fixture } = server;
     const url = await fixture.start();
