@@ -1,25 +1,20 @@
-import { ErrorBody } from '@sluice/contract';
-import type { FastifyInstance } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
+const CHECKS = new WeakMap<TSchema, ReturnType<typeof Compile>>();
+
 /**
- * Makes an answer an error that has a field which its schema lacks, or lacks one that the schema has: the writing of
- * answers would leave it out without a word. For tests; the schemas of answers are those that routes declare.
+ * For tests: the writing of answers leaves fields out that the schema lacks, without a word.
+ * @throws Error when the answer has a field that its schema lacks, or lacks one that the schema has
  */
-export function checkAnswers(app: FastifyInstance): void {
-  const checks = new Map<object, ReturnType<typeof Compile>>();
-  app.addHook('preSerialization', async (request, reply, payload) => {
-    const schemas = request.routeOptions.schema?.response as Record<string, TSchema> | undefined;
-    const schema = reply.statusCode >= 400 ? ErrorBody : schemas?.[reply.statusCode];
-    if (schema === undefined) throw new Error(`${request.url} answers ${reply.statusCode} without a schema`);
-    const check = checks.get(schema) ?? Compile(closed(schema));
-    checks.set(schema, check);
-    // As it would be in JSON, where fields that are undefined are absent.
-    const answer: unknown = JSON.parse(JSON.stringify(payload));
-    if (check.Check(answer)) return payload;
-    throw new Error(`${request.url} does not answer what its schema says: ${JSON.stringify(check.Errors(answer))}`);
-  });
+export function checkAnswer(schema: TSchema, answer: unknown): void {
+  const check = CHECKS.get(schema) ?? Compile(closed(schema));
+  CHECKS.set(schema, check);
+  // As it would be in JSON, where fields that are undefined are absent.
+  const written: unknown = JSON.parse(JSON.stringify(answer));
+  if (!check.Check(written)) {
+    throw new Error(`an answer is not what its schema says: ${JSON.stringify(check.Errors(written))}`);
+  }
 }
 
 /** The schema with no fields beyond those that it names. */

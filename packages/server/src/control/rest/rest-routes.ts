@@ -5,7 +5,7 @@ import { Compile } from 'typebox/compile';
 import type { ControlDeps } from '../control-deps.ts';
 import type { ControlOptions } from '../control-options.ts';
 import { errorBody } from '../error-body.ts';
-import { checkAnswers } from './answer-check.ts';
+import { checkAnswer } from './answer-check.ts';
 import { Jobs } from './jobs.ts';
 import { lazySerializer } from './lazy-serializer.ts';
 import { readLeniently } from './lenient-fields.ts';
@@ -44,7 +44,6 @@ export async function restRoutes(app: FastifyInstance, parts: RestParts): Promis
     // Whatever clients call it, or mistype: it is JSON.
     if (request.raw.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
   });
-  if (options.checkAnswers === true) checkAnswers(app);
   app.setSerializerCompiler(lazySerializer);
   readBodies(app);
   for (const method of methods) {
@@ -95,14 +94,10 @@ interface Route {
 }
 
 function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
-  // Errors are written without a compiled schema: all come from one function, and compiling takes time at start.
-  const response: Record<string, unknown> = {};
-  if (method.answer !== undefined) response['200'] = method.answer;
-  if (url.startsWith('/v3') && method.onlyV3 !== true) response['202'] = JobAccepted;
   app.route({
     method: 'POST',
     url,
-    schema: { body: method.request, response },
+    schema: { body: method.request },
     config: { restMethod: method },
     preValidation: async (request) => {
       request.body = readLeniently(method.request, request.body ?? {});
@@ -114,7 +109,6 @@ function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
   app.route({
     method: 'GET',
     url,
-    schema: { response },
     config: { restMethod: method },
     handler: (request, reply) => {
       if (!check.Check({})) {
@@ -128,18 +122,36 @@ function addRoutes(app: FastifyInstance, { method, url, run }: Route): void {
   });
 }
 
+const WRITERS = new WeakMap<TSchema, (answer: Record<string, unknown>) => string>();
+
+interface Answering {
+  readonly schema: TSchema | undefined;
+  readonly check: boolean;
+}
+
+/** Writes what the schema has of the answer. Its writer is compiled when it is first needed: all take 100 ms at start. */
+function write(reply: FastifyReply, { schema, check }: Answering, answer: unknown): FastifyReply {
+  if (schema === undefined || answer === undefined) return reply.send();
+  if (check) checkAnswer(schema, answer);
+  const writer = WRITERS.get(schema) ?? reply.compileSerializationSchema(schema as object as Record<string, unknown>);
+  WRITERS.set(schema, writer);
+  const text = writer(answer as Record<string, unknown>);
+  return reply.type('application/json; charset=utf-8').send(text);
+}
+
 function runner(method: RestMethod, context: RestContext): Run {
   return async (request, reply) => {
     const abort = new AbortController();
     reply.raw.once('close', () => abort.abort());
     const answer = await method.run({ ...context, body: request.body as never, signal: abort.signal });
-    return reply.code(200).send(method.answer === undefined ? undefined : answer);
+    return write(reply, { schema: method.answer, check: context.options.checkAnswers === true }, answer);
   };
 }
 
 /** Runs the method as a job: answered with 200 when it is done in time, else with 202 (rest-api.md §20). */
 function jobRunner(method: RestMethod, context: RestContext): Run {
   const { maxWaitMs, maxTimeoutMs } = context.options.jobs;
+  const check = context.options.checkAnswers === true;
   return async (request, reply) => {
     const wanted = parsePrefer(String(request.headers['prefer'] ?? ''));
     const waitMs = Math.min((wanted.waitSeconds ?? Number.POSITIVE_INFINITY) * 1000, maxWaitMs);
@@ -153,9 +165,9 @@ function jobRunner(method: RestMethod, context: RestContext): Run {
       reply.header('preference-applied', `respond-async, wait=${waitMs / 1000}, timeout=${timeoutMs / 1000}`);
     }
     await passed(job.over, waitMs);
-    if (job.ended) return reply.code(200).send(job.outcome());
+    if (job.ended) return write(reply, { schema: method.answer, check }, job.outcome());
     context.jobs.keep(job);
-    return reply.code(202).send({ id: job.id });
+    return write(reply.code(202), { schema: JobAccepted, check }, { id: job.id });
   };
 }
 
