@@ -7,7 +7,6 @@ import type { ControlOptions } from '../control-options.ts';
 import { errorBody } from '../error-body.ts';
 import { checkAnswer } from './answer-check.ts';
 import { Jobs } from './jobs.ts';
-import { lazySerializer } from './lazy-serializer.ts';
 import { readLeniently } from './lenient-fields.ts';
 import { isMissing } from './missing-methods.ts';
 import { collectRoutes, openApiRoutes } from './openapi.ts';
@@ -44,7 +43,6 @@ export async function restRoutes(app: FastifyInstance, parts: RestParts): Promis
     // Whatever clients call it, or mistype: it is JSON.
     if (request.raw.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
   });
-  app.setSerializerCompiler(lazySerializer);
   readBodies(app);
   for (const method of methods) {
     if (method.onlyV3 !== true) addRoutes(app, { method, url: method.path, run: runner(method, context) });
