@@ -2,10 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 /** End-to-end tests that mostly wait for media in real time: two of them at once disturb neither. */
 const WAITING = [
+  'access',
   'demo',
   'flv',
   'hooks',
   'in-buffer',
+  'rest-sdk',
   'rtmp-changes',
   'rtmp-clocks',
   'rtmp-hard',
