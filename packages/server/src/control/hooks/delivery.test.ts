@@ -165,16 +165,42 @@ describe('events that a back end does not take', () => {
   it('do not pile up: more than the bound are dropped at once, by number and by bytes', async () => {
     await start({ maxHeld: 10, maxHeldBytes: 5000 });
     const client = await rig.connect();
+    const playbacks = [];
+    for (let i = 0; i < 30; i++) playbacks.push(await client.play(request()));
     const gate = holding('StreamEvent');
     for (let i = 0; i < 30; i++) client.tell('StreamEvent', { mediaSessionId: 'm', type: 'audioMuted' });
+    expect(rig.access.heldEvents).toBe(5);
+    expect(rig.count('hooks_dropped')).toBe(25);
+    for (const playback of playbacks) playback.active(rig.mediaSession());
     expect(rig.access.heldEvents).toBe(10);
-    expect(rig.count('hooks_dropped')).toBe(20);
+    expect(rig.count('hooks_dropped')).toBe(50);
     await vi.waitFor(() => expect(gate.held).toBe(1));
     const releasing = setInterval(() => gate.release(), 1);
     await vi.waitFor(() => expect(rig.access.heldEvents).toBe(0));
     clearInterval(releasing);
     client.tell('StreamEvent', { mediaSessionId: 'm', type: 'data', payload: 'x'.repeat(6000) });
-    expect(rig.count('hooks_dropped')).toBe(21);
+    expect(rig.count('hooks_dropped')).toBe(51);
+  });
+
+  it('of one client that causes very many do not displace those of others', async () => {
+    await start({ maxHeld: 1000 });
+    const [loud, other] = [await rig.connect(), await rig.connect({ sessionId: '/192.0.2.8:1/192.0.2.1:1935' })];
+    const gate = holding('StreamEvent');
+    for (let i = 0; i < 2000; i++) loud.tell('StreamEvent', { mediaSessionId: 'm', type: 'audioMuted' });
+    expect(rig.access.heldEvents).toBe(256);
+    other.established();
+    (await other.publish(request())).ended('FAILED', 'Stream not found');
+    other.end('client left');
+    await vi.waitFor(() =>
+      expect(rig.backEnd.story.filter((told) => /^(Conn|StreamSt)/.test(told))).toEqual([
+        'ConnectionStatusEvent ESTABLISHED',
+        'StreamStatusEvent FAILED',
+        'ConnectionStatusEvent DISCONNECTED',
+      ]),
+    );
+    const releasing = setInterval(() => gate.release(), 1);
+    await vi.waitFor(() => expect(rig.access.heldEvents).toBe(0), 10_000);
+    clearInterval(releasing);
   });
 });
 

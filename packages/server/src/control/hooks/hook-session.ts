@@ -25,6 +25,8 @@ export const NOT_CHECKED = 'Access could not be checked';
 
 /** Hooks of one session that may wait at once; a client that does more is refused. */
 const MAX_PENDING = 256;
+/** Of the room for events, for those that clients cause as they like. */
+const AT_WILL_SHARE = 0.5;
 const NO_POLICIES: HookPolicies = new Map();
 
 /** The hooks of one session: in order, by the policies that its back end gave it. */
@@ -102,12 +104,17 @@ export class HookSession {
     this.#ask(hook, fields, { wantsText: false, mustBeObject: false }).catch(() => {});
   }
 
-  /** Tells of something that has happened: delivered after what was told before, and tried again where it fails. */
-  tell(hook: HookName, fields: Fields): void {
+  /**
+   * Tells of something that has happened: delivered after what was told before, and tried again where it fails.
+   * @param atWill True for what a client can make happen as often as it likes. It gets half of the room that events
+   * have, and little of it by one client, so that it does not displace what is told of everybody else's streams.
+   */
+  tell(hook: HookName, fields: Fields, atWill = false): void {
     const backEnd = this.#context.backEnds.get(this.appKey);
     if (backEnd === undefined || !this.sends(hook)) return;
+    if (atWill && this.#chain.pending >= MAX_PENDING) return this.#context.counters.count('hooks_dropped');
     const body = this.#body(hook, fields);
-    const held = backEnd.hold('event', Buffer.byteLength(body));
+    const held = backEnd.hold('event', Buffer.byteLength(body), atWill ? AT_WILL_SHARE : 1);
     if (held === undefined) {
       this.#context.counters.count('hooks_dropped');
       return;

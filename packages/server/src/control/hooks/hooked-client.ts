@@ -54,7 +54,7 @@ export class HookedClient implements ClientAccess {
       return new HookedClient(client, { context, session, keepAlives, fields });
     } catch (error) {
       const info = error instanceof MediaServerError ? error.message : NOT_CHECKED;
-      session.tell('ConnectionStatusEvent', { status: 'FAILED', info });
+      session.tell('ConnectionStatusEvent', { status: 'FAILED', info }, true);
       throw error;
     }
   }
@@ -98,7 +98,7 @@ export class HookedClient implements ClientAccess {
   tell(hook: EventHook, fields: Fields): void {
     if (this.#over) return;
     const failed = fields['status'] === 'FAILED' && hook !== 'DataStatusEvent';
-    this.#session.tell(hook, failed ? { status: 'FAILED', info: fields['info'] ?? '' } : fields);
+    this.#session.tell(hook, failed ? { status: 'FAILED', info: fields['info'] ?? '' } : fields, true);
   }
 
   forClient(hook: HookName, body: Fields): Fields {

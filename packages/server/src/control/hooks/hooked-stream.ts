@@ -61,7 +61,7 @@ export class HookedStream implements StreamAccess {
     { context, session, info }: { readonly context: HookContext; readonly session: HookSession; readonly info: string },
   ): void {
     context.endings.add(ending(facts, { streamName: facts.request.name, status: 'FAILED', info }));
-    session.tell('StreamStatusEvent', { status: 'FAILED', info });
+    session.tell('StreamStatusEvent', { status: 'FAILED', info }, true);
   }
 
   constructor(facts: StreamFacts, parts: StreamParts) {
@@ -115,8 +115,8 @@ export class HookedStream implements StreamAccess {
     over();
     context.endings.add(ending(this.#facts, { streamName: this.name, status, info }));
     if (!session.sends('StreamStatusEvent')) return;
-    if (status === 'FAILED') session.tell('StreamStatusEvent', { status, info });
-    else session.tell('StreamStatusEvent', { ...this.#body(status), ...(info === '' ? {} : { info }) });
+    const body = status === 'FAILED' ? { status, info } : { ...this.#body(status), ...(info === '' ? {} : { info }) };
+    session.tell('StreamStatusEvent', body, this.#session === undefined);
   }
 
   /** The Stream object (rest-api.md §3); before it is active, what the client asked for. */

@@ -82,11 +82,14 @@ export class BackEnd {
     this.#turns.wake();
   }
 
-  /** Takes a hook in until what comes back is disposed of; undefined when there are too many already. */
-  hold(urgency: HookUrgency, bytes: number): Disposable | undefined {
+  /**
+   * Takes a hook in until what comes back is disposed of; undefined when there are too many already.
+   * @param share Of the room there is, as much as this hook and those before it may fill.
+   */
+  hold(urgency: HookUrgency, bytes: number, share = 1): Disposable | undefined {
     const held = this.#held[urgency];
     const { maxHeld, maxHeldBytes } = this.#options;
-    if (held.count >= maxHeld || held.bytes + bytes > maxHeldBytes) return undefined;
+    if (held.count >= maxHeld * share || held.bytes + bytes > maxHeldBytes * share) return undefined;
     held.count++;
     held.bytes += bytes;
     let over = false;
