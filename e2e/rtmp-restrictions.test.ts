@@ -63,9 +63,11 @@ describe('connections of RTMP clients by REST', () => {
     const second = await freePort();
     const settings = { rtmp_listen: `127.0.0.1:${second}`, publisher_reconnect_wait: 20_000 };
     const server = await TestServer.start({ settings });
-    const publisher = await publish(server, `rtmp://127.0.0.1:${second}/live?token=abc/cam?x=1`);
+    const publisher = await publish(server, `rtmp://127.0.0.1:${second}/live?user=ann&token=abc/cam?x=1`);
     const { body } = await rest(server, '/connection/find_all', {});
-    expect(body).toMatchObject([{ appKey: 'flashStreamingApp', status: 'ESTABLISHED', custom: { token: 'abc' } }]);
+    expect(body).toMatchObject([
+      { appKey: 'flashStreamingApp', status: 'ESTABLISHED', custom: { user: 'ann', token: '***' } },
+    ]);
     const [connection] = body as { sessionId: string }[];
     const { body: streams } = await rest(server, '/stream/find', { sessionId: connection?.sessionId });
     expect(streams).toMatchObject([{ name: 'cam', published: true, custom: { x: '1' } }]);
