@@ -1,14 +1,22 @@
 import { expect, test } from 'vitest';
 import { isSecretName, withoutSecretValues } from './secret-names.ts';
 
-test.each(['token', 'authToken', 'aclAuth', 'sipPassword', 'api_token', 'TOKENS', 'x-signature'])(
-  'the value of %s is secret',
-  (name) => {
-    expect(isSecretName(name)).toBe(true);
-  },
-);
+test.each([
+  'token',
+  'authToken',
+  'aclAuth',
+  'sipPassword',
+  'api_token',
+  'TOKENS',
+  'x-signature',
+  'jwt',
+  'auth',
+  'streamKey',
+])('the value of %s is secret', (name) => {
+  expect(isSecretName(name)).toBe(true);
+});
 
-test.each(['tokenized', 'login', 'name', 'user', 'passenger'])('the value of %s is not', (name) => {
+test.each(['tokenized', 'login', 'name', 'user', 'passenger', 'author', 'monkey'])('the value of %s is not', (name) => {
   expect(isSecretName(name)).toBe(false);
 });
 

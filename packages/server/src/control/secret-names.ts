@@ -1,7 +1,8 @@
 import type { Fields } from '../core/index.ts';
 
-/** Names whose values let somebody in; those that end like one of these, whatever stands before. */
-const SECRET = /(?:password|passwd|pwd|token|secret|aclauth|authorization|credential|apikey|signature)s?$/i;
+/** Names whose values let somebody in: those that end like one of these, whatever stands before, and `auth` itself. */
+const SECRET =
+  /(?:password|passwd|pwd|token|secret|jwt|aclauth|authorization|credential|(?:api|access|stream)[_-]?key|signature)s?$|^auth$/i;
 const HIDDEN = '***';
 const MAX_DEPTH = 6;
 const NO_NAMES: ReadonlySet<string> = new Set();

@@ -18,16 +18,16 @@ const LOCK_WAIT_MS = 2000;
 const LOCK_POLL_MS = 20;
 
 /**
- * The applications in the file; the defaults when there is none.
+ * The applications in the file; `absent` when there is none, which are the defaults if not said otherwise.
  * @throws MediaServerError CONFIG_INVALID that names the file and what is wrong in it
  */
-export function readApplicationFile(file: string): readonly StoredApplication[] {
+export function readApplicationFile(file: string, absent = defaultApplications()): readonly StoredApplication[] {
   let text: string;
   try {
     if (statSync(file).size > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES} bytes`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultApplications();
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return absent;
     throw invalid(file, error);
   }
   try {
@@ -45,12 +45,13 @@ export function readApplicationFile(file: string): readonly StoredApplication[] 
 export async function changeApplicationFile(
   file: string,
   change: (applications: readonly StoredApplication[]) => readonly StoredApplication[],
+  absent?: readonly StoredApplication[],
 ): Promise<readonly StoredApplication[]> {
   // The new file is the lock at the same time.
   const newFile = `${file}.new`;
   const handle = await openExclusively(newFile);
   try {
-    const applications = change(readApplicationFile(file));
+    const applications = change(readApplicationFile(file, absent));
     checkDistinct(applications);
     await handle.writeFile(`${JSON.stringify({ applications }, undefined, 2)}\n`);
     await handle.sync();

@@ -74,6 +74,21 @@ describe('the file of applications', () => {
     await vi.waitFor(() => expect(store.get('late')).toBeUndefined());
   });
 
+  it('that vanishes while the server runs changes nothing: back ends go on to be asked', async () => {
+    const store = open();
+    await store.add({ name: 'shop', appKey: 'key', url: 'http://127.0.0.1/x' });
+    let changes = 0;
+    store.onChange(() => changes++);
+    store.start();
+    await vi.waitFor(() => expect(changes).toBe(1));
+    rmSync(file);
+    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    expect(errors[0]).toContain('applications.json is gone');
+    expect(store.get('key')).toMatchObject({ url: 'http://127.0.0.1/x' });
+    await store.add({ name: 'other', appKey: 'other' });
+    expect(open().get('key')).toMatchObject({ url: 'http://127.0.0.1/x' });
+  });
+
   it('that breaks while the server runs changes nothing, and is told of once', async () => {
     const store = open();
     await store.add({ name: 'shop', appKey: 'key' });

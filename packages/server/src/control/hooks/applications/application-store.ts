@@ -92,7 +92,7 @@ export class ApplicationStore {
   }
 
   async #change(change: (applications: readonly StoredApplication[]) => readonly StoredApplication[]): Promise<void> {
-    this.#byKey = index(await changeApplicationFile(this.#file, change));
+    this.#byKey = index(await changeApplicationFile(this.#file, change, this.all()));
     this.#changed();
   }
 
@@ -104,7 +104,9 @@ export class ApplicationStore {
       const seen = found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeMs}`;
       if (seen === this.#seen || this.#timer === undefined) return;
       this.#seen = seen;
-      this.#byKey = index(readApplicationFile(this.#file));
+      // Without it nobody would be asked about anything, and some programs take a file away before they write it anew.
+      if (found === undefined) throw new Error(`${this.#file} is gone`);
+      this.#byKey = index(readApplicationFile(this.#file, this.all()));
       this.#changed();
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
