@@ -66,6 +66,7 @@ function hookOptions(settings: Settings): HookOptions {
   return {
     ...DEFAULT_HOOK_OPTIONS,
     disabled: settings.disable_rest_requests,
+    backEndRequired: settings.application_back_end_required,
     timeoutMs: settings.rest_request_timeout === 0 ? MAX_TIMEOUT_MS : settings.rest_request_timeout * 1000,
     maxConnections: settings.rest_max_connections,
     secretKey: settings.rest_hook_send_hash ? settings.rest_hook_secret_key : undefined,

@@ -23,7 +23,7 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
   {
     title: 'Hooks',
     has: (name) =>
-      /^(rest_(hook|request|max_conn)|disable_rest_requests|hls_auth|(keep_alive_)?streaming_sessions|keep_alive_streaming)/.test(
+      /^(application_|rest_(hook|request|max_conn)|disable_rest_requests|hls_auth|(keep_alive_)?streaming_sessions|keep_alive_streaming)/.test(
         name,
       ),
   },

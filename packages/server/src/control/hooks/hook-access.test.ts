@@ -174,6 +174,7 @@ describe('an application', () => {
   });
 
   it('without a back end allows everything and asks nobody', async () => {
+    rig.lines.length = 0;
     const client = await rig.connect({ appKey: 'defaultApp' });
     client.established();
     const access = await client.publish(request());
@@ -213,5 +214,26 @@ describe('all hooks off', () => {
     client.end('gone');
     await rig.access.close();
     expect(rig.backEnd.received).toEqual([]);
+  });
+});
+
+describe('applications without a back end, beside others', () => {
+  it('are warned of, once for each set of them', async () => {
+    const warnings = (): readonly string[] => rig.lines.filter((line) => line.includes('has no back end'));
+    expect(warnings()).toHaveLength(1);
+    expect(warnings()[0]).toContain('roomApp');
+    await rig.addApplication('further');
+    expect(warnings()).toHaveLength(1);
+    await rig.applications.remove('roomApp');
+    expect(warnings()).toHaveLength(2);
+    expect(warnings()[1]).not.toContain('roomApp');
+  });
+
+  it('refuse their clients when a back end is required, and nobody warns then', async () => {
+    await rig.close();
+    rig = await AccessRig.start({ backEndRequired: true });
+    await expect(rig.connect({ appKey: 'roomApp' })).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    await rig.connect();
+    expect(rig.lines.join()).not.toContain('has no back end');
   });
 });

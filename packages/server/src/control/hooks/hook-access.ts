@@ -9,7 +9,9 @@ import {
 import { RateLimiter } from '../../io/index.ts';
 import { BackEnds } from './delivery/back-ends.ts';
 import type { HookContext } from './hook-context.ts';
+import { RESTRICTED } from './hook-session.ts';
 import { HookedClient } from './hooked-client.ts';
+import { warnOfOpenApplications } from './open-applications.ts';
 import { StreamKeepAlives } from './stream-keep-alives.ts';
 import { ViewerAnswers } from './viewer-answers.ts';
 
@@ -25,6 +27,7 @@ export class HookAccess implements AccessControl {
   readonly #stopping = new AbortController();
   readonly #keepAlives: StreamKeepAlives;
   readonly #viewers: ViewerAnswers;
+  readonly #warning: Disposable | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(deps: HookAccessDeps) {
@@ -34,6 +37,8 @@ export class HookAccess implements AccessControl {
     this.#context = { ...deps, backEnds, faults, stopping: this.#stopping.signal };
     this.#keepAlives = new StreamKeepAlives(this.#context);
     this.#viewers = new ViewerAnswers(this.#context);
+    const { backEndRequired, disabled } = deps.options;
+    this.#warning = backEndRequired || disabled ? undefined : warnOfOpenApplications(deps.applications, deps.log);
   }
 
   /** Connections to back ends: in use, idle, and hooks that wait for one. */
@@ -51,6 +56,8 @@ export class HookAccess implements AccessControl {
     if (applications.get(client.appKey) === undefined && !options.disabled) {
       throw new MediaServerError('APPLICATION_UNKNOWN', `there is no application "${client.appKey.slice(0, 64)}"`);
     }
+    if (options.backEndRequired && !options.disabled && this.#context.backEnds.get(client.appKey) === undefined)
+      throw new MediaServerError('ACCESS_DENIED', RESTRICTED);
     return HookedClient.connect(client, this.#context, this.#keepAlives);
   }
 
@@ -69,6 +76,7 @@ export class HookAccess implements AccessControl {
 
   async #close(): Promise<void> {
     this.#keepAlives.close();
+    this.#warning?.[Symbol.dispose]();
     this.#stopping.abort();
     const { backEnds, options, log } = this.#context;
     const deadline = performance.now() + options.drainMs;

@@ -2,6 +2,8 @@ import type { BackEndsOptions } from './delivery/back-ends.ts';
 
 /** How hooks are sent, and when. */
 export interface HookOptions extends BackEndsOptions {
+  /** Clients of applications without a back end are refused; else all is allowed to them. */
+  readonly backEndRequired: boolean;
   /** An event that could not be delivered is tried again for so long, with growing pauses; 0: sent once. */
   readonly eventRetryMs: number;
   /** Pause before the second try; each further one is twice as long, up to `maxRetryPauseMs`. */
@@ -35,6 +37,7 @@ export interface HlsAuthOptions {
 
 export const DEFAULT_HOOK_OPTIONS: HookOptions = {
   disabled: false,
+  backEndRequired: false,
   maxConnections: 200,
   timeoutMs: 15_000,
   maxAnswerBytes: 1024 * 1024,

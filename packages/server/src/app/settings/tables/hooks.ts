@@ -9,6 +9,12 @@ export const HOOK_SETTINGS = {
     from: 'wcs',
     doc: 'Sends no hooks to any back end; everything is allowed then.',
   },
+  application_back_end_required: {
+    type: 'boolean',
+    default: false,
+    from: 'own',
+    doc: 'Refuses clients that name an application without a back end. Else everything is allowed to them, and clients choose what they name. Viewers of HLS are asked about with `hls_auth_enabled` alone.',
+  },
   rest_request_timeout: {
     type: 'integer',
     unit: 's',
