@@ -267,6 +267,7 @@ describe("the console's samples", () => {
     const bits = { videoBitsPerSecond: timesMs, audioBitsPerSecond: ones, framesPerSecond: ones };
     const rest = {
       drops: ones,
+      lost: ones,
       viewers: ones,
       gopMs: ones,
       keyFrameIntervalMs: timesMs.map(() => 0),

@@ -84,9 +84,13 @@ export const STREAM_CHARTS: readonly ChartSpec[] = [
   },
   {
     id: 'drops',
-    title: 'Drops',
-    about: 'Packets that were lost or left out in each second, of the publisher and all viewers',
-    series: [{ column: 'drops', label: 'Packets', colour: 2, shape: 'bars', filled: true }],
+    title: 'Loss',
+    about:
+      'Packets in each second that the network lost, or that the server left out, of the publisher and all viewers',
+    series: [
+      { column: 'lost', label: 'Lost', colour: 1, shape: 'bars', filled: true },
+      { column: 'drops', label: 'Left out', colour: 2, shape: 'bars', filled: true },
+    ],
     format: String,
     tick: String,
     leastTop: 4,

@@ -15,9 +15,12 @@ export const SESSION_CHARTS: readonly ChartSpec[] = [
   },
   {
     id: 'session-drops',
-    title: 'Drops',
-    about: 'Packets that were lost or left out in each second',
-    series: [{ column: 'drops', label: 'Packets', colour: 2, shape: 'bars', filled: true }],
+    title: 'Loss',
+    about: 'Packets in each second that the network lost, where the protocol can tell, or that the server left out',
+    series: [
+      { column: 'lost', label: 'Lost', colour: 1, shape: 'bars', filled: true },
+      { column: 'drops', label: 'Left out', colour: 2, shape: 'bars', filled: true },
+    ],
     format: String,
     tick: String,
     leastTop: 4,

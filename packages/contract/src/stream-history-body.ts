@@ -26,6 +26,8 @@ export const StreamHistoryBody = Type.Object({
   framesPerSecond: Series,
   /** Packets that did not go through in the sample's second, summed over publisher and viewers, without tracks left out on purpose. */
   drops: Series,
+  /** Packets that the network lost in the sample's second, on the way from the publisher and to the viewers, as far as their protocols tell. */
+  lost: Series,
   /** Viewers at the sample's time. */
   viewers: Series,
   /** Video since the newest key frame at the sample's time, milliseconds of media: what a new viewer is sent at once. */

@@ -4,7 +4,15 @@ import { OverviewStream, StreamHint, StreamHistoryBody } from './index.ts';
 
 describe('stream history', () => {
   it('may be empty', () => {
-    const columns = ['videoBitsPerSecond', 'audioBitsPerSecond', 'framesPerSecond', 'drops', 'viewers', 'gopMs'];
+    const columns = [
+      'videoBitsPerSecond',
+      'audioBitsPerSecond',
+      'framesPerSecond',
+      'drops',
+      'lost',
+      'viewers',
+      'gopMs',
+    ];
     const more = ['keyFrameIntervalMs', 'longestGapMs', 'timesMs'];
     const series = Object.fromEntries([...columns, ...more].map((column) => [column, []]));
     const body = { name: 'room', startedMs: 1, intervalMs: 1000, ...series };

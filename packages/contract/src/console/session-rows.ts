@@ -24,7 +24,9 @@ export const SessionRow = Type.Object({
   queuedBytes: Type.Integer(),
   /** Packets that did not go through, without tracks left out on purpose. */
   drops: Type.Integer(),
-  /** The same by reason, with those left out on purpose (`not_carried`). */
+  /** Packets that the network lost; absent where the protocol can't tell. */
+  lost: Type.Optional(Type.Integer()),
+  /** Drops by reason, with those left out on purpose (`not_carried`). */
   dropsByReason: Type.Record(Type.String(), Type.Integer()),
 });
 
@@ -77,6 +79,8 @@ export const SessionHistoryBody = Type.Object({
   bitsOutPerSecond: Series,
   /** Packets that did not go through in the sample's second, without tracks left out on purpose. */
   drops: Series,
+  /** Packets that the network lost in the sample's second; 0 where the protocol can't tell. */
+  lost: Series,
   /** Bytes that waited in the server at the sample's time. */
   queuedBytes: Series,
 });

@@ -36,6 +36,8 @@ export interface SessionDescription {
   /** Bytes that wait in the server for this peer: unsent for a player, buffered for a publisher. */
   readonly queuedBytes: number;
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
+  /** Packets that the network lost for good on the way from or to this peer; absent where its protocol can't tell. */
+  readonly lostPackets?: number | undefined;
   readonly custom: Fields;
   /** What offer and answer came to, where the protocol has them (WebRTC); absent until then. */
   readonly negotiated?: NegotiatedDescription | undefined;
@@ -76,6 +78,8 @@ export interface SessionTotals {
   bytesIn: number;
   bytesOut: number;
   packets: number;
+  /** Packets that the network lost, where the protocol can tell. */
+  lostPackets: number;
   /** Of this moment. */
   queuedBytes: number;
   readonly drops: Partial<Record<DropReason, number>>;
@@ -132,7 +136,7 @@ function addTo(totals: Map<string, SessionTotals>, description: SessionDescripti
   const key = `${protocol} ${mediaType}`;
   let sum = totals.get(key);
   if (sum === undefined) {
-    const zero = { active: 0, opened: 0, bytesIn: 0, bytesOut: 0, packets: 0, queuedBytes: 0 };
+    const zero = { active: 0, opened: 0, bytesIn: 0, bytesOut: 0, packets: 0, lostPackets: 0, queuedBytes: 0 };
     sum = { protocol, mediaType, ...zero, drops: {} };
     totals.set(key, sum);
   }
@@ -140,6 +144,7 @@ function addTo(totals: Map<string, SessionTotals>, description: SessionDescripti
   sum.bytesIn += description.bytesIn;
   sum.bytesOut += description.bytesOut;
   sum.packets += description.packets;
+  sum.lostPackets += description.lostPackets ?? 0;
   for (const [reason, count] of Object.entries(description.drops) as [DropReason, number][]) {
     sum.drops[reason] = (sum.drops[reason] ?? 0) + count;
   }

@@ -40,7 +40,7 @@ export function listSessions(all: readonly Described[], samples: SessionSamples,
 /** One session as the console shows it. */
 export function sessionRow({ session, description }: Described, samples: SessionSamples): SessionRow {
   const { mediaSessionId, sessionId, appKey, protocol, mediaType, streamName, status, transport } = description;
-  const { remoteAddress, createDate, bytesIn, bytesOut, packets, queuedBytes, drops } = description;
+  const { remoteAddress, createDate, bytesIn, bytesOut, packets, queuedBytes, drops, lostPackets } = description;
   const { bitrateIn, bitrateOut } = samples.ratesOf(session);
   return {
     ...{ mediaSessionId, sessionId, appKey, protocol, mediaType, streamName, status, transport, remoteAddress },
@@ -52,6 +52,7 @@ export function sessionRow({ session, description }: Described, samples: Session
     packets,
     queuedBytes,
     drops: droppedPackets(drops),
+    ...(lostPackets === undefined ? {} : { lost: lostPackets }),
     dropsByReason: { ...drops },
   };
 }

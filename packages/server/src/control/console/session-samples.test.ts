@@ -26,6 +26,7 @@ it('samples of sessions tell what each second brought', () => {
     bytesIn: 125,
     bytesOut: 250,
     drops: { slow_viewer: 3, not_carried: 9 },
+    lostPackets: 6,
     queuedBytes: 8,
   });
   expect(samples.sample(2000, 2000, describeAll(fixture.sessions))).toEqual({ bitsIn: 1000, bitsOut: 2000 });
@@ -36,6 +37,7 @@ it('samples of sessions tell what each second brought', () => {
     bitsInPerSecond: [1000, 1000],
     bitsOutPerSecond: [2000, 0],
     drops: [3, 1],
+    lost: [6, 0],
     queuedBytes: [8, 8],
   });
   expect(samples.ratesOf(session)).toMatchObject({ bitrateIn: 1000, bitrateOut: 1000 });

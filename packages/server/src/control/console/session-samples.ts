@@ -2,7 +2,7 @@ import type { DropReason, MediaSession, SessionDescription, SessionRegistry } fr
 import { SampleRing } from './sample-ring.ts';
 
 /** What is noted of a session at each sample, in the terms of the contract (SessionHistoryBody). */
-export const SESSION_SERIES = ['bitsInPerSecond', 'bitsOutPerSecond', 'drops', 'queuedBytes'] as const;
+export const SESSION_SERIES = ['bitsInPerSecond', 'bitsOutPerSecond', 'drops', 'lost', 'queuedBytes'] as const;
 
 export type SessionSeries = (typeof SESSION_SERIES)[number];
 
@@ -16,6 +16,7 @@ interface Entry {
   bytesIn: number;
   bytesOut: number;
   drops: number;
+  lost: number;
   bitrateIn: number;
   bitrateOut: number;
   /** Number of the last sample that had the session. */
@@ -101,7 +102,7 @@ export class SessionSamples {
     return sum;
   }
 
-  #begin(session: MediaSession, { bytesIn, bytesOut, drops }: SessionDescription, wallMs: number): void {
+  #begin(session: MediaSession, { bytesIn, bytesOut, drops, lostPackets }: SessionDescription, wallMs: number): void {
     const kept = this.#histories < this.#maxHistories;
     if (kept) this.#histories++;
     this.#entries.set(session, {
@@ -109,6 +110,7 @@ export class SessionSamples {
       bytesIn,
       bytesOut,
       drops: droppedPackets(drops),
+      lost: lostPackets ?? 0,
       bitrateIn: 0,
       bitrateOut: 0,
       seen: this.#samples,
@@ -116,12 +118,13 @@ export class SessionSamples {
   }
 
   #note(entry: Entry, now: { description: SessionDescription; bitsIn: number; bitsOut: number; wallMs: number }): void {
-    const { bytesIn, bytesOut, queuedBytes } = now.description;
+    const { bytesIn, bytesOut, queuedBytes, lostPackets = 0 } = now.description;
     const drops = droppedPackets(now.description.drops);
     entry.history?.push(now.wallMs, {
       bitsInPerSecond: now.bitsIn,
       bitsOutPerSecond: now.bitsOut,
       drops: Math.max(0, drops - entry.drops),
+      lost: Math.max(0, lostPackets - entry.lost),
       queuedBytes,
     });
     entry.bitrateIn += (now.bitsIn - entry.bitrateIn) * (entry.bitrateIn === 0 ? 1 : RATE_WEIGHT);
@@ -129,6 +132,7 @@ export class SessionSamples {
     entry.bytesIn = bytesIn;
     entry.bytesOut = bytesOut;
     entry.drops = drops;
+    entry.lost = lostPackets;
     entry.seen = this.#samples;
   }
 

@@ -91,6 +91,21 @@ describe('the sampler of histories', () => {
     expect(histories.dropsOf(stream)).toBe(8);
   });
 
+  it('sums what the network lost of all sessions of a stream, and never takes back what it told', () => {
+    const histories = new StreamHistories(fixture.streams, fixture.sessions);
+    const stream = fixture.publish('room', { mediaSessionId: 'p' });
+    const viewer = fixture.addSession('room', { mediaType: 'play', mediaSessionId: 'v', lostPackets: 5 });
+    fixture.addSession('room', { mediaType: 'play', mediaSessionId: 'w', lostPackets: 1 });
+    histories.start();
+    histories.sample(1000, 1000);
+    for (const [second, lostPackets] of [7, 6, 8].entries()) {
+      Object.assign(viewer, { lostPackets });
+      histories.sample(2000 + second * 1000, 2000 + second * 1000);
+    }
+    expect(histories.of(stream)?.latest('lost', 9)).toEqual([6, 2, 0, 1]);
+    expect(histories.of(stream)?.latest('drops', 9)).toEqual([0, 0, 0, 0]);
+  });
+
   it('tells the longest pause between packets of each second', async () => {
     const histories = new StreamHistories(fixture.streams, fixture.sessions);
     const stream = fixture.publish('room');

@@ -14,6 +14,14 @@ interface Entry {
   drops: number;
 }
 
+/** Packets that did not go through: kept back in the server, or lost by the network. */
+interface Failures {
+  readonly drops: number;
+  readonly lost: number;
+}
+
+const NO_FAILURES: Failures = { drops: 0, lost: 0 };
+
 /** Where a meter stood at the last sample. */
 interface Mark {
   packets: number;
@@ -26,8 +34,8 @@ export class StreamHistories {
   readonly #sessions: SessionRegistry;
   readonly #maxHistories: number;
   readonly #entries = new Map<Stream, Entry>();
-  /** Drops of each session at the last sample; goes with the session. */
-  readonly #sessionDrops = new WeakMap<MediaSession, number>();
+  /** What of each session had not gone through at the last sample; goes with the session. */
+  readonly #noted = new WeakMap<MediaSession, Failures>();
   #listeners: readonly Disposable[] = [];
   #sampledMs = 0;
 
@@ -65,17 +73,18 @@ export class StreamHistories {
     const elapsedMs = this.#sampledMs === 0 ? HISTORY_INTERVAL_MS : nowMs - this.#sampledMs;
     if (elapsedMs <= 0) return;
     this.#sampledMs = nowMs;
-    const drops = this.#newDrops(sessions);
+    const failures = this.#newFailures(sessions);
     for (const [stream, entry] of this.#entries) {
-      const dropped = drops.get(stream.name) ?? 0;
-      entry.drops += dropped;
+      const { drops, lost } = failures.get(stream.name) ?? NO_FAILURES;
+      entry.drops += drops;
       const video = advance(entry.video, stream.videoRate);
       const audio = advance(entry.audio, stream.audioRate);
       entry.history.push(wallMs, {
         videoBitsPerSecond: (video.bytes * 8000) / elapsedMs,
         audioBitsPerSecond: (audio.bytes * 8000) / elapsedMs,
         framesPerSecond: (video.packets * 1000) / elapsedMs,
-        drops: dropped,
+        drops,
+        lost,
         viewers: stream.viewers,
         gopMs: stream.videoRate.sinceKeyFrameUs / 1000,
         keyFrameIntervalMs: stream.videoRate.keyFrameIntervalUs / 1000,
@@ -101,17 +110,19 @@ export class StreamHistories {
     });
   }
 
-  /** Drops since the last sample by stream name. */
-  #newDrops(sessions: readonly Described[]): ReadonlyMap<string, number> {
-    const byStream = new Map<string, number>();
+  /** What did not go through since the last sample, by stream name. */
+  #newFailures(sessions: readonly Described[]): ReadonlyMap<string, Failures> {
+    const byStream = new Map<string, Failures>();
     for (const { session, description } of sessions) {
-      const { streamName, drops } = description;
-      const sum = droppedPackets(drops);
-      if (sum === 0) continue;
-      const added = sum - (this.#sessionDrops.get(session) ?? 0);
-      if (added <= 0) continue;
-      this.#sessionDrops.set(session, sum);
-      byStream.set(streamName, (byStream.get(streamName) ?? 0) + added);
+      const { streamName, drops, lostPackets = 0 } = description;
+      const now = { drops: droppedPackets(drops), lost: lostPackets };
+      if (now.drops === 0 && now.lost === 0) continue;
+      const before = this.#noted.get(session) ?? NO_FAILURES;
+      // A loss that came late after all makes a number smaller.
+      const added = { drops: Math.max(0, now.drops - before.drops), lost: Math.max(0, now.lost - before.lost) };
+      this.#noted.set(session, { drops: Math.max(now.drops, before.drops), lost: Math.max(now.lost, before.lost) });
+      const sum = byStream.get(streamName) ?? NO_FAILURES;
+      byStream.set(streamName, { drops: sum.drops + added.drops, lost: sum.lost + added.lost });
     }
     return byStream;
   }

@@ -7,6 +7,7 @@ export const HISTORY_SERIES = [
   'audioBitsPerSecond',
   'framesPerSecond',
   'drops',
+  'lost',
   'viewers',
   'gopMs',
   'keyFrameIntervalMs',

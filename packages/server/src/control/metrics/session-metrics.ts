@@ -14,6 +14,7 @@ export class SessionMetrics {
   readonly #opened;
   readonly #bytes;
   readonly #packets;
+  readonly #lost;
   readonly #drops;
   readonly #queue;
   readonly #connections;
@@ -29,6 +30,8 @@ export class SessionMetrics {
     ]);
     const packets = 'packets received from publishers, or sent to players where the protocol can tell';
     this.#packets = counter(registry, 'sluice_session_packets_total', packets, kind);
+    const lost = 'packets that the network lost on the way from publishers or to players, where the protocol can tell';
+    this.#lost = counter(registry, 'sluice_session_lost_packets_total', lost, kind);
     const drops = 'packets that did not go through, by reason';
     this.#drops = counter(registry, 'sluice_session_drops_total', drops, ['protocol', 'reason']);
     const queue = 'bytes that wait in the server for the peers of this moment';
@@ -38,15 +41,15 @@ export class SessionMetrics {
 
   refresh(): void {
     const { sessions, connections } = this.#deps;
-    for (const metric of [this.#active, this.#opened, this.#bytes, this.#packets, this.#drops, this.#queue]) {
-      metric.reset();
-    }
+    const metrics = [this.#active, this.#opened, this.#bytes, this.#packets, this.#lost, this.#drops, this.#queue];
+    for (const metric of metrics) metric.reset();
     for (const total of sessions.totals()) {
       const labels = { protocol: total.protocol, media_type: total.mediaType };
       this.#active.set(labels, total.active);
       this.#queue.inc({ protocol: total.protocol }, total.queuedBytes);
       this.#opened.inc(labels, total.opened);
       this.#packets.inc(labels, total.packets);
+      this.#lost.inc(labels, total.lostPackets);
       this.#bytes.inc({ ...labels, direction: 'in' }, total.bytesIn);
       this.#bytes.inc({ ...labels, direction: 'out' }, total.bytesOut);
       for (const [reason, count] of Object.entries(total.drops)) {

@@ -33,6 +33,7 @@ interface MediaFacts {
   readonly packets: number;
   readonly queuedBytes: number;
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
+  readonly lostPackets: number;
 }
 
 /** Ends that nobody asks the reasons of, and that may come for many at once. */
@@ -53,6 +54,7 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
   readonly #context: PeerSessionContext;
   readonly #createdAt = Date.now();
   #peer: Peer | undefined;
+  #lostPackets = 0;
   #described: NegotiatedDescription | undefined;
 
   constructor(request: PeerRequest, context: PeerSessionContext) {
@@ -81,6 +83,9 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
   }
 
   describe(): SessionDescription {
+    const facts = this.facts();
+    // Packets that come late after all make a number smaller, which a sum over sessions must not become.
+    this.#lostPackets = Math.max(this.#lostPackets, facts.lostPackets);
     const { sessionId, appKey, mediaProvider, streamName, remoteAddress, custom } = this.request;
     const running = this.mediaType === 'publish' ? 'PUBLISHING' : 'PLAYING';
     return {
@@ -97,7 +102,8 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
       remoteAddress,
       bytesIn: this.#peer?.bytesIn ?? 0,
       bytesOut: this.#peer?.bytesOut ?? 0,
-      ...this.facts(),
+      ...facts,
+      lostPackets: this.#lostPackets,
       custom,
       negotiated: this.#describeNegotiated(),
     };

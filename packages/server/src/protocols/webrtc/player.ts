@@ -106,7 +106,8 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   }
 
   protected facts() {
-    return { packets: this.stats().packets, queuedBytes: 0, drops: {} };
+    const { packets, packetsLost } = this.stats();
+    return { packets, queuedBytes: 0, drops: {}, lostPackets: packetsLost };
   }
 
   protected release(): void {

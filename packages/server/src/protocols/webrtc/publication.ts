@@ -111,7 +111,12 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
 
   protected facts() {
     const stats = this.#media?.stats();
-    return { packets: stats?.packets ?? 0, queuedBytes: stats?.queuedBytes ?? 0, drops: stats?.drops ?? {} };
+    return {
+      packets: stats?.packets ?? 0,
+      queuedBytes: stats?.queuedBytes ?? 0,
+      drops: stats?.drops ?? {},
+      lostPackets: stats?.packetsLost ?? 0,
+    };
   }
 
   protected release(reason: string, deliberate: boolean): void {

@@ -91,6 +91,8 @@ describe('what is told of a WebRTC session', () => {
     await waitFor(() => expect(factsOf(publisher).media[0]).toMatchObject({ packetsLost: 1 }));
     await waitFor(() => expect(factsOf(publisher).media[0]?.nacks).toBeGreaterThan(0));
     expect(factsOf(publisher).media[0]?.lossFraction).toBeGreaterThan(0.1);
+    const [session] = [...rig.hub.sessions.all()];
+    expect(session?.describe().lostPackets).toBeGreaterThan(0);
   });
 
   test('nothing that is secret', async () => {
