@@ -19,7 +19,7 @@ export async function accessNotes(
   if (password !== undefined)
     notes.push(
       `Log in as "admin" with the password ${password}`,
-      'It is shown only now. "sluice users passwd admin" makes another one.',
+      'It is shown only now. "npx sluice users passwd admin" makes another one.',
     );
   if (settings.disable_rest_auth === 'true') {
     notes.push(`WARNING: ${OPEN}.`);

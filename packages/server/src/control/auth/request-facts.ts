@@ -2,9 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { isLoopback } from './attempt-limiter.ts';
 
-/** Headers by which a proxy says that a request is somebody else's. `x-forwarded-…` ones are meant as well. */
+/** Headers by which a proxy says that a request is somebody else's, besides all that speak of `forwarded`. */
 const PROXY_HEADERS: ReadonlySet<string> = new Set([
-  'forwarded',
   'via',
   'x-real-ip',
   'x-client-ip',
@@ -27,7 +26,7 @@ export function isLocalRequest(request: IncomingMessage): boolean {
   // nginx asks by HTTP/1.0, for `localhost` and without a word of its own, unless it is told otherwise.
   if (request.httpVersion === '1.0') return false;
   const names = Object.keys(request.headers);
-  if (names.some((name) => name.startsWith('x-forwarded') || PROXY_HEADERS.has(name))) return false;
+  if (names.some((name) => name.includes('forwarded') || PROXY_HEADERS.has(name))) return false;
   const hosts = request.headersDistinct['host'] ?? [];
   if (hosts.length !== 1 || !isLoopbackHost(hostnameOf(hosts[0] ?? ''))) return false;
   const { origin } = request.headers;

@@ -150,6 +150,8 @@ describe('a request is of this machine', () => {
     { headers: { host: '127.0.0.1.evil.example' } },
     { headers: { host: 'evil.example#localhost' } },
     { headers: { 'x-forwarded-for': '127.0.0.1' } },
+    { headers: { 'x-original-forwarded-for': '127.0.0.1' } },
+    { headers: { x_forwarded_for: '127.0.0.1' } },
     { headers: { 'X-Forwarded-Proto': 'https' } },
     { headers: { 'x-forwarded-host': 'localhost' } },
     { headers: { forwarded: 'for=127.0.0.1' } },
