@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BrowserPlayers } from './support/browser.ts';
 import { ROOT, TestServer } from './support/server.ts';
 
 const SECRET = 'a secret of thirty-two bytes, or more';
@@ -72,6 +73,22 @@ describe('stream tokens', () => {
       expect(await status(url), url).toBe(401);
       expect(await status(`${url}?token=${good}`), url).toBe(200);
       for (const wrong of [other, publisher]) expect([401, 403]).toContain(await status(`${url}?token=${wrong}`));
+    }
+  });
+
+  it('are taken along by hls.js from playlist to segments', async () => {
+    const browser = await BrowserPlayers.start();
+    const until = { video: true, audio: false, seconds: 2, timeoutMs: 30_000 };
+    try {
+      const seen = await browser.watch('hls.js', {
+        url: `${server.hls('demo')}?token=${await token('demo', 'play')}`,
+        until,
+      });
+      expect(seen.pictures.length, seen.log).toBeGreaterThan(30);
+      const refused = await browser.watch('hls.js', { url: server.hls('demo'), until: { ...until, timeoutMs: 3000 } });
+      expect(refused.pictures).toHaveLength(0);
+    } finally {
+      await browser.close();
     }
   });
 
