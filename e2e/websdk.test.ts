@@ -117,6 +117,11 @@ describe('a page that publishes by the Web SDK, and another that plays', () => {
         { type: 'audioUnmuted' },
       ]);
     }, WAIT);
+    await server.rest('stream/event/send', { streamName: 'room', payload: { from: 'the back end' } });
+    await vi.waitFor(async () => {
+      const last = (await two.report('early')).events.at(-1);
+      expect(last).toEqual({ type: 'data', payload: { from: 'the back end' } });
+    }, WAIT);
     await two.play('late', 'room');
     expect((await two.report('late')).statuses.at(-1)).toMatchObject({
       status: 'PLAYING',

@@ -31,8 +31,6 @@ export const STREAM_INFO = {
   restricted: 'Restricted access',
 } as const;
 
-export type StreamInfo = (typeof STREAM_INFO)[keyof typeof STREAM_INFO];
-
 /** Where a stream of the Web SDK is in its life (§6.1); the last three are final. */
 export const StreamStatus = Type.Enum(['PENDING', 'PUBLISHING', 'PLAYING', 'UNPUBLISHED', 'STOPPED', 'FAILED']);
 

@@ -39,8 +39,6 @@ export const PublishStreamHook = Type.Object({ ...streamRequest, ...requestOptio
 /** `playStream`: asked before a stream is played (§6.2). */
 export const PlayStreamHook = Type.Object({ ...streamRequest, ...requestOptions });
 
-export type StreamRequestHook = Static<typeof PublishStreamHook>;
-
 /** `playHLS`: asked for a viewer of HLS, when `hls_auth_enabled` is on (§6.2). */
 export const PlayHlsHook = Type.Object({
   ...streamRequest,

@@ -1,4 +1,5 @@
 import type { SessionFacts } from './explain.ts';
+import { RecentList } from './recent-list.ts';
 import type { SessionDescription } from './session-registry.ts';
 
 /** A session that failed, with what its protocol knew of it when it did. */
@@ -19,31 +20,18 @@ const MAX_SESSIONS = 200;
 /** Of what clients name; the rest is not remembered. */
 const MAX_NAME_CHARACTERS = 256;
 
-/** The last sessions that failed, so that it can still be told why; the oldest are forgotten. */
-export class PastSessions {
-  readonly #sessions: PastSession[] = [];
-
-  get size(): number {
-    return this.#sessions.length;
+/** The last sessions that failed, so that it can still be told why. */
+export class PastSessions extends RecentList<PastSession> {
+  constructor() {
+    super(MAX_SESSIONS);
   }
 
-  add(session: PastSession): void {
+  override add(session: PastSession): void {
     const { mediaSessionId, streamName } = session;
-    this.#sessions.push({
+    super.add({
       ...session,
       mediaSessionId: mediaSessionId.slice(0, MAX_NAME_CHARACTERS),
       streamName: streamName.slice(0, MAX_NAME_CHARACTERS),
     });
-    if (this.#sessions.length > MAX_SESSIONS) this.#sessions.shift();
-  }
-
-  /** Those that the filter takes, the latest first. */
-  find(filter: (session: PastSession) => boolean, limit = 20): readonly PastSession[] {
-    const found: PastSession[] = [];
-    for (let i = this.#sessions.length - 1; i >= 0 && found.length < limit; i--) {
-      const session = this.#sessions[i];
-      if (session !== undefined && filter(session)) found.push(session);
-    }
-    return found;
   }
 }

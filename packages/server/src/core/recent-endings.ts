@@ -1,3 +1,5 @@
+import { RecentList } from './recent-list.ts';
+
 /** How a publication or playback ended, or failed before it began. */
 export interface Ending {
   readonly mediaSessionId: string;
@@ -14,22 +16,9 @@ export interface Ending {
 
 const MAX_ENDINGS = 500;
 
-/** The last publications and playbacks that are over, so that it can be told why; the oldest are forgotten. */
-export class RecentEndings {
-  readonly #endings: Ending[] = [];
-
-  add(ending: Ending): void {
-    this.#endings.push(ending);
-    if (this.#endings.length > MAX_ENDINGS) this.#endings.shift();
-  }
-
-  /** Those that the filter takes, the latest first. */
-  find(filter: (ending: Ending) => boolean, limit = 20): readonly Ending[] {
-    const found: Ending[] = [];
-    for (let i = this.#endings.length - 1; i >= 0 && found.length < limit; i--) {
-      const ending = this.#endings[i];
-      if (ending !== undefined && filter(ending)) found.push(ending);
-    }
-    return found;
+/** The last publications and playbacks that are over, so that it can be told why. */
+export class RecentEndings extends RecentList<Ending> {
+  constructor() {
+    super(MAX_ENDINGS);
   }
 }

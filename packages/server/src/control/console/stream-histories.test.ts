@@ -5,9 +5,9 @@ import type { Stream } from '../../core/index.ts';
 import { AAC, ControlFixture, H264 } from '../testing/control-fixture.ts';
 import { HISTORY_SAMPLES } from './sample-ring.ts';
 import { StreamHistories } from './stream-histories.ts';
-import { HISTORY_SERIES, type HistorySample, StreamHistory } from './stream-history.ts';
+import { HISTORY_SERIES, type HistorySeries, StreamHistory } from './stream-history.ts';
 
-const SAMPLE = Object.fromEntries(HISTORY_SERIES.map((series) => [series, 0])) as HistorySample;
+const SAMPLE = Object.fromEntries(HISTORY_SERIES.map((series) => [series, 0])) as Record<HistorySeries, number>;
 
 let fixture: ControlFixture;
 

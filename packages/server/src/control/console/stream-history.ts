@@ -16,9 +16,6 @@ export const HISTORY_SERIES = [
 
 export type HistorySeries = (typeof HISTORY_SERIES)[number];
 
-/** One sample: a value for each series. */
-export type HistorySample = Readonly<Record<HistorySeries, number>>;
-
 /** The last five minutes of one publication: 12 KB whatever happens. */
 export class StreamHistory extends SampleRing<HistorySeries> {
   constructor(startedMs: number) {
