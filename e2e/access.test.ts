@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrowserPlayers } from './support/browser.ts';
 import { ROOT, TestServer } from './support/server.ts';
 
+/** Of Chromium. */
+const OFFER = readFileSync(join(ROOT, 'packages/media/src/sdp/testing/offer-publishStream-pub1.sdp'), 'utf8');
 const SECRET = 'a secret of thirty-two bytes, or more';
 
 let server: TestServer;
@@ -74,6 +77,21 @@ describe('stream tokens', () => {
       expect(await status(`${url}?token=${good}`), url).toBe(200);
       for (const wrong of [other, publisher]) expect([401, 403]).toContain(await status(`${url}?token=${wrong}`));
     }
+  });
+
+  it('are asked for by WHIP and WHEP, as bearer of the request', async () => {
+    const send = async (path: string, bearer?: string) => {
+      const headers = { 'content-type': 'application/sdp', ...(bearer && { authorization: `Bearer ${bearer}` }) };
+      const response = await fetch(server.http(path), { method: 'POST', headers, body: OFFER });
+      return response.status;
+    };
+    const both = await token('door', 'both');
+    for (const path of ['/whip/door', '/whep/door']) {
+      expect(await send(path), path).toBe(401);
+      expect(await send(path, 'forged'), path).toBe(401);
+    }
+    expect(await send('/whip/other', both)).toBe(403);
+    expect(await send('/whip/door', both)).toBe(201);
   });
 
   it('are taken along by hls.js from playlist to segments', async () => {
