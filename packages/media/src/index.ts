@@ -1,5 +1,6 @@
 export * from './amf/index.ts';
 export * from './codec/index.ts';
+export * from './file-plan.ts';
 export * from './flv/index.ts';
 export * from './mp4/index.ts';
 export * from './mpegts/index.ts';

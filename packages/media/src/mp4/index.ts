@@ -7,4 +7,4 @@ export {
   writeInitSegment,
   writeMediaSegment,
 } from './fmp4.ts';
-export { type ByteSource, Mp4Reader, type Mp4Sample, type Mp4Track } from './reader.ts';
+export { Mp4Reader, type Mp4Sample, type Mp4Track } from './reader.ts';

@@ -1,3 +1,4 @@
+import type { ByteSource } from '../file-plan.ts';
 import { type MediaPacket, ProtocolError } from '../packet.ts';
 import { asBadFile, badFile, childBoxes, readBoxHeader, requireBox } from './box-reader.ts';
 import { type Mp4Sample, type Mp4Track, parseTimescale, parseTrack } from './mp4-track.ts';
@@ -15,17 +16,6 @@ const MAX_READ_BYTES = 1024 * 1024;
 const MAX_GAP_BYTES = 16 * 1024;
 /** Samples looked ahead at once, which bounds the index objects of tiny samples. */
 const MAX_BATCH_SAMPLES = 2048;
-
-/** Random access to the bytes of a file, wherever they are. */
-export interface ByteSource {
-  /** Length of the file in bytes. */
-  readonly size: number;
-  /**
-   * Reads exactly `length` bytes at `offset`; a shorter answer is treated as a damaged file. Rejections reach the
-   * caller of the reader unchanged. The reader never asks for more than lies within `size`.
-   */
-  read(offset: number, length: number): Promise<Uint8Array>;
-}
 
 /** A sample with the track it belongs to, in the order of decoding. */
 interface PlannedSample {

@@ -18,6 +18,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   [`${SERVER}/protocols/webrtc`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/engine`]: [`${SERVER}/core`, '@sluice/media', 'node-av', 'node:'],
   [`${SERVER}/vod`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
+  [`${SERVER}/recording`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
+  [`${SERVER}/snapshots`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
+  [`${SERVER}/storage`]: [
+    `${SERVER}/core`,
+    `${SERVER}/io`,
+    '@sluice/media',
+    '@aws-sdk/client-s3',
+    '@smithy/node-http-handler',
+    'node:',
+  ],
   [`${SERVER}/control`]: [
     `${SERVER}/core`,
     `${SERVER}/io`,

@@ -15,7 +15,7 @@ export interface AccessControl {
    */
   connect(client: ClientIntroduction): Promise<ClientAccess>;
   /**
-   * Asks for a viewer that has no connection, before each playlist or segment: answers come from a cache. Undefined
+   * Asks for a viewer that has no connection, before each playlist, segment or file: answers come from a cache. Undefined
    * when the answer is known to be yes at once, so that most requests cost no promise.
    * @throws MediaServerError TOKEN_REQUIRED, ACCESS_DENIED or TOO_MANY_ATTEMPTS, by the promise only
    */
@@ -91,8 +91,9 @@ export interface StreamAccess {
   /**
    * It is over, or never came to be. Idempotent.
    * @param info Why, in the words that the client gets; for `FAILED` always.
+   * @param recordName File of its recording.
    */
-  ended(status: 'UNPUBLISHED' | 'STOPPED' | 'FAILED', info?: string): void;
+  ended(status: 'UNPUBLISHED' | 'STOPPED' | 'FAILED', info?: string, recordName?: string): void;
 }
 
 /** What a viewer without a connection shows with each request. */
@@ -101,7 +102,8 @@ export interface ViewerIntroduction {
   /** The viewer's session in the registry; of a viewer without one the id that its session gets when it is let in. */
   readonly mediaSessionId: string;
   readonly appKey: string;
-  readonly protocol: SessionProtocol;
+  /** `record`: wants a file of a recording of that stream. `snapshot`: wants a picture of it. Hooks are for `hls` only. */
+  readonly protocol: SessionProtocol | 'record' | 'snapshot';
   readonly mediaProvider: string;
   readonly remoteAddress: string;
   readonly streamName: string;

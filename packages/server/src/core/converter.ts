@@ -5,6 +5,11 @@ export interface ConversionTarget {
   readonly codec: 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'h264';
   /** Bits a second; the converter chooses when it is absent. */
   readonly bitrateBps?: number;
+  /** Of sound that is made: samples a second and channels; those of the source, as near as the codec allows, by default. */
+  readonly sampleRate?: number;
+  readonly channels?: 1 | 2;
+  /** AAC with a variable bitrate, 1 (least) to 5; 0 or absent for a constant one. */
+  readonly variableBitrate?: 0 | 1 | 2 | 3 | 4 | 5;
   /** Seconds between key frames of video, about. */
   readonly keyFrameIntervalS?: number;
 }

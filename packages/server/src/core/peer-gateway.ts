@@ -1,3 +1,5 @@
+import type { RecordingEvent } from './recording.ts';
+
 /**
  * How signalling of any kind (the Web SDK's WebSocket, later SIP over WebSocket or an SFU protocol) has WebRTC peers
  * publish and play, without knowing how that is done. WHIP and WHEP use the same gateway.
@@ -38,6 +40,12 @@ export interface PeerRequest {
   readonly maxBitrateBps?: number | undefined;
   /** What the authoriser is to see: parameters of the request, a bearer token as `token`. */
   readonly custom: Readonly<Record<string, string>>;
+  /** Publisher: it is to be recorded from its first packet on. */
+  readonly record?: boolean | undefined;
+  /** Publisher: `login` of file names of recordings. */
+  readonly login?: string | undefined;
+  /** Player: where in a file to begin, microseconds. */
+  readonly startUs?: number | undefined;
   /** How long a player waits for a stream that is not there yet, milliseconds. */
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -49,6 +57,8 @@ export interface PeerEvents {
   onActive(): void;
   /** The peer is over and all of it is released; not after `close` of its own session. Once. */
   onEnded(reason: PeerEndReason, detail: string): void;
+  /** Publisher: something has happened to its recording. */
+  onRecording?(event: RecordingEvent): void;
   /** Player: the size of the picture, as soon as it is known and whenever it changes. */
   onResize?(width: number, height: number): void;
 }

@@ -16,8 +16,20 @@ export interface Log {
 export interface StreamResolver {
   /** True when `name` is of this resolver's kind. Cheap; decides without I/O. */
   accepts(name: string): boolean;
-  /** Makes the stream live, or gives undefined when there is no such source. Concurrent calls share one source. */
-  resolve(name: string): Promise<Stream | undefined>;
+  /**
+   * Makes the stream live, or gives undefined when there is no such source. Concurrent calls share one source, but for
+   * names that are `personal`.
+   */
+  resolve(name: string, request?: ResolveRequest): Promise<Stream | undefined>;
+  /** True for a name that gives each viewer a stream of its own (`vod://…`): it can't be shared, nor played by HLS. */
+  personal?(name: string): boolean;
+}
+
+/** Who asks a resolver for a stream. */
+export interface ResolveRequest {
+  /** Where in a file to begin, microseconds; the name may tell it too (`?start=12.5`, seconds). */
+  readonly startUs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Counts by name, for metrics: `count('rtmp_protocol_errors')`. Names are fixed strings, never from the network. */
@@ -73,6 +85,22 @@ export const COUNTERS = {
   hooks_failed: 'REST hooks without an answer that can be used, each try counted',
   hooks_retried: 'REST hooks sent again because a back end did not take them',
   hooks_dropped: 'REST hooks given up: too many waited already, or a back end did not take them in time',
+  recordings_started: 'recordings of publications begun',
+  recording_files: 'files of recordings completed',
+  recording_failures: 'files of recordings that failed: the disk was full or gone, or their media could not be written',
+  recording_bytes: 'bytes of media written to recordings',
+  recording_lost_packets: 'packets missing in recordings because the disk was too slow or gone',
+  recording_recovered: 'files of recordings that were found unfinished at the start and finished',
+  recording_hook_failures: 'scripts of recordings that failed or took too long',
+  recording_downloads: 'downloads of recordings answered',
+  recording_downloads_refused: 'downloads of recordings refused: 4xx',
+  uploads_done: 'files uploaded to object storage',
+  upload_retries: 'uploads tried again',
+  uploads_failed: 'uploads given up',
+  vod_files_opened: 'media files opened to be played',
+  vod_bad_files: 'media files refused: not there, broken, or not readable',
+  snapshots_taken: 'pictures taken of streams',
+  snapshots_failed: 'pictures that could not be taken',
   source_clock_breaks: 'jumps of a source clock that were re-based',
 } as const;
 

@@ -23,16 +23,16 @@ export interface ProtocolDeps {
 
 /**
  * The stream of a name: the one that is live, or one that a resolver makes, or one that a publisher brings within
- * `waitMs`. Undefined when there is none, or after an abort.
+ * `waitMs`. Undefined when there is none, or after an abort. `startUs`: where in a file the viewer wants to begin.
  */
 export async function findStream(
   deps: Pick<ProtocolDeps, 'streams' | 'resolvers'>,
   name: string,
-  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+  wait: { readonly waitMs: number; readonly signal: AbortSignal; readonly startUs?: number | undefined },
 ): Promise<Stream | undefined> {
   const present = deps.streams.get(name);
   if (present !== undefined) return present;
   const resolver = deps.resolvers.find((r) => r.accepts(name));
-  if (resolver !== undefined) return resolver.resolve(name);
+  if (resolver !== undefined) return resolver.resolve(name, { startUs: wait.startUs, signal: wait.signal });
   return deps.streams.waitFor(name, wait.waitMs, wait.signal);
 }

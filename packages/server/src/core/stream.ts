@@ -3,6 +3,7 @@ import { ArrivalMeter } from './arrival-meter.ts';
 import { type LogEntry, PacketLog } from './packet-log.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Reader, type ReaderOptions } from './reader.ts';
+import type { PublicationToRecord } from './recording.ts';
 import { AUDIO_LANE, RtpLane, type RtpLanes, VIDEO_LANE } from './rtp-lane.ts';
 import { StreamSignals } from './stream-signals.ts';
 
@@ -31,6 +32,8 @@ export interface StreamEntry extends LogEntry {
 export interface Publisher {
   /** The session that publishes, as the session registry knows it. */
   readonly sessionId: string;
+  /** What the recorder must know; absent for what is never recorded. Settled before the stream is published. */
+  readonly recording?: PublicationToRecord | undefined;
   /** Ends the publication; the reason reaches the encoder and the log. */
   close(reason: string): void;
   /** Asks the source for a key frame. Absent when the protocol has no means for it (RTMP). */

@@ -27,6 +27,15 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
         name,
       ),
   },
+  {
+    title: 'Recording',
+    has: (name) =>
+      !name.startsWith('record_s3') &&
+      /^(record_|stream_record|encode_record|exclude_record|on_|file_recorder|mp4_)/.test(name),
+  },
+  { title: 'Files in S3', has: (name) => /^(aws_|record_s3)/.test(name) },
+  { title: 'Playing files', has: (name) => name.startsWith('vod_') || name === 'media_dir' },
+  { title: 'Pictures', has: (name) => name.startsWith('snapshot_') },
   { title: 'HLS', has: (name) => name.startsWith('hls') },
   {
     title: 'Access',

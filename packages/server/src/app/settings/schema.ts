@@ -5,7 +5,11 @@ import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
 import { HLS_SETTINGS } from './tables/hls.ts';
 import { HOOK_SETTINGS } from './tables/hooks.ts';
+import { RECORDING_SETTINGS } from './tables/recording.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
+import { SNAPSHOT_SETTINGS } from './tables/snapshot.ts';
+import { STORAGE_SETTINGS } from './tables/storage.ts';
+import { VOD_SETTINGS } from './tables/vod.ts';
 import { WEB_SETTINGS } from './tables/web.ts';
 import { WEBRTC_SETTINGS } from './tables/webrtc.ts';
 
@@ -22,6 +26,10 @@ export const SCHEMA = {
   ...HLS_SETTINGS,
   ...WEBRTC_SETTINGS,
   ...ENGINE_SETTINGS,
+  ...RECORDING_SETTINGS,
+  ...STORAGE_SETTINGS,
+  ...VOD_SETTINGS,
+  ...SNAPSHOT_SETTINGS,
   ...HOOK_SETTINGS,
 } as const satisfies Record<string, SettingEntry>;
 

@@ -20,19 +20,9 @@ const BY_FAMILY = {
     hls_segment_name_suffix_randomizer_enabled hls_static_dir hls_static_enabled hls_store_segment_in_memory
     ll_hls_create_preloader ll_hls_custom_preloader_dir ll_hls_enabled ll_hls_list_size ll_hls_preloader_dir
     h264_b_frames_force_transcoding frame_cnt_to_determine_their_type`,
-  vod: `vod_live_loop vod_stream_timeout vod_mp4_container_new vod_mp4_container_new_buffer_ms
-    vod_mp4_container_isoparser_heap_datasource aws_s3_credentials`,
-  recording: `record_dir record_tmp_dir record_fragments_dir record_formats record_flash_published_streams
-    record_rtsp_streams record_mixer_streams record_streams record_rotation record_rotation_index_enabled
-    record_stop_timeout record_h264_to_ts record_audio_buffer_max_size record_audio_codec_channels
-    record_audio_codec_sample_rate record_fdk_aac_bitrate_mode record_response_content_disposition_header_value
-    stream_record_policy stream_record_policy_template encode_record_name exclude_record_name_characters
-    on_record_hook_script on_multiple_record_hook_script file_recorder_error_interval
-    file_recorder_max_errors_per_interval file_recorder_thread_pool_max_size mp4_container_moov_first
-    mp4_container_moov_first_reserve_space mp4_container_moov_reserved_space_size mp4_container_write_header_on_fly
-    webm_java_writer_enable webm_java_cluster`,
-  snapshot: `snapshot_auto_dir snapshot_auto_enabled snapshot_auto_naming snapshot_auto_rate snapshot_auto_retention
-    snapshot_taking_attempts snapshot_taking_interval_ms`,
+  vod: `vod_mp4_container_isoparser_heap_datasource`,
+  recording: `record_rtsp_streams record_mixer_streams mp4_container_write_header_on_fly webm_java_writer_enable
+    webm_java_cluster`,
   webrtc: `rtp_bundle compact_media_port_usage ice_tcp_transport ice_tcp_nio ice_tcp_channel_high_water_mark
     ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size ice_tcp_send_buffer_size av_paced_sender
     av_paced_sender_max_buffer_size wcs_sfu_bridge_enabled`,

@@ -190,6 +190,7 @@ function viewerKey(request: IncomingMessage, streamName: string): string {
 function sessionFacts(introduction: ViewerIntroduction): Omit<SessionDescription, 'bytesOut'> {
   return {
     ...introduction,
+    protocol: 'hls',
     mediaType: 'play',
     status: 'PLAYING',
     createDate: Date.now(),

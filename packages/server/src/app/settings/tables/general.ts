@@ -22,7 +22,7 @@ export const GENERAL_SETTINGS = {
     format: 'path',
     default: 'media',
     from: 'wcs',
-    doc: 'Folder of the files that `vod-live://` streams play. A relative path is under the data folder.',
+    doc: 'Folder of the files that `vod://` and `vod-live://` play. A relative path is under the data folder.',
   },
   log_level: {
     type: 'enum',

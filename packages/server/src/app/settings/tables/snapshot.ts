@@ -1,0 +1,83 @@
+import type { SettingEntry } from '../setting-entry.ts';
+
+/** Settings of pictures taken of streams. */
+export const SNAPSHOT_SETTINGS = {
+  snapshot_taking_interval_ms: {
+    type: 'integer',
+    unit: 'ms',
+    min: 10,
+    max: 600_000,
+    default: 3000,
+    from: 'wcs',
+    doc: 'A picture is waited for this long, as often as `snapshot_taking_attempts` says.',
+  },
+  snapshot_taking_attempts: {
+    type: 'integer',
+    min: 1,
+    max: 1000,
+    default: 30,
+    from: 'wcs',
+    doc: 'See `snapshot_taking_interval_ms`.',
+  },
+  snapshot_max_pending: {
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    default: 200,
+    from: 'own',
+    doc: 'Pictures that may be waited for at the same time.',
+  },
+  snapshot_http_enabled: {
+    type: 'boolean',
+    default: true,
+    from: 'own',
+    doc: 'Pictures of streams can be had from `/snapshot/NAME.jpg` and `.png` of the web port. Where players need a stream token, these need one for the stream too.',
+  },
+  snapshot_http_cache_ms: {
+    type: 'integer',
+    unit: 'ms',
+    min: 0,
+    max: 600_000,
+    default: 1000,
+    from: 'own',
+    doc: 'Such a picture is given to others for this long, so that many pages cost one.',
+  },
+  snapshot_auto_enabled: {
+    type: 'boolean',
+    default: false,
+    from: 'wcs',
+    doc: 'Keep pictures of every published stream in files.',
+  },
+  snapshot_auto_dir: {
+    type: 'string',
+    format: 'path',
+    default: 'snapshots',
+    from: 'wcs',
+    doc: 'Folder of these pictures, one for each stream in it. A relative path is under the data folder.',
+  },
+  snapshot_auto_rate: {
+    type: 'integer',
+    unit: 's',
+    min: 1,
+    max: 86_400,
+    default: 30,
+    from: 'wcs',
+    doc: 'Time between two of them.',
+  },
+  snapshot_auto_naming: {
+    type: 'enum',
+    values: ['number', 'timestamp'],
+    default: 'timestamp',
+    from: 'wcs',
+    doc: 'Their names: 1, 2, 3, … or the time in milliseconds since 1970.',
+  },
+  snapshot_auto_format: { type: 'enum', values: ['png', 'jpeg'], default: 'png', from: 'own', doc: 'Their format.' },
+  snapshot_auto_retention: {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 20,
+    from: 'wcs',
+    doc: 'How many are kept for each stream; the oldest are deleted.',
+  },
+} as const satisfies Record<string, SettingEntry>;
