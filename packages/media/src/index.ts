@@ -4,6 +4,7 @@ export * from './file-plan.ts';
 export * from './flv/index.ts';
 export * from './mp4/index.ts';
 export * from './mpegts/index.ts';
+export * from './open-media-file.ts';
 export * from './packet.ts';
 export * from './rtp/index.ts';
 export * from './sdp/index.ts';

@@ -14,8 +14,15 @@ export interface FragmentSample {
 
 /** The samples of one track in one segment, in decode order. */
 export interface FragmentTrack {
+  /** As the init segment has it. Packets may have a successor of it with other parameters, see `inBandParameters`. */
   track: Track;
   samples: readonly FragmentSample[];
+  /**
+   * Write the parameter sets of every key frame before its picture (h264 and h265; other codecs have none or always
+   * carry them). Default false: only those of packets whose parameters differ from those of `track`. Must be true
+   * once parameters have changed within a file, because a decoder keeps those that it saw last.
+   */
+  inBandParameters?: boolean;
 }
 
 /** Choices for {@link writeMediaSegment}. */
@@ -60,7 +67,8 @@ export function writeMediaSegment(
 ): Uint8Array {
   const baseUs = options.baseUs ?? 0;
   const used = tracks.filter((entry) => entry.samples.length > 0);
-  const dataBytes = used.map(trackDataBytes);
+  const sizes = used.map((entry) => entry.samples.map(({ packet }) => sampleBytes(packet, inBandSets(entry, packet))));
+  const dataBytes = sizes.map((each) => each.reduce((sum, bytes) => sum + bytes, 0));
   const moofBytes = used.reduce((sum, entry) => sum + trafBytes(entry), 8 + MFHD_BYTES);
   const mdatBytes = dataBytes.reduce((sum, bytes) => sum + bytes, 8);
   if (mdatBytes > 0xffff_ffff) throw new RangeError('media segment is larger than 4 GiB');
@@ -71,7 +79,7 @@ export function writeMediaSegment(
     writer.fullBox('mfhd', 0, 0, () => writer.u32(sequence));
     let dataOffset = moofBytes + 8;
     for (const [index, entry] of used.entries()) {
-      writeTrackFragment(writer, entry, baseUs, dataOffset);
+      writeTrackFragment(writer, entry, { baseUs, dataOffset, sizes: sizes[index] ?? [] });
       dataOffset += dataBytes[index] ?? 0;
     }
   });
@@ -100,16 +108,43 @@ function isLengthPrefixed({ codec }: Track): boolean {
   return codec === 'h264' || codec === 'h265';
 }
 
-function sampleBytes(packet: MediaPacket): number {
-  return packet.byteLength + (isLengthPrefixed(packet.track) ? NAL_LENGTH_BYTES * packet.units.length : 0);
+function sampleBytes(packet: MediaPacket, sets: readonly Uint8Array[]): number {
+  if (!isLengthPrefixed(packet.track)) return packet.byteLength;
+  const setBytes = sets.reduce((sum, unit) => sum + NAL_LENGTH_BYTES + unit.length, 0);
+  return setBytes + packet.byteLength + NAL_LENGTH_BYTES * packet.units.length;
 }
 
-function trackDataBytes(entry: FragmentTrack): number {
-  return entry.samples.reduce((sum, sample) => sum + sampleBytes(sample.packet), 0);
+/** The parameter sets that go before a packet's picture. */
+function inBandSets({ track, inBandParameters }: FragmentTrack, packet: MediaPacket): readonly Uint8Array[] {
+  if (!packet.key || !isLengthPrefixed(track)) return NO_SETS;
+  return inBandParameters || !haveSameParameters(track, packet.track) ? packet.track.parameters : NO_SETS;
 }
 
-function writeTrackFragment(writer: BoxWriter, entry: FragmentTrack, baseUs: number, dataOffset: number): void {
+const NO_SETS: readonly Uint8Array[] = [];
+
+/** Whether two tracks need the same decoder configuration. */
+export function haveSameParameters(one: Track, other: Track): boolean {
+  if (one === other || one.parameters === other.parameters) return true;
+  if (one.codec !== other.codec || one.parameters.length !== other.parameters.length) return false;
+  return one.parameters.every((unit, index) => sameBytes(unit, other.parameters[index]));
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  return one.length === other?.length && one.every((byte, index) => byte === other[index]);
+}
+
+/** What a track's part of a `moof` needs besides its samples. */
+interface FragmentLayout {
+  readonly baseUs: number;
+  /** Where the track's data begins, from the start of the `moof`. */
+  readonly dataOffset: number;
+  /** Bytes of each sample. */
+  readonly sizes: readonly number[];
+}
+
+function writeTrackFragment(writer: BoxWriter, entry: FragmentTrack, layout: FragmentLayout): void {
   const { track, samples } = entry;
+  const { baseUs, dataOffset, sizes } = layout;
   const isVideo = track.kind === 'video';
   const ticks = (us: number): number => Math.round(((us - baseUs) * track.clockRate) / 1e6);
   const baseTicks = ticks(samples[0]?.packet.dtsUs ?? baseUs);
@@ -123,10 +158,10 @@ function writeTrackFragment(writer: BoxWriter, entry: FragmentTrack, baseUs: num
     writer.fullBox('trun', 1, flags, () => {
       writer.u32(samples.length);
       writer.u32(dataOffset);
-      for (const { packet, durationUs } of samples) {
+      for (const [index, { packet, durationUs }] of samples.entries()) {
         const dts = ticks(packet.dtsUs);
         writer.u32(ticks(packet.dtsUs + durationUs) - dts);
-        writer.u32(sampleBytes(packet));
+        writer.u32(sizes[index] ?? 0);
         if (!isVideo) continue;
         writer.u32(packet.key ? SYNC_SAMPLE_FLAGS : DELTA_SAMPLE_FLAGS);
         writer.u32(ticks(packet.ptsUs) - dts);
@@ -138,6 +173,10 @@ function writeTrackFragment(writer: BoxWriter, entry: FragmentTrack, baseUs: num
 function writeTrackData(writer: BoxWriter, entry: FragmentTrack): void {
   const lengthPrefixed = isLengthPrefixed(entry.track);
   for (const { packet } of entry.samples) {
+    for (const unit of inBandSets(entry, packet)) {
+      writer.u32(unit.length);
+      writer.bytes(unit);
+    }
     for (const unit of packet.units) {
       if (lengthPrefixed) writer.u32(unit.length);
       writer.bytes(unit);

@@ -18,7 +18,23 @@ const LANGUAGE_UNDETERMINED = 0x55c4;
 export interface InitSegmentOptions {
   /** Size in pixels of a picture whose track does not tell it, which is so for VP9. */
   pictureSize?: { readonly width: number; readonly height: number } | undefined;
+  /** When the recording began, milliseconds since 1970, for the creation time. Default: not told. */
+  createdAtMs?: number | undefined;
+  /**
+   * The file is to become a plain one where it is (`planMp4InPlace`): brands that suit both, and what the change
+   * needs. Default false.
+   */
+  recording?: boolean | undefined;
+  /** With `recording`: bytes kept free for the final index before everything else. Default 0: it goes to the end. */
+  reservedBytes?: number | undefined;
 }
+
+/** From 1904, where the clock of MP4 begins, to 1970, in seconds. */
+const EPOCH_OFFSET_SECONDS = 2_082_844_800;
+/** Brands of a file with fragments that is about to lose them. */
+export const RECORDING_BRANDS = 'isomiso2iso6mp41mp42';
+/** Bytes of a box header with a 64-bit size. */
+export const LARGE_HEADER_BYTES = 16;
 
 /**
  * Writes the CMAF header (ISO 23000-19 §7.3.1): `ftyp` and a `moov` without samples, with one `trak` and one `trex`
@@ -28,25 +44,40 @@ export interface InitSegmentOptions {
  *   parameters or size, and the codec parsers' own errors when `track.parameters` is malformed.
  */
 export function writeInitSegment(tracks: readonly Track[], options: InitSegmentOptions = {}): Uint8Array {
-  const writer = new BoxWriter(1024 + 1024 * tracks.length);
-  writer.box('ftyp', () => {
-    writer.ascii('iso6');
-    writer.u32(0);
-    writer.ascii('iso6cmfcmp42');
-  });
+  const reservedBytes = options.recording ? (options.reservedBytes ?? 0) : 0;
+  const writer = new BoxWriter(1024 + 1024 * tracks.length + reservedBytes);
+  writeFileType(writer, options.recording ? RECORDING_BRANDS : 'iso6cmfcmp42');
+  if (reservedBytes > 0) writer.box('free', () => writer.zeros(reservedBytes));
   writer.box('moov', () => {
-    writeMovieHeader(writer, tracks);
+    writeMovieHeader(writer, tracks, creationSeconds(options.createdAtMs));
     for (const track of tracks) writeTrack(writer, track, pictureShape(track, options.pictureSize));
     writer.box('mvex', () => {
       for (const track of tracks) writeTrackExtends(writer, track);
     });
   });
+  // Becomes the header of the one mdat when the final index has taken the reserved room, see `planMp4InPlace`.
+  if (reservedBytes > 0) writer.box('free', () => writer.zeros(LARGE_HEADER_BYTES));
   return writer.finish();
 }
 
-function writeMovieHeader(writer: BoxWriter, tracks: readonly Track[]): void {
+/** Writes `ftyp` with the first of `brands` (four letters each) as the major one. */
+export function writeFileType(writer: BoxWriter, brands: string): void {
+  writer.box('ftyp', () => {
+    writer.ascii(brands.slice(0, 4));
+    writer.u32(0);
+    writer.ascii(brands);
+  });
+}
+
+function creationSeconds(createdAtMs: number | undefined): number {
+  if (createdAtMs === undefined) return 0;
+  return Math.min(Math.floor(createdAtMs / 1000) + EPOCH_OFFSET_SECONDS, 0xffff_ffff);
+}
+
+function writeMovieHeader(writer: BoxWriter, tracks: readonly Track[], createdSeconds: number): void {
   writer.fullBox('mvhd', 0, 0, () => {
-    writer.zeros(8); // creation and modification time
+    writer.u32(createdSeconds);
+    writer.u32(createdSeconds);
     writer.u32(MOVIE_TIMESCALE);
     writer.u32(0); // duration: the fragments decide
     writer.u32(0x1_0000); // rate 1.0

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../file-plan.ts';
+import type { ByteSource, MediaFileReader } from '../file-plan.ts';
 import { type MediaPacket, ProtocolError } from '../packet.ts';
 import { asBadFile, badFile, childBoxes, readBoxHeader, requireBox } from './box-reader.ts';
 import { type Mp4Sample, type Mp4Track, parseTimescale, parseTrack } from './mp4-track.ts';
@@ -30,7 +30,7 @@ interface PlannedSample {
  * Reads MP4 files (ISO 14496-12, 14496-14, 14496-15) with the index in one `moov` box, wherever that box is. Only
  * the index is kept in memory: about 12 bytes per sample.
  */
-export class Mp4Reader {
+export class Mp4Reader implements MediaFileReader {
   /** Tracks that the hub can carry; `track.id` is the index here. */
   readonly tracks: readonly Mp4Track[];
   /** Time from zero to the end of the longest track, in microseconds. */
@@ -95,6 +95,12 @@ export class Mp4Reader {
         if (packet.byteLength > 0) yield packet;
       }
     }
+  }
+
+  /** See {@link MediaFileReader.readPackets}. */
+  async *readPackets(fromUs = 0): AsyncGenerator<MediaPacket> {
+    if (fromUs > 0) throw new Error('seeking is not there yet');
+    yield* this.readSamples();
   }
 
   /** Cuts the decode order into batches of about 1 MiB. */
