@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { vp9Track } from '../codec/vp9.ts';
+import type { ByteSource } from '../file-plan.ts';
 import { type MediaPacket, ProtocolError } from '../packet.ts';
 import { mutate, prng } from '../testing/mutate.ts';
 import { childBoxes } from './box-reader.ts';
 import { BoxWriter } from './box-writer.ts';
 import { type FragmentSample, isFmp4Carriable, writeInitSegment, writeMediaSegment } from './fmp4.ts';
-import { type ByteSource, Mp4Reader } from './reader.ts';
+import { Mp4Reader } from './reader.ts';
 import { SampleTable } from './sample-table.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-mp4-'));

@@ -11,7 +11,8 @@ import { canonicalTemporalUnit, isVp8Key, isVp9Key } from '../../codec/index.ts'
 import { g711Track, g722Track } from '../../codec/telephony.ts';
 import { vp8Track } from '../../codec/vp8.ts';
 import { vp9Track } from '../../codec/vp9.ts';
-import { type ByteSource, Mp4Reader } from '../../mp4/index.ts';
+import type { ByteSource } from '../../file-plan.ts';
+import { Mp4Reader } from '../../mp4/index.ts';
 import type { MediaPacket, Track } from '../../packet.ts';
 import { joinBytes } from '../bytes.ts';
 import { parseRtcp } from '../rtcp/index.ts';
