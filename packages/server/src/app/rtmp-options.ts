@@ -63,6 +63,7 @@ export function rtmpOptions(
     inBuffer: settings.rtmp_in_buffer_enabled ? inBufferOptions(settings) : undefined,
     mergeConnectionParameters: settings.rtmp_use_stream_params_as_connection,
     sendVideoFirst: settings.rtmp_send_video_first,
+    recordPublished: settings.record_flash_published_streams,
     playbackEnabled: settings.rtmp_playback_enabled,
     maxDecFrameBuffering: settings.h264_sps_max_dec_frame_buffering,
     reconnectGraceMs: settings.rtmp_reconnect_grace,

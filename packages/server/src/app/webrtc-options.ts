@@ -47,7 +47,11 @@ export async function webRtcOptions(
 
 /** WHIP and WHEP are on the web port, so what that tells browsers of other origins holds for them too. */
 export function whipOptions(settings: Settings): Partial<WhipOptions> {
-  return { playWaitMs: settings.whep_play_wait, headers: webHeaders(settings) };
+  return {
+    playWaitMs: settings.whep_play_wait,
+    recordPublished: settings.record_whip_published_streams,
+    headers: webHeaders(settings),
+  };
 }
 
 /** What is told as the server's address: `ip`, as an address; nothing for those of this machine. */

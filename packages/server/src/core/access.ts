@@ -1,3 +1,4 @@
+import type { RecordingEvent } from './recording.ts';
 import type { MediaSession, SessionProtocol } from './session-registry.ts';
 
 /** Values by field name, as they travel in JSON. */
@@ -41,6 +42,8 @@ export interface ClientIntroduction {
 /** A client that was let in. */
 export interface ClientAccess {
   readonly appKey: string;
+  /** Names the client in files of recordings: its login, or random characters. */
+  readonly login: string;
   /** Fields of `connect` as the back end left them, `custom` included. */
   readonly fields: Fields;
   /** Tells that the connection is established, with fields that are known only now (`authToken`). */
@@ -91,9 +94,10 @@ export interface StreamAccess {
   /**
    * It is over, or never came to be. Idempotent.
    * @param info Why, in the words that the client gets; for `FAILED` always.
-   * @param recordName File of its recording.
    */
-  ended(status: 'UNPUBLISHED' | 'STOPPED' | 'FAILED', info?: string, recordName?: string): void;
+  ended(status: 'UNPUBLISHED' | 'STOPPED' | 'FAILED', info?: string): void;
+  /** Tells of its recording; also after its end, as a file takes a while to be complete. */
+  recorded(event: RecordingEvent): void;
 }
 
 /** What a viewer without a connection shows with each request. */
@@ -142,8 +146,10 @@ export const OPEN_ACCESS: AccessControl = {
 
 function openClient({ appKey, custom, fields }: ClientIntroduction): ClientAccess {
   const admit = async (request: StreamRequestFacts): Promise<StreamAccess> => openStream(request);
+  const { login } = fields;
   return {
     appKey,
+    login: typeof login === 'string' ? login : 'guest',
     fields: { ...fields, custom },
     established: () => {},
     publish: admit,
@@ -162,5 +168,6 @@ function openStream({ name, custom, fields }: StreamRequestFacts): StreamAccess 
     active: () => {},
     stopping: () => {},
     ended: () => {},
+    recorded: () => {},
   };
 }

@@ -1,5 +1,5 @@
 import type { StreamObject } from '@sluice/contract';
-import type { Counters, Log, MediaSession, RecentEndings, Stream, StreamRegistry } from '../../core/index.ts';
+import type { Counters, Log, MediaSession, RecentEndings, Recorder, Stream, StreamRegistry } from '../../core/index.ts';
 import type { RateLimiter } from '../../io/index.ts';
 import type { ApplicationStore } from './applications/application-store.ts';
 import type { BackEnds } from './delivery/back-ends.ts';
@@ -30,6 +30,8 @@ export interface HookContext {
   readonly streams: StreamRegistry;
   /** The object of a publication or playback; `stream` is absent while a player waits for it. */
   readonly describe: (session: MediaSession, stream: Stream | undefined) => StreamObject;
+  /** Knows the files of recordings; it is made after this. */
+  readonly recorder?: (() => Pick<Recorder, 'settled'> | undefined) | undefined;
   /** Names this server to back ends. */
   readonly nodeId: string;
   readonly options: HookOptions;

@@ -25,6 +25,8 @@ export const NOT_CHECKED = 'Access could not be checked';
 
 /** Hooks of one session that may wait at once; a client that does more is refused. */
 const MAX_PENDING = 256;
+/** What fields that are known late may take. */
+const LATE_BYTES = 1024;
 /** Of the room for events, for those that clients cause as they like. */
 const AT_WILL_SHARE = 0.5;
 const NO_POLICIES: HookPolicies = new Map();
@@ -119,9 +121,28 @@ export class HookSession {
       this.#context.counters.count('hooks_dropped');
       return;
     }
-    const event = { hook, body, appKey: this.appKey, toldMs: performance.now() };
+    this.#deliver(hook, () => body, held);
+  }
+
+  /**
+   * Tells of something when the rest of its fields is known; what is told after it waits too, so that the order stays.
+   * @param late Must not reject
+   */
+  tellWhenKnown(hook: HookName, fields: Fields, late: Promise<Fields>): void {
+    const backEnd = this.#context.backEnds.get(this.appKey);
+    if (backEnd === undefined || !this.sends(hook)) return;
+    const held = backEnd.hold('event', Buffer.byteLength(this.#body(hook, fields)) + LATE_BYTES);
+    if (held === undefined) this.#context.counters.count('hooks_dropped');
+    else this.#deliver(hook, async () => this.#body(hook, { ...fields, ...(await late) }), held);
+  }
+
+  #deliver(hook: HookName, body: () => string | Promise<string>, held: Disposable): void {
+    const deliver = async (): Promise<void> => {
+      const event = { hook, body: await body(), appKey: this.appKey, toldMs: performance.now() };
+      await deliverEvent(this.#context, event);
+    };
     this.#chain
-      .run(() => deliverEvent(this.#context, event))
+      .run(deliver)
       .catch((error: unknown) => this.#context.log.error({ err: error, hook }, 'hook failed'))
       .finally(() => held[Symbol.dispose]());
   }

@@ -27,6 +27,7 @@ const CONNECT_DEFAULTS = {
 /** A client that was let in, and all that it asks for. */
 export class HookedClient implements ClientAccess {
   readonly appKey: string;
+  readonly login: string;
   readonly fields: Fields;
   readonly #client: ClientIntroduction;
   readonly #context: HookContext;
@@ -74,6 +75,7 @@ export class HookedClient implements ClientAccess {
     this.#keepAlives = parts.keepAlives;
     this.fields = parts.fields;
     this.appKey = client.appKey;
+    this.login = loginOf(parts.fields);
   }
 
   established(fields: Fields = {}): void {
@@ -157,4 +159,10 @@ export class HookedClient implements ClientAccess {
 
 function objectOf(custom: Fields): Fields {
   return isObject(custom) ? custom : {};
+}
+
+/** The client's own login, or one that was made for it. */
+function loginOf({ sipLogin, login }: Fields): string {
+  if (typeof sipLogin === 'string' && sipLogin !== '') return sipLogin;
+  return typeof login === 'string' && login !== '' ? login : randomLogin();
 }

@@ -1,4 +1,12 @@
-import type { Ending, Fields, MediaSession, Stream, StreamAccess, StreamRequestFacts } from '../../core/index.ts';
+import type {
+  Ending,
+  Fields,
+  MediaSession,
+  RecordingEvent,
+  Stream,
+  StreamAccess,
+  StreamRequestFacts,
+} from '../../core/index.ts';
 import type { HookContext } from './hook-context.ts';
 import type { HookSession } from './hook-session.ts';
 import type { StreamKeepAlives } from './stream-keep-alives.ts';
@@ -116,7 +124,19 @@ export class HookedStream implements StreamAccess {
     context.endings.add(ending(this.#facts, { streamName: this.name, status, info }));
     if (!session.sends('StreamStatusEvent')) return;
     const body = status === 'FAILED' ? { status, info } : { ...this.#body(status), ...(info === '' ? {} : { info }) };
-    session.tell('StreamStatusEvent', body, this.#session === undefined);
+    const recorded = this.published ? context.recorder?.()?.settled(this.#facts.request.mediaSessionId) : undefined;
+    if (recorded === undefined) session.tell('StreamStatusEvent', body, this.#session === undefined);
+    else
+      session.tellWhenKnown(
+        'StreamStatusEvent',
+        body,
+        recorded.then(recordNameField, () => ({})),
+      );
+  }
+
+  recorded({ type, fileName, facts }: RecordingEvent): void {
+    const { mediaSessionId } = this.#facts.request;
+    this.#parts.session.tell('StreamEvent', { mediaSessionId, name: this.name, type, payload: { fileName, ...facts } });
   }
 
   /** The Stream object (rest-api.md §3); before it is active, what the client asked for. */
@@ -143,6 +163,10 @@ export class HookedStream implements StreamAccess {
       status,
     };
   }
+}
+
+function recordNameField(recordName: string): Fields {
+  return { recordName };
 }
 
 const BEFORE_ACTIVE = {

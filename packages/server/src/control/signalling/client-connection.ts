@@ -15,7 +15,9 @@ import {
   type LogLevel,
   MediaServerError,
   type PeerGateway,
+  type Recorder,
   type SessionRegistry,
+  type Snapshots,
   type StreamRegistry,
 } from '../../core/index.ts';
 import { connectionName, plainAddress, type RateLimiter } from '../../io/index.ts';
@@ -37,6 +39,8 @@ export interface SignallingContext {
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
+  readonly recorder: Pick<Recorder, 'settled'> | undefined;
+  readonly snapshots: Snapshots | undefined;
   readonly log: Log;
   readonly counters: Counters;
   readonly faults: RateLimiter;
@@ -304,9 +308,10 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   #establish(access: ClientAccess): void {
-    const { options, streams, sessions, peers, players } = this.#context;
+    const { options, streams, sessions, peers, players, recorder, snapshots } = this.#context;
     this.#access = access;
-    this.#session = new ClientSession({ streams, sessions, access, peers, players, link: this, options });
+    const shared = { streams, sessions, peers, players, recorder, snapshots, options };
+    this.#session = new ClientSession({ ...shared, access, link: this });
     this.#context.established(this);
     const { appKey, authToken } = this;
     const { clientVersion, sipRegisterRequired } = this.#said;

@@ -8,7 +8,15 @@ import {
   StreamEventRequest,
   StreamRequest,
 } from '@sluice/contract';
-import { type ClientAccess, type DirectHook, type Fields, infoOfError, type StreamRegistry } from '../../core/index.ts';
+import {
+  type ClientAccess,
+  type DirectHook,
+  type Fields,
+  infoOfError,
+  MediaServerError,
+  type Snapshots,
+  type StreamRegistry,
+} from '../../core/index.ts';
 import { RateLimiter } from '../../io/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, readFields } from './client-message.ts';
@@ -28,9 +36,15 @@ const CLIENT_LINES_PER_SECOND = 10;
 const MAX_LOG_LENGTH = 2000;
 /** Questions of one client that the back end has not answered yet, but for those about streams and `connect`. */
 const MAX_QUESTIONS = 64;
+/** Pictures that one client may wait for. */
+const MAX_PICTURES = 8;
 const TOO_MANY_QUESTIONS = 'Too many requests wait for an answer';
 /** WCS's application with rooms (§12). */
 const ROOM_APP = 'roomApp';
+
+export interface ClientSessionDeps extends ClientStreamsDeps {
+  readonly snapshots?: Snapshots | undefined;
+}
 
 /** What one established client asks for, message by message. */
 export class ClientSession {
@@ -39,15 +53,22 @@ export class ClientSession {
   readonly #access: ClientAccess;
   readonly #registry: StreamRegistry;
   readonly #logLimit = new RateLimiter(CLIENT_LINES_PER_SECOND);
+  readonly #snapshots: Snapshots | undefined;
+  readonly #records: boolean;
+  /** Aborted when the client is gone. */
+  readonly #leaving = new AbortController();
   #questions = 0;
+  #pictures = 0;
   #debugging = false;
   #closed = false;
 
-  constructor(deps: ClientStreamsDeps) {
+  constructor(deps: ClientSessionDeps) {
     this.streams = new ClientStreams(deps);
     this.#link = deps.link;
     this.#access = deps.access;
     this.#registry = deps.streams;
+    this.#snapshots = deps.snapshots;
+    this.#records = deps.recorder !== undefined;
   }
 
   /** Does what a message asks; gives what is wrong with it, if anything is. */
@@ -91,6 +112,7 @@ export class ClientSession {
   /** Ends all that the client published and played, then tells the access control that it is gone. */
   close(reason: string): void {
     this.#closed = true;
+    this.#leaving.abort();
     this.streams.close(() => this.#access.end(reason));
   }
 
@@ -98,7 +120,7 @@ export class ClientSession {
     this.streams.start(request, published);
     if (!published) return undefined;
     // The stream is there all the same: said as a warning, which ends nothing (§6.4).
-    if (request.record === true) return 'Recording is not available';
+    if (request.record === true && !this.#records) return 'Recording is not available';
     if (request.rtmpUrl !== undefined && request.rtmpUrl !== '') return 'Republishing to rtmpUrl is not available';
     return undefined;
   }
@@ -127,8 +149,24 @@ export class ClientSession {
       this.#link.send('notifyStreamEvent', { mediaSessionId, type: 'snapshotFailed', payload: { info } });
     this.#ask('snapshot', readFields(NamedStreamRequest, body), {
       allowed: () => {
-        const there = name !== undefined && this.#registry.get(name)?.live === true;
-        refused(there ? 'Snapshots are not available' : STREAM_INFO.notFound);
+        if (name === undefined || this.#registry.get(name)?.live !== true) return refused(STREAM_INFO.notFound);
+        if (this.#snapshots === undefined) return refused('Snapshots are not available');
+        if (this.#pictures >= MAX_PICTURES) return refused(TOO_MANY_QUESTIONS);
+        this.#pictures++;
+        // The SDK shows whatever comes as PNG (§7.4).
+        void this.#snapshots
+          .take({ streamName: name, format: 'png', which: 'newest', signal: this.#leaving.signal })
+          .then(
+            (picture) => {
+              const payload = { snapshot: Buffer.from(picture).toString('base64') };
+              if (!this.#closed)
+                this.#link.send('notifyStreamEvent', { mediaSessionId, type: 'snapshotCompleted', payload });
+            },
+            (error: unknown) => {
+              if (!this.#closed) refused(error instanceof MediaServerError ? error.message : STREAM_INFO.error);
+            },
+          )
+          .finally(() => this.#pictures--);
       },
       refused,
     });

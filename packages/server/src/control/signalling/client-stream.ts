@@ -10,6 +10,8 @@ import {
   type PeerGateway,
   type PeerRequest,
   type PeerSession,
+  type Recorder,
+  type RecordingEvent,
   type StreamAccess,
   type StreamSignal,
 } from '../../core/index.ts';
@@ -27,6 +29,8 @@ export interface ClientStreamOwner {
   readonly playWaitMs: number;
   /** Where players wait to hear that their publisher, when it is a client too, has left. */
   readonly players: StreamPlayers;
+  /** Knows the files of recordings. */
+  readonly recorder: Pick<Recorder, 'settled'> | undefined;
   /** The publisher's words about the stream of a name, and whether its media is muted now. */
   signalsOf(streamName: string): PublisherSignals | undefined;
   mediaSession(mediaSessionId: string): MediaSession | undefined;
@@ -178,6 +182,10 @@ export class ClientStream implements PeerEvents, Player {
     this.onEnded('publisher_stopped', '');
   }
 
+  onRecording(event: RecordingEvent): void {
+    this.#access?.recorded(event);
+  }
+
   onResize(width: number, height: number): void {
     this.#size = { width, height };
     if (this.active && this.#early === undefined) this.#sendSize();
@@ -229,6 +237,8 @@ export class ClientStream implements PeerEvents, Player {
       localAddress: link.localAddress,
       offer: sdp ?? '',
       videoOrientation: cvoExtension === true,
+      record: this.published && this.#request.record === true,
+      login: this.#owner.access.login,
       minBitrateBps: numberOf(minBitrate) * 1000,
       maxBitrateBps: numberOf(maxBitrate) * 1000,
       custom: customFields(custom),
@@ -266,9 +276,9 @@ export class ClientStream implements PeerEvents, Player {
   }
 
   /** Without what the back end keeps from the client, but for the two fields that the SDK can't do without. */
-  #sendStatus(status: StreamStatus, info?: string): void {
+  #sendStatus(status: StreamStatus, told: { readonly info?: string; readonly recordName?: string } = {}): void {
     const { link, access } = this.#owner;
-    const object: Fields = streamStatus(this, link, { status, info });
+    const object: Fields = streamStatus(this, link, { status, ...told });
     const visible = access.forClient(this.published ? 'publishStream' : 'playStream', object);
     const { mediaSessionId } = this;
     const body = { ...access.forClient('StreamStatusEvent', visible), mediaSessionId, status };
@@ -300,10 +310,18 @@ export class ClientStream implements PeerEvents, Player {
     this.#peer?.close();
     // Before the client is told: that may find that the client is gone, and then all else ends at once.
     this.#tellEnd(ending);
-    if (ending.silent !== true) this.#sendStatus(ending.status, ending.info);
-    this.#owner.over(this);
     // One that was refused has not had the stream of that name.
     if (this.published && this.#peer !== undefined) this.#owner.players.publisherGone(this.streamName);
+    const recorded = this.published ? this.#owner.recorder?.settled(this.mediaSessionId) : undefined;
+    if (recorded === undefined) return this.#conclude(ending, undefined);
+    // The client may then fetch the file at once (functions-1 §2.6).
+    const concluded = (recordName?: string): void => this.#conclude(ending, recordName);
+    recorded.then(concluded, () => concluded());
+  }
+
+  #conclude({ status, info, silent }: Ending, recordName: string | undefined): void {
+    if (silent !== true) this.#sendStatus(status, { info, ...(recordName === undefined ? {} : { recordName }) });
+    this.#owner.over(this);
   }
 
   #tellEnd({ status, info, wished }: Ending): void {

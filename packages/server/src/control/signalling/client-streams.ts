@@ -3,6 +3,7 @@ import type {
   ClientAccess,
   MediaSession,
   PeerGateway,
+  Recorder,
   SessionRegistry,
   StreamRegistry,
   StreamSignal,
@@ -20,6 +21,7 @@ export interface ClientStreamsDeps {
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
   readonly link: ClientLink;
+  readonly recorder?: Pick<Recorder, 'settled'> | undefined;
   readonly options: Pick<
     SignallingOptions,
     'maxStreams' | 'playWaitMs' | 'inboundVideoRateIntervalMs' | 'outboundVideoRateIntervalMs'
@@ -33,6 +35,7 @@ export class ClientStreams implements ClientStreamOwner {
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
   readonly playWaitMs: number;
+  readonly recorder: Pick<Recorder, 'settled'> | undefined;
   readonly #streams: StreamRegistry;
   readonly #sessions: SessionRegistry;
   readonly #options: ClientStreamsDeps['options'];
@@ -40,11 +43,12 @@ export class ClientStreams implements ClientStreamOwner {
   /** Streams that are not answered yet, those included that were stopped meanwhile. */
   readonly #starting = new Set<Promise<void>>();
 
-  constructor({ streams, sessions, access, peers, players, link, options }: ClientStreamsDeps) {
+  constructor({ streams, sessions, access, peers, players, link, recorder, options }: ClientStreamsDeps) {
     this.link = link;
     this.access = access;
     this.peers = peers;
     this.players = players;
+    this.recorder = recorder;
     this.playWaitMs = options.playWaitMs;
     this.#streams = streams;
     this.#sessions = sessions;

@@ -9,7 +9,9 @@ import type {
   Log,
   PeerGateway,
   ProtocolDeps,
+  Recorder,
   SessionRegistry,
+  Snapshots,
   StreamRegistry,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker, type TlsIdentity } from '../../io/index.ts';
@@ -24,6 +26,9 @@ export interface SignallingDeps
   readonly ticker: Ticker;
   /** Answers the offers of publishers and players. */
   readonly peers: PeerGateway;
+  /** Without it nothing is recorded, without the next no pictures are taken. */
+  readonly recorder?: Pick<Recorder, 'settled'> | undefined;
+  readonly snapshots?: Snapshots | undefined;
   /** False for pages that may not connect (`allow_domains`). Default: all may. */
   readonly allowsOrigin?: ((origin: string | undefined) => boolean) | undefined;
 }
@@ -46,6 +51,8 @@ export class SignallingServer implements SignallingContext {
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
   readonly players = new StreamPlayers();
+  readonly recorder: Pick<Recorder, 'settled'> | undefined;
+  readonly snapshots: Snapshots | undefined;
   readonly log: Log;
   readonly counters: Counters;
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
@@ -66,6 +73,8 @@ export class SignallingServer implements SignallingContext {
     this.access = deps.access;
     this.connections = deps.connections;
     this.peers = deps.peers;
+    this.recorder = deps.recorder;
+    this.snapshots = deps.snapshots;
     this.log = deps.log;
     this.counters = deps.counters;
     this.#ticker = deps.ticker;

@@ -7,8 +7,9 @@ import { integerOf } from './stream-request.ts';
 export function streamStatus(
   stream: ClientStream,
   link: Pick<ClientLink, 'appKey' | 'sessionId'>,
-  { status, info }: { readonly status: StreamStatus; readonly info: string | undefined },
+  told: { readonly status: StreamStatus; readonly info?: string; readonly recordName?: string },
 ): StreamStatusObject {
+  const { status, info, recordName } = told;
   const { request, peer, size, signals, published } = stream;
   const { audioCodec, videoCodec } = peer ?? {};
   return {
@@ -24,6 +25,7 @@ export function streamStatus(
     ...(audioCodec === undefined ? {} : { audioCodec }),
     ...(videoCodec === undefined ? {} : { videoCodec }),
     record: request.record === true,
+    ...(recordName === undefined ? {} : { recordName }),
     width: size?.width ?? integerOf(request.width),
     height: size?.height ?? integerOf(request.height),
     bitrate: integerOf(request.bitrate),

@@ -80,6 +80,7 @@ export class ScriptedAccess implements AccessControl {
         if (client.over) this.problems.push('ended after its client');
         this.#end(life, 'ended', { name, status, info });
       },
+      recorded: (event) => this.#tell('recorded', { ...event }),
     };
   }
 

@@ -32,12 +32,12 @@ export function connectFields(
 /**
  * What the hooks of streams say of a request by RTMP (rest-hooks.md §6.2). Of a publisher nothing is known yet: WCS
  * says sound and no picture then.
- * @param state Of the stream that is to be played, if it is live.
+ * @param about `state` of the stream that is to be played, if it is live; whether it is to be recorded.
  */
 export function requestFacts(
   request: NamedRequest,
   mediaSessionId: string,
-  state: StreamState | undefined,
+  { state, record = false }: { readonly state?: StreamState | undefined; readonly record?: boolean },
 ): StreamRequestFacts {
   return {
     mediaSessionId,
@@ -46,7 +46,7 @@ export function requestFacts(
     hasVideo: state?.video !== undefined,
     hasAudio: state === undefined || state.audio !== undefined,
     custom: request.custom,
-    fields: { record: false, width: 0, height: 0, bitrate: 0, minBitrate: 0, maxBitrate: 0, quality: 0 },
+    fields: { record, width: 0, height: 0, bitrate: 0, minBitrate: 0, maxBitrate: 0, quality: 0 },
   };
 }
 

@@ -77,7 +77,7 @@ export class NetStream {
     if (this.#role !== undefined || this.#wait !== undefined)
       return this.#refuse('NetStream.Publish.Failed', 'this connection is already in use', request);
     const mediaSessionId = randomUUID();
-    const facts = requestFacts(request, mediaSessionId, undefined);
+    const facts = requestFacts(request, mediaSessionId, { record: this.#context.options.recordPublished });
     this.#connection.admission.admit(
       { kind: 'publish', client, facts },
       {
@@ -98,7 +98,7 @@ export class NetStream {
     // `<stream>/<client>:<port>/<server>:<port>` (functions-1 §1.1).
     const mediaSessionId = `${request.name}${this.#connection.peer.sessionId}`;
     const { state } = this.#context.streams.get(request.name) ?? {};
-    const facts = requestFacts(request, mediaSessionId, state);
+    const facts = requestFacts(request, mediaSessionId, { state });
     this.#connection.admission.admit(
       { kind: 'play', client, facts },
       {

@@ -64,6 +64,8 @@ export interface RtmpOptions {
   /** Players begin with a picture; those of streams without one never begin. */
   readonly sendVideoFirst: boolean;
   readonly playbackEnabled: boolean;
+  /** Every stream that is published is recorded, unless its back end says no. */
+  readonly recordPublished: boolean;
   /** max_dec_frame_buffering that is written into the SPS of H.264 publishers; -1 leaves it as it came. */
   readonly maxDecFrameBuffering: number;
   /** How long peers that can reconnect get for it when the server stops, milliseconds. */
@@ -100,6 +102,7 @@ export const DEFAULT_RTMP_OPTIONS: RtmpOptions = {
   mergeConnectionParameters: false,
   sendVideoFirst: false,
   playbackEnabled: true,
+  recordPublished: false,
   maxDecFrameBuffering: -1,
   reconnectGraceMs: 1000,
   reconnectUrl: '',

@@ -9,6 +9,8 @@ export interface RtmpPeer {
   readonly sessionId: string;
   readonly remoteAddress: string;
   readonly appKey: string;
+  /** Names the peer in files of recordings. */
+  readonly login: string;
   /** It came by TLS. */
   readonly secure: boolean;
   /** Bytes of the chunks that it sends. */

@@ -1,6 +1,7 @@
 import type { AmfValue } from '@sluice/media';
 import {
   type MediaSession,
+  type PublicationToRecord,
   type Publisher,
   publisherFacts,
   type SessionDescription,
@@ -20,6 +21,7 @@ export class RtmpPublication implements MediaSession, Publisher {
   readonly name: string;
   /** The name that the peer knows. */
   readonly askedName: string;
+  readonly recording: PublicationToRecord;
   readonly #peer: RtmpPeer;
   readonly #request: AdmittedRequest;
   readonly #context: RtmpContext;
@@ -49,6 +51,14 @@ export class RtmpPublication implements MediaSession, Publisher {
     this.mediaSessionId = request.mediaSessionId;
     this.name = request.name;
     this.askedName = request.askedName;
+    const { access } = request;
+    this.recording = {
+      mediaSessionId: request.mediaSessionId,
+      login: peer.login,
+      appKey: peer.appKey,
+      wanted: access.fields['record'] === true,
+      onEvent: (event) => access.recorded(event),
+    };
     this.#stream = context.streams.publish(request.name, this);
     const stream = this.#stream;
     this.#buffer = options.inBuffer && new InBuffer(options.inBuffer, (packet) => stream.publish(packet));

@@ -51,7 +51,7 @@ export class RtmpSession implements RtmpPeer {
   readonly #registration: Disposable;
   readonly #admission: Admission;
   readonly #stream: NetStream;
-  readonly #login = randomBytes(15).toString('base64url');
+  readonly #ownLogin = randomBytes(15).toString('base64url');
   readonly #createdAt = Date.now();
   readonly #openedMs = performance.now();
   #log: Log;
@@ -129,6 +129,11 @@ export class RtmpSession implements RtmpPeer {
     return this.#closed ? undefined : this.#stream.publication;
   }
 
+  /** Names the peer in files of recordings: as the back end knows it. */
+  get login(): string {
+    return this.#admission.client?.login ?? this.#ownLogin;
+  }
+
   #describe(): ConnectionDescription {
     return {
       sessionId: this.sessionId,
@@ -136,7 +141,7 @@ export class RtmpSession implements RtmpPeer {
       protocol: 'rtmp',
       mediaProvider: 'Flash',
       status: this.#admission.client === undefined ? 'PENDING' : 'ESTABLISHED',
-      login: this.#login,
+      login: this.login,
       clientVersion: this.#facts?.flashVer ?? '',
       remoteAddress: this.remoteAddress,
       createDate: this.#createdAt,
@@ -296,7 +301,7 @@ export class RtmpSession implements RtmpPeer {
     const facts = readConnect(properties);
     this.#facts = facts;
     const { sessionId, remoteAddress } = this;
-    const fields = connectFields(properties, { login: this.#login, facts });
+    const fields = connectFields(properties, { login: this.#ownLogin, facts });
     const close = (reason: string): void => this.terminate(reason);
     const custom = this.#connectParameters;
     this.#admission.connect(

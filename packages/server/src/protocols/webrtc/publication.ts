@@ -4,6 +4,7 @@ import type {
   IceCredentials,
   PeerRequest,
   PeerStats,
+  PublicationToRecord,
   Publisher,
   Stream,
   StreamRegistry,
@@ -40,6 +41,11 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
 
   get sessionId(): string {
     return this.request.sessionId;
+  }
+
+  get recording(): PublicationToRecord {
+    const { mediaSessionId, login = '', appKey, record = false, events } = this.request;
+    return { mediaSessionId, login, appKey, wanted: record, onEvent: (event) => events.onRecording?.(event) };
   }
 
   /**

@@ -3,6 +3,7 @@ import type {
   ClientAccess,
   ClientIntroduction,
   MediaSession,
+  RecordingEvent,
   StreamAccess,
   StreamRequestFacts,
 } from '../../../core/index.ts';
@@ -57,6 +58,16 @@ export class Admission {
   /** Media flows; `session` describes it. */
   active(session: MediaSession): void {
     if (this.#ending === undefined) this.#stream?.active(session);
+  }
+
+  /** What the gateway must know so that the recorder does. */
+  recording(access: StreamAccess): { readonly record: boolean; readonly login: string } {
+    return { record: access.fields['record'] === true, login: this.#client?.login ?? '' };
+  }
+
+  /** Its recording has begun, ended, … */
+  recorded(event: RecordingEvent): void {
+    this.#stream?.recorded(event);
   }
 
   /** Idempotent: the first ending is the one that is told. */

@@ -21,6 +21,8 @@ export interface WhipOptions {
   readonly playWaitMs: number;
   /** Video orientation (CVO) may be negotiated. Default true. */
   readonly videoOrientation: boolean;
+  /** Every stream that is published is recorded, unless its back end says no. Default false. */
+  readonly recordPublished: boolean;
   /** Told to clients in `Link` headers (RFC 9725 §4.6). Default none: clients reach the server as it is. */
   readonly iceServers: readonly IceServer[];
   /**
@@ -36,6 +38,7 @@ export const DEFAULT_WHIP_OPTIONS: WhipOptions = Object.freeze({
   bodyTimeoutMs: 10_000,
   playWaitMs: 0,
   videoOrientation: true,
+  recordPublished: false,
   iceServers: [],
   headers: [['Access-Control-Allow-Origin', '*'] as const],
 });

@@ -65,6 +65,11 @@ export function appKeyOf({ query }: Target): string {
   return key === '' ? DEFAULT_APP : key.slice(0, MAX_APP_KEY_CHARACTERS);
 }
 
+/** True when a URL asks with `record=true` for what it publishes to be recorded. */
+export function wantsRecording({ query }: Target): boolean {
+  return new URLSearchParams(query).get('record') === 'true';
+}
+
 /** What a request says of its client, but for how to end it. */
 export function introductionOf(target: Target, request: IncomingMessage): Omit<ClientIntroduction, 'close'> {
   const { sessionId, remoteAddress } = endpointsOf(request);
@@ -89,11 +94,16 @@ export function introductionOf(target: Target, request: IncomingMessage): Omit<C
 
 /** What is asked of the back end for an offer. */
 export function factsOf(
-  session: { readonly mediaSessionId: string; readonly streamName: string; readonly way: 'publish' | 'play' },
+  session: {
+    readonly mediaSessionId: string;
+    readonly streamName: string;
+    readonly way: 'publish' | 'play';
+    readonly record: boolean;
+  },
   offer: string,
   custom: Readonly<Record<string, string>>,
 ): StreamRequestFacts {
-  const { mediaSessionId, streamName, way } = session;
+  const { mediaSessionId, streamName, way, record } = session;
   return {
     mediaSessionId,
     name: streamName,
@@ -101,7 +111,7 @@ export function factsOf(
     hasVideo: /^m=video /m.test(offer),
     hasAudio: /^m=audio /m.test(offer),
     custom,
-    fields: { sdp: offer, published: way === 'publish', status: 'PENDING', record: false },
+    fields: { sdp: offer, published: way === 'publish', status: 'PENDING', record },
   };
 }
 

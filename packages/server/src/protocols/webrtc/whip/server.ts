@@ -33,6 +33,7 @@ import {
   splitTarget,
   streamNameOf,
   type Target,
+  wantsRecording,
 } from './request.ts';
 import { WhipSession } from './sessions.ts';
 
@@ -157,7 +158,10 @@ export class WhipMount implements HttpMount {
       const access = await this.#ask(exchange, session, offer);
       if (access === undefined) return undefined;
       name = access.name;
-      const request = this.#peerRequest(exchange, session, { name, offer });
+      const request = {
+        ...this.#peerRequest(exchange, session, { name, offer }),
+        ...session.admission.recording(access),
+      };
       return await (this.#way === 'publish' ? gateway.publish(request) : gateway.play(request));
     } catch (error) {
       this.#sessions.delete(session.id);
@@ -178,7 +182,9 @@ export class WhipMount implements HttpMount {
       sessionId: sessionIdOf(request, session),
       close: (reason: string) => this.#end(session, reason),
     };
-    const facts = factsOf(session, offer, customOf(target, request));
+    const { mediaSessionId, streamName, way } = session;
+    const record = way === 'publish' && (this.#options.recordPublished || wantsRecording(target));
+    const facts = factsOf({ mediaSessionId, streamName, way, record }, offer, customOf(target, request));
     const { signal } = session.abort;
     const over = new Promise<undefined>((resolve) => {
       signal.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -212,6 +218,7 @@ export class WhipMount implements HttpMount {
           session.peerEnded(reason, detail);
           this.#sessions.delete(session.id);
         },
+        onRecording: (event) => session.admission.recorded(event),
       },
     };
   }
