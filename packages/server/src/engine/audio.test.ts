@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import type { MediaPacket } from '@sluice/media';
 import { audioFormat, g722Track, opusPacketTicks, parseOpusHead } from '@sluice/media';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -10,6 +11,7 @@ import {
   flvClip,
   g711Clip,
   mp4Clip,
+  mp4Of,
   type Sound,
   toneShare,
 } from './testing/clips.ts';
@@ -73,6 +75,41 @@ describe('a conversion of sound', { timeout: 60_000 }, () => {
   test('keeps mono mono, and makes AAC of 48 kHz out of what telephones have', async () => {
     const packets = await convert(engine, (await SOURCES['pcma']?.()) ?? [], { codec: 'aac' });
     expect(packets[0] && audioFormat(packets[0].track)).toEqual({ sampleRate: 48_000, channels: 1 });
+  });
+
+  test.each([
+    [8000, 1, 0],
+    [11_025, 2, 1],
+    [16_000, 1, 3],
+    [22_050, 1, 5],
+    [32_000, 2, 2],
+    [44_100, 2, 5],
+    [48_000, 1, 4],
+  ] as const)('makes AAC of %i Hz, %i channels, with the bitrate of mode %i', async (sampleRate, channels, mode) => {
+    const source = (await SOURCES['opus']?.()) ?? [];
+    const keptBackUs = (5 * 1024 * 1e6) / sampleRate;
+    const target = { codec: 'aac', sampleRate, channels, variableBitrate: mode, keptBackUs } as const;
+    const packets = await convert(engine, source, target);
+    expect(probe(packets)).toBe(`aac,${sampleRate},${channels}`);
+    expectContinuous(packets);
+    const sound = decodeSound(packets);
+    expect(Math.abs(firstLoudUs(sound) - 1_000_000)).toBeLessThan(3000);
+    expect(toneShare(sound, 1000, [1_100_000, 1_900_000])).toBeGreaterThan(0.99);
+  });
+
+  test('takes the nearest rate that AAC has, and spends what is worth it with a variable bitrate', async () => {
+    const source = (await SOURCES['opus']?.()) ?? [];
+    const form = { codec: 'aac', sampleRate: 44_000, channels: 2 } as const;
+    const bytes = async (variableBitrate: 0 | 1 | 5) => {
+      const packets = await convert(engine, source, { ...form, variableBitrate });
+      expect(probe(packets)).toBe('aac,44100,2');
+      const silent = packets.filter(({ ptsUs }) => ptsUs > 300_000 && ptsUs < 800_000);
+      return silent.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    };
+    const [constant, least, most] = [await bytes(0), await bytes(1), await bytes(5)];
+    // Silence costs next to nothing when the bitrate may vary.
+    expect(most).toBeLessThan(constant / 4);
+    expect(least).toBeLessThanOrEqual(most);
   });
 
   test('keeps to the bitrate that it is given', async () => {
@@ -193,4 +230,12 @@ function expectContinuous(packets: readonly MediaPacket[]): void {
     expect(packet.dtsUs).toBe(packet.ptsUs);
     expect(packet.key).toBe(true);
   }
+}
+
+/** Codec, rate and channels as ffprobe sees them. */
+function probe(packets: readonly MediaPacket[]): string {
+  const wanted = ['-show_entries', 'stream=codec_name,sample_rate,channels', '-of', 'csv=p=0'];
+  return execFileSync('ffprobe', ['-v', 'error', ...wanted, '-'], { input: mp4Of(packets) })
+    .toString()
+    .trim();
 }

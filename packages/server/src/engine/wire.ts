@@ -54,6 +54,9 @@ export interface OpenMessage {
   readonly source: SourceMessage;
   readonly target: string;
   readonly bitrateBps: number | undefined;
+  readonly sampleRate: number | undefined;
+  readonly channels: number | undefined;
+  readonly variableBitrate: number;
   readonly keyFrameIntervalS: number;
   readonly videoPreset: string;
   readonly videoBitrateFactor: number;

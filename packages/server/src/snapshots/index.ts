@@ -1,1 +1,2 @@
-export {};
+export { DEFAULT_SNAPSHOT_OPTIONS, type SnapshotOptions } from './options.ts';
+export { type SnapshotDeps, SnapshotServer } from './snapshot-server.ts';

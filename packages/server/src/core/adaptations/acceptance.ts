@@ -5,6 +5,9 @@ import type { Stream } from '../stream.ts';
 /** Codecs of sound that a conversion can make. */
 export type AudioTarget = Exclude<ConversionTarget['codec'], 'h264'>;
 
+/** The form of sound that is made; what is absent follows the source and the settings. */
+export type AudioOutput = Pick<ConversionTarget, 'bitrateBps' | 'sampleRate' | 'channels' | 'variableBitrate'>;
+
 /** What a kind of viewer can take of a stream. Immutable. */
 export interface Acceptance {
   /** The same for all viewers that take the same: they share everything. */
@@ -19,6 +22,8 @@ export interface Acceptance {
   readonly videoTarget: 'h264' | undefined;
   /** What other sound is turned into; undefined: it is left out. */
   readonly audioTarget: AudioTarget | undefined;
+  /** Form of the sound that is made of other sound. Who differs in it has another `key`: see {@link targetKey}. */
+  readonly audioOutput?: AudioOutput | undefined;
   /**
    * Where a derived stream begins: with the newest key frame that the source keeps (`gop`, the default), or with the
    * oldest one, for viewers that want a stock of it. Pictures that must be converted always begin with the newest.
@@ -30,15 +35,17 @@ export interface Acceptance {
  * What players of RTMP, FLV and HLS take: these codecs, with B-frames; everything else as H.264 and AAC, which all of
  * them know. A kind without codecs is not wanted.
  */
-export function playerAcceptance(player: Pick<Acceptance, 'video' | 'audio' | 'startAt'>): Acceptance {
-  const { video, audio, startAt = 'gop' } = player;
+export function playerAcceptance(player: Pick<Acceptance, 'video' | 'audio' | 'startAt' | 'audioOutput'>): Acceptance {
+  const { video, audio, startAt = 'gop', audioOutput } = player;
+  const made = targetKey({ codec: 'aac', ...audioOutput });
   return {
-    key: `player ${[...video].sort().join()} ${[...audio].sort().join()} ${startAt}`,
+    key: `player ${[...video].sort().join()} ${[...audio].sort().join()} ${startAt} ${made}`,
     video,
     audio,
     reorderedVideo: true,
     videoTarget: video.size > 0 ? 'h264' : undefined,
     audioTarget: audio.size > 0 ? 'aac' : undefined,
+    audioOutput,
     startAt,
   };
 }
@@ -81,8 +88,17 @@ export function accepts(acceptance: Acceptance, track: Track, reorders: boolean)
 }
 
 /** What tracks of that kind are turned into when they are not taken as they are. */
-export function targetOf(acceptance: Acceptance, kind: Track['kind']): ConversionTarget['codec'] | undefined {
-  return kind === 'video' ? acceptance.videoTarget : acceptance.audioTarget;
+export function targetOf(acceptance: Acceptance, kind: Track['kind']): ConversionTarget | undefined {
+  const { videoTarget, audioTarget, audioOutput } = acceptance;
+  if (kind === 'video') return videoTarget && { codec: videoTarget };
+  return audioTarget && { ...audioOutput, codec: audioTarget };
+}
+
+/** The same for targets that give the same, so that their users share a conversion. */
+export function targetKey(target: ConversionTarget): string {
+  const { codec, bitrateBps, sampleRate, channels, variableBitrate, keyFrameIntervalS } = target;
+  const form = [bitrateBps, sampleRate, channels, variableBitrate || undefined, keyFrameIntervalS];
+  return `${codec} ${form.map((value) => value ?? '-').join(' ')}`;
 }
 
 /** True for a kind of track that the viewer wants, in whatever form. */

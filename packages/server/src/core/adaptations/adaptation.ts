@@ -18,9 +18,9 @@ export interface AdaptationEnv {
   readonly converter: Converter;
   readonly counters: Counters;
   /** The conversion of the source's tracks of that kind, shared by all who want it. */
-  conversionOf(kind: Kind, target: ConversionTarget['codec']): TrackConversion;
+  conversionOf(kind: Kind, target: ConversionTarget): TrackConversion;
   /** Time from which on the results of that conversion can be had, when it runs already. */
-  keptFromUs(kind: Kind, target: ConversionTarget['codec']): number | undefined;
+  keptFromUs(kind: Kind, target: ConversionTarget): number | undefined;
   /** The source is over, and the derived stream with it. */
   onEnded(): void;
 }
@@ -129,7 +129,7 @@ export class Adaptation {
     const { video, audio } = state;
     const passes = video === undefined || accepts(this.#acceptance, video, reordersVideo);
     if (!passes || this.#acceptance.startAt !== 'oldest') return 'gop';
-    const { audioTarget } = this.#acceptance;
+    const audioTarget = targetOf(this.#acceptance, 'audio');
     if (audio === undefined || audioTarget === undefined || accepts(this.#acceptance, audio, false)) return 'oldest';
     const fromUs = this.#env.keptFromUs('audio', audioTarget);
     if (fromUs === undefined) return 'oldest';
@@ -193,7 +193,7 @@ export class Adaptation {
     lane.track = track;
     const target = targetOf(this.#acceptance, kind);
     if (accepts(this.#acceptance, track, this.#reorders)) this.#pass(lane, track);
-    else if (target !== undefined && this.#env.converter.canConvert(track.codec, target)) {
+    else if (target !== undefined && this.#env.converter.canConvert(track.codec, target.codec)) {
       // A failure holds for what was tried.
       const failed = lane.way === 'leave out' && before?.codec === track.codec;
       if (lane.way !== 'convert' && !failed) this.#convert(lane, track, target);
@@ -214,7 +214,7 @@ export class Adaptation {
     if (this.stream.state[track.kind] === undefined) this.stream.setTrack(track);
   }
 
-  #convert(lane: Lane, { kind }: Track, target: ConversionTarget['codec']): void {
+  #convert(lane: Lane, { kind }: Track, target: ConversionTarget): void {
     lane.way = 'convert';
     lane.leftOut = undefined;
     lane.needsKey = true;

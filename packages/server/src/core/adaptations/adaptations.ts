@@ -3,7 +3,7 @@ import type { ConversionTarget, Converter } from '../converter.ts';
 import type { ConversionFacts } from '../explain.ts';
 import type { Counters, Log } from '../ports.ts';
 import type { Stream } from '../stream.ts';
-import { type Acceptance, accepts, hasUnfit, takesEverything, targetOf, wants } from './acceptance.ts';
+import { type Acceptance, accepts, hasUnfit, takesEverything, targetKey, targetOf, wants } from './acceptance.ts';
 import { Adaptation, type LeftOut } from './adaptation.ts';
 import { FitWatch } from './fit-watch.ts';
 import { TrackConversion } from './track-conversion.ts';
@@ -95,7 +95,7 @@ export class Adaptations {
       if (track === undefined || !wants(acceptance, kind)) return 'absent';
       if (accepts(acceptance, track, stream.reordersVideo)) return 'no';
       const target = targetOf(acceptance, kind);
-      return target !== undefined && this.#deps.converter?.canConvert(track.codec, target) ? 'yes' : 'impossible';
+      return target !== undefined && this.#deps.converter?.canConvert(track.codec, target.codec) ? 'yes' : 'impossible';
     };
     return { video: need('video'), audio: need('audio') };
   }
@@ -104,6 +104,12 @@ export class Adaptations {
   conversionsOf(stream: Stream): readonly ConversionFacts[] {
     const conversions = this.#sources.get(stream)?.conversions.values() ?? [];
     return Array.from(conversions, (conversion) => conversion.facts()).filter((facts) => facts !== undefined);
+  }
+
+  /** The conversion that gives such viewers that kind of media of the stream, if it runs or was given up. */
+  conversionFor(stream: Stream, kind: Track['kind'], acceptance: Acceptance): ConversionFacts | undefined {
+    const target = targetOf(acceptance, kind);
+    return target && this.#sources.get(stream)?.conversions.get(keyOf(kind, target))?.facts();
   }
 
   /** Lends a form of the stream that such a viewer can take. Shared by all who ask with an acceptance of that key. */
@@ -170,7 +176,7 @@ export class Adaptations {
 
   #conversionOf(
     stream: Stream,
-    what: { kind: Track['kind']; target: ConversionTarget['codec'] },
+    what: { kind: Track['kind']; target: ConversionTarget },
     converter: Converter,
   ): TrackConversion {
     const all = this.#derivativesOf(stream);
@@ -224,8 +230,8 @@ export class Adaptations {
   }
 }
 
-function keyOf(kind: Track['kind'], target: ConversionTarget['codec']): string {
-  return `${kind} ${target}`;
+function keyOf(kind: Track['kind'], target: ConversionTarget): string {
+  return `${kind} ${targetKey(target)}`;
 }
 
 function asItIs(stream: Stream, acceptance: Acceptance): AdaptedStream {

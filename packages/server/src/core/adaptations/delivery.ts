@@ -1,6 +1,6 @@
 import type { Track } from '@sluice/media';
 import type { DeliveryFacts } from '../explain.ts';
-import { targetOf, wants } from './acceptance.ts';
+import { wants } from './acceptance.ts';
 import type { Adaptations, AdaptedStream } from './adaptations.ts';
 
 /** In what form a viewer gets that kind of media of the stream that it was lent. */
@@ -18,10 +18,9 @@ export function deliveryOf(
   const track = stream.state[kind];
   // What goes through is the very same track, also where a conversion would make the same codec of it.
   if (stream === source || track === sent) return { delivery: 'as_is', codec: sent.codec };
-  const to = targetOf(acceptance, kind);
-  const conversion = adaptations.conversionsOf(source).find((one) => one.kind === kind && one.to === to);
+  const conversion = adaptations.conversionFor(source, kind, acceptance);
   // A track that changed while its packets are on the way.
   if (conversion === undefined) return { delivery: track === undefined ? 'pending' : 'as_is', codec: track?.codec };
   if (conversion.failure !== undefined) return { delivery: 'left_out', reason: conversion.failure, conversion };
-  return { delivery: track === undefined ? 'pending' : 'converted', codec: to, conversion };
+  return { delivery: track === undefined ? 'pending' : 'converted', codec: conversion.to, conversion };
 }

@@ -15,7 +15,9 @@ import {
 } from '../testing/adaptation-fixture.ts';
 import { TestCounters, TestLog } from '../testing/hub.ts';
 import { RelabelConverter } from '../testing/relabel-converter.ts';
+import { playerAcceptance } from './acceptance.ts';
 import { Adaptations } from './adaptations.ts';
+import { deliveryOf } from './delivery.ts';
 
 const LINGER_MS = 5000;
 
@@ -114,6 +116,28 @@ describe('the life of derived streams and conversions', () => {
     watch(adaptations.lease(source, CLASSIC, { steady: true }));
     feed(H264, AAC, { from: 0, to: 400 });
     expect(converter.opened).toEqual([]);
+  });
+});
+
+describe('a form of sound that is asked for', () => {
+  const form = { sampleRate: 44_100, channels: 1, variableBitrate: 5 } as const;
+  const player = { video: CLASSIC.video, audio: CLASSIC.audio };
+
+  it('is what the conversion is told, which only those share who ask for the same', () => {
+    feed(H264, OPUS, { from: 0, to: 80 });
+    adaptations.lease(source, playerAcceptance(player));
+    const recorded = adaptations.lease(source, playerAcceptance({ ...player, audioOutput: form }));
+    adaptations.lease(source, { ...CLASSIC, key: 'same form', audioOutput: { ...form } });
+    adaptations.lease(source, { ...CLASSIC, key: 'constant is the default', audioOutput: { variableBitrate: 0 } });
+    feed(H264, OPUS, { from: 80, to: 160 });
+    expect(converter.running.map(({ wanted }) => wanted)).toEqual([
+      { codec: 'aac' },
+      { codec: 'aac', sampleRate: 44_100, channels: 1, variableBitrate: 5 },
+    ]);
+    expect(deliveryOf('audio', recorded, adaptations)).toMatchObject({
+      delivery: 'converted',
+      conversion: { users: 2 },
+    });
   });
 });
 

@@ -45,7 +45,7 @@ interface ConvertedEntry extends LogEntry {
 export class TrackConversion {
   readonly #source: Stream;
   readonly #kind: Track['kind'];
-  readonly #target: ConversionTarget['codec'];
+  readonly #target: ConversionTarget;
   readonly #env: TrackConversionEnv;
   readonly #made: PacketLog<ConvertedEntry>;
   readonly #keyFrames = new KeyFrameRetry();
@@ -65,11 +65,7 @@ export class TrackConversion {
   #failure: string | undefined;
   #openedMs = 0;
 
-  constructor(
-    source: Stream,
-    what: { kind: Track['kind']; target: ConversionTarget['codec'] },
-    env: TrackConversionEnv,
-  ) {
+  constructor(source: Stream, what: { kind: Track['kind']; target: ConversionTarget }, env: TrackConversionEnv) {
     this.#source = source;
     this.#kind = what.kind;
     this.#target = what.target;
@@ -109,7 +105,7 @@ export class TrackConversion {
     return {
       kind: this.#kind,
       from: this.#codec,
-      to: this.#target,
+      to: this.#target.codec,
       sinceMs: this.#openedMs,
       users: this.#listeners.length,
       failure: this.#failure,
@@ -187,7 +183,7 @@ export class TrackConversion {
     }
     if (this.#failure !== undefined) return;
     if (this.#needsStart && !packet.key) return this.#keyFrames.ask(this.#source);
-    if (!this.#env.converter.canConvert(packet.track.codec, this.#target)) return;
+    if (!this.#env.converter.canConvert(packet.track.codec, this.#target.codec)) return;
     this.#needsStart = false;
     if (this.#conversion === undefined) {
       this.#firstUs = packet.dtsUs;
@@ -211,17 +207,13 @@ export class TrackConversion {
     this.#hasResult = false;
     this.#openedMs = Date.now();
     const epoch = this.#epoch;
-    const what = { stream: this.#source.name, from: track.codec, to: this.#target };
+    const what = { stream: this.#source.name, from: track.codec, to: this.#target.codec };
     this.#env.log.info(what, 'conversion started');
-    const conversion = this.#env.converter.open(
-      track,
-      { codec: this.#target },
-      {
-        onPacket: (packet) => this.#emit(packet, epoch),
-        onFailed: (reason) => this.#fail(reason, what),
-        onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
-      },
-    );
+    const conversion = this.#env.converter.open(track, this.#target, {
+      onPacket: (packet) => this.#emit(packet, epoch),
+      onFailed: (reason) => this.#fail(reason, what),
+      onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
+    });
     // It may have failed at once.
     if (this.#failure === undefined) this.#conversion = conversion;
   }
@@ -248,6 +240,6 @@ export class TrackConversion {
     this.#conversion = undefined;
     if (conversion === undefined) return;
     conversion.close();
-    this.#env.log.info({ stream: this.#source.name, to: this.#target }, 'conversion ended');
+    this.#env.log.info({ stream: this.#source.name, to: this.#target.codec }, 'conversion ended');
   }
 }

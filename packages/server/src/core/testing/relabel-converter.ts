@@ -13,6 +13,8 @@ const AAC = [Uint8Array.of(0x11, 0x90)];
 export class RelabelConversion implements Conversion {
   readonly source: Track;
   readonly target: ConversionTarget['codec'];
+  /** All of the target. */
+  readonly wanted: ConversionTarget;
   readonly pushed: MediaPacket[] = [];
   keyFrameRequests = 0;
   closed = false;
@@ -25,9 +27,10 @@ export class RelabelConversion implements Conversion {
   #nextIsKey = true;
   #highestUs = Number.NEGATIVE_INFINITY;
 
-  constructor(source: Track, target: ConversionTarget['codec'], parts: { events: ConversionEvents; held: boolean }) {
+  constructor(source: Track, target: ConversionTarget, parts: { events: ConversionEvents; held: boolean }) {
     this.source = source;
-    this.target = target;
+    this.target = target.codec;
+    this.wanted = target;
     this.#events = parts.events;
     this.#held = parts.held;
   }
@@ -108,7 +111,7 @@ export class RelabelConverter implements Converter {
   }
 
   open(source: Track, target: ConversionTarget, events: ConversionEvents): Conversion {
-    const conversion = new RelabelConversion(source, target.codec, { events, held: this.held });
+    const conversion = new RelabelConversion(source, target, { events, held: this.held });
     this.opened.push(conversion);
     return conversion;
   }

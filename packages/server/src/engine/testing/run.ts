@@ -48,13 +48,18 @@ export class Recording {
   }
 }
 
-/** Converts a clip as a whole. */
-export async function convert(engine: Engine, packets: readonly MediaPacket[], target: ConversionTarget) {
+/** Converts a clip as a whole, but for what codecs keep back at its end: 120 ms, more at low rates. */
+export async function convert(
+  engine: Engine,
+  packets: readonly MediaPacket[],
+  target: ConversionTarget & { readonly keptBackUs?: number },
+) {
   const [first] = packets;
   if (!first) throw new Error('no packets');
+  const { keptBackUs = 120_000 } = target;
   const recording = new Recording(engine, first.track, target);
   await recording.play(packets);
-  await recording.reaches(Math.max(...packets.map(({ ptsUs }) => ptsUs)) - 120_000);
+  await recording.reaches(Math.max(...packets.map(({ ptsUs }) => ptsUs)) - keptBackUs);
   recording.conversion.close();
   if (recording.failures.length > 0) throw new Error(recording.failures.join());
   return recording.packets;

@@ -67,7 +67,7 @@ export function openAudioEncoder(message: OpenMessage, decoded: { rate: number; 
 }
 
 function encoderPlan(message: OpenMessage, decoded: { rate: number; channels: number }): EncoderPlan {
-  const channels = Math.min(2, decoded.channels);
+  const channels = message.channels ?? Math.min(2, decoded.channels);
   const share = channels / 2;
   switch (message.target) {
     case 'opus':
@@ -77,20 +77,8 @@ function encoderPlan(message: OpenMessage, decoded: { rate: number; channels: nu
         bitrateBps: message.bitrateBps ?? message.opusBitrateBps * share,
         options: { application: 'lowdelay', frame_duration: 20, compression_level: 5 },
       };
-    case 'aac': {
-      const rate = decoded.rate === 44_100 ? 44_100 : 48_000;
-      const bitrateBps = message.bitrateBps ?? message.aacBitrateBps * share;
-      if (hasEncoder('libfdk_aac')) {
-        return {
-          name: 'libfdk_aac',
-          format: { rate, channels, layout: 's16' },
-          bitrateBps,
-          options: { afterburner: 0, flags: '+global_header' },
-        };
-      }
-      const options = { aac_coder: 'fast', flags: '+global_header' };
-      return { name: 'aac', format: { rate, channels, layout: 'fltp' }, bitrateBps, options };
-    }
+    case 'aac':
+      return aacPlan(message, decoded.rate, channels);
     case 'pcma':
     case 'pcmu':
     case 'g722': {
@@ -105,4 +93,34 @@ function encoderPlan(message: OpenMessage, decoded: { rate: number; channels: nu
     default:
       throw new NativeError(`${message.target} is no sound that can be encoded`);
   }
+}
+
+/** Sampling rates of AAC (ISO/IEC 14496-3 table 1.18) that are not more than Opus has. */
+const AAC_RATES = [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000] as const;
+/** What the modes of a variable bitrate give about, for each channel, by fdk's documentation; 0 is not one of them. */
+const VARIABLE_BITRATES_BPS = [0, 32_000, 40_000, 56_000, 72_000, 112_000] as const;
+
+function aacPlan(message: OpenMessage, decodedRate: number, channels: number): EncoderPlan {
+  const { sampleRate = decodedRate === 44_100 ? 44_100 : 48_000, variableBitrate } = message;
+  const rate = nearest(AAC_RATES, sampleRate);
+  const constantBps = message.bitrateBps ?? (message.aacBitrateBps * channels) / 2;
+  if (hasEncoder('libfdk_aac')) {
+    return {
+      name: 'libfdk_aac',
+      format: { rate, channels, layout: 's16' },
+      bitrateBps: variableBitrate > 0 ? 0 : constantBps,
+      options: { afterburner: 0, flags: '+global_header', vbr: variableBitrate },
+    };
+  }
+  const variableBps = (VARIABLE_BITRATES_BPS[variableBitrate] ?? 0) * channels;
+  return {
+    name: 'aac',
+    format: { rate, channels, layout: 'fltp' },
+    bitrateBps: variableBps || constantBps,
+    options: { aac_coder: 'fast', flags: '+global_header' },
+  };
+}
+
+function nearest(values: readonly number[], wanted: number): number {
+  return values.reduce((best, value) => (Math.abs(value - wanted) < Math.abs(best - wanted) ? value : best));
 }
