@@ -1,0 +1,110 @@
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { FinishedFile, FinisherJob } from './finish-job.ts';
+
+/** What a thread says of its job. */
+export type ThreadMessage =
+  | { readonly type: 'progress'; readonly progress: number }
+  | { readonly type: 'done'; readonly file: FinishedFile }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string };
+
+/** A job could not be done. */
+export class FinishError extends Error {
+  /**
+   * `CLOSED`: the server ends. `DIED`: its thread ended or hung. `EMPTY`: no media is in the file. `DAMAGED`: it can't be
+   * read as what it should be. Or the code of an I/O error.
+   */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'FinishError';
+    this.code = code;
+  }
+}
+
+/** Tables of very long recordings are mostly outside this heap; what needs more is broken. */
+const MAX_HEAP_MB = 768;
+
+/** The compiled entry of a thread. Node 20 does not run TypeScript, so sources (as tests run them) use what was built. */
+const ENTRY = import.meta.url.includes('/src/recording/')
+  ? new URL('../../../dist/recording/finish/thread-main.js', import.meta.url)
+  : new URL('./thread-main.js', import.meta.url);
+
+/** One thread that does one job after the other. */
+export class FinisherThread {
+  readonly #worker: Worker;
+  #job: { onMessage(message: ThreadMessage): void; onDeath(detail: string): void } | undefined;
+  #heardMs = performance.now();
+  #dead = false;
+
+  /** @param entry another program than the usual, for tests */
+  constructor(entry: URL = ENTRY) {
+    this.#worker = new Worker(fileURLToPath(entry), {
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    });
+    this.#worker.unref();
+    this.#worker.on('message', (message: ThreadMessage) => this.#receive(message));
+    this.#worker.on('error', (error) => this.#die(error.message));
+    this.#worker.on('exit', (code) => this.#die(`its thread ended with code ${code}`));
+  }
+
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
+  /**
+   * Resolves with what became of it; one job at a time.
+   * @throws FinishError
+   */
+  run(job: FinisherJob, onProgress: (progress: number) => void): Promise<FinishedFile> {
+    this.#heardMs = performance.now();
+    this.#worker.ref();
+    return new Promise<FinishedFile>((resolve, reject) => {
+      this.#job = {
+        onMessage: (message) => {
+          if (message.type === 'progress') onProgress(message.progress);
+          else this.#finish();
+          if (message.type === 'done') resolve(message.file);
+          if (message.type === 'failed') reject(new FinishError(message.code, message.message));
+        },
+        onDeath: (detail) => reject(new FinishError('DIED', detail)),
+      };
+      if (this.#dead) this.#die('its thread had ended');
+      else this.#worker.postMessage(job);
+    });
+  }
+
+  /** Gives its job up when it has said nothing for so long. */
+  checkLife(nowMs: number, silenceMs: number): void {
+    if (this.#job === undefined || nowMs - this.#heardMs <= silenceMs) return;
+    this.end(`its thread said nothing for ${silenceMs} ms`);
+  }
+
+  /** Ends it; a job in work fails. */
+  end(detail = 'its thread was ended'): void {
+    this.#die(detail);
+    // A thread that waits for a dead disk ends when that answers, or with the process.
+    this.#worker.terminate().catch(() => undefined);
+    this.#worker.unref();
+  }
+
+  #receive(message: ThreadMessage): void {
+    this.#heardMs = performance.now();
+    this.#job?.onMessage(message);
+  }
+
+  #finish(): void {
+    this.#job = undefined;
+    this.#worker.unref();
+  }
+
+  #die(detail: string): void {
+    this.#dead = true;
+    const job = this.#job;
+    this.#job = undefined;
+    job?.onDeath(detail);
+  }
+}

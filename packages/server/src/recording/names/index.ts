@@ -1,0 +1,2 @@
+export * from './safe-name.ts';
+export * from './template.ts';
