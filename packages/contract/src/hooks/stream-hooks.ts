@@ -88,11 +88,14 @@ export const StreamKeepAliveEventHook = Type.Object(statusFields);
 
 export type StreamKeepAliveEventHook = Static<typeof StreamKeepAliveEventHook>;
 
-/** `StreamEvent`: a publisher muted a track, or sends data to its players (§6.2). */
+/** `StreamEvent`: a publisher muted a track, sends data to its players, or its recording began, ended, … (§6.2). */
 export const StreamEventHook = Type.Object({
   ...HOOK_ORIGIN,
   mediaSessionId: Type.String(),
   name: Type.Optional(Type.String()),
-  type: Type.String({ description: '`audioMuted`, `audioUnmuted`, `videoMuted`, `videoUnmuted`, `data`' }),
+  type: Type.String({
+    description:
+      '`audioMuted`, `audioUnmuted`, `videoMuted`, `videoUnmuted`, `data`, `recordingStarted`, `recordingStopped`, `recordingFailed`, `recordingCompleted` (with `fileName` in `payload`)',
+  }),
   payload: Type.Optional(Type.Unknown()),
 });

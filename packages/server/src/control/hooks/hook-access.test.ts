@@ -14,6 +14,45 @@ afterEach(async () => {
 
 const told = (...story: string[]): Promise<void> => vi.waitFor(() => expect(rig.backEnd.story).toEqual(story));
 
+describe('a recording', () => {
+  it('is told in the final status, for which later hooks wait; what happens to its files is told as it happens', async () => {
+    let complete: (name: string) => void = () => {};
+    const client = await rig.connect();
+    client.established({});
+    const access = await client.publish(request());
+    rig.streams.publish('cam', { sessionId: 'm1', close: () => {} });
+    access.active(rig.mediaSession());
+    access.recorded({ type: 'recordingStarted', fileName: 'cam-{endTime}.mp4', facts: {} });
+    rig.settled = (mediaSessionId) =>
+      mediaSessionId === 'm1'
+        ? new Promise((resolve) => {
+            complete = resolve;
+          })
+        : undefined;
+    access.ended('UNPUBLISHED');
+    client.end('client left');
+    await vi.waitFor(() => expect(rig.backEnd.hooks).toContain('StreamEvent'));
+    expect(rig.backEnd.story).not.toContain('ConnectionStatusEvent DISCONNECTED');
+    complete('cam-9.mp4');
+    access.recorded({ type: 'recordingCompleted', fileName: 'cam-9.mp4', facts: { bytes: 7 } });
+    await vi.waitFor(() => expect(rig.backEnd.hooks.filter((hook) => hook === 'StreamEvent')).toHaveLength(2));
+    expect(rig.backEnd.bodies('StreamStatusEvent').at(-1)).toMatchObject({
+      status: 'UNPUBLISHED',
+      recordName: 'cam-9.mp4',
+    });
+    expect(rig.backEnd.bodies('StreamEvent').at(-1)).toMatchObject({
+      mediaSessionId: 'm1',
+      name: 'cam',
+      type: 'recordingCompleted',
+      payload: { fileName: 'cam-9.mp4', bytes: 7 },
+    });
+    const story = rig.backEnd.story;
+    expect(story.indexOf('StreamStatusEvent UNPUBLISHED')).toBeLessThan(
+      story.indexOf('ConnectionStatusEvent DISCONNECTED'),
+    );
+  });
+});
+
 describe('the life of a publisher', () => {
   it('is told in order, each hook with the fields of WCS', async () => {
     const client = await rig.connect();

@@ -9,6 +9,7 @@ import {
   type Log,
   type MediaSession,
   RecentEndings,
+  type Recorder,
   type SessionDescription,
   StreamRegistry,
   type StreamRequestFacts,
@@ -35,6 +36,8 @@ export class AccessRig {
   readonly counts = new Map<CounterName, number>();
   /** Lines of the log, fields and all, as JSON. */
   readonly lines: string[] = [];
+  /** What the recorder knows of publications that end. */
+  settled: Recorder['settled'] = () => undefined;
   /** Why media sessions were closed. */
   readonly closed: string[] = [];
 
@@ -56,6 +59,7 @@ export class AccessRig {
       streams: this.streams,
       describe: hookDescription(() => ({ video: { width: 1280, height: 720 } })),
       nodeId: NODE_ID,
+      recorder: () => ({ settled: (mediaSessionId) => this.settled(mediaSessionId) }),
       options: { ...DEFAULT_HOOK_OPTIONS, firstRetryPauseMs: 10, maxRetryPauseMs: 20, drainMs: 200, ...options },
       log,
       counters: { count: (name, by = 1) => void this.counts.set(name, this.count(name) + by) },
