@@ -1,6 +1,7 @@
 import type { ByteSource, MediaFileReader } from './file-plan.ts';
 import { Mp4Reader } from './mp4/index.ts';
 import { ProtocolError } from './packet.ts';
+import { WebmReader } from './webm/index.ts';
 
 /** The first bytes of every WebM and Matroska file (RFC 8794 §11.2.1: the EBML header's id). */
 const EBML_MAGIC = 0x1a45_dfa3;
@@ -13,7 +14,7 @@ export async function openMediaFile(source: ByteSource): Promise<MediaFileReader
   const bytes = source.size < 8 ? new Uint8Array() : await source.read(0, 8);
   if (bytes.length < 8) throw unknownFile();
   const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
-  if (view.getUint32(0) === EBML_MAGIC) throw unknownFile();
+  if (view.getUint32(0) === EBML_MAGIC) return WebmReader.open(source);
   // The name of the first box, which nearly always is ftyp; old QuickTime files begin with others.
   if (!isBoxName(view.getUint32(4))) throw unknownFile();
   return Mp4Reader.open(source);
