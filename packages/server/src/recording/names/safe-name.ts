@@ -21,11 +21,10 @@ export function safeComponent(text: string, suffix = ''): string {
     .replace(UNPRINTABLE, '_')
     .normalize('NFC')
     .replace(/^[\s.]+/u, leadingSafe);
-  const room = MAX_COMPONENT_BYTES - Buffer.byteLength(suffix) - 1;
-  // A suffix begins with a dot or an underscore: only without one could the end be a dot or a space.
-  const fitted = fitBytes(clean, room).replace(/[\s.]+$/u, '');
+  const room = MAX_COMPONENT_BYTES - Buffer.byteLength(suffix);
+  const fitted = withoutEnd(fitBytes(clean, room));
   if (fitted === '') return '';
-  return `${fitted.replace(DEVICE, '_$&')}${suffix}`;
+  return `${withoutEnd(fitBytes(fitted.replace(DEVICE, '_$&'), room))}${suffix}`;
 }
 
 /** Encodes a component of a path, so much of it that the result has at most 255 bytes. */
@@ -67,6 +66,11 @@ export function numberedName(fileName: string, number: number): string {
   const stem = dot > 0 ? fileName.slice(0, dot) : fileName;
   const suffix = `~${number}${dot > 0 ? fileName.slice(dot) : ''}`;
   return `${fitBytes(stem, MAX_COMPONENT_BYTES - Buffer.byteLength(suffix))}${suffix}`;
+}
+
+/** Windows drops dots and spaces at the end. */
+function withoutEnd(text: string): string {
+  return text.replace(/[\s.]+$/u, '');
 }
 
 function leadingSafe(dots: string): string {
