@@ -21,6 +21,8 @@ export const STREAM_INFO = {
   idInUse: 'MediaSessionId is already in use',
   sessionNotReady: 'Session not ready',
   badFile: 'File has wrong format',
+  unreadableFile: 'Failed to read file',
+  brokenFile: 'Got exception while streaming file',
   noCommonCodecs: 'No common codecs',
   badUri: 'Bad URI',
   shutdown: 'Requested stream shutdown',

@@ -22,6 +22,10 @@ export const ENDING_INFO = {
   nameInUse: 'Stream name is already in use',
   idInUse: 'MediaSessionId is already in use',
   badFile: 'File has wrong format',
+  /** The storage does not give the file, or gives no more of it. */
+  unreadableFile: 'Failed to read file',
+  /** A file turned out to be damaged while it was played. */
+  brokenFile: 'Got exception while streaming file',
   noCommonCodecs: 'No common codecs',
   badUri: 'Bad URI',
   shutdown: 'Requested stream shutdown',
@@ -39,6 +43,7 @@ const OF_END: Readonly<Record<PeerEndReason, string>> = {
   dtls_fingerprint: ENDING_INFO.dtlsFingerprint,
   rtp_activity: ENDING_INFO.rtpActivity,
   publisher_stopped: ENDING_INFO.publisherStop,
+  file_finished: ENDING_INFO.publisherStop,
   terminated: ENDING_INFO.restTerminate,
   peer_closed: ENDING_INFO.stoppedByUser,
   not_playable: ENDING_INFO.transcodingDisabled,
@@ -58,14 +63,25 @@ const OF_ERROR: Readonly<Partial<Record<ErrorCode, string>>> = {
   TRANSCODING_DISABLED: ENDING_INFO.transcodingDisabled,
   FILE_NOT_FOUND: ENDING_INFO.fileNotFound,
   FILE_INVALID: ENDING_INFO.badFile,
+  FILE_UNREADABLE: ENDING_INFO.unreadableFile,
 };
+
+/** What streams of files that fail end with: the reason is the word. */
+const FILE_FAILURES: ReadonlySet<string> = new Set([ENDING_INFO.unreadableFile, ENDING_INFO.brokenFile]);
 
 /** What the access control says no with; its own words are for the client. */
 const DENIALS: readonly ErrorCode[] = ['TOKEN_REQUIRED', 'ACCESS_DENIED', 'APPLICATION_UNKNOWN', 'TOO_MANY_ATTEMPTS'];
 const KNOWN: ReadonlySet<string> = new Set(Object.values(ENDING_INFO));
 
+/** How the end of a stream is told to those who play it. */
+export function playerEnd(reason: string): { readonly failed: boolean; readonly info: string } {
+  const failed = FILE_FAILURES.has(reason);
+  return { failed, info: failed ? reason : ENDING_INFO.publisherStop };
+}
+
 /** The word for why a peer ended. The operator's own reason goes through when clients know it. */
 export function infoOfEnd(reason: PeerEndReason, detail: string): string {
+  if (reason === 'publisher_stopped') return playerEnd(detail).info;
   return reason === 'terminated' && KNOWN.has(detail) ? detail : OF_END[reason];
 }
 

@@ -75,6 +75,8 @@ export type PeerEndReason =
   | 'rtp_activity'
   /** The stream that was played is over. */
   | 'publisher_stopped'
+  /** The file that was played is at its end. */
+  | 'file_finished'
   /** By the operator, through REST or the console. */
   | 'terminated'
   /** The peer itself closed the transport (DTLS close_notify). */

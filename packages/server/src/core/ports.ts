@@ -21,7 +21,10 @@ export interface StreamResolver {
    * names that are `personal`.
    */
   resolve(name: string, request?: ResolveRequest): Promise<Stream | undefined>;
-  /** True for a name that gives each viewer a stream of its own (`vod://…`): it can't be shared, nor played by HLS. */
+  /**
+   * True for a name that gives each viewer a stream of its own (`vod://…`): it can't be shared, nor played by HLS. Such a
+   * stream is in no registry, begins with {@link Stream.viewerReady} and ends when its viewer is gone.
+   */
   personal?(name: string): boolean;
 }
 

@@ -38,6 +38,8 @@ export interface Publisher {
   close(reason: string): void;
   /** Asks the source for a key frame. Absent when the protocol has no means for it (RTMP). */
   requestKeyFrame?(): void;
+  /** For a source that waits for its only viewer (`vod://`): see {@link Stream.viewerReady}. */
+  viewerReady?(): void;
 }
 
 export interface StreamOptions {
@@ -110,6 +112,14 @@ export class Stream {
   /** Asks the source for a key frame, if it has a means for it; it throttles requests itself. */
   requestKeyFrame(): void {
     this.#publisher?.requestKeyFrame?.();
+  }
+
+  /**
+   * To be called by every viewer once media can flow to it: a source that plays to one viewer alone begins now, so that
+   * the viewer misses nothing of its beginning. Other sources do not care.
+   */
+  viewerReady(): void {
+    this.publisher?.viewerReady?.();
   }
 
   /** True after `end`: no more packets will ever come and readers have been told. */

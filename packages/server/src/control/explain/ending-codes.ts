@@ -16,6 +16,8 @@ const CODES: ReadonlyMap<string, string> = new Map([
   [ENDING_INFO.idInUse, 'MEDIA_SESSION_BUSY'],
   [ENDING_INFO.fileNotFound, 'FILE_NOT_FOUND'],
   [ENDING_INFO.badFile, 'FILE_INVALID'],
+  [ENDING_INFO.brokenFile, 'FILE_INVALID'],
+  [ENDING_INFO.unreadableFile, 'FILE_UNREADABLE'],
 ]);
 
 /** The stable name of a reason that a client was told; undefined for words of a back end, and for others that say little. */

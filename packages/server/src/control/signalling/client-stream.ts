@@ -171,7 +171,8 @@ export class ClientStream implements PeerEvents, Player {
       return;
     }
     const info = infoOfEnd(reason, detail);
-    this.#finish({ status: reason === 'peer_closed' ? this.#stopped : 'FAILED', info });
+    const ordinary = reason === 'peer_closed' || reason === 'file_finished';
+    this.#finish({ status: ordinary ? this.#stopped : 'FAILED', info });
   }
 
   /**

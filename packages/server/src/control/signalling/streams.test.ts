@@ -308,6 +308,17 @@ describe('a stream always comes to an end that its client is told', () => {
     await player.status('v', 'STOPPED');
   });
 
+  it('is STOPPED for a player whose file is at its end, and FAILED for one whose file failed', async () => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    const player = await fixture.player('v', 'room', OFFER);
+    fixture.gateway.peer('v').end('file_finished');
+    await player.status('v', 'STOPPED');
+    const unlucky = await fixture.player('w', 'room', OFFER);
+    fixture.gateway.peer('w').end('publisher_stopped', 'Got exception while streaming file');
+    expect((await unlucky.status('w', 'FAILED')).info).toBe('Got exception while streaming file');
+  });
+
   it.each([
     ['STREAM_LIMIT', 'Failed to add stream to proxy'],
     ['PEER_LIMIT', 'Failed to add stream to proxy'],
@@ -317,6 +328,7 @@ describe('a stream always comes to an end that its client is told', () => {
     ['STREAM_NAME_INVALID', 'Bad URI'],
     ['FILE_NOT_FOUND', 'File not found'],
     ['FILE_INVALID', 'File has wrong format'],
+    ['FILE_UNREADABLE', 'Failed to read file'],
     ['MEDIA_SESSION_BUSY', 'MediaSessionId is already in use'],
   ] as const)('when the gateway says %s: "%s"', async (code, info) => {
     await start();

@@ -38,13 +38,20 @@ export interface FlvPlace {
   readonly lease: AdaptedStream;
 }
 
+/** How a viewer looks for its stream. */
+export interface ViewerStart {
+  readonly signal: AbortSignal;
+  /** Where in a file to begin, microseconds. */
+  readonly startUs: number | undefined;
+}
+
 /** What a session asks of the server that owns it. */
 export interface FlvContext
   extends Pick<FlvDeps, 'sessions' | 'connections' | 'access' | 'log' | 'counters' | 'adaptations'> {
   readonly options: FlvOptions;
   /** Limits the log lines about viewers that were refused or dropped. */
   readonly faults: RateLimiter;
-  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
+  findStream(name: string, from: ViewerStart): Promise<Stream | undefined>;
   /** Which kinds of the stream's tracks can be sent to such a viewer, in whatever codec. */
   carried(stream: Stream, target: FlvTarget): WantedKinds;
   /** Finds the viewer a place in what goes out of a stream; to be given back with `viewerLeft`. */
@@ -140,8 +147,8 @@ export class FlvServer implements HttpMount, FlvContext {
     await Promise.all(open.map((session) => session.closed));
   }
 
-  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
-    return findStream(this.#deps, name, { waitMs: this.options.playWaitMs, signal });
+  findStream(name: string, from: ViewerStart): Promise<Stream | undefined> {
+    return findStream(this.#deps, name, { waitMs: this.options.playWaitMs, ...from });
   }
 
   carried(stream: Stream, { acceptance }: FlvTarget): WantedKinds {

@@ -11,10 +11,12 @@ import {
   type Log,
   MediaServerError,
   type MediaSession,
+  playerEnd,
   type SessionDescription,
   type SessionFacts,
   type Stream,
   type StreamAccess,
+  startUsOf,
   viewerFacts,
 } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
@@ -129,7 +131,7 @@ export class FlvSession implements MediaSession {
   /** Asks whether it may play, and looks for the stream; the session goes on by itself from here. */
   begin(): void {
     void this.#admit()
-      .then(() => (this.#over ? undefined : this.#context.findStream(this.#streamName, this.#search.signal)))
+      .then(() => (this.#over ? undefined : this.#findStream()))
       .then((stream) => {
         if (this.#over) return;
         if (stream === undefined) return this.#refuseNotFound();
@@ -137,6 +139,11 @@ export class FlvSession implements MediaSession {
         if (this.poll(performance.now())) this.#context.sessionWaits(this);
       })
       .catch((error: unknown) => this.#onError(error));
+  }
+
+  #findStream(): Promise<Stream | undefined> {
+    const startUs = startUsOf(this.#target.custom['start']);
+    return this.#context.findStream(this.#streamName, { signal: this.#search.signal, startUs });
   }
 
   /** @throws MediaServerError when it may not */
@@ -225,7 +232,7 @@ export class FlvSession implements MediaSession {
     const viewer = new FanOutViewer(sink, fanOut, {
       maxWriteBytes: options.viewerWriteBytes,
       stallTimeoutMs: options.viewerStallTimeoutMs,
-      onEnded: (reason) => this.close(reason, ENDING_INFO.publisherStop),
+      onEnded: (reason) => this.#streamEnded(reason),
     });
     fanOut.stream.addViewers(1);
     const connection: ClientConnection = {
@@ -239,6 +246,14 @@ export class FlvSession implements MediaSession {
     this.#log.info({ by: this.#transport.mediaProvider, mediaSessionId: this.mediaSessionId }, 'play started');
     this.#admission?.active(this);
     viewer.pump();
+    stream.viewerReady();
+  }
+
+  #streamEnded(reason: string): void {
+    if (this.#over) return;
+    const { failed, info } = playerEnd(reason);
+    this.#leave(reason, { status: failed ? 'FAILED' : 'STOPPED', info });
+    this.#transport.end(reason);
   }
 
   #leave(reason: string, ending: Ending): void {

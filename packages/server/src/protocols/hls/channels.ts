@@ -66,6 +66,13 @@ export class HlsChannels {
     return channel?.packager;
   }
 
+  /** True when that name gives each viewer a stream of its own: such can't be cut for all. */
+  isPersonal(streamName: string): boolean {
+    const { streams, resolvers } = this.#deps;
+    if (streams.get(streamName) !== undefined) return false;
+    return resolvers.find((r) => r.accepts(streamName))?.personal?.(streamName) === true;
+  }
+
   /**
    * The packager of that name, started if need be; undefined when there is no such stream.
    * @throws what a resolver throws, such as MediaServerError FILE_NOT_FOUND
@@ -78,7 +85,7 @@ export class HlsChannels {
     const present = this.find(streamName, nowMs);
     const resolver = resolvers.find((r) => r.accepts(streamName));
     if (present !== undefined && (resolver === undefined || !this.#isOver(streamName, nowMs))) return present;
-    const resolved = await resolver?.resolve(streamName);
+    const resolved = this.isPersonal(streamName) ? undefined : await resolver?.resolve(streamName);
     return resolved === undefined || resolved.ended || this.#closed ? undefined : this.#packagerOf(resolved);
   }
 

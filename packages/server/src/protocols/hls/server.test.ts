@@ -7,6 +7,7 @@ import { type MediaPacket, Mp4Reader, type Track } from '@sluice/media';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   Adaptations,
+  MediaServerError,
   OPEN_ACCESS,
   type Publisher,
   SessionRegistry,
@@ -326,6 +327,33 @@ describe('life', () => {
     expect((await get(`${rig.base}/${part}/${urisOf(answer.text)[0]}`)).status).toBe(200);
     const other = encodeURIComponent('vod-live://b.mp4');
     expect((await get(`${rig.base}/${other}/${other}.m3u8`)).status).toBe(404);
+  });
+
+  test('a name that gives each viewer a stream of its own is refused, with the name to ask for instead', async () => {
+    const resolver: StreamResolver = {
+      accepts: (n) => n.startsWith('vod'),
+      personal: (n) => n.startsWith('vod://'),
+      resolve: () => Promise.reject(new Error('must not be asked')),
+    };
+    const rig = await makeRig({}, [resolver]);
+    const part = encodeURIComponent('vod://a.mp4');
+    const answer = await get(`${rig.base}/${part}/${part}.m3u8`);
+    expect([answer.status, answer.text]).toEqual([415, expect.stringContaining('vod-live://')]);
+    expect(await rig.server.packaging.start('vod://a.mp4')).toBe(false);
+  });
+
+  test.each([
+    ['FILE_NOT_FOUND', 404],
+    ['FILE_INVALID', 415],
+    ['FILE_UNREADABLE', 500],
+  ] as const)('a file that can not be played is told by %s and status %i', async (code, status) => {
+    const resolver: StreamResolver = {
+      accepts: () => true,
+      resolve: () => Promise.reject(new MediaServerError(code, 'what is wrong')),
+    };
+    const rig = await makeRig({}, [resolver]);
+    const answer = await get(`${rig.base}/x/x.m3u8`);
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([status, { code, message: 'what is wrong' }]);
   });
 
   test('the packager stops when nobody asks any more and starts again on demand', async () => {

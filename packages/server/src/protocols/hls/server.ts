@@ -199,7 +199,8 @@ export class HlsServer {
       return;
     }
     this.#sendPlaylist(target.kind, target.streamName, exchange).catch((error: unknown) => {
-      if (error instanceof MediaServerError && error.status === 404) this.#notFound(response, error.message);
+      if (error instanceof MediaServerError && error.status === 404)
+        this.#notFound(response, error.message, error.code);
       else if (error instanceof MediaServerError) {
         this.#answer.fail(response, { status: error.status, code: error.code, message: error.message });
       } else this.#failUnexpectedly(target, { response, error });
@@ -221,6 +222,11 @@ export class HlsServer {
       this.#channels.find(streamName, performance.now())?.ready !== true
     ) {
       this.#fail(response, 503, 'too many requests wait for a stream to start, try again');
+      return;
+    }
+    if (this.#channels.isPersonal(streamName)) {
+      this.#deps.counters.count('hls_refused');
+      this.#fail(response, 415, `"${streamName}" plays to one viewer at a time and not by HLS: ask for vod-live://`);
       return;
     }
     const packager = isValidStreamName(streamName) ? await this.#openReady(streamName, response) : undefined;
@@ -297,9 +303,9 @@ export class HlsServer {
     return isInit ? 'video/mp4' : 'video/iso.segment';
   }
 
-  #notFound(response: ServerResponse, message: string): void {
+  #notFound(response: ServerResponse, message: string, code = 'STREAM_NOT_FOUND'): void {
     this.#deps.counters.count('hls_not_found');
-    this.#answer.fail(response, { status: 404, code: 'STREAM_NOT_FOUND', message });
+    this.#answer.fail(response, { status: 404, code, message });
   }
 
   #deny(response: ServerResponse, error: unknown): void {

@@ -6,6 +6,7 @@ import {
   infoOfError,
   type Log,
   MediaServerError,
+  playerEnd,
   type Stream,
   type StreamAccess,
 } from '../../core/index.ts';
@@ -162,7 +163,7 @@ export class NetStream {
     const wait = { search: new AbortController(), access: request.access };
     this.#wait = wait;
     void this.#context
-      .findStream(request.name, wait.search.signal)
+      .findStream(request, wait.search.signal)
       .then((stream) => {
         if (this.#wait === wait) this.#startPlayback(request, stream, wish);
       })
@@ -170,7 +171,8 @@ export class NetStream {
         if (!(error instanceof MediaServerError)) return this.#connection.failed(error);
         if (this.#wait !== wait) return;
         this.#endWait({ failed: true, info: infoOfError(error) });
-        this.#refuse('NetStream.Play.Failed', reasonFor(error, request), request);
+        const code = error.code === 'FILE_NOT_FOUND' ? 'NetStream.Play.StreamNotFound' : 'NetStream.Play.Failed';
+        this.#refuse(code, reasonFor(error, request), request);
       });
   }
 
@@ -197,13 +199,16 @@ export class NetStream {
     this.#begin(playback);
     for (const text of place.leftOut) this.#logOf(playback).warn({}, text);
     playback.viewer.pump();
+    stream.viewerReady();
   }
 
   #onStreamEnded(reason: string): void {
+    const end = playerEnd(reason);
+    if (end.failed) this.#status('error', 'NetStream.Play.Failed', reason);
     this.#status('status', 'NetStream.Play.UnpublishNotify', `${this.#role?.askedName} is now unpublished.`);
     this.#connection.send(userControl(USER_CONTROL.streamEof, PLAY_STREAM_ID));
     this.#status('status', 'NetStream.Play.Stop', reason);
-    this.#connection.close(reason, { failed: false, info: ENDING_INFO.publisherStop });
+    this.#connection.close(reason, end);
   }
 
   /** Ends the wait for a stream, if there is one. */
@@ -240,7 +245,8 @@ function kindOf(role: RtmpPublication | RtmpPlayback): 'publish' | 'play' {
 }
 
 function admitted(request: NamedRequest, mediaSessionId: string, access: StreamAccess): AdmittedRequest {
-  return { mediaSessionId, name: access.name, askedName: request.name, custom: request.custom, access };
+  const { name: askedName, custom, startUs } = request;
+  return { mediaSessionId, name: access.name, askedName, startUs, custom, access };
 }
 
 /** What the peer is told: nothing of a name that the back end has chosen in place of its own. */

@@ -20,6 +20,8 @@ export interface RtmpPeer {
 /** The name of what a peer wants to publish or play, with the parameters that it gave. */
 export interface NamedRequest {
   readonly name: string;
+  /** Where in a file to begin, microseconds. */
+  readonly startUs?: number | undefined;
   readonly custom: Readonly<Record<string, string>>;
 }
 
@@ -30,6 +32,7 @@ export interface AdmittedRequest {
   readonly name: string;
   /** The name that the peer knows. */
   readonly askedName: string;
+  readonly startUs: number | undefined;
   readonly custom: Readonly<Record<string, string>>;
   readonly access: StreamAccess;
 }

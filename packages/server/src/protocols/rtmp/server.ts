@@ -21,7 +21,7 @@ import { type ConnectFacts, leftOut, notTaken } from './connect.ts';
 import { RtmpListener } from './listener.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
 import { RtmpFormat } from './packager.ts';
-import type { Outcome } from './peer.ts';
+import type { AdmittedRequest, Outcome } from './peer.ts';
 import { RtmpSession } from './session.ts';
 
 export interface RtmpDeps extends ProtocolDeps {
@@ -47,7 +47,7 @@ export interface RtmpPlace {
 export interface RtmpContext extends RtmpDeps {
   readonly options: RtmpOptions;
   readonly faults: RateLimiter;
-  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined>;
+  findStream(request: AdmittedRequest, signal: AbortSignal): Promise<Stream | undefined>;
   /** Finds the viewer a place in what goes out of a stream; to be given back with `viewerLeft`. */
   placeFor(stream: Stream, wish: RtmpWish): RtmpPlace;
   viewerLeft(place: RtmpPlace): void;
@@ -161,8 +161,8 @@ export class RtmpServer implements RtmpContext {
     });
   }
 
-  findStream(name: string, signal: AbortSignal): Promise<Stream | undefined> {
-    return findStream(this, name, { waitMs: this.options.playWaitMs, signal });
+  findStream({ name, startUs }: AdmittedRequest, signal: AbortSignal): Promise<Stream | undefined> {
+    return findStream(this, name, { waitMs: this.options.playWaitMs, signal, startUs });
   }
 
   placeFor(stream: Stream, { facts, silent }: RtmpWish): RtmpPlace {

@@ -7,6 +7,7 @@ import {
   type CounterName,
   ENDING_INFO,
   type Log,
+  startUsOf,
 } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
 import { Admission } from './admission.ts';
@@ -273,9 +274,9 @@ export class RtmpSession implements RtmpPeer {
       case 'publish':
         return this.#stream.publish(this.#requestOf(args[1]), client);
       case 'play':
-        return args[1] === false ? this.#stream.stop() : this.#play(args[1], { client, facts });
+        return args[1] === false ? this.#stream.stop() : this.#play(this.#playRequestOf(args), { client, facts });
       case 'play2':
-        return this.#play((args[1] as AmfObject | null)?.['streamName'], { client, facts });
+        return this.#play(this.#requestOf((args[1] as AmfObject | null)?.['streamName']), { client, facts });
       case 'pause':
       case 'pauseRaw':
         return this.#stream.pause(args[1] === true);
@@ -322,9 +323,19 @@ export class RtmpSession implements RtmpPeer {
     );
   }
 
-  #play(name: AmfValue, { client, facts }: { readonly client: ClientAccess; readonly facts: ConnectFacts }): void {
+  #play(
+    request: NamedRequest,
+    { client, facts }: { readonly client: ClientAccess; readonly facts: ConnectFacts },
+  ): void {
     const silent = this.#connectParameters[SUPPRESS_SOUND] === 'true';
-    this.#stream.play(this.#requestOf(name), { client, wish: { facts, silent } });
+    this.#stream.play(request, { client, wish: { facts, silent } });
+  }
+
+  /** The place in a file where to begin is told in seconds by the address, or in milliseconds by the command. */
+  #playRequestOf([, name, startMs]: AmfValue[]): NamedRequest {
+    const request = this.#requestOf(name);
+    const commandUs = typeof startMs === 'number' && startMs > 0 ? Math.round(startMs * 1000) : undefined;
+    return { ...request, startUs: startUsOf(request.custom['start']) ?? commandUs };
   }
 
   /** Reads the name from a command; its parameters become the session's `custom`. */

@@ -37,7 +37,12 @@ interface MediaFacts {
 }
 
 /** Ends that nobody asks the reasons of, and that may come for many at once. */
-const HARMLESS: ReadonlySet<PeerEndReason> = new Set(['publisher_stopped', 'server_stops', 'peer_closed']);
+const HARMLESS: ReadonlySet<PeerEndReason> = new Set([
+  'publisher_stopped',
+  'file_finished',
+  'server_stops',
+  'peer_closed',
+]);
 
 /** What publishing and playing have in common: one peer, its description, its end. */
 export abstract class BasePeerSession implements PeerSession, MediaSession {

@@ -1,5 +1,13 @@
 import type { RtcpPacket } from '@sluice/media';
-import type { Acceptance, Adaptations, IceCredentials, PeerRequest, PeerStats, Stream } from '../../core/index.ts';
+import {
+  type Acceptance,
+  type Adaptations,
+  END_OF_FILE,
+  type IceCredentials,
+  type PeerRequest,
+  type PeerStats,
+  type Stream,
+} from '../../core/index.ts';
 import { BitrateMeter } from './bitrate-meter.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
@@ -49,6 +57,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   onConnected(nowMs: number): void {
     this.#playback?.start(nowMs);
     this.activate();
+    this.#parts.stream.viewerReady();
   }
 
   onRtp(): void {
@@ -76,7 +85,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   }
 
   onStreamEnd(reason: string): void {
-    this.end('publisher_stopped', reason);
+    this.end(reason === END_OF_FILE ? 'file_finished' : 'publisher_stopped', reason);
   }
 
   stats(): PeerStats {

@@ -117,7 +117,8 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   play(request: PeerRequest): Promise<PeerSession> {
     return this.#admit('play', request, async () => {
       const signal = request.signal ?? new AbortController().signal;
-      const stream = await findStream(this.#deps, request.streamName, { waitMs: request.waitMs ?? 0, signal });
+      const { streamName, startUs, waitMs = 0 } = request;
+      const stream = await findStream(this.#deps, streamName, { waitMs, signal, startUs });
       if (stream === undefined) throw notFound(request.streamName);
       await tracksKnown(stream, this.#deps.ticker);
       if (stream.ended || this.#closed) throw notFound(request.streamName);

@@ -1,6 +1,6 @@
 import { writeAacConfigTag, writeAvcConfig, writeAvcConfigTag, writeAvcFrameTag } from '@sluice/media';
 import { expect } from 'vitest';
-import type { AccessControl, Converter } from '../../../core/index.ts';
+import type { AccessControl, Converter, StreamResolver } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from '../options.ts';
@@ -39,8 +39,17 @@ export class RtmpRig {
     return RtmpRig.#start({ ...testHub(), access }, options);
   }
 
-  static async #start(hub: RtmpRig['hub'], options: Partial<RtmpOptions>): Promise<RtmpRig> {
-    const deps = { ...hub, resolvers: [], ticker: new Ticker() };
+  /** A server whose peers may play what those resolvers make live. */
+  static async withResolvers(resolvers: readonly StreamResolver[]): Promise<RtmpRig> {
+    return RtmpRig.#start(testHub(), {}, resolvers);
+  }
+
+  static async #start(
+    hub: RtmpRig['hub'],
+    options: Partial<RtmpOptions>,
+    resolvers: readonly StreamResolver[] = [],
+  ): Promise<RtmpRig> {
+    const deps = { ...hub, resolvers, ticker: new Ticker() };
     const listen = [{ host: '127.0.0.1', port: 0 }];
     const server = new RtmpServer(deps, { ...DEFAULT_RTMP_OPTIONS, listen, playWaitMs: 50, ...options });
     await server.start();

@@ -13,6 +13,7 @@ import {
   type PeerSession,
   type SessionRegistry,
   type StreamAccess,
+  startUsOf,
 } from '../../../core/index.ts';
 import { type HttpMount, RateLimiter } from '../../../io/index.ts';
 import { Answerer, ENDPOINT_METHODS, FRAGMENT_TYPE, SDP_TYPE, SESSION_METHODS } from './answer.ts';
@@ -208,6 +209,7 @@ export class WhipMount implements HttpMount {
       videoOrientation: this.#options.videoOrientation,
       custom: customOf(target, request),
       waitMs: this.#way === 'play' ? this.#options.playWaitMs : undefined,
+      startUs: startUsOf(customOf(target, request)['start']),
       signal: session.abort.signal,
       events: {
         onActive: () => {

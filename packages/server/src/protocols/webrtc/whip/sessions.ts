@@ -75,7 +75,7 @@ export class WhipSession {
   peerEnded(reason: PeerEndReason, detail: string): void {
     if (this.#ended !== undefined) return;
     this.#ended = `${reason}: ${detail}`;
-    const status = reason === 'peer_closed' ? this.#stopped : 'FAILED';
+    const status = reason === 'peer_closed' || reason === 'file_finished' ? this.#stopped : 'FAILED';
     this.admission.end({ status, info: infoOfEnd(reason, detail), reason: this.#ended });
   }
 
