@@ -2,9 +2,12 @@ import type { LogBody, SettingsBody } from '@sluice/contract';
 import type {
   Adaptations,
   ConnectionRegistry,
+  FileStreams,
   Log,
   RecentEndings,
+  Recorder,
   SessionRegistry,
+  Snapshots,
   Stream,
   StreamPackaging,
   StreamRegistry,
@@ -51,6 +54,10 @@ export interface ControlDeps {
   readonly describeTrack: DescribeTrack;
   /** Absent when HLS is off. */
   readonly hls?: StreamPackaging | undefined;
+  /** Absent where nothing is recorded, no pictures are taken, no files are played. */
+  readonly recorder?: Recorder | undefined;
+  readonly snapshots?: Snapshots | undefined;
+  readonly fileStreams?: FileStreams | undefined;
   /** Version of the product, shown by `/health` and the console. */
   readonly version: string;
   /** Asked at each request, because ports of 0 are known only after listening. */

@@ -264,7 +264,7 @@ describe('answers of each method by curl', () => {
     for (const path of [...paths, ...tricks]) expect([path, (await curl(at(path))).status]).toEqual([path, 404]);
     expect((await curl('--path-as-is', at('/../../etc/passwd'))).status).toBe(404);
     expect(errorOf(await curl(at('/%zz')), 400)).toContain('not a valid url');
-    for (const path of ['/recorder/startup', '/v3/vod/startup/', '/call/inject_stream']) {
+    for (const path of ['/mixer/startup', '/v3/rtsp/startup/', '/call/inject_stream']) {
       expect(errorOf(await curl(at(path), '-d', '{}'), 501)).toContain('not available yet');
     }
   });

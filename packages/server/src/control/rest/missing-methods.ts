@@ -11,15 +11,11 @@ function group(name: string, about: string, methods: string): MissingGroup {
 
 /** Methods of WCS (rest-api.md §3 to §18) whose functions this server does not have yet, by group. */
 export const MISSING_GROUPS: readonly MissingGroup[] = [
-  group('stream', 'recording and snapshots of a stream', 'startRecording stopRecording snapshot'),
   group('stream/inject', 'putting one stream in place of another', 'startup terminate'),
-  group('recorder', 'recording', 'startup terminate find_all'),
-  group('multipleRecorder', 'several streams in one file', 'startup add remove find_all terminate'),
   group('push', 'pushing to RTMP servers', 'startup find find_all terminate mute unmute sound_on sound_off'),
   group('pull', 'pulling from other servers', 'pull push startup find find_all terminate'),
   group('pull/rtmp', 'pulling from RTMP servers', 'pull find_all terminate'),
   group('rtsp', 'RTSP cameras', 'startup find find_all terminate'),
-  group('vod', 'files as live streams', 'startup find find_all terminate'),
   group('transcoder', 'transcoding', 'startup find find_all terminate set_watermark'),
   group('transcoder2', 'transcoding', 'startup find find_all terminate'),
   group(

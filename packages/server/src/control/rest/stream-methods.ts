@@ -21,7 +21,7 @@ const NO_DETAILS: StreamDetails = {};
 
 const NONE_MATCHES = 'no stream matches';
 
-type Deps = Pick<ControlDeps, 'streams' | 'sessions' | 'describeTrack' | 'secretFields'>;
+type Deps = Pick<ControlDeps, 'streams' | 'sessions' | 'describeTrack' | 'secretFields' | 'recorder'>;
 
 interface Found {
   readonly session: MediaSession;
@@ -123,6 +123,11 @@ function find(deps: Deps, filter: StreamFilter, display = { metrics: false }): F
     const stream = deps.streams.get(description.streamName);
     const details = detailsOf(stream);
     const object = streamObject(description, stream, details);
+    const recording = object.published ? deps.recorder?.of(object.mediaSessionId) : undefined;
+    if (recording !== undefined) {
+      object.record = true;
+      object.recordName = recording.fileName;
+    }
     if (!matches(object, filter)) continue;
     if (object.custom !== undefined) object.custom = withoutSecretValues(object.custom, deps.secretFields);
     if (display.metrics)
