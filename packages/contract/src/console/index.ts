@@ -1,5 +1,6 @@
 export * from './connection-rows.ts';
 export * from './log-body.ts';
+export * from './recording-rows.ts';
 export * from './server-history-body.ts';
 export * from './session-rows.ts';
 export * from './settings-body.ts';

@@ -131,6 +131,12 @@ export interface Recorder {
    */
   stop(mediaSessionId: string): Promise<void>;
   running(): readonly RunningRecording[];
+  /** Room on the disk that recordings go to; undefined when the folder can't be read. */
+  disk(): Promise<{ readonly freeBytes: number; readonly sizeBytes: number } | undefined>;
+  /** False when the settings forbid to record. */
+  readonly enabled: boolean;
+  /** Bytes that wait in memory for disks, and files that wait to be uploaded: for metrics. */
+  backlog(): { readonly unwrittenBytes: number; readonly finalising: number; readonly uploads: number };
   /** The running recording of a publication. */
   of(mediaSessionId: string): RunningRecording | undefined;
   /**

@@ -3,6 +3,8 @@ import {
   ConnectionsQuery,
   LogBody,
   OverviewBody,
+  RecordingsBody,
+  RecordingsQuery,
   ServerHistoryBody,
   SessionHistoryBody,
   SessionsBody,
@@ -15,6 +17,7 @@ import type { ControlDeps } from '../control-deps.ts';
 import { errorBody } from '../error-body.ts';
 import { historyRoute } from './history-route.ts';
 import { overview } from './overview.ts';
+import { listRecordings } from './recording-list.ts';
 import { SampleRing } from './sample-ring.ts';
 import { ServerLimits } from './server-limits.ts';
 import type { ServerSamples } from './server-samples.ts';
@@ -52,6 +55,7 @@ export function consoleRoutes(app: FastifyInstance, deps: ConsoleDeps, web: () =
     historyRoute(scope, deps.streams, deps.histories);
     sessionRoutes(scope, deps);
     serverRoutes(scope, deps);
+    recordingRoutes(scope, deps);
     done();
   });
 }
@@ -100,6 +104,15 @@ function serverRoutes(app: FastifyInstance, deps: ConsoleDeps): void {
       ({ query }) => recentLog.since(query.since ?? 0, MAX_LOG_LINES),
     );
   }
+}
+
+function recordingRoutes(app: FastifyInstance, { recorder }: ConsoleDeps): void {
+  if (recorder === undefined) return;
+  app.get<{ Querystring: RecordingsQuery }>(
+    '/api/recordings',
+    { schema: { querystring: RecordingsQuery, ...answers(RecordingsBody) } },
+    ({ query }) => listRecordings(recorder, query),
+  );
 }
 
 /** Only what the schema has is sent. */

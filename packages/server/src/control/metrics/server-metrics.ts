@@ -1,7 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { ConnectionRegistry, SessionRegistry, StreamRegistry } from '../../core/index.ts';
+import type { ConnectionRegistry, FileStreams, Recorder, SessionRegistry, StreamRegistry } from '../../core/index.ts';
 import type { HookTraffic } from '../control-deps.ts';
 import type { ProcessVitals } from '../process/process-vitals.ts';
+import { FileMetrics } from './file-metrics.ts';
 import { HookMetrics } from './hook-metrics.ts';
 import { gauge } from './metric.ts';
 import { ProcessMetrics } from './process-metrics.ts';
@@ -21,6 +22,8 @@ export interface ServerMetricsDeps {
   readonly counters: PrometheusCounters;
   readonly vitals: ProcessVitals;
   readonly access?: HookTraffic | undefined;
+  readonly recorder?: Recorder | undefined;
+  readonly fileStreams?: FileStreams | undefined;
   readonly version: string;
 }
 
@@ -30,11 +33,13 @@ export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #sessions: SessionMetrics;
   readonly #hooks: HookMetrics | undefined;
+  readonly #files: FileMetrics;
   #process: ProcessMetrics | undefined;
 
   constructor(deps: ServerMetricsDeps) {
     this.#deps = deps;
     this.#sessions = new SessionMetrics(deps, this.#registry);
+    this.#files = new FileMetrics(deps, this.#registry);
     this.#hooks = deps.access && new HookMetrics(deps.access, this.#registry);
   }
 
@@ -59,6 +64,7 @@ export class ServerMetrics {
     this.#process?.refresh();
     this.#sessions.refresh();
     this.#hooks?.refresh();
+    this.#files.refresh();
     return `${await this.#registry.metrics()}\n${streamMetrics(this.#deps.streams)}`;
   }
 

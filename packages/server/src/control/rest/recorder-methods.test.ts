@@ -1,3 +1,4 @@
+import type { RecordingsBody } from '@sluice/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FileStream, MediaServerError, type SnapshotRequest } from '../../core/index.ts';
 import { ControlFixture } from '../testing/control-fixture.ts';
@@ -213,6 +214,43 @@ describe('/stream/snapshot', () => {
     expect(await statusOf('/stream/snapshot', { mediaSessionId: 'none' })).toBe(404);
     expect(await statusOf('/stream/snapshot', {})).toBe(400);
     expect(await statusOf('/stream/snapshot', { name: 'room', width: 100_000 })).toBe(400);
+  });
+});
+
+describe('GET /api/recordings', () => {
+  it('gives what runs, a page of files that fit, and the room on the disk', async () => {
+    recorder.list = ['one', 'two', 'three'].map((streamName) =>
+      recordingEntry({ id: streamName, streamName, bytes: 10 }),
+    );
+    await recorder.start('p');
+    const of = async (query: string) =>
+      (await fetch(`${base}/api/recordings${query}`)).json() as Promise<RecordingsBody>;
+    expect(await of('')).toMatchObject({
+      enabled: true,
+      total: 3,
+      matching: 3,
+      totalBytes: 30,
+      disk: { freeBytes: 7, sizeBytes: 10 },
+      running: [{ mediaSessionId: 'p', durationMs: 40 }],
+    });
+    const page = await of('?text=T&offset=1&limit=1');
+    expect([page.matching, page.recordings.map(({ id }) => id)]).toEqual([2, ['three']]);
+    expect((await of('?state=failed')).recordings).toEqual([]);
+  });
+});
+
+describe('numbers of recordings', () => {
+  it('are among the statistics and metrics', async () => {
+    await recorder.start('p');
+    const stat = (await (await fetch(`${base}/?action=stat&format=json`)).json()) as Record<string, object>;
+    expect(stat['recording_stats']).toMatchObject({
+      recordings: 1,
+      recordings_unwritten_bytes: 5,
+      recordings_uploads: 2,
+    });
+    const metrics = await (await fetch(`${base}/metrics`)).text();
+    expect(metrics).toContain('sluice_recordings_running 1');
+    expect(metrics).toContain('sluice_uploads_waiting 2');
   });
 });
 

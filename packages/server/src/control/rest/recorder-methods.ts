@@ -135,7 +135,8 @@ export function recorderOf({ recorder }: Pick<ControlDeps, 'recorder'>): Recorde
   return recorder;
 }
 
-function runningObject(running: RunningRecording): Type.Static<typeof RunningRecordingObject> {
+/** A running recording as REST and the console tell it. */
+export function runningObject(running: RunningRecording): Type.Static<typeof RunningRecordingObject> {
   const { id, fileName, mediaSessionId, streamName, startedAtMs, durationMs, bytes, trouble } = running;
   return {
     fileName,

@@ -9,7 +9,10 @@ import { nativeResources, transcoding } from './transcoding-stats.ts';
 
 /** What the statistics page is made of. */
 export interface StatSources {
-  readonly deps: Pick<ControlDeps, 'streams' | 'sessions' | 'connections' | 'access' | 'adaptations' | 'describeTrack'>;
+  readonly deps: Pick<
+    ControlDeps,
+    'streams' | 'sessions' | 'connections' | 'access' | 'adaptations' | 'describeTrack' | 'recorder'
+  >;
   readonly vitals: ProcessVitals;
   readonly machine: Machine;
 }
@@ -24,8 +27,8 @@ export interface StatGroup {
 }
 
 /**
- * All groups, in the order of the page. Keys of WCS for things that this server has not (ports for media, calls,
- * recordings) are there with 0, since clients read them without looking.
+ * All groups, in the order of the page. Keys of WCS for things that this server has not (ports for media, calls) are
+ * there with 0, since clients read them without looking.
  */
 export const STAT_GROUPS: readonly StatGroup[] = [
   { name: 'connections_stats', oldName: 'Connection', values: connections },
@@ -36,10 +39,22 @@ export const STAT_GROUPS: readonly StatGroup[] = [
   { name: 'native_resources', oldName: 'Native', values: nativeResources },
   { name: 'core_stats', oldName: 'Core', values: core },
   { name: 'call_stats', oldName: 'Call', values: () => CALLS },
-  { name: 'recording_stats', oldName: 'Recording', values: () => ({ recordings: 0 }) },
+  { name: 'recording_stats', oldName: 'Recording', values: recordings },
   { name: 'transcoding_stats', oldName: 'Transcoding', values: transcoding },
   { name: 'system_stats', oldName: 'System', values: system },
 ];
+
+function recordings({ deps }: StatSources): StatValues {
+  const running = deps.recorder?.running() ?? [];
+  const { unwrittenBytes = 0, finalising = 0, uploads = 0 } = deps.recorder?.backlog() ?? {};
+  return {
+    recordings: running.length,
+    recordings_in_trouble: running.filter(({ trouble }) => trouble !== undefined).length,
+    recordings_unwritten_bytes: unwrittenBytes,
+    recordings_finalising: finalising,
+    recordings_uploads: uploads,
+  };
+}
 
 const PORTS: StatValues = Object.fromEntries(
   [

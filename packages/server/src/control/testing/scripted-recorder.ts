@@ -73,6 +73,16 @@ export class ScriptedRecorder implements Recorder {
     return this.#running.get(mediaSessionId);
   }
 
+  readonly enabled = true;
+
+  async disk() {
+    return { freeBytes: 7, sizeBytes: 10 };
+  }
+
+  backlog() {
+    return { unwrittenBytes: 5, finalising: 1, uploads: 2 };
+  }
+
   settled(): undefined {
     return undefined;
   }
