@@ -66,12 +66,15 @@ export class Ledger {
     return this.#recordings.values();
   }
 
-  /** The one whose finished file has that absolute path. */
+  /** The finished one whose file has that absolute path; the newest, should there be several. */
   byPath(path: string): StoredRecording | undefined {
+    let found: StoredRecording | undefined;
     for (const recording of this.#recordings.values()) {
-      if (recording.path === path && recording.entry.localDeleted !== true) return recording;
+      const { state, localDeleted } = recording.entry;
+      if (recording.path !== path || localDeleted === true) continue;
+      if (state === 'complete' || state === 'failed') found = recording;
     }
-    return undefined;
+    return found;
   }
 
   /** Adds a recording, whose id is new, as the newest. */

@@ -10,6 +10,8 @@ export interface FinishJob {
   readonly target: string;
   /** The index is to be at the front, which takes a new file (MP4). */
   readonly indexFirst: boolean;
+  /** Room that the disk must have beyond a new file, for recordings that run; 64 MiB when left out. */
+  readonly reserveBytes?: number | undefined;
 }
 
 /** A part of a finished file is to become a file of its own. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { FinishError } from './finish-error.ts';
 import type { FinishedFile, FinisherJob } from './finish-job.ts';
 
 /** What a thread says of its job. */
@@ -7,21 +8,6 @@ export type ThreadMessage =
   | { readonly type: 'progress'; readonly progress: number }
   | { readonly type: 'done'; readonly file: FinishedFile }
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
-
-/** A job could not be done. */
-export class FinishError extends Error {
-  /**
-   * `CLOSED`: the server ends. `DIED`: its thread ended or hung. `EMPTY`: no media is in the file. `DAMAGED`: it can't be
-   * read as what it should be. Or the code of an I/O error.
-   */
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.name = 'FinishError';
-    this.code = code;
-  }
-}
 
 /** Tables of very long recordings are mostly outside this heap; what needs more is broken. */
 const MAX_HEAP_MB = 768;

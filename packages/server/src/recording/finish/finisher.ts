@@ -1,6 +1,7 @@
 import type { Log } from '../../core/index.ts';
+import { FinishError } from './finish-error.ts';
 import type { CutJob, FinishedFile, FinisherJob, FinishJob, JoinJob } from './finish-job.ts';
-import { FinishError, FinisherThread } from './finisher-thread.ts';
+import { FinisherThread } from './finisher-thread.ts';
 
 export interface FinisherOptions {
   /** Files that are worked on at the same time (`file_recorder_thread_pool_max_size`). */

@@ -1,3 +1,3 @@
+export { FinishError } from './finish-error.ts';
 export type * from './finish-job.ts';
 export * from './finisher.ts';
-export { FinishError } from './finisher-thread.ts';
