@@ -11,6 +11,7 @@ export interface NavigationItem {
 export const NAVIGATION: readonly NavigationItem[] = [
   { id: 'streams', label: 'Streams', link: '#/' },
   { id: 'publish', label: 'Publish', link: PUBLISH_LINK },
+  { id: 'recordings', label: 'Recordings', link: '#/recordings' },
   { id: 'sessions', label: 'Sessions', link: '#/sessions' },
   { id: 'connections', label: 'Connections', link: '#/connections' },
   { id: 'server', label: 'Server', link: '#/server' },

@@ -3,6 +3,7 @@ import { onMounted, onUnmounted, type Ref, shallowRef } from 'vue';
 /** Views that need nothing but their name. */
 const PLAIN_VIEWS = [
   'publish',
+  'recordings',
   'sessions',
   'connections',
   'server',
@@ -39,6 +40,11 @@ export function sessionLink(mediaSessionId: string): string {
 /** Link to the list of sessions that have a text in them. */
 export function sessionsLink(text: string): string {
   return `#/sessions?text=${encodeURIComponent(text)}`;
+}
+
+/** Link to the list of recordings that have a text in them. */
+export function recordingsLink(text: string): string {
+  return `#/recordings?text=${encodeURIComponent(text)}`;
 }
 
 /** Link to what the server finds out about a stream. */

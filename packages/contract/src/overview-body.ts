@@ -3,6 +3,7 @@ import { StreamHint } from './stream-hint.ts';
 
 /** Who feeds a live stream. */
 export const OverviewPublisher = Type.Object({
+  mediaSessionId: Type.String(),
   protocol: Type.String(),
   remoteAddress: Type.String(),
   /** When the publication began, milliseconds since 1970. */
@@ -61,6 +62,17 @@ export const OverviewStream = Type.Object({
   drops: Type.Integer(),
   /** Longest pause between two packets in the last ten seconds, milliseconds. */
   longestGapMs: Type.Integer(),
+  /** Its recording; absent while there is none. */
+  recording: Type.Optional(
+    Type.Object({
+      fileName: Type.String(),
+      /** When it began, milliseconds since 1970. */
+      sinceMs: Type.Integer(),
+      bytes: Type.Integer(),
+      /** Why nothing is written at this moment. */
+      trouble: Type.Optional(Type.String()),
+    }),
+  ),
   /** What the publisher could do better, the most severe first; empty when all is well. */
   hints: Type.Array(StreamHint),
 });
@@ -89,6 +101,9 @@ export const OverviewBody = Type.Object({
   /** Addresses of this host that others may reach it by, best first; IPv6 ones without brackets. */
   addresses: Type.Array(Type.String()),
   streams: Type.Array(OverviewStream),
+  /** What the server does beside playing: record, and give pictures under `/snapshot/`. */
+  records: Type.Boolean(),
+  snapshots: Type.Boolean(),
 });
 
 export type OverviewBody = Static<typeof OverviewBody>;

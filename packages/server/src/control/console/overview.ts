@@ -7,6 +7,9 @@ import { hintFacts } from './hint-facts.ts';
 import { streamHints } from './hints.ts';
 import type { StreamHistories } from './stream-histories.ts';
 
+/** Where pictures of streams are, on the web port. */
+const SNAPSHOTS = '/snapshot/';
+
 export interface OverviewDeps extends ControlDeps {
   readonly histories: StreamHistories;
 }
@@ -27,6 +30,8 @@ export function overview(
     ports: { ...deps.ports(), http: http.port, https: http.securePort },
     addresses: [...hostAddresses(http.host)],
     streams: streams.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    records: deps.recorder?.enabled === true,
+    snapshots: deps.mounts?.some(({ prefix }) => prefix === SNAPSHOTS) === true,
   };
 }
 
@@ -62,13 +67,26 @@ function overviewStream(
     avOffsetMs: facts.avOffsetMs,
     drops: deps.histories.dropsOf(stream),
     longestGapMs: Math.round(facts.longestGapMs),
+    ...recordingOf(deps, publication),
     hints: streamHints(facts),
   };
 }
 
+function recordingOf(
+  { recorder }: OverviewDeps,
+  publication: SessionDescription | undefined,
+): Pick<OverviewStream, 'recording'> {
+  const running = publication && recorder?.of(publication.mediaSessionId);
+  if (running === undefined) return {};
+  const { fileName, startedAtMs, bytes, trouble } = running;
+  return {
+    recording: { fileName, sinceMs: Math.round(startedAtMs), bytes, ...(trouble === undefined ? {} : { trouble }) },
+  };
+}
+
 function publisherOf(publication: SessionDescription): OverviewPublisher {
-  const { protocol, remoteAddress, createDate } = publication;
-  return { protocol, remoteAddress, sinceMs: createDate };
+  const { mediaSessionId, protocol, remoteAddress, createDate } = publication;
+  return { mediaSessionId, protocol, remoteAddress, sinceMs: createDate };
 }
 
 function videoOf(stream: Stream, details: StreamDetails): OverviewStream['video'] {

@@ -24,6 +24,7 @@ export function explainStream({ stream, publication, history, ...from }: Explain
       publication === undefined
         ? null
         : {
+            mediaSessionId: publication.mediaSessionId,
             protocol: publication.protocol,
             remoteAddress: publication.remoteAddress,
             sinceMs: publication.createDate,

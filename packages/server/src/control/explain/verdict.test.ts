@@ -32,7 +32,7 @@ function audio(fields: Partial<Audio> = {}): Audio {
 
 function stream(fields: Partial<ExplainStream> = {}): ExplainStream {
   return {
-    publisher: { protocol: 'rtmp', remoteAddress: '203.0.113.7', sinceMs: NOW_MS - 60_000 },
+    publisher: { mediaSessionId: 'p', protocol: 'rtmp', remoteAddress: '203.0.113.7', sinceMs: NOW_MS - 60_000 },
     ...{ uptimeSeconds: 60, viewers: 1, video: video(), audio: audio(), longestGapMs: 50, avOffsetMs: 0 },
     ...{ conversions: [], hints: [], ...fields },
   };
