@@ -50,12 +50,15 @@ export class Answerer {
     end(response, body);
   }
 
-  /** Sends a playlist; gives the bytes of its body. */
-  playlist(response: ServerResponse, text: string): number {
+  /** Sends a playlist, to be cached for no longer than half its target duration; gives the bytes of its body. */
+  playlist(response: ServerResponse, { text, targetSeconds }: { text: string; targetSeconds: number }): number {
     const body = Buffer.from(text);
+    // RFC 8216 §6.3.4: a client that found nothing new asks again after half the target duration. With the same answer
+    // from its cache it would run dry beside segments that are there.
+    const maxAgeSeconds = Math.min(1, Math.floor(targetSeconds / 2));
     this.#prepare(response);
     response.setHeader('Content-Type', 'application/vnd.apple.mpegurl');
-    response.setHeader('Cache-Control', 'max-age=1');
+    response.setHeader('Cache-Control', `max-age=${maxAgeSeconds}`);
     response.setHeader('Content-Length', body.byteLength);
     return end(response, body);
   }

@@ -154,6 +154,23 @@ describe('answers', () => {
     expect((await get(rig.base + path)).status).toBe(status);
   });
 
+  test.each([
+    [500, 0],
+    [1000, 0],
+    [2000, 1],
+    [6000, 1],
+  ])(
+    'a playlist of segments of %i ms may be cached for %i s, at most half its target duration',
+    async (segmentMinMs, maxAge) => {
+      const rig = await makeRig({ segmentMinMs });
+      publish(rig);
+      for (const name of ['test', 'index']) {
+        const answer = await get(`${rig.base}/test/${name}.m3u8`);
+        expect(answer.headers['cache-control']).toBe(`max-age=${maxAge}`);
+      }
+    },
+  );
+
   test('other methods are refused and a preflight is answered', async () => {
     const rig = await makeRig({
       extraHeaders: [

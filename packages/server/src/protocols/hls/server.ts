@@ -245,11 +245,11 @@ export class HlsServer {
       return;
     }
     const { stream, window } = packager;
-    const nowMs = performance.now();
-    this.#viewers.visit({ visitor, stream, targetSeconds: window.targetSeconds, nowMs });
+    const { targetSeconds } = window;
+    this.#viewers.visit({ visitor, stream, targetSeconds, nowMs: performance.now() });
     const uriQuery = safeQuery(query);
     const text = kind === 'media' ? packager.mediaPlaylist(uriQuery) : packager.masterPlaylist(uriQuery);
-    this.#viewers.sent(visitor, this.#answer.playlist(response, text));
+    this.#viewers.sent(visitor, this.#answer.playlist(response, { text, targetSeconds }));
   }
 
   /** Opens the packager and waits for its first segment, its end, the client's leaving or the time limit. */
