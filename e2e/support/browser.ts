@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Until, Viewing } from './players.ts';
 import { pause } from './program.ts';
-import { PICTURE_RATE, TONE_HZ, type Watched } from './watched.ts';
+import { PICTURE_RATE, type Return, TONE_HZ, type Watched } from './watched.ts';
 
 /** What a headless Chromium needs to play sound and picture by itself, without traffic of its own. */
 export const CHROMIUM_ARGS = [
@@ -25,11 +25,17 @@ const LIBRARIES = {
   'mpegts.js': join(dirname(require.resolve('mpegts.js/package.json')), 'dist/mpegts.js'),
 };
 
+/** Time between two looks at a page. */
+const LOOK_MS = 200;
+
 /** Players that are JavaScript libraries. */
 export type Library = keyof typeof LIBRARIES;
 
 interface PageReport {
   readonly pictureTimes: number[];
+  /** Each time that the library went back. */
+  readonly returns: Return[];
+  /** What is played once more after such a return counts neither here nor as frames. */
   readonly toneMs: number;
   readonly frames: number;
   readonly errors: string[];
@@ -73,23 +79,27 @@ export class BrowserPlayers {
       await page.goto(this.#origin);
       await page.addScriptTag({ url: `${this.#origin}/${library}` });
       await page.evaluate(play, { library, url, toneHz: TONE_HZ });
-      const report = await this.#untilEnough(page, until);
+      const { lateMs, ...report } = await this.#untilEnough(page, until);
       // A picture's hash is its time: the page sees no pixels, and a browser shows each decoded frame but once.
       const pictures = report.pictureTimes.map((time) => ({ timeMs: time * 1000, hash: String(time) }));
-      return { pictures, decoded: report.frames, toneMs: report.toneMs, log: report.errors.join('; ') };
+      const { frames: decoded, toneMs, returns, errors } = report;
+      return { pictures, decoded, toneMs, returns, lateMs, log: errors.join('; ') };
     } finally {
       await page.close();
     }
   }
 
-  async #untilEnough(page: Page, until: Until): Promise<PageReport> {
+  async #untilEnough(page: Page, until: Until): Promise<PageReport & { readonly lateMs: number }> {
     const deadline = Date.now() + until.timeoutMs;
-    for (;;) {
+    let lateMs = 0;
+    for (let lookedAt = performance.now(); ; ) {
       const report = await page.evaluate(() => (window as unknown as { report: PageReport }).report);
       const enoughPictures = !until.video || report.frames >= until.seconds * PICTURE_RATE;
       const enoughSound = !until.audio || report.toneMs >= until.seconds * 1000;
-      if ((enoughPictures && enoughSound) || Date.now() > deadline) return report;
-      await pause(200);
+      lateMs = Math.max(lateMs, performance.now() - lookedAt - LOOK_MS);
+      if ((enoughPictures && enoughSound) || Date.now() > deadline) return { ...report, lateMs };
+      lookedAt = performance.now();
+      await pause(LOOK_MS);
     }
   }
 }
@@ -114,10 +124,18 @@ function play({ library, url, toneHz }: PlayOptions): void {
   const MOST_RESTARTS = 3;
   const RESTART_MS = 1500;
   const video = document.querySelector('video') as HTMLVideoElement;
-  const report = { pictureTimes: [] as number[], toneMs: 0, frames: 0, errors: [] as string[] };
+  const report = {
+    pictureTimes: [] as number[],
+    returns: [] as Return[],
+    toneMs: 0,
+    frames: 0,
+    errors: [] as string[],
+  };
   const globals = window as unknown as Record<string, unknown>;
   globals['report'] = report;
   let restarts = 0;
+  /** Up to this media time, seconds, all has been played before. */
+  let playedTo = 0;
   const onPicture = (_: number, { mediaTime }: { mediaTime: number }): void => {
     // A player that waits may be handed the picture that it shows already.
     if (mediaTime !== report.pictureTimes.at(-1)) report.pictureTimes.push(mediaTime);
@@ -127,8 +145,11 @@ function play({ library, url, toneHz }: PlayOptions): void {
   // After a restart all is counted anew; a last picture of before may come until then.
   video.addEventListener('loadeddata', () => {
     report.pictureTimes.length = 0;
+    report.returns.length = 0;
     report.toneMs = 0;
+    playedTo = 0;
   });
+  noteReturns();
   listen();
   start();
 
@@ -175,6 +196,26 @@ function play({ library, url, toneHz }: PlayOptions): void {
     }, RESTART_MS);
   }
 
+  /** Notes when the library goes back. Not by the event, which comes later and of what the browser does as well. */
+  function noteReturns(): void {
+    const { get, set } = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'currentTime') as {
+      get(): number;
+      set(seconds: number): void;
+    };
+    const goTo = (seconds: number): void => {
+      const now = get.call(video);
+      if (seconds < now) {
+        const { buffered } = video;
+        const end = buffered.length > 0 ? buffered.end(buffered.length - 1) : now;
+        const pictures = report.pictureTimes.length;
+        report.returns.push({ pictures, fromMs: now * 1000, toMs: seconds * 1000, leftMs: (end - now) * 1000 });
+        playedTo = Math.max(playedTo, now);
+      }
+      set.call(video, seconds);
+    };
+    Object.defineProperty(video, 'currentTime', { get: () => get.call(video), set: goTo });
+  }
+
   /** Every 50 ms, asks whether the tone is the loudest that plays. */
   function listen(): void {
     const context = new AudioContext();
@@ -184,14 +225,20 @@ function play({ library, url, toneHz }: PlayOptions): void {
     analyser.connect(context.destination);
     const levels = new Float32Array(analyser.frequencyBinCount);
     let heardUntil = 0;
+    let [frames, repeatedFrames] = [0, 0];
     setInterval(() => {
-      report.frames = video.getVideoPlaybackQuality().totalVideoFrames;
+      const { totalVideoFrames } = video.getVideoPlaybackQuality();
+      const repeats = video.currentTime < playedTo;
+      if (repeats) repeatedFrames += totalVideoFrames - frames;
+      frames = totalVideoFrames;
+      report.frames = frames - repeatedFrames;
       analyser.getFloatFrequencyData(levels);
       const loudest = levels.indexOf(Math.max(...levels));
       const hz = (loudest * context.sampleRate) / analyser.fftSize;
       const now = context.currentTime;
       const isTone = (levels[loudest] ?? -1000) > -60 && Math.abs(hz - toneHz) < 20;
-      if (isTone && !video.paused && video.currentTime > 0) report.toneMs += Math.round((now - heardUntil) * 1000);
+      const plays = !video.paused && video.currentTime > 0 && !repeats;
+      if (isTone && plays) report.toneMs += Math.round((now - heardUntil) * 1000);
       heardUntil = now;
     }, 50);
   }

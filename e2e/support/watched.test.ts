@@ -27,6 +27,37 @@ describe('what counts as shown', () => {
     expect(shown(watched({ pictures }))).toBe('A');
   });
 
+  describe('of a player that went back by itself', () => {
+    /** Runs dry after 50 pictures and shows the last 25 again. */
+    const repeated = [...PICTURES.slice(0, 50), ...PICTURES.slice(25)];
+    const back = { pictures: 50, fromMs: 2010, toMs: 1000, leftMs: -10 };
+    const busy = { pictures: repeated, returns: [back], lateMs: 2000 };
+
+    it('is the picture without what it repeats, if it had run dry on a busy machine', () => {
+      expect(shown(watched(busy))).toBe('AV');
+      expect(shown(watched({ ...busy, returns: [{ ...back, toMs: 1010 }] }))).toBe('AV');
+    });
+
+    it('is the picture when a last one of before is told after its return', () => {
+      expect(shown(watched({ ...busy, returns: [{ ...back, pictures: 49 }] }))).toBe('AV');
+    });
+
+    it.each([
+      ['the machine was not busy', { lateMs: 400 }],
+      ['it had more to play', { returns: [{ ...back, leftMs: 500 }] }],
+      ['it went back by more than a segment', { returns: [{ ...back, fromMs: 3200 }] }],
+      ['it went back twice', { returns: [back, { ...back, pictures: 75 }] }],
+      ['nobody saw it go', { returns: [] }],
+      ['pictures went back before it did', { returns: [{ ...back, pictures: 60 }] }],
+      ['pictures went back by more than it did', { returns: [{ ...back, toMs: 1200 }] }],
+      ['repeated pictures go back again', { pictures: [...repeated.slice(0, 60), ...repeated.slice(50)] }],
+      ['pictures go back again later', { pictures: [...repeated.slice(0, 90), ...repeated.slice(85)] }],
+      ['it shows nothing that is new', { pictures: repeated.slice(0, 75) }],
+    ])('is not a picture if %s', (_, changes) => {
+      expect(shown(watched({ ...busy, ...changes }))).toBe('A');
+    });
+  });
+
   it('hears the tone, and neither silence nor another tone nor noise', () => {
     expect(toneMs(wave(TONE_HZ, 3000), RATE, 1)).toBe(3000);
     expect(toneMs(wave(TONE_HZ, 50), RATE, 1)).toBe(0);

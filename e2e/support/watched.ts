@@ -6,8 +6,22 @@ export interface Watched {
   readonly decoded?: number;
   /** Duration of decoded sound that is the publishers' tone. */
   readonly toneMs: number;
+  /** Each time that the player went back by itself, where that is known; `decoded` and `toneMs` count nothing twice. */
+  readonly returns?: readonly Return[];
+  /** The longest that the watching process, which is often the publisher too, or the player came late to its work. */
+  readonly lateMs?: number;
   /** What the player printed, for the message of a failed test. */
   readonly log: string;
+}
+
+/** A player's going back in what it plays. */
+export interface Return {
+  /** Count of pictures that had been shown. */
+  readonly pictures: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What the player still had to play, without going back; next to nothing when it had run dry. */
+  readonly leftMs: number;
 }
 
 /** What of a stream a player shows: its picture, its sound, both (AV) or nothing. */
@@ -24,6 +38,11 @@ const MOST_PICTURES = 5 * PICTURE_RATE;
 const WINDOW_SECONDS = 0.05;
 /** -46 dBFS; the tone is at -21 dBFS, and codecs take away a few. */
 const SILENCE = 0.005;
+/**
+ * hls.js goes back by one target duration when it has played all that the playlist has, as when the publisher comes
+ * late (in `synchronizeToLiveEdge` of its version 1.7). That is no fault of the server when the machine was too busy.
+ */
+const EXCUSED_RETURN = { most: 1, mostMs: 2100, mostLeftMs: 100, leastLateMs: 500 };
 /** Share of the publisher's rate by which decoded pictures may miss it. */
 const RATE_TOLERANCE = 0.2;
 /** Share of a window's energy that must be at the tone's frequency. */
@@ -46,12 +65,18 @@ export function describeWatched(watched: Watched): string {
   const times = pictures.map((picture) => picture.timeMs?.toFixed(0) ?? '?');
   const distinct = new Set(pictures.map(({ hash }) => hash)).size;
   const back = pictures.findIndex(({ timeMs }, i) => i > 0 && (timeMs ?? 0) <= (pictures[i - 1]?.timeMs ?? -1));
+  const returns = (watched.returns ?? []).map(
+    ({ fromMs, toMs, leftMs }) =>
+      `, went back from ${fromMs.toFixed(0)} to ${toMs.toFixed(0)} with ${leftMs.toFixed(0)} ms left`,
+  );
+  const late = watched.lateMs === undefined ? '' : `, ${watched.lateMs.toFixed(0)} ms late`;
   const order = back > 0 ? `, time does not rise from ${times[back - 1]} to ${times[back]}` : '';
-  return `${watched.decoded ?? pictures.length} pictures (${distinct} distinct, ${times[0]} to ${times.at(-1)} ms${order}), ${toneMs} ms of tone`;
+  return `${watched.decoded ?? pictures.length} pictures (${distinct} distinct, ${times[0]} to ${times.at(-1)} ms${order}${returns.join('')}${late}), ${toneMs} ms of tone`;
 }
 
 function hasPicture(watched: Watched): boolean {
-  const pictures = watched.decoded === undefined ? watched.pictures.slice(0, MOST_PICTURES) : watched.pictures;
+  const all = withoutRepeated(watched);
+  const pictures = watched.decoded === undefined ? all.slice(0, MOST_PICTURES) : all;
   if ((watched.decoded ?? pictures.length) < LEAST_SECONDS * PICTURE_RATE) return false;
   // A test picture never repeats within the time that is watched; a few may look alike after lossy compression.
   if (new Set(pictures.map(({ hash }) => hash)).size < pictures.length * 0.9) return false;
@@ -61,6 +86,23 @@ function hasPicture(watched: Watched): boolean {
   const spanMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
   const rate = (((watched.decoded ?? times.length) - 1) * 1000) / spanMs;
   return Math.abs(rate / PICTURE_RATE - 1) < RATE_TOLERANCE;
+}
+
+/** The pictures without those that were shown once more after a return that is excused. */
+function withoutRepeated({ pictures, returns = [], lateMs = 0 }: Watched): Watched['pictures'] {
+  const { most, mostMs, mostLeftMs, leastLateMs } = EXCUSED_RETURN;
+  const [back] = returns;
+  if (back === undefined || returns.length > most || lateMs < leastLateMs) return pictures;
+  if (back.leftMs > mostLeftMs || back.fromMs - back.toMs > mostMs) return pictures;
+  const times = pictures.map(({ timeMs }) => timeMs ?? Number.NaN);
+  const first = times.findIndex((time, i) => i >= back.pictures && time <= (times[i - 1] ?? 0));
+  const shownTo = times[first - 1] ?? 0;
+  const length = times
+    .slice(first)
+    .findIndex((time, i) => time > shownTo || (i > 0 && time <= (times[first + i - 1] ?? 0)));
+  // The picture at a moment began at most its duration before.
+  const isThere = first > 0 && length > 0 && (times[first] ?? 0) > back.toMs - 1000 / PICTURE_RATE - 1;
+  return isThere ? pictures.toSpliced(first, length) : pictures;
 }
 
 /** Duration of the tone in 16-bit samples of one or more interleaved channels. */
