@@ -73,27 +73,50 @@ export class BrowserPlayers {
   }
 
   /** Plays the URL until enough is seen and tells what the browser decoded. */
-  async watch(library: Library, { url, until }: Pick<Viewing, 'url' | 'until'>): Promise<Watched> {
+  async watch(library: Library, viewing: PageViewing): Promise<Watched> {
+    return (await this.open(library)).watch(viewing);
+  }
+
+  /** Opens a page with the library, which takes a busy machine seconds; it plays once it is told what to. */
+  async open(library: Library): Promise<PlayerPage> {
     const page = await this.#browser.newPage();
+    await page.goto(this.#origin);
+    await page.addScriptTag({ url: `${this.#origin}/${library}` });
+    return new PlayerPage(page, library);
+  }
+}
+
+type PageViewing = Pick<Viewing, 'url' | 'until'>;
+
+/** A page that can play one URL. */
+export class PlayerPage {
+  readonly #page: Page;
+  readonly #library: Library;
+
+  constructor(page: Page, library: Library) {
+    this.#page = page;
+    this.#library = library;
+  }
+
+  /** Plays the URL until enough is seen, tells what the browser decoded and closes the page. */
+  async watch({ url, until }: PageViewing): Promise<Watched> {
     try {
-      await page.goto(this.#origin);
-      await page.addScriptTag({ url: `${this.#origin}/${library}` });
-      await page.evaluate(play, { library, url, toneHz: TONE_HZ });
-      const { lateMs, ...report } = await this.#untilEnough(page, until);
+      await this.#page.evaluate(play, { library: this.#library, url, toneHz: TONE_HZ });
+      const { lateMs, ...report } = await this.#untilEnough(until);
       // A picture's hash is its time: the page sees no pixels, and a browser shows each decoded frame but once.
       const pictures = report.pictureTimes.map((time) => ({ timeMs: time * 1000, hash: String(time) }));
       const { frames: decoded, toneMs, returns, errors } = report;
       return { pictures, decoded, toneMs, returns, lateMs, log: errors.join('; ') };
     } finally {
-      await page.close();
+      await this.#page.close();
     }
   }
 
-  async #untilEnough(page: Page, until: Until): Promise<PageReport & { readonly lateMs: number }> {
+  async #untilEnough(until: Until): Promise<PageReport & { readonly lateMs: number }> {
     const deadline = Date.now() + until.timeoutMs;
     let lateMs = 0;
     for (let lookedAt = performance.now(); ; ) {
-      const report = await page.evaluate(() => (window as unknown as { report: PageReport }).report);
+      const report = await this.#page.evaluate(() => (window as unknown as { report: PageReport }).report);
       const enoughPictures = !until.video || report.frames >= until.seconds * PICTURE_RATE;
       const enoughSound = !until.audio || report.toneMs >= until.seconds * 1000;
       lateMs = Math.max(lateMs, performance.now() - lookedAt - LOOK_MS);

@@ -43,7 +43,7 @@ describe('what counts as shown', () => {
     });
 
     it.each([
-      ['the machine was not busy', { lateMs: 400 }],
+      ['the machine was not busy', { lateMs: 250 }],
       ['it had more to play', { returns: [{ ...back, leftMs: 500 }] }],
       ['it went back by more than a segment', { returns: [{ ...back, fromMs: 3200 }] }],
       ['it went back twice', { returns: [back, { ...back, pictures: 75 }] }],

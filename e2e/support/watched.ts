@@ -42,7 +42,7 @@ const SILENCE = 0.005;
  * hls.js goes back by one target duration when it has played all that the playlist has, as when the publisher comes
  * late (in `synchronizeToLiveEdge` of its version 1.7). That is no fault of the server when the machine was too busy.
  */
-const EXCUSED_RETURN = { most: 1, mostMs: 2100, mostLeftMs: 100, leastLateMs: 500 };
+const EXCUSED_RETURN = { most: 1, mostMs: 2100, mostLeftMs: 100, leastLateMs: 300 };
 /** Share of the publisher's rate by which decoded pictures may miss it. */
 const RATE_TOLERANCE = 0.2;
 /** Share of a window's energy that must be at the tone's frequency. */
