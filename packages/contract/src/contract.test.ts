@@ -62,6 +62,8 @@ describe('contract', () => {
       ports: { rtmp: 1935, hls: 8082, http: 8081, https: 8444, ws: 8080, wss: 8443, webrtc: true },
       addresses: ['192.0.2.1'],
       streams: [],
+      records: true,
+      snapshots: false,
     };
     expect(Value.Check(OverviewBody, empty)).toBe(true);
   });

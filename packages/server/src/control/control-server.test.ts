@@ -139,9 +139,9 @@ describe('/rest-api', () => {
     'call/find_all',
     'pull/rtmp/pull',
     'push/find',
-    'stream/snapshot',
+    'rtsp/find',
     'cdn/stream/access_list/add',
-    'v3/vod/startup',
+    'v3/rtsp/startup',
   ])('answers 501 to /%s, which WCS has and this version has not', async (method) => {
     const response = await fetch(`${await start()}/rest-api/${method}?a=b`, { method: 'POST', body: '{}' });
     expect((await expectError(response, 501, `/rest-api/${method}`)).message).toContain('not available yet');
