@@ -23,11 +23,16 @@ export interface AdaptationEnv {
   keptFromUs(kind: Kind, target: ConversionTarget): number | undefined;
   /** The source is over, and the derived stream with it. */
   onEnded(): void;
+  /** Number of the entry of the source's log to begin with; by default the acceptance says where. */
+  readonly from?: number | undefined;
 }
 
 const KEY_FRAME_RETRY_MS = 500;
 /** Sound may begin so much later than the picture that it belongs to. */
 const START_TOLERANCE_US = 100_000;
+/** Codecs keep so much to themselves: when no more than that is owed and nothing has come for a moment, nothing will. */
+const KEPT_US = 100_000;
+const QUIET_MS = 100;
 
 /** What becomes of the source's packets of one kind. */
 type Way = 'pass' | 'convert' | 'leave out';
@@ -71,6 +76,9 @@ export class Adaptation {
   #at = 0;
   #keyAt = 0;
   #closed = false;
+  /** Resolves what `finish` has promised, and how long since results have come. */
+  #finished: (() => void) | undefined;
+  #quiet: NodeJS.Timeout | undefined;
 
   constructor(source: Stream, acceptance: Acceptance, env: AdaptationEnv) {
     this.#source = source;
@@ -105,10 +113,52 @@ export class Adaptation {
     };
   }
 
+  /** Packets of the source that its conversions have left out: their worker was too slow, or they were damaged. */
+  get lostPackets(): number {
+    const lanes = [this.#lanes.video, this.#lanes.audio];
+    return lanes.reduce((sum, { conversion }) => {
+      const facts = conversion?.facts();
+      return sum + (facts?.dropped ?? 0) + (facts?.damaged ?? 0);
+    }, 0);
+  }
+
+  /**
+   * Reads no more of the source, which need not wait for it any more. Resolves when all that was read is in the derived
+   * stream, as far as its conversions give it, or after that time. Only for conversions that nobody else uses.
+   */
+  async finish(timeoutMs: number): Promise<void> {
+    if (this.#closed) return;
+    this.#drain();
+    this.#reader.close();
+    for (const lane of [this.#lanes.video, this.#lanes.audio]) lane.conversion?.finish();
+    if (this.#owedUs === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#finished = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#awaitQuiet();
+    });
+    clearTimeout(this.#quiet);
+    this.#finished = undefined;
+  }
+
+  get #owedUs(): number {
+    const { video, audio } = this.#lanes;
+    return Math.max(video.conversion?.owedUs ?? 0, audio.conversion?.owedUs ?? 0);
+  }
+
+  #awaitQuiet(): void {
+    clearTimeout(this.#quiet);
+    if (this.#owedUs <= KEPT_US) this.#quiet = setTimeout(() => this.#finished?.(), QUIET_MS);
+  }
+
   /** Ends the derived stream and gives its conversions back. Idempotent. */
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#finished?.();
     this.#reader.close();
     for (const lane of [this.#lanes.video, this.#lanes.audio]) this.#detach(lane);
     this.#interleaver.flush();
@@ -125,6 +175,7 @@ export class Adaptation {
 
   /** Viewers must not begin with a past that has no sound because others had its conversion begin later. */
   #startAt(): 'gop' | 'oldest' | number {
+    if (this.#env.from !== undefined) return this.#env.from;
     const { state, reordersVideo, log } = this.#source;
     const { video, audio } = state;
     const passes = video === undefined || accepts(this.#acceptance, video, reordersVideo);
@@ -252,6 +303,7 @@ export class Adaptation {
     if (this.#state !== undefined && epoch > this.#state.epoch) this.#drain();
     const lane = this.#lanes[packet.track.kind];
     if (epoch === this.#state?.epoch && lane.way === 'convert') this.#handOn(lane, packet);
+    if (this.#finished !== undefined) this.#awaitQuiet();
   }
 
   #onFailed(kind: Kind, reason: string): void {

@@ -19,6 +19,17 @@ export interface AdaptedStream extends Disposable {
   readonly leftOut: LeftOut;
 }
 
+/** A derived stream that nobody else has; it ends when it is disposed of. */
+export interface OwnStream extends AdaptedStream {
+  /** Packets of the source that could not be converted: the worker was too slow, or they were damaged. */
+  readonly lostPackets: number;
+  /**
+   * Reads no more of the source, from now on: that need not wait for it. Resolves when what was read until now is in the
+   * derived stream, as far as it can be had, or after that time.
+   */
+  finish(timeoutMs: number): Promise<void>;
+}
+
 export interface LeaseOptions {
   /**
    * For viewers that would rather have the source, and can change over: they are given the source as long as there is
@@ -71,6 +82,7 @@ export class Adaptations {
   readonly #deps: AdaptationsDeps;
   readonly #lingerMs: number;
   readonly #sources = new Map<Stream, Derivatives>();
+  #owned = 0;
   #closed = false;
 
   constructor(deps: AdaptationsDeps, options: { readonly lingerMs?: number } = {}) {
@@ -123,7 +135,7 @@ export class Adaptations {
       return asItIs(stream, acceptance);
     const { key } = acceptance;
     const all = this.#derivativesOf(stream);
-    const derived = all.derived.get(key) ?? this.#derive(stream, acceptance, converter);
+    const derived = all.derived.get(key) ?? this.#derive(stream, converter, { acceptance });
     clearTimeout(derived.linger);
     derived.leases++;
     let over = false;
@@ -143,6 +155,31 @@ export class Adaptations {
     };
   }
 
+  /**
+   * Makes a derived stream for one that must lose nothing (a recorder): it begins with the entry of the source's log of
+   * that number, shares nothing, and gives what it owes when the source is over. Undefined when nothing is converted here.
+   */
+  own(stream: Stream, acceptance: Acceptance, from: number): OwnStream | undefined {
+    const { converter } = this.#deps;
+    if (converter === undefined || this.#closed || stream.ended) return undefined;
+    const key = `${acceptance.key} own ${++this.#owned}`;
+    const derived = this.#derive(stream, converter, { acceptance: { ...acceptance, key }, from });
+    const { adaptation } = derived;
+    return {
+      stream: adaptation.stream,
+      source: stream,
+      acceptance,
+      get leftOut() {
+        return adaptation.leftOut;
+      },
+      get lostPackets() {
+        return adaptation.lostPackets;
+      },
+      finish: (timeoutMs) => adaptation.finish(timeoutMs),
+      [Symbol.dispose]: () => this.#end(stream, key, 'nobody reads it'),
+    };
+  }
+
   /** Ends all derived streams and conversions. Idempotent. */
   close(): void {
     this.#closed = true;
@@ -159,13 +196,17 @@ export class Adaptations {
     return all;
   }
 
-  #derive(stream: Stream, acceptance: Acceptance, converter: Converter): Derived {
+  /** With `from` the derived stream begins with that entry, and has conversions of its own. */
+  #derive(stream: Stream, converter: Converter, what: { acceptance: Acceptance; from?: number }): Derived {
     const { counters } = this.#deps;
+    const { acceptance, from } = what;
+    const owner = from === undefined ? '' : acceptance.key;
     counters.count('derived_streams');
     const adaptation = new Adaptation(stream, acceptance, {
       converter,
       counters,
-      conversionOf: (kind, target) => this.#conversionOf(stream, { kind, target }, converter),
+      from,
+      conversionOf: (kind, target) => this.#conversionOf(stream, { kind, target, owner }, converter),
       keptFromUs: (kind, target) => this.#sources.get(stream)?.conversions.get(keyOf(kind, target))?.keptFromUs,
       onEnded: () => this.#end(stream, acceptance.key, 'the source is over'),
     });
@@ -176,11 +217,11 @@ export class Adaptations {
 
   #conversionOf(
     stream: Stream,
-    what: { kind: Track['kind']; target: ConversionTarget },
+    what: { kind: Track['kind']; target: ConversionTarget; owner: string },
     converter: Converter,
   ): TrackConversion {
     const all = this.#derivativesOf(stream);
-    const key = keyOf(what.kind, what.target);
+    const key = keyOf(what.kind, what.target) + what.owner;
     let conversion = all.conversions.get(key);
     if (conversion === undefined) {
       conversion = new TrackConversion(stream, what, {

@@ -64,6 +64,9 @@ export class TrackConversion {
   #firstUs: number | undefined;
   #failure: string | undefined;
   #openedMs = 0;
+  /** Newest times that went in and came out. */
+  #takenUs = 0;
+  #madeUs = 0;
 
   constructor(source: Stream, what: { kind: Track['kind']; target: ConversionTarget }, env: TrackConversionEnv) {
     this.#source = source;
@@ -111,6 +114,20 @@ export class TrackConversion {
       failure: this.#failure,
       ...this.#conversion?.cost?.(),
     };
+  }
+
+  /** Content that went in and has not come out yet, microseconds; some of it codecs keep to themselves. */
+  get owedUs(): number {
+    return this.#failure !== undefined || this.#conversion === undefined
+      ? 0
+      : Math.max(0, this.#takenUs - this.#madeUs);
+  }
+
+  /** Reads no more of the source, after all that is there; what was made of it still comes, until `close`. */
+  finish(): void {
+    this.#runFreely();
+    this.#drain();
+    this.#reader?.close();
   }
 
   /** The next picture becomes a key frame. */
@@ -185,8 +202,10 @@ export class TrackConversion {
     if (this.#needsStart && !packet.key) return this.#keyFrames.ask(this.#source);
     if (!this.#env.converter.canConvert(packet.track.codec, this.#target.codec)) return;
     this.#needsStart = false;
+    this.#takenUs = packet.dtsUs;
     if (this.#conversion === undefined) {
       this.#firstUs = packet.dtsUs;
+      this.#madeUs = packet.dtsUs;
       this.#open(packet.track);
     }
     if (this.#catchUpUntilMs !== undefined) this.#given.push(packet.dtsUs);
@@ -222,6 +241,7 @@ export class TrackConversion {
     const { dtsUs, byteLength, key: startPoint } = packet;
     this.#made.append({ packet, epoch, dtsUs, byteLength, startPoint });
     this.#hasResult = true;
+    this.#madeUs = dtsUs;
     while ((this.#given[0] ?? Number.POSITIVE_INFINITY) <= dtsUs) this.#given.shift();
     for (const listener of this.#listeners) listener.onConverted(packet, epoch);
     if (this.#catchUpUntilMs !== undefined) this.#drain();
