@@ -129,7 +129,8 @@ export function haveSameParameters(one: Track, other: Track): boolean {
   return one.parameters.every((unit, index) => sameBytes(unit, other.parameters[index]));
 }
 
-function sameBytes(one: Uint8Array, other: Uint8Array | undefined): boolean {
+/** Whether two pieces of data are equal. */
+export function sameBytes(one: Uint8Array, other: Uint8Array | undefined): boolean {
   return one.length === other?.length && one.every((byte, index) => byte === other[index]);
 }
 

@@ -11,4 +11,4 @@ export { Mp4FragmentWriter, type Mp4FragmentWriterOptions } from './fragment-wri
 export { type CutRange, planMp4Cut } from './plan-cut.ts';
 export { planMp4InPlace } from './plan-in-place.ts';
 export { planMp4Rewrite } from './plan-rewrite.ts';
-export { Mp4Reader, type Mp4Sample, type Mp4Track } from './reader.ts';
+export { Mp4Reader } from './reader.ts';

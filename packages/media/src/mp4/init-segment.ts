@@ -8,7 +8,7 @@ export const SYNC_SAMPLE_FLAGS = 0x0200_0000;
 export const DELTA_SAMPLE_FLAGS = 0x0101_0000;
 
 /** Transformation matrix that changes nothing (§8.2.2.3): 1.0 in 16.16, and 1.0 in 2.30 for the last element. */
-const UNITY_MATRIX = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
+export const UNITY_MATRIX = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 /** Timescale of mvhd and tkhd. It carries no meaning here since every duration in the header is zero. */
 const MOVIE_TIMESCALE = 1000;
 /** ISO 639-2 code 'und', packed as three 5-bit letters (§8.4.2.3). */
@@ -115,7 +115,7 @@ function writeTrack(writer: BoxWriter, track: Track, picture: PictureShape): voi
       writer.u32(picture.height * 0x1_0000);
     });
     writer.box('mdia', () => {
-      writeMediaHeaders(writer, track);
+      writeMediaHeaders(writer, { kind: track.kind, timescale: track.clockRate, duration: 0 });
       writer.box('minf', () => {
         if (track.kind === 'video') writer.fullBox('vmhd', 0, 1, () => writer.zeros(8));
         else writer.fullBox('smhd', 0, 0, () => writer.zeros(4));
@@ -126,24 +126,30 @@ function writeTrack(writer: BoxWriter, track: Track, picture: PictureShape): voi
   });
 }
 
-function writeMediaHeaders(writer: BoxWriter, track: Track): void {
-  writer.fullBox('mdhd', 0, 0, () => {
-    writer.zeros(8);
-    writer.u32(track.clockRate);
-    writer.u32(0);
+/** `mdhd` and `hdlr`; the duration is in units of the timescale. */
+export function writeMediaHeaders(
+  writer: BoxWriter,
+  { kind, timescale, duration }: { kind: Track['kind']; timescale: number; duration: number },
+): void {
+  const wide = duration > 0xffff_ffff;
+  writer.fullBox('mdhd', wide ? 1 : 0, 0, () => {
+    writer.zeros(wide ? 16 : 8);
+    writer.u32(timescale);
+    if (wide) writer.u64(duration);
+    else writer.u32(duration);
     writer.u16(LANGUAGE_UNDETERMINED);
     writer.u16(0);
   });
   writer.fullBox('hdlr', 0, 0, () => {
     writer.u32(0);
-    writer.ascii(track.kind === 'video' ? 'vide' : 'soun');
+    writer.ascii(kind === 'video' ? 'vide' : 'soun');
     writer.zeros(12);
-    writer.ascii(track.kind === 'video' ? 'VideoHandler\0' : 'SoundHandler\0');
+    writer.ascii(kind === 'video' ? 'VideoHandler\0' : 'SoundHandler\0');
   });
 }
 
 /** One data reference with the self-contained flag: samples are in this very file (§8.7.2). */
-function writeDataInformation(writer: BoxWriter): void {
+export function writeDataInformation(writer: BoxWriter): void {
   writer.box('dinf', () => {
     writer.fullBox('dref', 0, 0, () => {
       writer.u32(1);

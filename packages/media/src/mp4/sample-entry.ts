@@ -37,22 +37,24 @@ const ES_DESCRIPTOR = 3;
 const DECODER_CONFIG_DESCRIPTOR = 4;
 const DECODER_SPECIFIC_INFO = 5;
 
+/** More than a recording of days has. */
+const MAX_DESCRIPTIONS = 4096;
+
 /**
  * Reads the content of an `stsd` box (ISO 14496-12 §8.5.2).
  *
  * @param id identifier for the new track.
- * @returns the description, or for what the hub does not carry a text that names it, such as `ac-3`.
+ * @returns at least one description, or for what the hub does not carry a text that names it, such as `ac-3`.
  * @throws ProtocolError `MP4_BAD_FILE` when the description of a known codec is malformed.
  */
-export function parseSampleDescription(stsd: Uint8Array, id: number): SampleDescription | string {
+export function parseSampleDescriptions(stsd: Uint8Array, id: number): (SampleDescription | string)[] {
   const entries = childBoxes(stsd, 8);
-  const [entry] = entries;
-  if (entry === undefined) throw badFile('stsd is empty');
-  const type = printable(entry.type);
-  const parse = PARSERS.get(entry.type);
-  if (parse === undefined) return type;
-  if (entries.length > 1) return `${type} (several sample descriptions)`;
-  return parse(entry.content, id, type);
+  if (entries.length === 0) throw badFile('stsd is empty');
+  if (entries.length > MAX_DESCRIPTIONS) throw badFile('stsd has too many entries');
+  return entries.map((entry) => {
+    const type = printable(entry.type);
+    return PARSERS.get(entry.type)?.(entry.content, id, type) ?? type;
+  });
 }
 
 /** What reads each type of sample entry that the hub carries. */
