@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SettingsBody } from '@sluice/contract';
 import {
@@ -38,6 +38,7 @@ import { describeStream } from './stream-details.ts';
 import { tlsIdentity } from './tls-identity.ts';
 import { serverUrls } from './urls.ts';
 import { serverVersion } from './version.ts';
+import { vodOptions } from './vod-options.ts';
 import { webRtcOptions, whipOptions } from './webrtc-options.ts';
 
 export interface StartOptions {
@@ -69,8 +70,6 @@ interface Part {
 const DEMO_STREAM = 'demo';
 const DEMO_CLIP = fileURLToPath(new URL('../../../../assets/demo.mp4', import.meta.url));
 const CONSOLE_DIR = fileURLToPath(new URL('../../../../apps/console/dist', import.meta.url));
-/** A file that nobody watches any more is kept playing for this long, so that a reload finds it. */
-const VOD_IDLE_MS = 30_000;
 const SAMPLE_INTERVAL_MS = 1000;
 
 /**
@@ -81,10 +80,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { settings, log } = options;
   keepYoungGenerationSmall();
   const hub = makeHub(options);
-  const vod = new VodResolver(hub, {
-    mediaDir: resolve(options.dataDir, settings.media_dir),
-    idleTimeoutMs: VOD_IDLE_MS,
-  });
+  const vod = new VodResolver(hub, vodOptions(settings, options.dataDir));
   const release = async (parts: readonly Part[]): Promise<void> => {
     try {
       await closeAll([vod, ...parts]);
@@ -193,7 +189,7 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
     webrtc: withWhip,
   });
   const control = web
-    ? makeControl(options, { ...hub, hls: hls?.packaging }, { host, identity, mounts, ports })
+    ? makeControl(options, { ...hub, hls: hls?.packaging, fileStreams: vod }, { host, identity, mounts, ports })
     : undefined;
   return { rtmp, hls, flv, webrtc, whip, whep, signalling, control };
 }
@@ -217,7 +213,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
 
 function makeControl(
   { settings, demo, recentLog, settingsView }: StartOptions,
-  hub: Hub & Pick<ControlDeps, 'hls'>,
+  hub: Hub & Pick<ControlDeps, 'hls' | 'fileStreams'>,
   parts: {
     readonly host: string;
     readonly identity: TlsIdentity | undefined;
@@ -283,7 +279,7 @@ function portsOf({ rtmp, hls, control, signalling }: Awaited<ReturnType<typeof m
 
 async function startDemo(vod: VodResolver, log: Log): Promise<void> {
   if (!existsSync(DEMO_CLIP)) return log.warn({ file: DEMO_CLIP }, 'no demo clip, the stream "demo" is left out');
-  await vod.play(DEMO_STREAM, DEMO_CLIP);
+  await vod.playForEver(DEMO_STREAM, DEMO_CLIP);
 }
 
 /** All addresses, or those of IPv4 only where the machine has no IPv6. */

@@ -8,7 +8,7 @@ export const ERRORS = {
   },
   STREAM_LIMIT: { status: 503, meaning: 'the server carries as many streams as its settings allow' },
   FILE_NOT_FOUND: { status: 404, meaning: 'a media file is not in the media folder' },
-  FILE_INVALID: { status: 415, meaning: 'a media file can not be read as what its name says' },
+  FILE_INVALID: { status: 400, meaning: 'a media file can not be read as what its name says' },
   FILE_UNREADABLE: { status: 500, meaning: 'a media file is there, but its storage does not give it' },
   RECORDING_DISABLED: { status: 500, meaning: 'the settings forbid to record (record_streams)' },
   RECORDING_NOT_FOUND: {

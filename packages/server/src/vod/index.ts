@@ -1,2 +1,3 @@
-export type { VodDeps } from './vod-live.ts';
-export { VodResolver, type VodResolverOptions } from './vod-resolver.ts';
+export type { VodDeps } from './file-publication.ts';
+export { FolderStore } from './folder-store.ts';
+export { LOCAL_READ_AHEAD_MS, type VodOptions, VodResolver, type VodStore } from './vod-resolver.ts';

@@ -1,84 +1,181 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { END_OF_FILE } from '../core/index.ts';
 import { testHub } from '../core/testing/hub.ts';
 import { Ticker } from '../io/index.ts';
-import { VodResolver } from './vod-resolver.ts';
+import { FolderStore } from './folder-store.ts';
+import { ClipFolder, H264_AAC, H264_B_FRAMES } from './testing/clips.ts';
+import { Viewer } from './testing/viewer.ts';
+import { type VodOptions, VodResolver } from './vod-resolver.ts';
 
-let folder: string;
-let mediaDir: string;
+let clips: ClipFolder;
 let hub: ReturnType<typeof testHub>;
 let resolver: VodResolver;
+let viewers: Viewer[];
+let filesBefore: number;
+
+/** The sound begins first, because encoders of AAC begin with a frame of nothing (1024 samples). */
+const PICTURES = Array.from({ length: 25 }, (_, i) => (21_333 + i * 40_000) / 1000);
+
+const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-vod-'));
-  mediaDir = join(folder, 'media');
-  mkdirSync(mediaDir);
-  const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25', '-f', 'lavfi', '-i', 'sine=440:r=48000'];
-  const clip = join(mediaDir, 'clip.mp4');
-  const output = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-t', '1', clip];
-  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...output]);
-  copyFileSync(clip, join(folder, 'secret.mp4'));
-  symlinkSync(join(folder, 'secret.mp4'), join(mediaDir, 'link.mp4'));
-  writeFileSync(join(mediaDir, 'broken.mp4'), 'this is not an MP4 file');
+  clips = new ClipFolder();
+  clips.make('clip.mp4', 1, ...H264_AAC);
+  clips.make('long.mp4', 8, ...H264_B_FRAMES, '-movflags', '+faststart');
 });
 
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => clips[Symbol.dispose]());
 
-beforeEach(() => {
+function start(options: Partial<VodOptions> = {}): void {
+  filesBefore = openFiles();
   hub = testHub();
-  resolver = new VodResolver({ ...hub, ticker: new Ticker() }, { mediaDir, idleTimeoutMs: 200 });
-});
+  viewers = [];
+  const stores = [{ store: new FolderStore(clips.path), readAheadMs: 1000 }];
+  const defaults = { stores, loop: false, idleTimeoutMs: 200, readTimeoutMs: 5000, maxFiles: 300 };
+  resolver = new VodResolver({ ...hub, ticker: new Ticker() }, { ...defaults, ...options });
+}
+
+beforeEach(() => start());
 
 afterEach(async () => {
+  for (const viewer of viewers) viewer.leave();
   await resolver.close();
   expect(hub.sessions.size).toBe(0);
   expect(hub.streams.size).toBe(0);
+  expect(resolver.all()).toEqual([]);
+  await expect.poll(openFiles).toBe(filesBefore);
 });
 
+async function view(name: string, startUs?: number): Promise<Viewer> {
+  const viewer = new Viewer(await resolver.resolve(name, { startUs }));
+  viewers.push(viewer);
+  return viewer;
+}
+
+function steps(times: readonly number[]): number[] {
+  return times.slice(1).map((time, i) => time - (times[i] ?? 0));
+}
+
 describe('vod-live', () => {
-  it('plays a file in real time and goes on after its end without a break in time', async () => {
-    const stream = await resolver.resolve('vod-live://clip.mp4');
-    const times: number[] = [];
-    const started = performance.now();
-    await new Promise<void>((resolve) => {
-      const reader = stream?.attach({
-        startAt: 'gop',
-        onEnd: () => {},
-        onReadable: () => {
-          for (let entry = reader?.read(); entry !== undefined; entry = reader?.read()) {
-            if (entry.packet.track.kind === 'video') times.push(Math.round(entry.dtsUs / 1000));
-          }
-          if (times.length > 60) resolve();
-        },
-      });
-    });
-    const steps = times.slice(1).map((time, i) => time - (times[i] ?? 0));
-    expect(Math.min(...steps)).toBeGreaterThan(0);
-    expect(Math.max(...steps)).toBeLessThan(80);
-    // 61 frames at 25 a second last 2.4 s, whatever the machine: a burst would be over at once.
-    expect(performance.now() - started).toBeGreaterThan(2000);
+  it('plays a file at the speed of its clock and ends with it', async () => {
+    const began = performance.now();
+    const viewer = await view('vod-live://clip.mp4');
+    expect(await viewer.end()).toBe(END_OF_FILE);
+    // A second and the time that players get to show the last picture; a burst would be over at once.
+    expect(performance.now() - began).toBeGreaterThan(1400);
+    expect(viewer.times('video')).toEqual(PICTURES);
+    expect(viewer.times('audio').length).toBeGreaterThanOrEqual(47);
+    expect(hub.streams.size).toBe(0);
+  });
+
+  it('goes on after its end without a break in time where it is to loop', async () => {
+    start({ loop: true });
+    const began = performance.now();
+    const viewer = await view('vod-live://clip.mp4');
+    await viewer.has(61);
+    for (const kind of ['video', 'audio'] as const) {
+      const between = steps(viewer.times(kind));
+      expect(Math.min(...between)).toBeGreaterThan(0);
+      expect(Math.max(...between)).toBeLessThan(80);
+    }
+    expect(performance.now() - began).toBeGreaterThan(2000);
+    const [file] = resolver.all();
+    expect(file).toMatchObject({ loop: true, hasVideo: true, hasAudio: true, uri: 'vod-live://clip.mp4' });
+    expect(file?.durationMs).toBeGreaterThanOrEqual(1000);
+    expect(file?.positionMs).toBeLessThan(1100);
   });
 
   it('shares one source among those who ask at the same time, and ends it when nobody watches', async () => {
-    const [a, b] = await Promise.all([
-      resolver.resolve('vod-live://clip.mp4'),
-      resolver.resolve('vod-live://clip.mp4'),
-    ]);
-    expect(a).toBe(b);
+    const [a, b] = await Promise.all([view('vod-live://long.mp4'), view('vod-live://long.mp4')]);
+    await a.has(3);
     expect(hub.sessions.size).toBe(1);
+    expect(a.packets[0]).toBe(b.packets[0]);
+    a.leave();
+    await b.has(10);
+    b.leave();
     await expect.poll(() => hub.streams.size, { timeout: 5000 }).toBe(0);
+    expect(hub.log.lines.at(-1)).toMatchObject({ fields: { reason: 'nobody watches' } });
   });
 
-  it('gives nothing outside of its folder, nor through links or odd names', async () => {
-    for (const file of ['none.mp4', '../secret.mp4', 'link.mp4', '/etc/passwd', '..', '', '.', 'a\0b', 'clip.mp4/x']) {
-      expect(await resolver.resolve(`vod-live://${file}`), file).toBeUndefined();
+  it('is started, listed and ended by request, under any name', async () => {
+    await resolver.startup('vod-live://long.mp4', { streamName: 'film', loop: true });
+    const viewer = new Viewer(hub.streams.get('film'));
+    viewers.push(viewer);
+    await viewer.has(5);
+    expect(resolver.all()).toMatchObject([{ streamName: 'film', uri: 'vod-live://long.mp4', loop: true }]);
+    expect(resolver.terminate({ streamName: 'other' })).toBe(false);
+    await expect(resolver.startup('vod-live://long.mp4', { streamName: 'film' })).rejects.toMatchObject({
+      code: 'STREAM_NAME_BUSY',
+    });
+    await expect(resolver.startup('vod://long.mp4', { streamName: 'x' })).rejects.toMatchObject({
+      code: 'STREAM_NAME_INVALID',
+    });
+    expect(resolver.terminate({ uri: 'vod-live://long.mp4', streamName: 'film' })).toBe(true);
+    expect(await viewer.end()).toBe('terminated');
+  });
+});
+
+describe('vod', () => {
+  it('gives each viewer a stream of its own, whole and from its first packet on', async () => {
+    const early = await resolver.resolve('vod://clip.mp4');
+    const first = await view('vod://clip.mp4');
+    await first.has(20);
+    // The one that was not ready yet has missed nothing.
+    const second = new Viewer(early);
+    viewers.push(second);
+    expect(hub.streams.size).toBe(0);
+    expect(resolver.all()).toHaveLength(2);
+    expect(await Promise.all([first.end(), second.end()])).toEqual([END_OF_FILE, END_OF_FILE]);
+    for (const viewer of [first, second]) expect(viewer.times('video')).toEqual(PICTURES);
+    expect(first.times('audio')).toEqual(second.times('audio'));
+  });
+
+  it('ends with its viewer, whatever the others do', async () => {
+    const [first, second] = [await view('vod://long.mp4'), await view('vod://long.mp4')];
+    await first.has(5);
+    first.leave();
+    await expect.poll(() => resolver.all().length).toBe(1);
+    await second.has(second.times('video').length + 5);
+  });
+
+  it('ends when its viewer goes before it begins', async () => {
+    const search = new AbortController();
+    await resolver.resolve('vod://long.mp4', { signal: search.signal });
+    expect(resolver.all()).toHaveLength(1);
+    search.abort();
+    await expect.poll(() => resolver.all().length).toBe(0);
+  });
+
+  it('can not be had more often than the settings allow', async () => {
+    start({ maxFiles: 2 });
+    await Promise.all([view('vod://long.mp4'), view('vod-live://long.mp4')]);
+    await expect(resolver.resolve('vod://clip.mp4')).rejects.toMatchObject({
+      code: 'STREAM_LIMIT',
+      message: expect.stringContaining('vod_max_files'),
+    });
+    // One that is there already costs no file.
+    await view('vod-live://long.mp4');
+  });
+
+  it('leaves no file open after many viewers that leave whenever they like', async () => {
+    const before = openFiles();
+    const random = () => Math.random();
+    const visit = async (i: number): Promise<void> => {
+      const name = i % 3 === 0 ? 'vod-live://clip.mp4' : random() < 0.5 ? 'vod://clip.mp4' : 'vod://long.mp4';
+      const search = new AbortController();
+      if (random() < 0.2) setTimeout(() => search.abort(), random() * 30);
+      const stream = await resolver.resolve(name, { signal: search.signal }).catch(() => undefined);
+      if (stream === undefined || stream.ended) return;
+      const viewer = new Viewer(stream);
+      setTimeout(() => viewer.leave(), random() * 800);
+    };
+    for (let i = 0; i < 200; i++) {
+      void visit(i);
+      if (i % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 20));
     }
-  });
-
-  it('says what is wrong with a file that can not be played', async () => {
-    await expect(resolver.resolve('vod-live://broken.mp4')).rejects.toThrow(/broken\.mp4 can not be played/);
-  });
+    await expect.poll(() => resolver.all().length, { timeout: 10_000 }).toBe(0);
+    await expect.poll(openFiles).toBe(before);
+    expect(hub.counters.of('vod_files_opened')).toBeGreaterThan(100);
+  }, 20_000);
 });

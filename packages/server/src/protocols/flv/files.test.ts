@@ -35,8 +35,8 @@ it('a viewer of a file that fails while it plays is let go', async () => {
   await expect.poll(() => fixture.flv.viewerCount).toBe(0);
 });
 
-it('files that are not there or can not be played are refused with 404 and 415', async () => {
+it('files that are not there or can not be played are refused with 404 and 400', async () => {
   await start();
   expect((await fixture.refusal('/flv/vod%3A%2F%2Fnone.mp4.flv')).status).toBe(404);
-  expect((await fixture.refusal('/flv/vod%3A%2F%2Fbad.mp4.flv')).status).toBe(415);
+  expect((await fixture.refusal('/flv/vod%3A%2F%2Fbad.mp4.flv')).status).toBe(400);
 });

@@ -161,7 +161,7 @@ describe('a stream that a resolver makes live', () => {
     expect((await fixture.view('/flv/vod-live://clip.mp4.flv')).response.statusCode).toBe(200);
     expect((await fixture.refusal('/flv/vod-live%3A%2F%2Fnone.mp4.flv')).status).toBe(404);
     expect(await fixture.refusal('/flv/vod-live%3A%2F%2Fbad.mp4.flv')).toMatchObject({
-      status: 415,
+      status: 400,
       body: { message: 'bad.mp4 is no MP4 file' },
     });
   });

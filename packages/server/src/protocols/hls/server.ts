@@ -202,7 +202,8 @@ export class HlsServer {
       if (error instanceof MediaServerError && error.status === 404)
         this.#notFound(response, error.message, error.code);
       else if (error instanceof MediaServerError) {
-        this.#answer.fail(response, { status: error.status, code: error.code, message: error.message });
+        const { code, message } = error;
+        this.#answer.fail(response, { status: code === 'FILE_INVALID' ? 415 : error.status, code, message });
       } else this.#failUnexpectedly(target, { response, error });
     });
   }
