@@ -38,7 +38,10 @@ export class EbmlWriter {
   size(value: number, width = sizeBytes(value)): void {
     // All ones means "unknown".
     if (value >= 2 ** (7 * width) - 1) throw new RangeError(`size ${value} does not fit in ${width} bytes`);
-    this.#bigEndian(value + 2 ** (7 * width), width);
+    const start = this.#length;
+    this.#bigEndian(value, width);
+    // Added afterwards because the sum could be too large for a number.
+    this.#bytes[start] = (this.#bytes[start] ?? 0) | (0x100 >> width);
   }
 
   /** The size of an element that ends where its parent's next child begins. Eight bytes, so that it can be overwritten. */
