@@ -90,7 +90,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       hub.applications.close();
       hub.gatekeeper.close();
       hub.adaptations.close();
-      await hub.engine?.close();
+      await hub.engine.close();
       hub.streams.close();
     }
   };
@@ -139,7 +139,9 @@ function makeHub({ settings, dataDir, log }: StartOptions) {
   const counters = new PrometheusCounters();
   const endings = new RecentEndings();
   const controls = makeAccess({ settings, dataDir, streams, endings, log, counters });
-  const engine = settings.transcoding_disabled ? undefined : new Engine(engineOptions(settings), { log, counters });
+  // Pictures of streams need it too, where nothing is converted for players. It starts no process before it is used.
+  const engine = new Engine(engineOptions(settings), { log, counters });
+  const converter = settings.transcoding_disabled ? undefined : engine;
   return {
     streams,
     sessions: new SessionRegistry(),
@@ -147,7 +149,7 @@ function makeHub({ settings, dataDir, log }: StartOptions) {
     endings,
     ...controls,
     users: new Users(join(dataDir, USERS_FILE), log),
-    adaptations: new Adaptations({ converter: engine, log, counters }),
+    adaptations: new Adaptations({ converter, log, counters }),
     engine,
     log,
     counters,
