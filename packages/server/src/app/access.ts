@@ -5,6 +5,7 @@ import {
   DEFAULT_HOOK_OPTIONS,
   type Gatekeeper,
   HookAccess,
+  type HookAccessDeps,
   type HookOptions,
   hookDescription,
   keptNodeId,
@@ -22,6 +23,7 @@ export interface AccessParts {
   readonly dataDir: string;
   readonly streams: StreamRegistry;
   readonly endings: RecentEndings;
+  readonly recorder: HookAccessDeps['recorder'];
   readonly log: Log;
   readonly counters: PrometheusCounters;
 }
@@ -41,7 +43,7 @@ export interface AccessControls {
  * @throws MediaServerError CONFIG_INVALID
  */
 export function makeAccess(parts: AccessParts): AccessControls {
-  const { settings, dataDir, streams, endings, log, counters } = parts;
+  const { settings, dataDir, streams, endings, recorder, log, counters } = parts;
   const options = hookOptions(settings);
   const gatekeeper = makeGatekeeper(settings, { dataDir, log, counters });
   const applications = new ApplicationStore({ file: applicationsFile(dataDir), log });
@@ -51,6 +53,7 @@ export function makeAccess(parts: AccessParts): AccessControls {
     gate: gatekeeper,
     endings,
     streams,
+    recorder,
     describe: hookDescription(describeStream),
     nodeId: keptNodeId(join(dataDir, 'node-id'), settings.ip || firstAddress()),
     options,

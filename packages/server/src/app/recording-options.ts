@@ -1,7 +1,90 @@
 import { join, resolve } from 'node:path';
 import type { ConversionTarget } from '../core/index.ts';
-import { parseFormats, parseRotation, type RecordingOptions, STREAM_NAME_TEMPLATE } from '../recording/index.ts';
+import {
+  Completion,
+  Finisher,
+  HookScripts,
+  Ledger,
+  parseFormats,
+  parseRotation,
+  type RecordingDeps,
+  type RecordingOptions,
+  RecordingServer,
+  Recovery,
+  STREAM_NAME_TEMPLATE,
+} from '../recording/index.ts';
 import type { Settings } from './settings/index.ts';
+
+/** All that records. */
+export interface Recording {
+  readonly recorder: RecordingServer;
+  readonly ledger: Ledger;
+  readonly finisher: Finisher;
+  readonly completion: Completion;
+  /** Absolute folder of recordings. */
+  readonly recordDir: string;
+  /** Records what is wanted from now on, and finishes what an earlier run of the server left. */
+  start(): void;
+  /** Stops all recordings and waits for their files, as long as the settings allow. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the recorder with what it needs.
+ * @throws MediaServerError CONFIG_INVALID, RECORDING_CONFIG_INVALID
+ */
+export async function makeRecording(
+  settings: Settings,
+  dataDir: string,
+  hub: Pick<RecordingDeps, 'streams' | 'adaptations' | 'log' | 'counters'>,
+): Promise<Recording> {
+  const { log, counters } = hub;
+  const options = recordingOptions(settings, dataDir);
+  const { recordDir, writing } = options;
+  const ledger = await Ledger.open(dataDir, { log, maxEntries: settings.record_ledger_max_entries });
+  const finisher = new Finisher({ maxThreads: settings.file_recorder_thread_pool_max_size }, { log });
+  const scripts = new HookScripts(
+    {
+      script: settings.on_record_hook_script,
+      multipleScript: settings.on_multiple_record_hook_script,
+      timeoutMs: settings.record_hook_timeout,
+    },
+    { log, counters },
+  );
+  const indexFirst = settings.mp4_container_moov_first && writing.reservedBytes === 0;
+  const completion = new Completion({
+    options: { recordDir, indexFirst, existingFile: settings.record_existing_file },
+    ledger,
+    finisher,
+    scripts,
+    log,
+    counters,
+  });
+  const recovery = new Recovery({ recordDir, tempDir: writing.tempDir, ledger, completion, log, counters });
+  const recorder = new RecordingServer({ ...hub, ledger, completion }, options);
+  let recovered: Promise<void> | undefined;
+  return {
+    recorder,
+    ledger,
+    finisher,
+    completion,
+    recordDir,
+    start: () => {
+      scripts.start();
+      recorder.open();
+      recovered = recovery.run();
+    },
+    close: async () => {
+      recovery.close();
+      await recorder.close();
+      await finisher.close();
+      await completion.close();
+      await recovered;
+      await scripts.close();
+      await ledger.close();
+    },
+  };
+}
 
 /**
  * The recorder's options as the settings say.

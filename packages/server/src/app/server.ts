@@ -31,6 +31,7 @@ import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
+import { makeRecording } from './recording-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
@@ -79,18 +80,19 @@ const SAMPLE_INTERVAL_MS = 1000;
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { settings, log } = options;
   keepYoungGenerationSmall();
-  const hub = makeHub(options);
+  const hub = await makeHub(options);
   const vod = new VodResolver(hub, vodOptions(settings, options.dataDir));
   const release = async (parts: readonly Part[]): Promise<void> => {
     try {
       await closeAll([vod, ...parts]);
+      await hub.recording.close();
     } finally {
       // What ended just now is still to be told.
       await hub.access.close();
       hub.applications.close();
       hub.gatekeeper.close();
       hub.adaptations.close();
-      await hub.engine.close();
+      await hub.engine?.close();
       hub.streams.close();
     }
   };
@@ -99,6 +101,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   let notes: readonly string[];
   try {
     await hub.users.start();
+    hub.recording.start();
     servers = await makeServers(options, hub, vod);
     // WebRTC before those who ask it for answers.
     for (const part of Object.values(servers) as (Part | undefined)[]) {
@@ -128,9 +131,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   };
 }
 
-type Hub = ReturnType<typeof makeHub>;
+type Hub = Awaited<ReturnType<typeof makeHub>>;
 
-function makeHub({ settings, dataDir, log }: StartOptions) {
+async function makeHub({ settings, dataDir, log }: StartOptions) {
   const streams = new StreamRegistry({
     reconnectWaitMs: settings.publisher_reconnect_wait,
     maxStreams: settings.max_streams,
@@ -138,10 +141,11 @@ function makeHub({ settings, dataDir, log }: StartOptions) {
   });
   const counters = new PrometheusCounters();
   const endings = new RecentEndings();
-  const controls = makeAccess({ settings, dataDir, streams, endings, log, counters });
-  // Pictures of streams need it too, where nothing is converted for players. It starts no process before it is used.
-  const engine = new Engine(engineOptions(settings), { log, counters });
-  const converter = settings.transcoding_disabled ? undefined : engine;
+  const engine = settings.transcoding_disabled ? undefined : new Engine(engineOptions(settings), { log, counters });
+  const adaptations = new Adaptations({ converter: engine, log, counters });
+  const recording = await makeRecording(settings, dataDir, { streams, adaptations, log, counters });
+  const { recorder } = recording;
+  const controls = makeAccess({ settings, dataDir, streams, endings, recorder: () => recorder, log, counters });
   return {
     streams,
     sessions: new SessionRegistry(),
@@ -149,8 +153,10 @@ function makeHub({ settings, dataDir, log }: StartOptions) {
     endings,
     ...controls,
     users: new Users(join(dataDir, USERS_FILE), log),
-    adaptations: new Adaptations({ converter, log, counters }),
+    adaptations,
     engine,
+    recording,
+    recorder,
     log,
     counters,
     ticker: new Ticker(),

@@ -1,17 +1,8 @@
 import type { Codec, Track } from '@sluice/media';
-import type {
-  Conversion,
-  ConversionEvents,
-  ConversionTarget,
-  Converter,
-  Counters,
-  Log,
-  PictureMaker,
-} from '../core/index.ts';
+import type { Conversion, ConversionEvents, ConversionTarget, Converter, Counters, Log } from '../core/index.ts';
 import { canConvert } from './codecs.ts';
 import { EngineConversion } from './conversion.ts';
 import type { EngineOptions } from './options.ts';
-import { PictureQueue } from './picture-queue.ts';
 import { WorkerPool, type WorkerStats } from './worker-pool.ts';
 
 const TICK_MS = 250;
@@ -29,7 +20,6 @@ export class Engine implements Converter {
   readonly #options: EngineOptions;
   readonly #deps: { readonly log: Log; readonly counters: Counters };
   readonly #pools: Readonly<Record<'audio' | 'video', WorkerPool>>;
-  readonly #pictures: PictureQueue;
   readonly #conversions = new Set<EngineConversion>();
   #lastNumber = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -40,12 +30,6 @@ export class Engine implements Converter {
     this.#deps = deps;
     const parts = { options, ...deps };
     this.#pools = { audio: new WorkerPool('audio', parts), video: new WorkerPool('video', parts) };
-    this.#pictures = new PictureQueue(parts, () => this.#startTimer());
-  }
-
-  /** Makes pictures of packets. */
-  get pictures(): PictureMaker {
-    return this.#pictures;
   }
 
   canConvert(from: Codec, to: ConversionTarget['codec']): boolean {
@@ -67,13 +51,13 @@ export class Engine implements Converter {
     counters.count('engine_conversions');
     this.#conversions.add(conversion);
     this.#pools[conversion.kind].add(conversion);
-    this.#startTimer();
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     return conversion;
   }
 
   stats(): EngineStats {
     const { audio, video } = this.#pools;
-    return { conversions: this.#conversions.size, workers: [...audio.stats, ...video.stats, ...this.#pictures.stats] };
+    return { conversions: this.#conversions.size, workers: [...audio.stats, ...video.stats] };
   }
 
   /** Ends all conversions, without an event, and all workers. Idempotent; takes a second at most. */
@@ -84,7 +68,7 @@ export class Engine implements Converter {
 
   async #close(): Promise<void> {
     for (const conversion of this.#conversions) conversion.close();
-    await Promise.all([this.#pools.audio.close(), this.#pools.video.close(), this.#pictures.close()]);
+    await Promise.all([this.#pools.audio.close(), this.#pools.video.close()]);
     this.#stopTimer();
   }
 
@@ -98,12 +82,7 @@ export class Engine implements Converter {
     const { audio, video } = this.#pools;
     audio.tick(nowMs);
     video.tick(nowMs);
-    this.#pictures.tick(nowMs);
-    if (!audio.isActive && !video.isActive && !this.#pictures.isActive) this.#stopTimer();
-  }
-
-  #startTimer(): void {
-    if (!this.#closing) this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    if (!audio.isActive && !video.isActive) this.#stopTimer();
   }
 
   #stopTimer(): void {

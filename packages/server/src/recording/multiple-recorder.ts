@@ -116,6 +116,7 @@ export class MultipleRecorder {
           onPart: (part) => this.#onPart(mediaSessionId, member, part),
           onPartEnded: (part) => this.#onPartEnded(part),
           onPartDiscarded: (part) => this.#onPartDiscarded(part),
+          onWritten: (bytes) => this.#env.counters.count('recording_bytes', bytes),
           onLost: (packets) => this.#env.counters.count('recording_lost_packets', packets),
           onTrouble: (reason) => this.#onTrouble(stream, reason),
           onGivenUp: (reason) => {

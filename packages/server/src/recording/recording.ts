@@ -99,6 +99,7 @@ export class Recording {
         onPart: (part) => this.#onPart(part),
         onPartEnded: (part) => this.#onPartEnded(part),
         onPartDiscarded: (part) => void discard(part),
+        onWritten: (bytes) => env.counters.count('recording_bytes', bytes),
         onLost: (packets) => this.#onLost(packets),
         onTrouble: (reason) => this.#onTrouble(reason),
         onGivenUp: (reason) => this.#onGivenUp(reason),

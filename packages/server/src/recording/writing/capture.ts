@@ -28,6 +28,8 @@ export interface CaptureEvents {
   onPartEnded(part: PartWriter): void;
   /** A file that has begun nothing: its folder is still full or gone. */
   onPartDiscarded(part: PartWriter): void;
+  /** Bytes are in a file. */
+  onWritten(bytes: number): void;
   /** Packets of the source are missing. */
   onLost(packets: number): void;
   /** Nothing is written any more, for a reason, or again (undefined). */
@@ -267,7 +269,7 @@ export class Capture {
       options: options.part,
       slots,
       openFile,
-      onWritten: () => this.#onWritten(part),
+      onWritten: (bytes) => this.#onWritten(part, bytes),
       onLost: (count) => events.onLost(count),
       onFailed: (reason, lost) => this.#onFailed(part, reason, lost),
     });
@@ -282,7 +284,8 @@ export class Capture {
     }
   }
 
-  #onWritten(part: PartWriter): void {
+  #onWritten(part: PartWriter, bytes: number): void {
+    this.#parts.events.onWritten(bytes);
     if (!this.#trouble.isThere || this.#part !== part) return;
     this.#trouble.end();
     this.#parts.events.onPart(part);

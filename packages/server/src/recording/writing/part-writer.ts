@@ -81,8 +81,11 @@ export class PartWriter {
     this.path = parts.path;
     this.container = parts.container;
     this.baseUs = first.reduce((least, { dtsUs, ptsUs }) => Math.min(least, dtsUs, ptsUs), Number.POSITIVE_INFINITY);
-    for (const packet of first)
-      if (!this.#lanes.has(packet.track.id)) this.#lanes.set(packet.track.id, new Lane(packet));
+    // The picture first, which is what players expect.
+    for (const kind of ['video', 'audio'])
+      for (const packet of first)
+        if (packet.track.kind === kind && !this.#lanes.has(packet.track.id))
+          this.#lanes.set(packet.track.id, new Lane(packet));
     this.#queue = new WriteQueue({
       ...parts,
       sync: parts.options.sync,
