@@ -6,6 +6,7 @@ import './details.css';
 import './charts.css';
 import './publish.css';
 import './views.css';
+import './recordings.css';
 import './phone.css';
 
 createApp(App).mount('#app');
