@@ -92,7 +92,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       hub.applications.close();
       hub.gatekeeper.close();
       hub.adaptations.close();
-      await hub.engine?.close();
+      await hub.engine.close();
       hub.streams.close();
     }
   };
@@ -141,8 +141,10 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
   });
   const counters = new PrometheusCounters();
   const endings = new RecentEndings();
-  const engine = settings.transcoding_disabled ? undefined : new Engine(engineOptions(settings), { log, counters });
-  const adaptations = new Adaptations({ converter: engine, log, counters });
+  // Pictures of streams need it too, where nothing is converted for players. It starts no process before it is used.
+  const engine = new Engine(engineOptions(settings), { log, counters });
+  const converter = settings.transcoding_disabled ? undefined : engine;
+  const adaptations = new Adaptations({ converter, log, counters });
   const recording = await makeRecording(settings, dataDir, { streams, adaptations, log, counters });
   const { recorder } = recording;
   const controls = makeAccess({ settings, dataDir, streams, endings, recorder: () => recorder, log, counters });

@@ -9,6 +9,8 @@ export interface UploadJob {
   readonly contentType: string;
   /** What an earlier try told by `onResumable`: it goes on from there. */
   readonly resume: string | undefined;
+  /** Another object of that name is not to be overwritten: fails with `code: 'EXISTS'` then. */
+  readonly keepExisting?: boolean | undefined;
   /** Tells how to go on after a restart; a text to keep. */
   onResumable(state: string): void;
   /** 0 to 1. */
@@ -25,6 +27,8 @@ export interface ObjectStore {
    * an error with `permanent: true` is not worth another try (no such bucket, no permission).
    */
   upload(job: UploadJob): Promise<{ readonly etag: string; readonly location: string }>;
+  /** Frees what an upload that will not go on has left there; `resume` is what it told by `onResumable`. */
+  abandon(key: string, resume: string): Promise<void>;
 }
 
 /** A file that is open for reading. */

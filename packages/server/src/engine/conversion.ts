@@ -1,14 +1,7 @@
-import {
-  joinAnnexB,
-  type MediaPacket,
-  ProtocolError,
-  sameParameters,
-  splitAvcc,
-  type Track,
-  videoSize,
-} from '@sluice/media';
+import { type MediaPacket, ProtocolError, sameParameters, splitAvcc, type Track, videoSize } from '@sluice/media';
 import type { Conversion, ConversionCost, ConversionEvents, ConversionTarget, Counters } from '../core/index.ts';
 import type { EngineOptions } from './options.ts';
+import { payloadOf, sourceMessage } from './packet-message.ts';
 import { PacketQueue } from './packet-queue.ts';
 import {
   CLOSE,
@@ -23,7 +16,6 @@ import {
   PACKET,
   readMessage,
   SOURCE,
-  type SourceMessage,
   TRACK,
   type TrackMessage,
   WireError,
@@ -31,7 +23,8 @@ import {
   writeMessage,
 } from './wire.ts';
 import { WorkMeter } from './work-meter.ts';
-import type { WorkerKind, WorkerProcess } from './worker-process.ts';
+import type { WorkerTask } from './worker-pool.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
 /** So many deaths of workers in this time are the fault of what they were given. */
 const MAX_STRIKES = 3;
@@ -54,9 +47,9 @@ export interface ConversionParts {
 }
 
 /** The server's half of a conversion: what it takes to go on in another worker when one dies. */
-export class EngineConversion implements Conversion {
+export class EngineConversion implements Conversion, WorkerTask {
   readonly number: number;
-  readonly kind: WorkerKind;
+  readonly kind: Track['kind'];
   /** How many places it takes in a worker: a picture is as much work as it has pixels. */
   readonly weight: number;
   readonly #parts: ConversionParts;
@@ -252,19 +245,6 @@ const PLACE_PIXELS = 1280 * 720;
 function weightOf(source: Track): number {
   const size = source.kind === 'video' ? videoSize(source) : undefined;
   return size ? Math.max(1, Math.ceil((size.width * size.height) / PLACE_PIXELS)) : 1;
-}
-
-/** Codecs whose packets are NAL units. */
-function hasUnits(track: Track): boolean {
-  return track.codec === 'h264' || track.codec === 'h265';
-}
-
-function payloadOf({ track, units }: MediaPacket): Uint8Array {
-  return hasUnits(track) ? joinAnnexB(units) : (units[0] ?? new Uint8Array(0));
-}
-
-function sourceMessage({ codec, clockRate, parameters }: Track): SourceMessage {
-  return { codec, clockRate, parameters: parameters.map((bytes) => Buffer.from(bytes).toString('base64')) };
 }
 
 function splitUnits(payload: Uint8Array): Uint8Array[] {

@@ -1,8 +1,17 @@
 import type { Codec, Track } from '@sluice/media';
-import type { Conversion, ConversionEvents, ConversionTarget, Converter, Counters, Log } from '../core/index.ts';
+import type {
+  Conversion,
+  ConversionEvents,
+  ConversionTarget,
+  Converter,
+  Counters,
+  Log,
+  PictureMaker,
+} from '../core/index.ts';
 import { canConvert } from './codecs.ts';
 import { EngineConversion } from './conversion.ts';
 import type { EngineOptions } from './options.ts';
+import { PictureQueue } from './picture-queue.ts';
 import { WorkerPool, type WorkerStats } from './worker-pool.ts';
 
 const TICK_MS = 250;
@@ -20,6 +29,7 @@ export class Engine implements Converter {
   readonly #options: EngineOptions;
   readonly #deps: { readonly log: Log; readonly counters: Counters };
   readonly #pools: Readonly<Record<'audio' | 'video', WorkerPool>>;
+  readonly #pictures: PictureQueue;
   readonly #conversions = new Set<EngineConversion>();
   #lastNumber = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -30,6 +40,12 @@ export class Engine implements Converter {
     this.#deps = deps;
     const parts = { options, ...deps };
     this.#pools = { audio: new WorkerPool('audio', parts), video: new WorkerPool('video', parts) };
+    this.#pictures = new PictureQueue(parts, () => this.#startTimer());
+  }
+
+  /** Makes pictures of packets. */
+  get pictures(): PictureMaker {
+    return this.#pictures;
   }
 
   canConvert(from: Codec, to: ConversionTarget['codec']): boolean {
@@ -51,13 +67,13 @@ export class Engine implements Converter {
     counters.count('engine_conversions');
     this.#conversions.add(conversion);
     this.#pools[conversion.kind].add(conversion);
-    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#startTimer();
     return conversion;
   }
 
   stats(): EngineStats {
     const { audio, video } = this.#pools;
-    return { conversions: this.#conversions.size, workers: [...audio.stats, ...video.stats] };
+    return { conversions: this.#conversions.size, workers: [...audio.stats, ...video.stats, ...this.#pictures.stats] };
   }
 
   /** Ends all conversions, without an event, and all workers. Idempotent; takes a second at most. */
@@ -68,7 +84,7 @@ export class Engine implements Converter {
 
   async #close(): Promise<void> {
     for (const conversion of this.#conversions) conversion.close();
-    await Promise.all([this.#pools.audio.close(), this.#pools.video.close()]);
+    await Promise.all([this.#pools.audio.close(), this.#pools.video.close(), this.#pictures.close()]);
     this.#stopTimer();
   }
 
@@ -82,7 +98,12 @@ export class Engine implements Converter {
     const { audio, video } = this.#pools;
     audio.tick(nowMs);
     video.tick(nowMs);
-    if (!audio.isActive && !video.isActive) this.#stopTimer();
+    this.#pictures.tick(nowMs);
+    if (!audio.isActive && !video.isActive && !this.#pictures.isActive) this.#stopTimer();
+  }
+
+  #startTimer(): void {
+    if (!this.#closing) this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   #stopTimer(): void {

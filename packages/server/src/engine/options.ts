@@ -4,6 +4,10 @@ export interface EngineOptions {
   readonly audioPerWorker: number;
   /** Video conversions up to 720p that share a worker process, each a quarter of a core; larger ones count as more. */
   readonly videoPerWorker: number;
+  /** Pictures that are taken at the same time, each in a worker process of its own. */
+  readonly pictureWorkers: number;
+  /** A picture that takes a worker longer is given up, in milliseconds. */
+  readonly pictureTimeoutMs: number;
   /** A worker that has converted nothing for this long is ended, in milliseconds. */
   readonly idleMs: number;
   /** A worker that says nothing for this long is killed, in milliseconds. */
@@ -26,6 +30,8 @@ export interface EngineOptions {
 export const DEFAULT_ENGINE_OPTIONS: EngineOptions = {
   audioPerWorker: 40,
   videoPerWorker: 3,
+  pictureWorkers: 2,
+  pictureTimeoutMs: 10_000,
   idleMs: 60_000,
   silenceMs: 3000,
   warmSpare: true,

@@ -10,7 +10,7 @@
  * Big-endian. `bytes` counts what follows it. Stream 0 is the worker itself.
  */
 
-/** Server to worker: a conversion begins; the payload is an {@link OpenMessage}. */
+/** Server to worker: a conversion begins, or a picture; the payload is an {@link OpenMessage} or a {@link PictureMessage}. */
 export const OPEN = 1;
 /** Server to worker: the source's decoder configuration changed; the payload is a {@link SourceMessage}. */
 export const SOURCE = 2;
@@ -20,6 +20,8 @@ export const PACKET = 3;
 export const KEY_FRAME = 4;
 /** Server to worker: the conversion is over. */
 export const CLOSE = 5;
+/** Server to worker: all packets of a picture's track have come; the answer is a packet with the picture, or {@link FAILED}. */
+export const FINISH = 6;
 /** Worker to server: it is up. */
 export const READY = 16;
 /** Worker to server: it lives; instead of a time, its resident memory in bytes. */
@@ -63,6 +65,20 @@ export interface OpenMessage {
   readonly maxPicturePixels: number;
   readonly opusBitrateBps: number;
   readonly aacBitrateBps: number;
+}
+
+/** A picture is to be made: the last one of the packets that follow. */
+export interface PictureMessage {
+  readonly source: SourceMessage;
+  readonly maxPicturePixels: number;
+  readonly picture: {
+    readonly format: 'png' | 'jpeg';
+    /** A box that the picture fills as far as its shape allows; its own size without both. */
+    readonly width: number | undefined;
+    readonly height: number | undefined;
+    /** 1 to 100, of JPEG. */
+    readonly quality: number;
+  };
 }
 
 export interface TrackMessage {
@@ -156,6 +172,8 @@ export function readMessage<T>(payload: Buffer): T {
 }
 
 /** The payload of a message. */
-export function writeMessage(message: OpenMessage | SourceMessage | TrackMessage | WorkReport): Buffer {
+export function writeMessage(
+  message: OpenMessage | PictureMessage | SourceMessage | TrackMessage | WorkReport,
+): Buffer {
   return Buffer.from(JSON.stringify(message));
 }

@@ -1,5 +1,4 @@
 import type { Counters, Log } from '../core/index.ts';
-import type { EngineConversion } from './conversion.ts';
 import type { EngineOptions } from './options.ts';
 import type { Frame } from './wire.ts';
 import { type WorkerExit, type WorkerKind, WorkerProcess } from './worker-process.ts';
@@ -8,6 +7,27 @@ export interface PoolParts {
   readonly options: EngineOptions;
   readonly log: Log;
   readonly counters: Counters;
+}
+
+/** What a worker does for somebody: a conversion, or a picture. */
+export interface WorkerTask {
+  /** On the connection to a worker; never 0. */
+  readonly number: number;
+  /** How many places it takes in a worker. */
+  readonly weight: number;
+  /** True after it may have killed a worker: it had better be alone. */
+  readonly isSuspect: boolean;
+  /** Goes on in this worker. */
+  attach(worker: WorkerProcess): void;
+  /** Its worker is gone. */
+  detach(): void;
+  /** Sends what waits, as far as the worker takes it. */
+  flush(): void;
+  /** Takes what the worker says about it. */
+  onFrame(frame: Frame): void;
+  /** Counts a worker's death against it; true when that was once too often. */
+  strike(nowMs: number): boolean;
+  fail(reason: string): void;
 }
 
 /** What a pool tells about one of its workers. */
@@ -22,7 +42,7 @@ export interface WorkerStats {
 
 interface Member {
   readonly process: WorkerProcess;
-  readonly conversions: Map<number, EngineConversion>;
+  readonly conversions: Map<number, WorkerTask>;
   emptySinceMs: number;
 }
 
@@ -41,7 +61,7 @@ export class WorkerPool {
   readonly #members = new Set<Member>();
   readonly #ending = new Map<WorkerProcess, number>();
   /** Conversions without a worker, while none may be started. */
-  readonly #waiting = new Set<EngineConversion>();
+  readonly #waiting = new Set<WorkerTask>();
   #deathsMs: number[] = [];
   #tickedMs = 0;
   #closed: PromiseWithResolvers | undefined;
@@ -66,7 +86,7 @@ export class WorkerPool {
     return this.#members.size > 0 || this.#ending.size > 0 || this.#waiting.size > 0;
   }
 
-  add(conversion: EngineConversion): void {
+  add(conversion: WorkerTask): void {
     const member = this.#find(conversion) ?? this.#start();
     if (!member) {
       this.#waiting.add(conversion);
@@ -78,7 +98,7 @@ export class WorkerPool {
     this.#keepSpare();
   }
 
-  remove(conversion: EngineConversion): void {
+  remove(conversion: WorkerTask): void {
     this.#waiting.delete(conversion);
     for (const member of this.#members) {
       if (member.conversions.delete(conversion.number)) member.emptySinceMs = performance.now();
@@ -112,11 +132,11 @@ export class WorkerPool {
 
   get #capacity(): number {
     const { audioPerWorker, videoPerWorker } = this.#parts.options;
-    return this.#kind === 'audio' ? audioPerWorker : videoPerWorker;
+    return { audio: audioPerWorker, video: videoPerWorker, picture: 1 }[this.#kind];
   }
 
   /** Fills one worker before the next; who may have killed one gets an empty one. */
-  #find(conversion: EngineConversion): Member | undefined {
+  #find(conversion: WorkerTask): Member | undefined {
     let empty: Member | undefined;
     for (const member of this.#members) {
       const load = loadOf(member);
@@ -131,7 +151,7 @@ export class WorkerPool {
     this.#deathsMs = this.#deathsMs.filter((deathMs) => nowMs - deathMs < DEATHS_WINDOW_MS);
     const pauseMs = BACK_OFF_MS[Math.min(this.#deathsMs.length, BACK_OFF_MS.length - 1)] ?? 0;
     if (this.#closed || nowMs - (this.#deathsMs.at(-1) ?? Number.NEGATIVE_INFINITY) < pauseMs) return undefined;
-    const conversions = new Map<number, EngineConversion>();
+    const conversions = new Map<number, WorkerTask>();
     const process = new WorkerProcess(this.#kind, this.#parts.log, {
       onFrame: (frame) => this.#deliver(member, frame),
       onWritable: () => {
@@ -145,7 +165,8 @@ export class WorkerPool {
   }
 
   #keepSpare(): void {
-    if (!this.#parts.options.warmSpare) return;
+    // A picture can wait for the start of a process.
+    if (!this.#parts.options.warmSpare || this.#kind === 'picture') return;
     for (const { conversions } of this.#members) if (conversions.size === 0) return;
     this.#start();
   }
@@ -158,7 +179,7 @@ export class WorkerPool {
     const { idleMs, warmSpare } = this.#parts.options;
     const empty = [...this.#members].filter(({ conversions }) => conversions.size === 0);
     const inUse = empty.length < this.#members.size;
-    const spares = warmSpare && inUse ? 1 : 0;
+    const spares = warmSpare && inUse && this.#kind !== 'picture' ? 1 : 0;
     for (const member of empty.slice(spares)) if (nowMs - member.emptySinceMs > idleMs) this.#end(member);
   }
 
@@ -198,7 +219,7 @@ function loadOf({ conversions }: Member): number {
 }
 
 /** Who was in work when the worker died; all of them when it never worked; the only one when there is no other. */
-function isBlamed(conversion: EngineConversion, exit: WorkerExit, companions: number): boolean {
+function isBlamed(conversion: WorkerTask, exit: WorkerExit, companions: number): boolean {
   return !exit.wasReady || companions === 1 || exit.culprit === conversion.number;
 }
 

@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '../core/index.ts';
 import { BEAT, type Frame, FrameReader, frameHead, READY, WireError } from './wire.ts';
 
-export type WorkerKind = 'audio' | 'video';
+export type WorkerKind = 'audio' | 'video' | 'picture';
 
 export interface WorkerEvents {
-  /** A frame about a conversion; its payload is valid during the call only. */
+  /** A frame about a task; its payload is valid during the call only. */
   onFrame(frame: Frame): void;
   /** It takes data again after {@link WorkerProcess.canWrite} was false. */
   onWritable(): void;

@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { AudioBridge } from './audio-bridge.ts';
 import { silenceNativeLog } from './native/log.ts';
+import { PictureTaker } from './picture-taker.ts';
 import { VideoTranscoder } from './video-transcoder.ts';
 import { Worker } from './worker.ts';
 
@@ -15,8 +16,10 @@ const socket = new Socket({ fd: LINK_FD, readable: true, writable: true });
 const marked = Buffer.alloc(4);
 const worker = new Worker({
   socket,
-  openSession: (message, output) =>
-    message.target === 'h264' ? new VideoTranscoder(message, output) : new AudioBridge(message, output),
+  openSession: (message, output) => {
+    if ('picture' in message) return new PictureTaker(message, output);
+    return message.target === 'h264' ? new VideoTranscoder(message, output) : new AudioBridge(message, output);
+  },
   mark: (stream) => {
     marked.writeUInt32LE(stream);
     writeSync(BLACK_BOX_FD, marked, 0, 4, 0);

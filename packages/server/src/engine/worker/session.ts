@@ -1,4 +1,4 @@
-import type { OpenMessage, SourceMessage, TrackMessage } from '../wire.ts';
+import type { OpenMessage, PictureMessage, SourceMessage, TrackMessage } from '../wire.ts';
 
 /** How a session hands over what it makes. */
 export interface SessionOutput {
@@ -16,12 +16,14 @@ export interface Session {
   push(bytes: Buffer, timeUs: number): void;
   /** The next picture becomes a key frame. */
   requestKeyFrame(): void;
+  /** All packets have come: puts out what it makes of them. It is closed next. @throws NativeError */
+  finish?(): void;
   /** Frees all that it has. Idempotent. */
   close(): void;
 }
 
 /** Makes a session. @throws NativeError when the source can't be decoded or the target can't be encoded */
-export type OpenSession = (message: OpenMessage, output: SessionOutput) => Session;
+export type OpenSession = (message: OpenMessage | PictureMessage, output: SessionOutput) => Session;
 
 /** The bytes that a message carries as base64. */
 export function parametersOf(source: SourceMessage): Buffer[] {

@@ -5,6 +5,7 @@ import {
   COST,
   DROPPED,
   FAILED,
+  FINISH,
   FLAG_KEY,
   type Frame,
   FrameReader,
@@ -13,6 +14,7 @@ import {
   OPEN,
   type OpenMessage,
   PACKET,
+  type PictureMessage,
   READY,
   readMessage,
   SOURCE,
@@ -100,7 +102,7 @@ export class Worker {
     const { stream } = frame;
     try {
       if (frame.type === OPEN) {
-        this.#open(stream, readMessage<OpenMessage>(frame.payload));
+        this.#open(stream, readMessage<OpenMessage | PictureMessage>(frame.payload));
         return;
       }
       const session = this.#sessions.get(stream);
@@ -108,6 +110,7 @@ export class Worker {
       if (frame.type === PACKET) this.#push(session, frame);
       else if (frame.type === SOURCE) session.setSource(readMessage<SourceMessage>(frame.payload));
       else if (frame.type === KEY_FRAME) session.requestKeyFrame();
+      else if (frame.type === FINISH) this.#finish(stream, session);
       else if (frame.type === CLOSE) this.#close(stream);
     } catch (error) {
       this.#fail(stream, error);
@@ -128,12 +131,17 @@ export class Worker {
     }
   }
 
+  #finish(stream: number, session: Session): void {
+    session.finish?.();
+    this.#close(stream);
+  }
+
   #fail(stream: number, error: unknown): void {
     this.#close(stream);
     this.#send(FAILED, stream, Buffer.from(error instanceof Error ? error.message : String(error)));
   }
 
-  #open(stream: number, message: OpenMessage): void {
+  #open(stream: number, message: OpenMessage | PictureMessage): void {
     this.#close(stream);
     this.#sessions.set(stream, this.#parts.openSession(message, this.#outputOf(stream)));
   }

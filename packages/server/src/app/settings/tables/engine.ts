@@ -6,7 +6,7 @@ export const ENGINE_SETTINGS = {
     type: 'boolean',
     default: false,
     from: 'wcs',
-    doc: 'Streams are not converted for viewers that can not take their codecs: those are refused, or get the tracks that they can take.',
+    doc: 'Streams are not converted for viewers that can not take their codecs: those are refused, or get the tracks that they can take. Pictures of streams can be taken all the same.',
   },
   'opus.encoder.bitrate': {
     type: 'integer',
