@@ -15,7 +15,7 @@ const MAX_DESCRIPTIONS = 1000;
 /** Of {@link MovieTrack.geometry}: nine numbers of a matrix, then width and height in 16.16. */
 const WIDTH_AT = 36;
 const GEOMETRY_BYTES = WIDTH_AT + 8;
-/** Pictures before the last one that can still be shown after it; H.264 allows 16 (A.3.1). */
+/** Pictures between which the order of showing may differ from that of decoding; H.264 allows 16 (A.3.1). */
 const REORDER_DEPTH = 32;
 
 /**
@@ -63,6 +63,17 @@ export class CollectedTrack {
   /** Time from the first sample's decoding to the end of the last one. */
   get totalDuration(): number {
     return this.count === 0 ? 0 : this.#total + this.durations.at(this.count - 1);
+  }
+
+  /** When the first sample is shown, counted from the first sample's decoding. */
+  get presentationStart(): number {
+    let start = Number.POSITIVE_INFINITY;
+    let dts = 0;
+    for (let index = 0; index < Math.min(this.count, REORDER_DEPTH); index++) {
+      start = Math.min(start, dts + this.compositions.at(index));
+      dts += this.durations.at(index);
+    }
+    return start;
   }
 
   /** The end of the presentation, counted from the first sample's decoding. */

@@ -8,7 +8,7 @@ export function finishedFacts(tracks: readonly CollectedTrack[], tornBytes: numb
   let endUs = 0;
   const facts = tracks.map((track) => {
     const { time, main } = track.source;
-    const firstUs = microseconds(time, track.firstDts + track.compositions.at(0));
+    const firstUs = microseconds(time, track.firstDts + track.presentationStart);
     const lastUs = microseconds(time, track.firstDts + track.presentationEnd);
     startUs = Math.min(startUs, firstUs);
     endUs = Math.max(endUs, lastUs);

@@ -47,7 +47,14 @@ export function planEdits(
   return { timescale, edits };
 }
 
-function placementOf({ source, firstDts }: CollectedTrack, startUs: number): Placement {
+function placementOf(track: CollectedTrack, startUs: number): Placement {
+  const { empty, mediaStart } = exactPlacement(track, startUs);
+  // Where nothing is to be shown at the start of an edit, FFmpeg moves the whole track: the edit begins later then.
+  const late = empty === 0 && mediaStart === 0 ? 0 : Math.max(0, track.presentationStart - mediaStart);
+  return { empty: empty + late, mediaStart: mediaStart + late };
+}
+
+function exactPlacement({ source, firstDts }: CollectedTrack, startUs: number): Placement {
   const { timescale, mediaStart, delayUs } = source.time;
   const startsAt = ((delayUs - startUs) * timescale) / 1e6 + Math.max(0, firstDts - mediaStart);
   const hidden = Math.max(0, mediaStart - firstDts);
