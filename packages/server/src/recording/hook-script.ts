@@ -165,10 +165,10 @@ function letGo({ stdout, stderr }: ChildProcess): void {
   }, LAST_WORDS_MS).unref();
 }
 
-/** Asks a program and what it started to end, and makes it. Resolves when it has. */
+/** Asks a program, which runs, and what it started to end, and makes it. Resolves when it has. */
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+  if (child.pid === undefined) return;
+  const ended = new Promise((resolve) => child.once('close', resolve));
   signal(child, 'SIGTERM');
   const timer = setTimeout(() => signal(child, 'SIGKILL'), GRACE_MS);
   await ended;
