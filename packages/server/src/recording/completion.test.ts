@@ -223,7 +223,7 @@ describe('Recovery', () => {
   it('tries again what could not be given its name', async () => {
     await written('a', named('folder/x'));
     const blocked = join(setup.recordDir, 'folder');
-    vi.spyOn(setup.ledger, 'byPath').mockImplementationOnce(() => {
+    vi.spyOn(setup.ledger, 'withPath').mockImplementationOnce(() => {
       throw new Error('the disk is gone');
     });
     await mkdir(blocked);

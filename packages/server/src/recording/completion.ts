@@ -108,7 +108,7 @@ export class Completion {
     try {
       return await this.#carryOn(id);
     } catch (error) {
-      if (isClosing(error)) return undefined;
+      if (isClosing(error) || ledger.get(id) === undefined) return undefined;
       log.error({ err: error, id, path: before.tempPath }, 'a recording could not be completed');
       this.#fail(id, (error as Error).message);
       return undefined;
@@ -142,7 +142,7 @@ export class Completion {
     const { id } = recording.entry;
     try {
       const file = await this.#finished(recording);
-      this.#keep(recording, file);
+      this.#keep(this.#get(id), file);
     } catch (error) {
       if (isClosing(error)) throw error;
       const { code, message } = error as FinishError;
@@ -168,7 +168,9 @@ export class Completion {
     };
     if (members !== undefined) {
       const sources = members.map((member) => ({ source: member.tempPath, offsetUs: member.offsetUs }));
-      await finisher.join({ members: sources, container, target: tempPath }, { onProgress });
+      const job = { members: sources, container, target: tempPath, createdAtMs: entry.startedAtMs };
+      const { note } = await finisher.join(job, { onProgress });
+      if (note !== undefined) this.#parts.ledger.update(id, { entry: { reason: joined(entry.reason, note) } });
     }
     const folder = join(options.recordDir, WORK_FOLDER);
     await mkdir(folder, { recursive: true });
@@ -227,20 +229,22 @@ export class Completion {
     });
   }
 
-  async #conclude(id: string): Promise<string> {
+  async #conclude(id: string): Promise<string | undefined> {
     const { ledger, counters, log, scripts } = this.#parts;
     const { path, failure } = this.#get(id);
     await removeFiles(this.#get(id), path);
     const state = failure === undefined ? 'complete' : 'failed';
-    const recording = ledger.update(id, { finishedPath: undefined, entry: { state, progress: undefined } });
+    ledger.update(id, { finishedPath: undefined, entry: { state, progress: undefined } });
     await ledger.flushed();
-    const { entry } = recording as StoredRecording;
-    const { streamName, fileName, durationMs, bytes, reason } = entry;
+    const recording = ledger.get(id);
+    // Overwritten already by one of the same name.
+    if (recording === undefined) return undefined;
+    const { streamName, fileName, durationMs, bytes, reason } = recording.entry;
     if (state === 'complete') counters.count('recording_files');
     else counters.count('recording_failures');
     log.info({ id, streamName, fileName, durationMs, bytes, state, reason }, 'a recording has its file');
-    scripts.recorded(recording as StoredRecording);
-    this.events.emit('completed', recording as StoredRecording);
+    scripts.recorded(recording);
+    this.events.emit('completed', recording);
     return fileName;
   }
 
@@ -248,6 +252,7 @@ export class Completion {
     const { ledger, counters, log } = this.#parts;
     const before = ledger.get(id);
     const failed = ledger.update(id, {
+      path: undefined,
       entry: { state: 'failed', reason: joined(before?.entry.reason, reason), progress: undefined },
     });
     counters.count('recording_failures');

@@ -66,13 +66,11 @@ export class Ledger {
     return this.#recordings.values();
   }
 
-  /** The finished one whose file has that absolute path; the newest, should there be several. */
-  byPath(path: string): StoredRecording | undefined {
-    let found: StoredRecording | undefined;
+  /** Those whose file has that absolute path, or is about to have it. */
+  withPath(path: string): StoredRecording[] {
+    const found: StoredRecording[] = [];
     for (const recording of this.#recordings.values()) {
-      const { state, localDeleted } = recording.entry;
-      if (recording.path !== path || localDeleted === true) continue;
-      if (state === 'complete' || state === 'failed') found = recording;
+      if (recording.path === path && recording.entry.localDeleted !== true) found.push(recording);
     }
     return found;
   }

@@ -5,6 +5,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Log } from '../core/index.ts';
 import type { Ledger } from './ledger.ts';
 import { numberedName, safeComponent } from './names/safe-name.ts';
+import type { StoredRecording } from './stored-recording.ts';
 import { syncFolder } from './sync-folder.ts';
 
 export interface NameClaimsParts {
@@ -79,11 +80,11 @@ export class NameClaims {
   }
 
   /** What has that name is kept under another one, or is to be overwritten. */
-  async #makeRoom(path: string, { size }: Stats, id: string): Promise<void> {
+  async #makeRoom(path: string, found: Stats, id: string): Promise<void> {
     const { ledger, existingFile, log } = this.#parts;
-    const owner = ledger.byPath(path);
+    const owner = await this.#ownerOf(path, found, id);
     // An empty file marks a name that was claimed when the server was killed.
-    if (size === 0 && owner === undefined) return;
+    if (found.size === 0 && owner === undefined) return;
     if (existingFile === 'overwrite') {
       log.info({ path, id }, 'a recording is overwritten by one of the same name');
       if (owner !== undefined) ledger.remove(owner.entry.id);
@@ -93,6 +94,23 @@ export class NameClaims {
     log.info({ path, kept }, 'a recording gives its name to a newer one');
     if (owner !== undefined) ledger.update(owner.entry.id, { path: kept, entry: { fileName: this.#nameBelow(kept) } });
     await ledger.flushed();
+  }
+
+  /** The other recording whose file has that path. */
+  async #ownerOf(path: string, found: Stats, id: string): Promise<StoredRecording | undefined> {
+    let owner: StoredRecording | undefined;
+    for (const recording of this.#parts.ledger.withPath(path)) {
+      const { entry, finishedPath } = recording;
+      if (entry.id === id) continue;
+      if (entry.state === 'finalising' && finishedPath !== undefined) {
+        // It wants the path, and has it only when its file is there, not where it was before.
+        const other = await lstatOf(finishedPath);
+        if (other !== undefined && !isSameFile(other, found)) continue;
+        return recording;
+      }
+      owner = recording;
+    }
+    return owner;
   }
 
   /** Makes the folders of a name. Links that lead out of the folder of recordings are not followed. */
@@ -199,7 +217,11 @@ async function linkedTo(from: string, to: string): Promise<'linked' | 'marked' |
 /** True when a path is another name of that very file. */
 async function isSame(path: string, other: Stats): Promise<boolean> {
   const one = await lstatOf(path);
-  return one !== undefined && one.ino === other.ino && one.dev === other.dev;
+  return one !== undefined && isSameFile(one, other);
+}
+
+function isSameFile(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 /** Undefined when nothing is there. */

@@ -20,6 +20,8 @@ export interface RecoveryParts {
 
 /** Files that are brought to an end at the same time; the finisher does not take more in any case. */
 const AT_ONCE = 4;
+/** Times of files come from a clock that is this much behind. */
+const CLOCK_STEP_MS = 50;
 const REMARK = 'recovered after a crash';
 const CONTAINERS: ReadonlySet<string> = new Set<RecordingContainer>(['mp4', 'webm', 'mkv', 'ts']);
 
@@ -119,7 +121,7 @@ export class Recovery {
 
   async #isOld(path: string): Promise<boolean> {
     const found = await lstatOf(path);
-    return found?.isFile() === true && found.mtimeMs < this.#beganMs;
+    return found?.isFile() === true && found.mtimeMs < this.#beganMs - CLOCK_STEP_MS;
   }
 }
 

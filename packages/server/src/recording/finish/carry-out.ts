@@ -172,7 +172,8 @@ class Output {
   }
 }
 
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+/** Writes all of it at a place. */
+export function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
   let done = 0;
   while (done < bytes.length) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
 }

@@ -25,12 +25,14 @@ export interface CutJob {
   readonly endUs?: number | undefined;
 }
 
-/** Files that were written piece by piece are to become one, with all their tracks. */
+/** Files that were written piece by piece are to become one more such file, with all their tracks. */
 export interface JoinJob {
   readonly kind: 'join';
   readonly members: readonly { readonly source: string; readonly offsetUs: number }[];
   readonly container: RecordingContainer;
   readonly target: string;
+  /** When the recording began, milliseconds since 1970. */
+  readonly createdAtMs: number;
 }
 
 export type FinisherJob = FinishJob | CutJob | JoinJob;
@@ -53,4 +55,12 @@ export interface FinishedFile {
   readonly tracks: readonly RecordedTrack[];
   /** Bytes at the end that were no whole fragment, and were cut. */
   readonly tornBytes: number;
+}
+
+/** Several files in one; it is as it would have been written piece by piece, and is to be finished. */
+export interface JoinedFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** What could not be read of the members. */
+  readonly note?: string | undefined;
 }

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FinishError } from './finish-error.ts';
-import type { FinishedFile, FinisherJob } from './finish-job.ts';
+import type { FinishedFile, FinisherJob, JoinedFile } from './finish-job.ts';
 
 /** What a thread says of its job. */
 export type ThreadMessage =
   | { readonly type: 'progress'; readonly progress: number }
-  | { readonly type: 'done'; readonly file: FinishedFile }
+  | { readonly type: 'done'; readonly file: FinishedFile | JoinedFile }
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
 /** Tables of very long recordings are mostly outside this heap; what needs more is broken. */
@@ -45,10 +45,10 @@ export class FinisherThread {
    * Resolves with what became of it; one job at a time.
    * @throws FinishError
    */
-  run(job: FinisherJob, onProgress: (progress: number) => void): Promise<FinishedFile> {
+  run(job: FinisherJob, onProgress: (progress: number) => void): Promise<FinishedFile | JoinedFile> {
     this.#heardMs = performance.now();
     this.#worker.ref();
-    return new Promise<FinishedFile>((resolve, reject) => {
+    return new Promise<FinishedFile | JoinedFile>((resolve, reject) => {
       this.#job = {
         onMessage: (message) => {
           if (message.type === 'progress') onProgress(message.progress);

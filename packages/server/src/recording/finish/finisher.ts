@@ -1,6 +1,6 @@
 import type { Log } from '../../core/index.ts';
 import { FinishError } from './finish-error.ts';
-import type { CutJob, FinishedFile, FinisherJob, FinishJob, JoinJob } from './finish-job.ts';
+import type { CutJob, FinishedFile, FinisherJob, FinishJob, JoinedFile, JoinJob } from './finish-job.ts';
 import { FinisherThread } from './finisher-thread.ts';
 
 export interface FinisherOptions {
@@ -23,7 +23,7 @@ export interface JobWatch {
 interface WaitingJob {
   readonly job: FinisherJob;
   readonly onProgress: (progress: number) => void;
-  readonly resolve: (file: FinishedFile) => void;
+  readonly resolve: (file: never) => void;
   readonly reject: (error: unknown) => void;
   triesLeft: number;
 }
@@ -78,7 +78,7 @@ export class Finisher {
    * Makes one file of several; each keeps its own tracks.
    * @throws FinishError
    */
-  join(job: Omit<JoinJob, 'kind'>, watch: JobWatch = {}): Promise<FinishedFile> {
+  join(job: Omit<JoinJob, 'kind'>, watch: JobWatch = {}): Promise<JoinedFile> {
     return this.#add({ kind: 'join', ...job }, watch);
   }
 
@@ -98,7 +98,8 @@ export class Finisher {
     return Promise.resolve();
   }
 
-  #add(job: FinisherJob, { onProgress }: JobWatch): Promise<FinishedFile> {
+  /** A thread answers each kind of job with its kind of file. */
+  #add<File>(job: FinisherJob, { onProgress }: JobWatch): Promise<File> {
     if (this.#closed) return Promise.reject(new FinishError('CLOSED', 'the server ends'));
     return new Promise((resolve, reject) => {
       const told = onProgress ?? ((): void => undefined);
@@ -119,7 +120,7 @@ export class Finisher {
     this.#working.set(thread, waiting);
     this.#check ??= setInterval(() => this.#checkLife(), CHECK_MS).unref();
     try {
-      waiting.resolve(await thread.run(waiting.job, waiting.onProgress));
+      waiting.resolve((await thread.run(waiting.job, waiting.onProgress)) as never);
     } catch (error) {
       if (!(error instanceof FinishError) || error.code !== 'DIED' || waiting.triesLeft === 0 || this.#closed) {
         waiting.reject(error);

@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import type { Tell } from './carry-out.ts';
 import { cutFile } from './cut-file.ts';
 import { finishFile } from './finish-file.ts';
-import type { FinishedFile, FinisherJob } from './finish-job.ts';
+import type { FinishedFile, FinisherJob, JoinedFile } from './finish-job.ts';
 import type { ThreadMessage } from './finisher-thread.ts';
 import { joinFiles } from './join-files.ts';
 
@@ -23,7 +23,7 @@ function newTell(): Tell {
   };
 }
 
-function carryOut(job: FinisherJob): Promise<FinishedFile> {
+function carryOut(job: FinisherJob): Promise<FinishedFile | JoinedFile> {
   switch (job.kind) {
     case 'finish':
       return finishFile(job, newTell());

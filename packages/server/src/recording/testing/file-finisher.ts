@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { FinishError } from '../finish/finish-error.ts';
-import type { FinishedFile, FinishJob, JoinJob } from '../finish/finish-job.ts';
+import type { FinishedFile, FinishJob, JoinedFile, JoinJob } from '../finish/finish-job.ts';
 
 /** A finisher that turns the text `raw:x` into `done:x`, in a new file or where it is, and does so again if it must. */
 export class TextFinisher {
@@ -33,18 +33,10 @@ export class TextFinisher {
     };
   }
 
-  async join({ members, target }: Omit<JoinJob, 'kind'>): Promise<FinishedFile> {
+  async join({ members, target }: Omit<JoinJob, 'kind'>): Promise<JoinedFile> {
     const texts = await Promise.all(members.map(({ source }) => readFile(source, 'utf8')));
     const joined = `raw:${texts.join('+')}`;
     await writeFile(target, joined);
-    return {
-      path: target,
-      form: 'as written',
-      bytes: joined.length,
-      sha256: '',
-      durationUs: 1,
-      tracks: [],
-      tornBytes: 0,
-    };
+    return { path: target, bytes: joined.length };
   }
 }
