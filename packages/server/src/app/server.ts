@@ -26,6 +26,7 @@ import { FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
 import { WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
+import { AutoSnapshots, SnapshotMount, SnapshotServer } from '../snapshots/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
@@ -35,6 +36,7 @@ import { makeRecording } from './recording-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
+import { autoSnapshotOptions, snapshotMountOptions, snapshotOptions } from './snapshot-options.ts';
 import { describeStream } from './stream-details.ts';
 import { tlsIdentity } from './tls-identity.ts';
 import { serverUrls } from './urls.ts';
@@ -84,7 +86,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const vod = new VodResolver(hub, vodOptions(settings, options.dataDir));
   const release = async (parts: readonly Part[]): Promise<void> => {
     try {
-      await closeAll([vod, ...parts]);
+      await closeAll([vod, hub.snapshots, ...parts]);
       await hub.recording.close();
     } finally {
       // What ended just now is still to be told.
@@ -157,6 +159,7 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
     users: new Users(join(dataDir, USERS_FILE), log),
     adaptations,
     engine,
+    snapshots: new SnapshotServer({ streams, pictures: engine.pictures, log, counters }, snapshotOptions(settings)),
     recording,
     recorder,
     log,
@@ -190,7 +193,13 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
     webrtc !== undefined && (settings['ws.port'] !== 0 || settings['wss.port'] !== 0)
       ? new SignallingServer({ ...hub, peers: webrtc, allowsOrigin }, signallingOptions(settings, { host, identity }))
       : undefined;
-  const mounts = [flv, whip, whep].filter((mount) => mount !== undefined);
+  const pictures =
+    settings.snapshot_http_enabled && web
+      ? new SnapshotMount(hub, snapshotMountOptions(settings, allowsOrigin))
+      : undefined;
+  const autoOptions = autoSnapshotOptions(settings, dataDir);
+  const autoSnapshots = autoOptions && new AutoSnapshots(hub, autoOptions);
+  const mounts = [flv, whip, whep, pictures].filter((mount) => mount !== undefined);
   const ports = () => ({
     rtmp: rtmp?.port ?? 0,
     hls: hls?.port ?? 0,
@@ -201,7 +210,7 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
   const control = web
     ? makeControl(options, { ...hub, hls: hls?.packaging, fileStreams: vod }, { host, identity, mounts, ports })
     : undefined;
-  return { rtmp, hls, flv, webrtc, whip, whep, signalling, control };
+  return { rtmp, hls, flv, webrtc, whip, whep, signalling, pictures, autoSnapshots, control };
 }
 
 /** The certificate of the TLS ports, where one of them is on. */

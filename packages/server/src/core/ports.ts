@@ -104,6 +104,8 @@ export const COUNTERS = {
   vod_bad_files: 'media files refused: not there, broken, or not readable',
   snapshots_taken: 'pictures taken of streams',
   snapshots_failed: 'pictures that could not be taken',
+  snapshot_requests: 'requests for pictures answered with one',
+  snapshot_requests_refused: 'requests for pictures refused: 4xx and 5xx',
   source_clock_breaks: 'jumps of a source clock that were re-based',
 } as const;
 

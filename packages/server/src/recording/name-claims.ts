@@ -3,8 +3,8 @@ import { constants, type Stats } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Log } from '../core/index.ts';
+import { numberedName, safeComponent } from '../io/index.ts';
 import type { Ledger } from './ledger.ts';
-import { numberedName, safeComponent } from './names/safe-name.ts';
 import type { StoredRecording } from './stored-recording.ts';
 import { syncFolder } from './sync-folder.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitBytes, numberedName, safeComponent } from './safe-name.ts';
+import { fitBytes, numberedName, safeComponent } from '../../io/index.ts';
 import { isNameKnown, type NameFacts, type Naming, recordingFileName } from './template.ts';
 
 const FACTS: NameFacts = {

@@ -1,4 +1,4 @@
-import { encodedName, fitBytes, type NameEncoding, safeComponent, wellFormed } from './safe-name.ts';
+import { encodedName, fitBytes, type NameEncoding, safeComponent, wellFormed } from '../../io/index.ts';
 
 /** How the file of a recording is named. */
 export interface Naming {
