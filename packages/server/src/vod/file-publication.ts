@@ -222,10 +222,9 @@ export class FilePublication implements Publisher, MediaSession {
   }
 
   #checkViewers(nowMs: number): void {
-    const { stream } = this;
     const { audience, idleTimeoutMs } = this.options;
-    const watched = stream.viewers > 0 || (audience === 'live' && stream.readerCount > 0);
-    if (watched) {
+    // Not readers: what packages or converts the stream outlives its viewers.
+    if (this.stream.viewers > 0) {
       this.#wasWatched = true;
       this.#watchedMs = nowMs;
       return;
