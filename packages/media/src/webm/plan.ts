@@ -107,6 +107,7 @@ async function countCluster(
   try {
     for await (const block of readBlocks(window, offset, end)) {
       const tally = tallies.find(({ trackNumber }) => trackNumber === block.trackNumber);
+      if (block.dataOffset + block.dataBytes > end) throw badFile('a block does not fit in its cluster');
       if (tally === undefined) continue;
       await tally.count(window, block);
       if (block.key && !keys.has(tally)) keys.set(tally, block.ticks);
