@@ -1,4 +1,5 @@
 export * from './completion.ts';
+export * from './downloads/index.ts';
 export * from './finish/index.ts';
 export * from './hook-script.ts';
 export * from './ledger.ts';
