@@ -22,7 +22,7 @@ import { sendFile } from './send-file.ts';
 
 export interface DownloadDeps {
   /** The ledger of recordings. */
-  readonly ledger: { byPath(path: string): { readonly entry: RecordingEntry } | undefined };
+  readonly ledger: { withPath(path: string): readonly { readonly entry: RecordingEntry }[] };
   readonly access: AccessControl;
   readonly finisher: Cutter;
   readonly log: Log;
@@ -121,11 +121,17 @@ export class RecordingDownloads implements HttpMount {
     const folder = { root: this.#options.recordDir, excluded: this.#options.excluded };
     const file = parts && (await findFile(folder, parts));
     if (file === undefined) return this.#notFound(response);
-    const entry = this.#deps.ledger.byPath(resolve(this.#options.recordDir, file.name))?.entry;
+    const entry = this.#entryOf(file);
     const streamName = entry?.streamName ?? file.name;
     await this.#deps.access.view(introduce(request, { streamName, query }));
     if (response.destroyed) return;
     await this.#send(request, response, { file, query, entry });
+  }
+
+  /** What the ledger knows of a file; the newest when several recordings had its name. */
+  #entryOf({ name }: RequestedFile): RecordingEntry | undefined {
+    const known = this.#deps.ledger.withPath(resolve(this.#options.recordDir, name));
+    return known.findLast(({ entry }) => entry.localDeleted !== true)?.entry;
   }
 
   async #send(
