@@ -3,7 +3,7 @@ import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type ByteSource, type MediaPacket, Mp4Reader } from '@sluice/media';
+import { type ByteSource, type MediaPacket, Mp4Reader, planMp4InPlace, type Track } from '@sluice/media';
 import type { Converter, PublicationToRecord, Publisher, RecordingEvent, Stream } from '../../core/index.ts';
 import { testHub } from '../../core/testing/hub.ts';
 import type { RecordingEnd } from '../completion.ts';
@@ -139,24 +139,40 @@ function publication(
   };
 }
 
-/** The packets of an MP4 file. */
-export async function packetsOf(path: string): Promise<MediaPacket[]> {
+async function withSource<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
   const file = await open(path, 'r');
   try {
-    const source: ByteSource = {
+    return await use({
       size: (await file.stat()).size,
       read: async (offset, length) => {
         const bytes = new Uint8Array(length);
         await file.read(bytes, 0, length, offset);
         return bytes;
       },
-    };
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+/** The packets of an MP4 file. */
+export function packetsOf(path: string): Promise<MediaPacket[]> {
+  return withSource(path, async (source) => {
     const reader = await Mp4Reader.open(source);
     const packets: MediaPacket[] = [];
     for await (const packet of reader.readSamples()) packets.push(packet);
     return packets;
-  } finally {
-    await file.close();
+  });
+}
+
+/** How many samples finishing finds in an MP4 file that was being written; 0 in one that is not there. */
+export async function samplesIn(path: string): Promise<number> {
+  try {
+    const { tracks } = await withSource(path, planMp4InPlace);
+    return tracks.reduce((sum, { samples }) => sum + samples, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
   }
 }
 
@@ -184,6 +200,29 @@ export async function probe(path: string): Promise<readonly ProbedPacket[]> {
     bytes: Number(packet['size']),
     key: packet['flags']?.startsWith('K') === true,
   }));
+}
+
+/** Packets at later times, with other tracks where the map has some. */
+export function moved(
+  packets: readonly MediaPacket[],
+  byUs: number,
+  tracks: ReadonlyMap<Track, Track> = new Map(),
+): MediaPacket[] {
+  return packets.map((packet) => ({
+    ...packet,
+    track: tracks.get(packet.track) ?? packet.track,
+    dtsUs: packet.dtsUs + byUs,
+    ptsUs: packet.ptsUs + byUs,
+  }));
+}
+
+/** Waits until a condition holds. */
+export async function until(holds: () => boolean, what: string): Promise<void> {
+  const startMs = performance.now();
+  while (!holds()) {
+    if (performance.now() - startMs > 10_000) throw new Error(`in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 /** Files of a folder; none when it is not there. */

@@ -81,6 +81,8 @@ export class Capture {
   #lastUs: Record<Kind, number> = { video: Number.NEGATIVE_INFINITY, audio: Number.NEGATIVE_INFINITY };
   /** Sound has changed at that time: a new file begins with it at the next key frame. */
   #audioChangeUs: number | undefined;
+  /** Where the picture begins that is being read. */
+  #openedUs = Number.NEGATIVE_INFINITY;
   #intakeLost = 0;
   #stopped: Promise<void> | undefined;
 
@@ -166,6 +168,7 @@ export class Capture {
     this.#plan = planFor(this.#kinds.has('video') ? source.state.video : undefined);
     this.#gather();
     this.#audioChangeUs = undefined;
+    this.#openedUs = from.videoUs;
     this.#intakeLost = 0;
     const intake = new Intake({
       source,
@@ -185,7 +188,7 @@ export class Capture {
     if (part === undefined) return this.#takeWithoutPart(packet);
     if (!part.fits(packet)) return this.#takeMisfit(part, packet);
     if (this.#cuts(packet)) {
-      if (this.#audioChangeUs !== undefined) {
+      if (this.#audioChangeUs !== undefined && packet.dtsUs > this.#openedUs) {
         return this.#beginAnew({ videoUs: packet.dtsUs, audioUs: this.#audioChangeUs });
       }
       if (this.#isFull(part, packet)) {
@@ -226,7 +229,7 @@ export class Capture {
       return this.#beginAnew({ videoUs: Number.NEGATIVE_INFINITY, audioUs: packet.dtsUs });
     // It stays in the stream's log until then.
     if (this.#audioChangeUs !== undefined) return;
-    this.#audioChangeUs = packet.dtsUs;
+    this.#audioChangeUs = Math.max(packet.dtsUs, this.#lastUs.audio + 1);
     this.#parts.source.requestKeyFrame();
   }
 

@@ -3,7 +3,10 @@ import { dirname } from 'node:path';
 import type { DiskSlots } from './disk-slots.ts';
 
 /** What of a file's handle is needed, so that tests can put a slow or full disk in its place. */
-export type WritableFile = Pick<FileHandle, 'writev' | 'datasync' | 'stat' | 'close'>;
+export interface WritableFile extends Pick<FileHandle, 'datasync' | 'close'> {
+  writev(buffers: readonly Uint8Array[], position: number): Promise<{ readonly bytesWritten: number }>;
+  stat(): Promise<{ readonly nlink: number }>;
+}
 
 /** Makes a new file to be written; its folder too. */
 export type OpenFile = (path: string) => Promise<WritableFile>;
