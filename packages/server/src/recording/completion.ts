@@ -146,9 +146,10 @@ export class Completion {
     } catch (error) {
       if (isClosing(error)) throw error;
       const { code, message } = error as FinishError;
-      if (code === 'EMPTY' || code === 'ENOENT') {
-        await removeFiles(recording);
-        this.#fail(id, code === 'EMPTY' ? message : 'its file is missing');
+      const isMissing = code === 'ENOENT' && (await lstatOf(recording.tempPath)) === undefined;
+      if (code === 'EMPTY' || isMissing) {
+        if (code === 'EMPTY') await removeFiles(recording);
+        this.#fail(id, isMissing ? 'its file is missing' : message);
         return false;
       }
       await this.#keepAsItIs(recording, message);

@@ -33,10 +33,10 @@ export async function finishFile(job: FinishJob, tell: Tell): Promise<FinishedFi
   }
   const facts = await finishInPlace(job, notes);
   const form = facts === undefined ? 'as written' : 'in place';
-  const { tracks, ...known } = facts ?? (await factsOf(job.source));
+  const { tracks, durationUs, tornBytes } = facts ?? (await factsOf(job.source));
   const where = place(job, tell);
   const note = notes.length === 0 ? undefined : notes.join('; ');
-  return { ...where, form, note, tracks: tracks.map(recordedTrack), ...known };
+  return { ...where, form, note, tracks: tracks.map(recordedTrack), durationUs, tornBytes };
 }
 
 async function rewrite(job: FinishJob, tell: Tell, notes: string[]): Promise<FinishedFile | undefined> {

@@ -9,13 +9,18 @@ export type ThreadMessage =
   | { readonly type: 'done'; readonly file: FinishedFile | JoinedFile }
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
-/** Tables of very long recordings are mostly outside this heap; what needs more is broken. */
-const MAX_HEAP_MB = 768;
+/** Tables of very long recordings are outside this heap; what needs more is broken. */
+const MAX_HEAP_MB = 512;
 
 /** The compiled entry of a thread. Node 20 does not run TypeScript, so sources (as tests run them) use what was built. */
 const ENTRY = import.meta.url.includes('/src/recording/')
   ? new URL('../../../dist/recording/finish/thread-main.js', import.meta.url)
   : new URL('./thread-main.js', import.meta.url);
+
+export interface ThreadOptions {
+  readonly entry?: URL | undefined;
+  readonly maxHeapMb?: number | undefined;
+}
 
 /** One thread that does one job after the other. */
 export class FinisherThread {
@@ -24,12 +29,12 @@ export class FinisherThread {
   #heardMs = performance.now();
   #dead = false;
 
-  /** @param entry another program than the usual, for tests */
-  constructor(entry: URL = ENTRY) {
+  /** @param options another program, or less memory, than usual: for tests */
+  constructor({ entry = ENTRY, maxHeapMb = MAX_HEAP_MB }: ThreadOptions = {}) {
     this.#worker = new Worker(fileURLToPath(entry), {
       env: {},
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
     });
     this.#worker.unref();
     this.#worker.on('message', (message: ThreadMessage) => this.#receive(message));

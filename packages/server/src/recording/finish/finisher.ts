@@ -1,7 +1,7 @@
 import type { Log } from '../../core/index.ts';
 import { FinishError } from './finish-error.ts';
 import type { CutJob, FinishedFile, FinisherJob, FinishJob, JoinedFile, JoinJob } from './finish-job.ts';
-import { FinisherThread } from './finisher-thread.ts';
+import { FinisherThread, type ThreadOptions } from './finisher-thread.ts';
 
 export interface FinisherOptions {
   /** Files that are worked on at the same time (`file_recorder_thread_pool_max_size`). */
@@ -10,8 +10,8 @@ export interface FinisherOptions {
   readonly idleMs?: number | undefined;
   /** A thread that says nothing for so long hangs, milliseconds; 120 000 when left out. */
   readonly silenceMs?: number | undefined;
-  /** Another program for the threads, for tests. */
-  readonly threadEntry?: URL | undefined;
+  /** Other threads than usual, for tests. */
+  readonly thread?: ThreadOptions | undefined;
 }
 
 /** How a job is followed. */
@@ -53,9 +53,9 @@ export class Finisher {
     this.#log = log;
   }
 
-  /** Jobs in work and jobs that wait. */
-  get load(): { readonly working: number; readonly waiting: number } {
-    return { working: this.#working.size, waiting: this.#waiting.length };
+  /** Jobs in work, jobs that wait, and threads that wait for jobs. */
+  get load(): { readonly working: number; readonly waiting: number; readonly idleThreads: number } {
+    return { working: this.#working.size, waiting: this.#waiting.length, idleThreads: this.#idle.size };
   }
 
   /**
@@ -141,7 +141,7 @@ export class Finisher {
       this.#idle.delete(thread);
       if (!thread.isDead) return thread;
     }
-    return new FinisherThread(this.#options.threadEntry);
+    return new FinisherThread(this.#options.thread);
   }
 
   #rest(thread: FinisherThread): void {

@@ -15,7 +15,7 @@ const ONLY_SAMPLE_US = 40_000;
 /**
  * Joins files that were written piece by piece into one more such file, each of their tracks on its own at the time when
  * it came. Members without anything that can be read are left out, and of those that are damaged the rest.
- * @throws FinishError EMPTY when there is nothing to join, and the errors of I/O
+ * @throws FinishError EMPTY when there is nothing to join, DAMAGED when nothing of it can be read, and the errors of I/O
  */
 export async function joinFiles(job: JoinJob, tell: Tell): Promise<JoinedFile> {
   const members: Member[] = [];
@@ -26,7 +26,11 @@ export async function joinFiles(job: JoinJob, tell: Tell): Promise<JoinedFile> {
       );
     }
     const tracks = members.flatMap((member) => (member.next === undefined ? [] : member.tracks));
-    if (tracks.length === 0) throw new FinishError('EMPTY', 'nothing was recorded');
+    const notes = members.flatMap(({ damage }) => damage ?? []);
+    if (tracks.length === 0) {
+      if (notes.length > 0) throw new FinishError('DAMAGED', notes.join('; '));
+      throw new FinishError('EMPTY', 'nothing was recorded');
+    }
     const earliestUs = Math.min(0, ...members.map(({ next }) => next?.dtsUs ?? 0));
     const { container, createdAtMs } = job;
     const options = { baseUs: earliestUs, createdAtMs, reservedBytes: 0, firstPicture: undefined };
@@ -35,8 +39,8 @@ export async function joinFiles(job: JoinJob, tell: Tell): Promise<JoinedFile> {
       containerWriter(container, tracks, options),
       new Fragment(tracks, members),
     );
-    const notes = members.flatMap(({ damage }) => damage ?? []);
-    return { path: job.target, bytes, note: notes.length === 0 ? undefined : notes.join('; ') };
+    const damages = members.flatMap(({ damage }) => damage ?? []);
+    return { path: job.target, bytes, note: damages.length === 0 ? undefined : damages.join('; ') };
   } finally {
     for (const member of members) member.close();
   }
