@@ -96,10 +96,9 @@ export class TestServer {
   }
 
   static async start(
-    options: { settings?: Record<string, string | number>; args?: string[] } = {},
+    options: { settings?: Record<string, string | number>; args?: string[]; folder?: string; ports?: ServerPorts } = {},
   ): Promise<TestServer> {
-    const ports = await freePorts();
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
+    const { ports = await freePorts(), folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-')) } = options;
     const settings = { ...portSettings(ports), ...options.settings };
     const sets = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
     const args = [SLUICE, 'start', '--data-dir', folder, ...sets, ...(options.args ?? [])];
@@ -151,6 +150,20 @@ export class TestServer {
     return ((await response.json()) as { name: string; published: boolean }[])
       .filter((s) => s.published)
       .map((s) => s.name);
+  }
+
+  /** Ends the server as a power cut does, and keeps its folder. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** Calls a method of the REST API; `undefined` for an answer without body. @throws Error for any status but 200 */
+  async rest<T>(method: string, body: unknown = {}): Promise<T> {
+    const response = await fetch(this.http(`/rest-api${method}`), { method: 'POST', body: JSON.stringify(body) });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${method}: ${response.status} ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
   /** Ends the server as a supervisor does and checks that it ended well, in time. */

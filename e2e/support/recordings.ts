@@ -1,0 +1,93 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { RecordingObject } from '@sluice/contract';
+import { expect, vi } from 'vitest';
+import type { TestServer } from './server.ts';
+
+/** Files of recordings that fit, the newest first; none is no error. */
+export async function findRecordings(server: TestServer, filter: object = {}): Promise<RecordingObject[]> {
+  const body = JSON.stringify(filter);
+  const response = await fetch(server.http('/rest-api/recording/find'), { method: 'POST', body });
+  if (response.status === 404) return [];
+  expect(response.status).toBe(200);
+  return (await response.json()) as RecordingObject[];
+}
+
+/** Waits until so many files of the stream have reached their end, complete or failed; the oldest first. */
+export async function finishedRecordings(
+  server: TestServer,
+  filter: object,
+  { count = 1, timeoutMs = 30_000 } = {},
+): Promise<RecordingObject[]> {
+  let found: RecordingObject[] = [];
+  const look = async (): Promise<void> => {
+    found = await findRecordings(server, filter);
+    const finished = found.filter(({ state }) => state === 'complete' || state === 'failed');
+    expect(finished.length, JSON.stringify(found)).toBeGreaterThanOrEqual(count);
+    expect(finished.length, JSON.stringify(found)).toBe(found.length);
+  };
+  await vi.waitFor(look, { timeout: timeoutMs, interval: 100 });
+  return found.reverse();
+}
+
+/** Where the file of a recording is when `record_dir` has its default. */
+export function recordingPath(server: TestServer, { fileName }: Pick<RecordingObject, 'fileName'>): string {
+  return join(server.folder, 'records', fileName);
+}
+
+/** One packet of a file, as FFmpeg's demuxer gives it; times in ms. */
+export interface FilePacket {
+  readonly kind: 'video' | 'audio';
+  readonly ptsMs: number;
+  readonly dtsMs: number;
+  readonly size: number;
+  readonly hash: string;
+}
+
+/** All packets of a file in the order of its interleaving, with MD5 of their bytes. */
+export function packetsOf(file: string): FilePacket[] {
+  const entries = 'packet=codec_type,pts_time,dts_time,size,data_hash';
+  const args = [
+    '-v',
+    'error',
+    '-show_packets',
+    '-show_data_hash',
+    'md5',
+    '-show_entries',
+    entries,
+    '-of',
+    'json',
+    file,
+  ];
+  const text = execFileSync('ffprobe', args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { packets } = JSON.parse(text) as { packets: Record<string, string>[] };
+  return packets.map((packet) => ({
+    kind: packet['codec_type'] as FilePacket['kind'],
+    ptsMs: Number(packet['pts_time']) * 1000,
+    dtsMs: Number(packet['dts_time']) * 1000,
+    size: Number(packet['size']),
+    hash: packet['data_hash'] ?? '',
+  }));
+}
+
+/** What of a file's streams FFmpeg tells: codec and picture size. */
+export function streamsOf(file: string): { codec_name: string; codec_type: string; width?: number }[] {
+  const args = ['-v', 'error', '-show_streams', '-of', 'json', file];
+  const text = execFileSync('ffprobe', args, { encoding: 'utf8' });
+  return (JSON.parse(text) as { streams: { codec_name: string; codec_type: string; width?: number }[] }).streams;
+}
+
+/** Decodes the whole file; throws with FFmpeg's words at the first fault. */
+export function decodeWhole(file: string): void {
+  const faults = execFileSync('ffmpeg', ['-v', 'warning', '-xerror', '-i', file, '-f', 'null', '-'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  expect(faults ?? '').toBe('');
+}
+
+/** From the first sample to the end of the last one, seconds, as FFmpeg sees it. */
+export function durationOf(file: string): number {
+  const args = ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', file];
+  return Number(execFileSync('ffprobe', args, { encoding: 'utf8' }));
+}
