@@ -29,6 +29,8 @@ export function isVideo({ type }: { readonly type: number }): boolean {
 
 /** A publisher that sends just what it is told: for what no encoder can be made to send. */
 export class ScriptedPublisher {
+  /** Time of the last tag that was sent, ms. */
+  sentMs = 0;
   readonly #client: TestClient;
 
   private constructor(client: TestClient) {
@@ -52,6 +54,7 @@ export class ScriptedPublisher {
       if (waitMs > 0) await pause(waitMs);
       if (this.#client.socket.destroyed) throw new Error('the server closed the connection');
       this.#client.send(tag.type, tag.data, tag.timestampMs);
+      this.sentMs = tag.sendAtMs;
     }
   }
 
