@@ -14,6 +14,8 @@ interface SdkStream {
   unmuteVideo(): void;
   sendData(payload: unknown): void;
   available(): Promise<unknown>;
+  snapshot(): void;
+  getRecordInfo(): string | undefined;
   getAudioState(): { muted: boolean } | undefined;
   getVideoState(): { muted: boolean } | undefined;
   getStats(listener: (stats: unknown) => void): void;
@@ -75,6 +77,12 @@ export interface Harness {
   report(label: string): StreamReport;
   stats(label: string): Promise<unknown>;
   available(session: string, name: string): Promise<{ available: boolean; reason: string | undefined }>;
+  /** Has the SDK ask for a picture of a stream, by an object that never plays; gives what came of it. */
+  snapshot(session: string, name: string): Promise<{ type: string; payload: Record<string, string> }>;
+  /** Ends the camera of a publication: no more pictures come of it. */
+  silence(label: string): void;
+  /** Name of the file that the server has recorded. */
+  recordName(label: string): string | undefined;
   disconnect(session: string): void;
   /** Changes the size that the camera of a publication gives. */
   resize(label: string, size: { width: number; height: number }): Promise<void>;
@@ -209,6 +217,18 @@ export async function installHarness(): Promise<void> {
       );
       return { available, reason: stream.getInfo() };
     },
+    snapshot: (session, name) => {
+      const stream = sessionOf(session).session.createStream({ name, display: document.createElement('div') });
+      return new Promise((resolve) => {
+        stream.on('STREAM_EVENT', (event) => resolve(event as { type: string; payload: Record<string, string> }));
+        stream.snapshot();
+      });
+    },
+    silence: (label) => {
+      const source = streamOf(label).display.querySelector('video')?.srcObject as MediaStream;
+      for (const track of source.getTracks()) track.stop();
+    },
+    recordName: (label) => streamOf(label).stream.getRecordInfo(),
     resize: async (label, size) => {
       const source = streamOf(label).display.querySelector('video')?.srcObject as MediaStream;
       await source.getVideoTracks()[0]?.applyConstraints(size);

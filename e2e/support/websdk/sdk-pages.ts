@@ -147,6 +147,20 @@ export class SdkPage {
     return this.#run(({ harness }, args) => harness.available('session', args.name), { name });
   }
 
+  snapshot(name: string): Promise<{ type: string; payload: Record<string, string> }> {
+    return this.#run(({ harness }, args) => harness.snapshot('session', args.name), { name });
+  }
+
+  /** Ends camera and microphone of a publication, which goes on without. */
+  silence(label: string): Promise<void> {
+    return this.#run(({ harness }, args) => harness.silence(args.label), { label });
+  }
+
+  /** Name of the file that the server has recorded, as the SDK was told. */
+  recordName(label: string): Promise<string | undefined> {
+    return this.#run(({ harness }, args) => harness.recordName(args.label), { label });
+  }
+
   disconnect(label = 'session'): Promise<void> {
     return this.#run(({ harness }, args) => harness.disconnect(args.label), { label });
   }

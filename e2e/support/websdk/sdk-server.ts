@@ -21,6 +21,11 @@ export class SdkServer {
     return new SdkServer(await TestServer.start({ settings: own, args: [...args] }));
   }
 
+  /** The server itself. */
+  get server(): TestServer {
+    return this.#server;
+  }
+
   /** Publications and playbacks as REST lists them. */
   async mediaSessions(): Promise<object[]> {
     const response = await fetch(this.#server.http('/rest-api/stream/find_all'));
