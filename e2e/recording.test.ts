@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { RecordingObject } from '@sluice/contract';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
+import { appendToMediaSource } from './support/media-source.ts';
 import {
   decodeWhole,
   type FilePacket,
@@ -13,6 +14,7 @@ import {
   packetsOf,
   recordingPath,
   streamsOf,
+  topBoxesOf,
 } from './support/recordings.ts';
 import { TestServer } from './support/server.ts';
 
@@ -82,9 +84,11 @@ describe('60 seconds of ffmpeg, B-frames and all', () => {
 
   it('make a file that FFmpeg decodes without a word, with its index at the front', () => {
     decodeWhole(file);
-    const bytes = readFileSync(file);
-    expect(bytes.indexOf('moov')).toBeLessThan(bytes.indexOf('mdat'));
-    expect(bytes.indexOf('moof')).toBe(-1);
+    expect(topBoxesOf(file)).toEqual(['ftyp', 'moov', 'mdat']);
+    const [facts = ''] = execFileSync('mediainfo', ['--Output=General;%Format%|%IsStreamable%|%IsTruncated%', file], {
+      encoding: 'utf8',
+    }).split('\n');
+    expect(facts).toBe('MPEG-4|Yes|');
   });
 
   it('are known by what REST tells: tracks, duration, size, checksum, no gap', () => {
@@ -161,6 +165,7 @@ describe('a recording that runs', () => {
     const copy = join(server.folder, 'growing.mp4');
     writeFileSync(copy, readFileSync(join(hidden, growing)));
     expect(kindOf(packetsOf(copy), 'video').length).toBeGreaterThan(50);
+    expect(await appendToMediaSource(copy)).toBeGreaterThan(2);
     await server.rest('/recorder/terminate', { mediaSessionId });
     const found = await finishedRecordings(server, { streamName: 'room' }, { count: 2 });
     const [, wished] = found.sort((a, b) => a.startedAt - b.startedAt);

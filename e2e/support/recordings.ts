@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RecordingObject } from '@sluice/contract';
 import { expect, vi } from 'vitest';
+import { checkMp4 } from '../../packages/media/src/mp4/testing/check-mp4.ts';
 import type { TestServer } from './server.ts';
 
 /** Files of recordings that fit, the newest first; none is no error. */
@@ -90,4 +92,17 @@ export function decodeWhole(file: string): void {
 export function durationOf(file: string): number {
   const args = ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', file];
   return Number(execFileSync('ffprobe', args, { encoding: 'utf8' }));
+}
+
+/** Types of the boxes that an MP4 file begins with, after checking all of its boxes. */
+export function topBoxesOf(file: string): string[] {
+  const bytes = readFileSync(file);
+  expect(checkMp4(bytes)).toEqual([]);
+  const types: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const small = bytes.readUInt32BE(at);
+    types.push(bytes.toString('latin1', at + 4, at + 8));
+    at += small === 1 ? Number(bytes.readBigUInt64BE(at + 8)) : small;
+  }
+  return types;
 }
