@@ -18,7 +18,8 @@ const MARKED_BYTES = 200;
 export function folderName(streamName: string): string {
   const safe = safeComponent(streamName);
   if (safe === streamName) return safe;
-  const mark = createHash('sha256').update(streamName).digest('hex').slice(0, 12);
+  // UTF-8 would not tell apart halves of characters.
+  const mark = createHash('sha256').update(Buffer.from(streamName, 'utf16le')).digest('hex').slice(0, 12);
   return safeComponent(fitBytes(safe, MARKED_BYTES), `~${mark}`) || `~${mark}`;
 }
 
