@@ -111,9 +111,10 @@ describe('a folder that is gone', () => {
     const play = player(publication);
     await play.until(() => (fixture.server.of('session-1')?.bytes ?? 0) > 0, 'something is written');
     await rm(folder, { recursive: true });
-    await play.until(() => fixture.server.entries().length === 2, 'a new file begins');
+    const sent = await play.until(() => fixture.server.entries().length === 2, 'a new file begins');
     publication.end();
     await fixture.server.settled('session-1');
+    await expectAllAccountedFor(sent);
     expect(fixture.server.entries().map(({ state }) => state)).toEqual(['complete', 'failed']);
     expect(fixture.server.entries()[1]?.reason).toContain('ENOENT');
   });
@@ -126,9 +127,10 @@ describe('a folder that is gone', () => {
     const play = player(publication);
     await play.until(() => fixture.server.of('session-1')?.trouble !== undefined, 'it can not be written');
     await rm(folder);
-    await play.until(() => fixture.server.of('session-1')?.trouble === undefined, 'it goes on');
+    const sent = await play.until(() => fixture.server.of('session-1')?.trouble === undefined, 'it goes on');
     publication.end();
     await fixture.server.settled('session-1');
+    await expectAllAccountedFor(sent);
     expect(fixture.server.entries().map(({ state }) => state)).toEqual(['complete', 'failed']);
     expect(fixture.counters.of('recording_failures')).toBe(1);
   });

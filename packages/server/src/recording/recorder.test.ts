@@ -60,7 +60,9 @@ let probed: ProbedPacket[][] = [];
 /** What is in the files that were ended, in their order. */
 async function probeAll(): Promise<void> {
   await until(() => fixture.completed.length > 0, 'a file is complete');
-  probed = await Promise.all(fixture.completed.map(async ({ path }) => [...(await probe(path))]));
+  const partOf = ({ id }: { id: string }): number => fixture.server.entry(id)?.part ?? 0;
+  const inOrder = fixture.completed.toSorted((one, other) => partOf(one) - partOf(other));
+  probed = await Promise.all(inOrder.map(async ({ path }) => [...(await probe(path))]));
 }
 
 describe('a recording', () => {

@@ -72,7 +72,7 @@ export class Recording {
   /** Of the files before the one that is being written. */
   #durationUs = 0;
   #bytes = 0;
-  #completing: Promise<string | undefined> = Promise.resolve(undefined);
+  #completing: Promise<unknown> = Promise.resolve();
   #fileName: string | undefined;
   #tellsMs = 0;
   #hasBegun = false;
@@ -98,7 +98,7 @@ export class Recording {
       events: {
         onPart: (part) => this.#onPart(part),
         onPartEnded: (part) => this.#onPartEnded(part),
-        onPartDiscarded: (part) => void discard(part),
+        onPartDiscarded: (part) => this.#discard(part),
         onWritten: (bytes) => env.counters.count('recording_bytes', bytes),
         onLost: (packets) => this.#onLost(packets),
         onTrouble: (reason) => this.#onTrouble(reason),
@@ -228,7 +228,9 @@ export class Recording {
     const remark = this.#capture.leftOut;
     // In the order of the files, so that the last one's name comes last.
     const completed = this.#complete(part, remark);
-    this.#completing = Promise.all([this.#completing, completed]).then(([, name]) => name);
+    this.#completing = Promise.all([this.#completing, completed]).then(([, name]) => {
+      this.#fileName = name ?? this.#fileName;
+    });
   }
 
   /** Never rejects. */
@@ -245,7 +247,6 @@ export class Recording {
     const { completion, ledger } = this.#env;
     const fileName = await completion.complete(writer.id, { endedAtMs, names, failure: writer.failure, remark });
     const entry = ledger.entry(writer.id);
-    if (fileName !== undefined) this.#fileName = fileName;
     const failed = fileName === undefined || writer.failure !== undefined;
     this.#emit(failed ? 'recordingFailed' : 'recordingCompleted', fileName ?? entry?.fileName ?? '', {
       part: entry?.part,
@@ -255,6 +256,12 @@ export class Recording {
       reason: entry?.reason ?? writer.failure,
     });
     return fileName;
+  }
+
+  /** Deletes a file that nothing was written to. */
+  #discard(part: PartWriter): void {
+    const gone = part.close().then(() => rm(part.path, { force: true }).catch(() => undefined));
+    this.#completing = Promise.all([this.#completing, gone]);
   }
 
   /** Tells the ledger how far a file is. */
@@ -297,10 +304,4 @@ export class Recording {
       this.#log.error({ error: String(error) }, 'an event of a recording could not be told');
     }
   }
-}
-
-/** Deletes a file that nothing was written to. */
-async function discard(part: PartWriter): Promise<void> {
-  await part.close();
-  await rm(part.path, { force: true }).catch(() => undefined);
 }

@@ -3,7 +3,7 @@ import type { RecordedTrack, RecordingContainer } from '../../core/index.ts';
 import { type ContainerWriter, containerWriter } from './container-writer.ts';
 import type { DiskSlots } from './disk-slots.ts';
 import { Losses, TrackFacts } from './part-facts.ts';
-import { type OpenFile, WriteQueue } from './write-queue.ts';
+import { FileGoneError, type OpenFile, WriteQueue } from './write-queue.ts';
 
 export interface PartOptions {
   readonly fragmentDurationMs: number;
@@ -93,7 +93,7 @@ export class PartWriter {
         this.bytes += bytes;
         parts.onWritten(bytes);
       },
-      onFailed: (error, lost) => this.#fail(describe(error), lost),
+      onFailed: (error, lost) => this.#fail(describe(error), error instanceof FileGoneError ? this.#samples : lost),
     });
   }
 
@@ -167,6 +167,11 @@ export class PartWriter {
     const { fragmentBytes, fragmentDurationMs } = this.#parts.options;
     const full = this.#newestUs - this.#pendingFromUs >= fragmentDurationMs * 1000;
     if (full || this.#pendingBytes >= fragmentBytes) this.#flush();
+  }
+
+  /** Of all fragments that were made. */
+  get #samples(): number {
+    return [...this.#lanes.values()].reduce((sum, { facts }) => sum + facts.samples, 0);
   }
 
   /** Writes what has waited too long, for sources that pause. */

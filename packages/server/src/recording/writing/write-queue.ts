@@ -23,6 +23,11 @@ export interface WriteQueueParts {
   onFailed(error: Error, lostPackets: number): void;
 }
 
+/** The file was deleted while it was written: with it all that was in it is gone. */
+export class FileGoneError extends Error {
+  readonly code = 'ENOENT';
+}
+
 /** What goes to the disk in one call. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 const MAX_BATCH_BUFFERS = 256;
@@ -37,6 +42,8 @@ export class WriteQueue {
   #packets: number[] = [];
   #waitingBytes = 0;
   #position = 0;
+  /** Bytes that do not wait any more. */
+  #taken = 0;
   #file: WritableFile | undefined;
   #lookedMs = 0;
   #ended = false;
@@ -88,6 +95,7 @@ export class WriteQueue {
     this.#waiting.splice(0, batch.length);
     this.#packets.splice(0, batch.length);
     this.#waitingBytes -= bytes;
+    this.#taken += bytes;
     this.#parts.onWritten(bytes);
   }
 
@@ -117,7 +125,7 @@ export class WriteQueue {
     if (nowMs - this.#lookedMs < LOOK_INTERVAL_MS && !this.#ended) return;
     this.#lookedMs = nowMs;
     const { nlink } = await file.stat();
-    if (nlink === 0) throw Object.assign(new Error(`${this.#parts.path} was deleted`), { code: 'ENOENT' });
+    if (nlink === 0) throw new FileGoneError(`${this.#parts.path} was deleted`);
   }
 
   async #closeFile(file: WritableFile): Promise<void> {
@@ -127,14 +135,26 @@ export class WriteQueue {
 
   async #fail(error: Error): Promise<void> {
     this.#failed = true;
-    const lostPackets = this.#packets.reduce((sum, packets) => sum + packets, 0);
+    const lostPackets = this.#packets.slice(this.#wholeBuffers()).reduce((sum, packets) => sum + packets, 0);
     this.#waiting = [];
     this.#packets = [];
     this.#waitingBytes = 0;
     const file = this.#file;
     this.#file = undefined;
-    await file?.close().catch(() => undefined);
+    // At once: what is pushed from now on is lost.
     this.#parts.onFailed(error, lostPackets);
+    await file?.close().catch(() => undefined);
+  }
+
+  /** How many of those that wait are in the file as a whole: the disk took a part of what it was given. */
+  #wholeBuffers(): number {
+    let rest = this.#position - this.#taken;
+    const index = this.#waiting.findIndex(({ length }) => {
+      rest -= length;
+      return rest < 0;
+    });
+    // All of it was taken, but not kept.
+    return Math.max(0, index);
   }
 }
 
