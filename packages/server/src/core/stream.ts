@@ -38,6 +38,8 @@ export interface Publisher {
   close(reason: string): void;
   /** Asks the source for a key frame. Absent when the protocol has no means for it (RTMP). */
   requestKeyFrame?(): void;
+  /** True when all tracks are declared before the first packet: nobody need wait whether another one comes (files). */
+  readonly tracksComplete?: boolean | undefined;
   /** For a source that waits for its only viewer (`vod://`): see {@link Stream.viewerReady}. */
   viewerReady?(): void;
 }

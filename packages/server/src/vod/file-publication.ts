@@ -61,6 +61,7 @@ const PERSONAL_STREAM = { gopCacheMaxMs: 10_000, gopCacheMaxBytes: 16 * 1024 * 1
 export class FilePublication implements Publisher, MediaSession {
   readonly sessionId: string;
   readonly mediaSessionId = randomUUID();
+  readonly tracksComplete = true;
   readonly stream: Stream;
   readonly options: FilePlayOptions;
   /** Resolves after `close`, when everything is released. */

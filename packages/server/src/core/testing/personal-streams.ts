@@ -29,6 +29,7 @@ export class PersonalStreams implements StreamResolver {
     const stream = new Stream(name);
     stream.attachPublisher({
       sessionId: 'vod/1',
+      tracksComplete: true,
       close: (reason) => stream.end(reason),
       viewerReady: () => {
         for (const packet of this.#packets) stream.publish(packet);

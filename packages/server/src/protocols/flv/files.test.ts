@@ -26,6 +26,14 @@ it('a viewer of a personal stream gets it from its first packet on, beginning wh
   expect(files.streams[0]?.viewers).toBe(0);
 });
 
+it('a viewer of a file without sound is not kept waiting for it', async () => {
+  const files = new PersonalStreams([packet(VIDEO, 0, { key: true })]);
+  fixture = await FlvFixture.start({ trackWaitMs: 60_000 }, { resolvers: () => [files] });
+  const viewer = await fixture.view('/flv/vod%3A%2F%2Fa.mp4.flv');
+  await vi.waitFor(() => expect(viewer.summary).toMatch(/ V0$/));
+  expect(viewer.header).toEqual({ video: true, audio: false });
+});
+
 it('a viewer of a file that fails while it plays is let go', async () => {
   const files = await start();
   const viewer = await fixture.view('/flv/vod%3A%2F%2Fa.mp4.flv');

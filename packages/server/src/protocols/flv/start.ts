@@ -22,7 +22,9 @@ export function announcedTracks(
 ): WantedKinds | undefined {
   const { video, audio } = stream.state;
   if (video === undefined && audio === undefined) return undefined;
-  const complete = (!wants.video || video !== undefined) && (!wants.audio || audio !== undefined);
+  const complete =
+    stream.publisher?.tracksComplete === true ||
+    ((!wants.video || video !== undefined) && (!wants.audio || audio !== undefined));
   if (!complete && Math.max(wait.waitedMs, cachedMs(stream)) < wait.trackWaitMs) return undefined;
   return {
     video: wants.video && video !== undefined && carried.video,

@@ -13,6 +13,7 @@ export function tracksKnown(stream: Stream, ticker: Ticker): Promise<void> {
     const { video, audio } = stream.state;
     if (stream.ended || (video !== undefined && audio !== undefined)) return true;
     const one = video !== undefined || audio !== undefined;
+    if (one && stream.publisher?.tracksComplete === true) return true;
     return nowMs - beganMs > (one ? SECOND_TRACK_WAIT_MS : FIRST_TRACK_WAIT_MS) || (one && isSettled(stream));
   };
   if (isKnown(beganMs)) return Promise.resolve();
