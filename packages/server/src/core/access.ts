@@ -106,7 +106,7 @@ export interface ViewerIntroduction {
   /** The viewer's session in the registry; of a viewer without one the id that its session gets when it is let in. */
   readonly mediaSessionId: string;
   readonly appKey: string;
-  /** `record`: wants a file of a recording of that stream. `snapshot`: wants a picture of it. Hooks are for `hls` only. */
+  /** `record`: wants a file of a recording of that stream. `snapshot`: wants a picture of it. Back ends are asked as for HLS. */
   readonly protocol: SessionProtocol | 'record' | 'snapshot';
   readonly mediaProvider: string;
   readonly remoteAddress: string;

@@ -30,6 +30,8 @@ const TICK_MS = 250;
 const DISK_SLOTS = 2;
 /** Ended recordings that are remembered for those who ask late. */
 const MAX_REMEMBERED = 1000;
+/** The server has to end within ten seconds. */
+const CLOSE_MS = 4000;
 const MAX_TEMPLATE_CHARACTERS = 1024;
 
 /** A recording that runs, until its end has begun. */
@@ -206,7 +208,8 @@ export class RecordingServer implements Recorder {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     for (const mediaSessionId of [...this.#running.keys()]) this.#end(mediaSessionId);
     for (const { recorder } of [...this.#multiple.values()]) void this.#endMultiple(recorder);
-    await this.#inTime(Promise.all(this.#finishing));
+    // What is not finished by then is finished at the next start.
+    await within(Promise.all(this.#finishing), Math.min(this.#options.stopTimeoutMs, CLOSE_MS));
   }
 
   #onPublished(stream: Stream): void {
@@ -297,16 +300,20 @@ export class RecordingServer implements Recorder {
   }
 
   /** What a promise that never rejects gives, or undefined when it takes longer than the settings allow. */
-  async #inTime<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), this.#options.stopTimeoutMs);
-    });
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #inTime<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+    return within(promise, this.#options.stopTimeoutMs);
+  }
+}
+
+async function within<T>(promise: Promise<T> | undefined, timeoutMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -62,17 +62,19 @@ describe('a viewer of HLS', () => {
     });
   });
 
-  it('is asked about anew with another token, stream, address, or after the time that a yes counts', async () => {
+  it('is asked about anew with another token, stream, address or purpose, or after the time that a yes counts', async () => {
     await start({ cacheMs: 200 });
     await view();
     await view({ custom: { token: '13' } });
     await view({ streamName: 'test2' });
     await view({ remoteAddress: '192.0.2.10:5' });
     await view({ remoteAddress: '192.0.2.10:6' });
-    expect(rig.backEnd.hooks).toHaveLength(4);
+    await view({ protocol: 'snapshot' });
+    await view({ protocol: 'record' });
+    expect(rig.backEnd.hooks).toHaveLength(6);
     await vi.waitFor(async () => {
       await view();
-      expect(rig.backEnd.hooks).toHaveLength(5);
+      expect(rig.backEnd.hooks).toHaveLength(7);
     });
   });
 

@@ -21,7 +21,8 @@ const RECHECK_MS = 1000;
 const MAX_KEY_LENGTH = 512;
 
 /**
- * Whether viewers without a connection may watch (`playHLS`, rest-hooks.md §6.2). They ask with each request; their back
+ * Whether viewers without a connection may watch (`playHLS`, rest-hooks.md §6.2), or have pictures and recordings of a
+ * stream: who guards the one wants the others guarded too. They ask with each request; their back
  * end hears of it once in a while. Requests that come while it is being asked wait for the same answer.
  */
 export class ViewerAnswers {
@@ -118,8 +119,8 @@ export class ViewerAnswers {
 }
 
 /** Tells questions apart. Short, whatever a viewer writes into its address: many of them are kept. */
-function keyOf({ appKey, streamName, remoteAddress, custom }: ViewerIntroduction): string {
-  const text = JSON.stringify([appKey, streamName, addressOf(remoteAddress), custom]);
+function keyOf({ protocol, appKey, streamName, remoteAddress, custom }: ViewerIntroduction): string {
+  const text = JSON.stringify([protocol, appKey, streamName, addressOf(remoteAddress), custom]);
   return text.length <= MAX_KEY_LENGTH ? text : createHash('sha256').update(text).digest('base64');
 }
 
