@@ -12,13 +12,8 @@ const disk = vi.hoisted(() => ({ freeBytes: Number.POSITIVE_INFINITY, onDelete: 
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof fs>();
-  const writeSync = (
-    descriptor: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): number => {
+  type Place = readonly [offset: number, length: number, position: number];
+  const writeSync = (descriptor: number, bytes: Uint8Array, ...[offset, length, position]: Place): number => {
     const count = Math.min(length, disk.freeBytes);
     if (count === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     disk.freeBytes -= count;
