@@ -20,17 +20,20 @@ export class BoxWriter {
 
   /** Writes an unsigned 8-bit field. */
   u8(value: number): void {
-    this.#view.setUint8(this.#reserve(1), value);
+    const at = this.#reserve(1);
+    this.#view.setUint8(at, value);
   }
 
   /** Writes an unsigned 16-bit field. */
   u16(value: number): void {
-    this.#view.setUint16(this.#reserve(2), value);
+    const at = this.#reserve(2);
+    this.#view.setUint16(at, value);
   }
 
   /** Writes the low 32 bits of an integer; negative values become two's complement. */
   u32(value: number): void {
-    this.#view.setUint32(this.#reserve(4), value);
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value);
   }
 
   /** Writes a non-negative safe integer as 64 bits. */
@@ -84,6 +87,7 @@ export class BoxWriter {
     return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length);
   }
 
+  /** May replace the view: take that only after it. */
   #reserve(count: number): number {
     const start = this.#length;
     this.#length += count;

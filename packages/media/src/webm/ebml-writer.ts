@@ -73,14 +73,16 @@ export class EbmlWriter {
   int64(id: number, value: bigint): void {
     this.id(id);
     this.size(8);
-    this.#view.setBigInt64(this.#reserve(8), value);
+    const at = this.#reserve(8);
+    this.#view.setBigInt64(at, value);
   }
 
   /** An element that is a 64-bit float. */
   float(id: number, value: number): void {
     this.id(id);
     this.size(8);
-    this.#view.setFloat64(this.#reserve(8), value);
+    const at = this.#reserve(8);
+    this.#view.setFloat64(at, value);
   }
 
   /** An element that is text, in UTF-8. */
@@ -103,15 +105,18 @@ export class EbmlWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#reserve(1), value);
+    const at = this.#reserve(1);
+    this.#view.setUint8(at, value);
   }
 
   i16(value: number): void {
-    this.#view.setInt16(this.#reserve(2), value);
+    const at = this.#reserve(2);
+    this.#view.setInt16(at, value);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#reserve(4), value);
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value);
   }
 
   /** Copies `data`. */
