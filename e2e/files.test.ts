@@ -18,6 +18,9 @@ beforeAll(async () => {
   makeClip(join(media, 'first.mp4'), { seconds: 4, gop: 25, bframes: 3, args: ['-movflags', '+faststart'] });
   const fragments = ['-movflags', '+frag_keyframe+empty_moov'];
   makeClip(join(media, 'fragments.mp4'), { seconds: 4, gop: 25, bframes: 2, args: fragments });
+  const webm = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-g', '25', '-c:a', 'libopus'];
+  execFileSync('ffmpeg', ['-v', 'error', '-i', join(media, 'last.mp4'), ...webm, join(media, 'vp8.webm')]);
+  execFileSync('ffmpeg', ['-v', 'error', '-i', join(media, 'first.mp4'), '-c', 'copy', join(media, 'h264.mkv')]);
   writeFileSync(join(media, 'bad.mp4'), 'this is not an MP4 file');
 });
 
@@ -55,7 +58,7 @@ async function restOf(method: string, body: object = {}): Promise<{ status: numb
 }
 
 describe('a file that ffmpeg plays from the server with -c copy', () => {
-  it.each(['last.mp4', 'first.mp4', 'fragments.mp4'])('is there whole: %s by vod://', async (name) => {
+  it.each(['last.mp4', 'first.mp4', 'fragments.mp4', 'h264.mkv'])('is there whole: %s by vod://', async (name) => {
     const wanted = packetsOf(join(media, name));
     const [byFlv, byRtmp] = await Promise.all([
       played(server.flv(`vod://${name}`), `${name}.flv`),
@@ -71,6 +74,23 @@ describe('a file that ffmpeg plays from the server with -c copy', () => {
     const lastMs = Math.max(...byFlv.map(({ dts }) => dts));
     expect(lastMs).toBeGreaterThan(3900);
     expect(lastMs).toBeLessThan(4200);
+  });
+
+  it('is converted where the player does not take it: VP8 and Opus by RTMP', async () => {
+    const file = join(server.folder, 'converted.flv');
+    const player = new Ffmpeg(['-v', 'error', '-i', server.rtmp('vod://vp8.webm'), '-c', 'copy', '-y', file]);
+    expect(await player.exited, player.stderr).toBe(0);
+    const probe = ['-v', 'error', '-count_packets', '-show_entries', 'stream=codec_name,nb_read_packets'];
+    const text = execFileSync('ffprobe', [...probe, '-of', 'csv=p=0', file], { encoding: 'utf8' });
+    const packets = Object.fromEntries(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => line.split(',')),
+    );
+    expect(Object.keys(packets).sort()).toEqual(['aac', 'h264']);
+    expect(Number(packets['h264'])).toBeGreaterThan(95);
+    expect(Number(packets['aac'])).toBeGreaterThan(180);
   });
 
   it('begins at the key frame before the place that the address names', async () => {
@@ -182,7 +202,10 @@ describe('REST', () => {
       '-',
     ]);
     const personal = new Ffmpeg(['-v', 'error', '-i', server.rtmp('vod://last.mp4'), '-f', 'null', '-']);
-    await vi.waitFor(async () => expect((await restOf('vod/find_all')).body).toHaveLength(2), 5000);
+    await vi.waitFor(async () => {
+      const files = (await restOf('vod/find_all')).body as { positionMs: number }[];
+      expect(files.filter(({ positionMs }) => positionMs > 1000)).toHaveLength(2);
+    }, 10_000);
     expect((await restOf('vod/find', { localStreamName: 'channel1' })).body).toMatchObject([
       { uri: 'vod-live://last.mp4', status: 'PROCESSED_LOCAL', hasAudio: true, hasVideo: true, loop: true },
     ]);

@@ -2,22 +2,24 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { writeBigFile } from './testing/big-file.ts';
-import { ClipFolder, H264_AAC, H264_B_FRAMES } from './testing/clips.ts';
+import { ClipFolder, H264_B_FRAMES, VP8_OPUS } from './testing/clips.ts';
 import { VodRig } from './testing/vod-rig.ts';
 
 let clips: ClipFolder;
 let rig: VodRig;
 
-const FORMS: readonly (readonly [string, readonly string[]])[] = [
-  ['last.mp4', H264_AAC],
-  ['first.mp4', [...H264_B_FRAMES, '-movflags', '+faststart']],
-  ['fragments.mp4', [...H264_B_FRAMES, '-movflags', '+frag_keyframe+empty_moov']],
-];
+const FORMS = ['last.mp4', 'first.mp4', 'fragments.mp4', 'h264.mkv', 'vp8.webm', 'live.webm'];
 
 beforeAll(() => {
   clips = new ClipFolder();
-  for (const [name, options] of FORMS) clips.make(name, 6, ...options);
-});
+  clips.make('first.mp4', 6, ...H264_B_FRAMES, '-movflags', '+faststart');
+  clips.copy('first.mp4', 'last.mp4');
+  clips.copy('first.mp4', 'fragments.mp4', '-movflags', '+frag_keyframe+empty_moov');
+  clips.copy('first.mp4', 'h264.mkv');
+  clips.make('vp8.webm', 6, ...VP8_OPUS);
+  // As it is while it is being written: without an index and without a length.
+  clips.copy('vp8.webm', 'live.webm', '-live', '1');
+}, 60_000);
 
 afterAll(() => clips[Symbol.dispose]());
 

@@ -15,6 +15,12 @@ export class ClipFolder implements Disposable {
     return path;
   }
 
+  /** Puts a clip as it is into another container. */
+  copy(from: string, to: string, ...options: readonly string[]): void {
+    const paths = [from, to].map((name) => join(this.path, name)) as [string, string];
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', paths[0], '-c', 'copy', ...options, paths[1]]);
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true });
   }
@@ -27,3 +33,5 @@ export const H264_AAC = [
 ];
 /** The same with B-frames. */
 export const H264_B_FRAMES = [...H264_AAC, '-x264-params', 'bframes=2:b-adapt=0'];
+/** VP8 and Opus, as WebM has them, with a key frame each second. */
+export const VP8_OPUS = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-g', '25', '-c:a', 'libopus'];
