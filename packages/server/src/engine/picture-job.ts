@@ -50,6 +50,11 @@ export class PictureJob implements WorkerTask {
     return this.#strikes > 0;
   }
 
+  /** True after it has killed so many workers that it was given up. */
+  get isKiller(): boolean {
+    return this.#strikes >= MAX_STRIKES;
+  }
+
   attach(worker: WorkerProcess): void {
     this.#worker = worker;
     this.flush();
@@ -80,7 +85,7 @@ export class PictureJob implements WorkerTask {
 
   strike(): boolean {
     this.#strikes++;
-    return this.#strikes >= MAX_STRIKES;
+    return this.isKiller;
   }
 
   /** Gives it up, also in the worker. Idempotent. */

@@ -1,10 +1,12 @@
-import type { MediaPacket } from '@sluice/media';
+import type { MediaPacket, Track } from '@sluice/media';
 import { MediaServerError, type PictureForm, type PictureMaker } from '../core/index.ts';
 import { PictureJob } from './picture-job.ts';
 import { type PoolParts, WorkerPool, type WorkerStats } from './worker-pool.ts';
 
 /** Pictures that may wait for a worker. */
 const MAX_WAITING = 1000;
+/** Tracks whose pictures kill workers are let be for so long: each death makes all others wait. */
+const KILLER_MS = 60_000;
 
 /** Makes pictures in worker processes, a few at a time and the others in the order in which they were asked for. */
 export class PictureQueue implements PictureMaker {
@@ -13,6 +15,8 @@ export class PictureQueue implements PictureMaker {
   readonly #waiting = new Set<PictureJob>();
   /** Those in work, with the time of their begin. */
   readonly #running = new Map<PictureJob, number>();
+  /** Tracks whose pictures killed workers, and until when they are refused. */
+  readonly #killers = new WeakMap<Track, number>();
   readonly #onActive: () => void;
   #lastNumber = 0;
   #closed = false;
@@ -42,6 +46,8 @@ export class PictureQueue implements PictureMaker {
         ...{ number: this.#lastNumber, packets, form, maxPicturePixels: this.#parts.options.maxPicturePixels },
         onSettled: (_job, result) => {
           signal.removeEventListener('abort', abandon);
+          const { track } = packets[0] ?? {};
+          if (job.isKiller && track !== undefined) this.#killers.set(track, performance.now() + KILLER_MS);
           this.#remove(job);
           if (result instanceof MediaServerError) reject(result);
           else resolve(result);
@@ -72,14 +78,16 @@ export class PictureQueue implements PictureMaker {
   #refusal(packets: readonly MediaPacket[], signal: AbortSignal): MediaServerError | undefined {
     if (this.#waiting.size >= MAX_WAITING)
       return new MediaServerError('SNAPSHOT_LIMIT', `${MAX_WAITING} pictures wait to be taken already`);
-    const reason = this.#closed
-      ? 'the server stops'
-      : signal.aborted
-        ? 'it is not wanted any more'
-        : packets[0]?.key !== true || packets[0].track.kind !== 'video'
-          ? 'there is no key frame to begin with'
-          : undefined;
+    const reason = this.#reasonAgainst(packets[0], signal);
     return reason === undefined ? undefined : new MediaServerError('SNAPSHOT_FAILED', reason);
+  }
+
+  #reasonAgainst(first: MediaPacket | undefined, signal: AbortSignal): string | undefined {
+    if (this.#closed) return 'the server stops';
+    if (signal.aborted) return 'it is not wanted any more';
+    if (first?.key !== true || first.track.kind !== 'video') return 'there is no key frame to begin with';
+    const isKiller = (this.#killers.get(first.track) ?? 0) > performance.now();
+    return isKiller ? 'workers died of its pictures, it is tried again in a minute' : undefined;
   }
 
   #next(): void {

@@ -210,6 +210,10 @@ describe('the making of pictures', { timeout: 60_000 }, () => {
     }
     await failure;
     expect(decodePicture(await next).format).toBe('mjpeg');
+    // Nothing of that source is tried for a while, as each death makes others wait.
+    await expect(picture(packets, { format: 'png' })).rejects.toMatchObject({ code: 'SNAPSHOT_FAILED' });
+    expectQuarters(await picture(vp8Clip([...FOUR, '-b:v', '2M']), { format: 'png' }));
+    expect(counters.of('engine_worker_deaths')).toBe(2);
   });
 
   test('kills a worker that hangs and takes the picture in another', async () => {
