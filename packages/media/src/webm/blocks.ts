@@ -29,7 +29,7 @@ export interface BlockHead {
   readonly clusterTicks: number;
 }
 
-/** Elements that end a walk through clusters only when they leave the file; their content is passed over. */
+/** Where a walk through the clusters is. */
 interface Position {
   /** Next element. */
   offset: number;
@@ -57,6 +57,8 @@ export async function* readBlocks(window: ByteWindow, start: number, end: number
       at.offset = contentOffset;
       continue;
     }
+    // Another file that was put behind this one, with tracks of its own.
+    if (id === ID.ebml || id === ID.segment) return;
     if (size === undefined) throw badFile('an element that is no cluster has no size');
     const next = contentOffset + size;
     if (next > window.size) return;
