@@ -89,6 +89,8 @@ test.each(NAMES)(
         expect(ofId.map(({ flags }) => flags.startsWith('K'))).toEqual(want.map(({ key }) => key));
       }
       expect(decode(path)).toBe(decode(files.path(name)));
+      const padding = ({ streams }: typeof probed): unknown[] => streams.map((stream) => stream['initial_padding']);
+      expect(padding(probed)).toEqual(padding(probe(files.path(name))));
     }
     expect(Math.abs(probe(files.path(`whole-${name}`)).duration - 4)).toBeLessThan(0.05);
     expect(Math.abs(plan.durationUs - 4e6)).toBeLessThan(50_000);
