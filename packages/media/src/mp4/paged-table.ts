@@ -22,6 +22,11 @@ export class PagedTable {
     this.#entryBytes = size.entryBytes;
   }
 
+  /** Entries that are read at a time. */
+  get windowEntries(): number {
+    return Math.floor(WINDOW_BYTES / this.#entryBytes);
+  }
+
   /** Whether an entry is in memory. */
   has(index: number): boolean {
     return index >= this.#first && index < this.#end;
@@ -29,7 +34,7 @@ export class PagedTable {
 
   /** Brings the window that begins with an entry into memory. */
   async load(index: number): Promise<void> {
-    const end = Math.min(this.count, index + Math.floor(WINDOW_BYTES / this.#entryBytes));
+    const end = Math.min(this.count, index + this.windowEntries);
     const offset = this.#start + index * this.#entryBytes;
     const bytes = await readExactly(this.#source, offset, Math.max(0, end - index) * this.#entryBytes);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

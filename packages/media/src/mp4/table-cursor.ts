@@ -143,12 +143,14 @@ export class TableCursor {
 
   /** How many of the sync samples have a number (from 1) of at most `number`. */
   async #keysUpTo(number: number): Promise<number> {
+    const keys = this.#keys;
     let low = 0;
-    let high = this.#keys?.count ?? 0;
-    while (this.#keys && low < high) {
+    let high = keys?.count ?? 0;
+    while (keys && low < high) {
       const middle = (low + high) >>> 1;
-      if (!this.#keys.has(middle)) await this.#keys.load(middle);
-      if (this.#keys.u32(middle) <= number) low = middle + 1;
+      // One window with all that is left, as soon as it fits.
+      if (!keys.has(middle)) await keys.load(high - low <= keys.windowEntries ? low : middle);
+      if (keys.u32(middle) <= number) low = middle + 1;
       else high = middle;
     }
     return low;

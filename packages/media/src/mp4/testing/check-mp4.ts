@@ -19,19 +19,32 @@ interface Extent {
  */
 export function checkMp4(file: Uint8Array): string[] {
   const problems: string[] = [];
+  try {
+    checkBoxes(file, problems);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    problems.push(`a box is too short for its fields: ${error.message}`);
+  }
+  return problems;
+}
+
+function checkBoxes(file: Uint8Array, problems: string[]): void {
   const boxes = boxesIn(new BoxView('file', file, { start: 0, end: file.length, headerBytes: 0 }), problems);
   const names = boxes.map(({ type }) => type);
   if (names[0] !== 'ftyp') problems.push(`the first box is ${names[0]}, not ftyp`);
   if (names.filter((name) => name === 'moov').length !== 1) problems.push(`boxes: ${names.join(' ')}`);
   const moov = boxes.find(({ type }) => type === 'moov');
-  if (moov === undefined) return problems;
+  if (moov === undefined) return;
   const media = boxes
     .filter(({ type }) => type === 'mdat')
     .map(({ contentStart, end }) => ({ start: contentStart, end }));
   const extents: Extent[] = [];
   const parts = boxesIn(moov, problems);
   const mvhd = parts.find(({ type }) => type === 'mvhd');
-  if (mvhd === undefined) return [...problems, 'mvhd is missing'];
+  if (mvhd === undefined) {
+    problems.push('mvhd is missing');
+    return;
+  }
   const movie = timesOf(mvhd);
   const isFragmented = parts.some(({ type }) => type === 'mvex');
   let longest = 0;
@@ -48,7 +61,6 @@ export function checkMp4(file: Uint8Array): string[] {
   for (const box of boxes) if (box.type === 'moof') checkFragment(box, { ids, extents, problems });
   if (!isFragmented && names.includes('moof')) problems.push('there are fragments without mvex');
   checkExtents(extents, media, problems);
-  return problems;
 }
 
 /** `mvhd` or `mdhd`: timescale and duration. */
