@@ -55,8 +55,7 @@ export class DecodeOrder {
     for (const [index, lane] of this.#lanes.entries()) lane.lead = (await this.#cursors[index]?.compositionLead()) ?? 0;
     const main = mainTrack(this.#movie);
     if (fromUs <= 0 || main < 0) return;
-    const start =
-      this.#scanner === undefined ? await this.#seekTables(fromUs, main) : await this.#seekFragments(fromUs, seeker);
+    const start = (await this.#seekFragments(fromUs, seeker)) ?? (await this.#seekTables(fromUs, main));
     if (start !== undefined) for (const lane of this.#lanes) lane.start = start;
   }
 
@@ -107,7 +106,7 @@ export class DecodeOrder {
   async #seekTables(fromUs: number, main: number): Promise<Start | undefined> {
     const lane = this.#lanes[main];
     const cursor = this.#cursors[main];
-    if (lane === undefined || cursor === undefined) return undefined;
+    if (lane === undefined || cursor === undefined || cursor.count === 0) return undefined;
     const time = mediaTimeAt(lane.track.time, fromUs);
     let sample = await cursor.sampleAt(time + lane.lead);
     let start: Start | undefined;
@@ -135,12 +134,13 @@ export class DecodeOrder {
     }
   }
 
-  /** Samples in the tables of a fragmented file are few, if any: they are read through. */
+  /** Samples in the tables of a fragmented file come before all fragments. */
   async #seekFragments(fromUs: number, seeker: FragmentSeeker): Promise<Start | undefined> {
     const main = mainTrack(this.#movie);
     const track = this.#movie.tracks[main];
+    if (track === undefined || this.#scanner === undefined) return undefined;
     const found = await seeker.find(fromUs);
-    if (found === undefined || track === undefined || this.#scanner === undefined) return undefined;
+    if (found === undefined) return undefined;
     this.#scanner.seek(found.offset);
     for (const cursor of this.#cursors) cursor.skipAll();
     return { trackIndex: main, ptsUs: found.ptsUs };

@@ -81,7 +81,10 @@ export class FragmentScanner {
 
   async #fragment(moof: BoxRange): Promise<Fragment | undefined> {
     const mdat = await this.#box(moof.end);
-    const data = mdat?.type === 'mdat' ? { start: mdat.contentStart, end: mdat.end } : undefined;
+    // The media did not get as far as its head.
+    if (mdat === undefined) this.#position = this.#source.size;
+    if (mdat === undefined) return undefined;
+    const data = mdat.type === 'mdat' ? { start: mdat.contentStart, end: mdat.end } : undefined;
     const end = data?.end ?? moof.end;
     if (data !== undefined) this.#position = end;
     if (!this.#onlyWhole) return { start: moof.start, end, data, tracks: await this.#parse(moof) };

@@ -109,7 +109,7 @@ async function finishedAll(packets: readonly MediaPacket[]): Promise<[how: strin
   ];
 }
 
-describe('a recording', () => {
+describe('a recording', { timeout: 30_000 }, () => {
   test.each(Object.keys(FILES))('has the same packets when it is finished in place or rewritten: %s', async (name) => {
     const packets = sources.get(name) ?? [];
     const file = record(packets, OPTIONS);
@@ -214,22 +214,23 @@ describe('a recording', () => {
 
   test.each(CHANGING)(
     'keeps new parameters in the file, and describes them when it is finished: $codec',
-    { timeout: 30_000 },
+    { timeout: 60_000 },
     async ({ codec, args, entry }) => {
       const small = await encoded(`${codec}-small`, '160x120', args);
       const large = await encoded(`${codec}-large`, '320x240', args);
       const packets = [small, large, small].flatMap((part, index) =>
-        part.map((packet) => ({ ...packet, dtsUs: packet.dtsUs + index * 1e6, ptsUs: packet.ptsUs + index * 1e6 })),
+        part.map((packet) => ({ ...packet, dtsUs: packet.dtsUs + index * 5e5, ptsUs: packet.ptsUs + index * 5e5 })),
       );
       const file = record(packets);
       expect(checkMp4(file)).toEqual([]);
       const original = frames(file, codec);
+      const packetsBefore = probe(file, codec).packets;
       expect(new Set(original.split('\n').map((line) => line.split(',')[4])).size).toBeGreaterThan(1);
       for (const [how, bytes] of await finishedAll(packets)) {
         expect(checkMp4(bytes), `${codec} ${how}`).toEqual([]);
         expect(frames(bytes, codec), `${codec} ${how}`).toBe(original);
         const { packets: probed } = probe(bytes, codec);
-        expect(probed, `${codec} ${how}`).toEqual(probe(file, codec).packets);
+        expect(probed, `${codec} ${how}`).toEqual(packetsBefore);
         const read = await packetsIn(bytes);
         const changes = read.flatMap(({ track }, i) => (track === read[i - 1]?.track ? [] : [i]));
         expect(changes, `${codec} ${how}`).toEqual([0, small.length, small.length + large.length]);
@@ -273,7 +274,7 @@ const trackCopies = {
 };
 
 async function encoded(name: string, size: string, args: readonly string[]): Promise<MediaPacket[]> {
-  const input = ['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=30:duration=1`];
+  const input = ['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=30:duration=0.5`];
   execFileSync('ffmpeg', ['-v', 'error', '-y', ...input, ...args, pathOf(name)]);
   const packets = await packetsOf(pathOf(name));
   return packets.map((packet) => ({ ...packet, track: { ...packet.track, id: 0 } })).map(shareTracks());

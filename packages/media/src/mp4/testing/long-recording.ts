@@ -82,7 +82,7 @@ function place(target: Uint8Array, bytes: Uint8Array, at: number): void {
 
 /** Where the contents of all boxes of a type begin, found by their names. */
 function placesOf(bytes: Uint8Array, type: string): number[] {
-  const name = new TextEncoder().encode(type);
+  const name = [0, 1, 2, 3].map((index) => type.charCodeAt(index));
   const places: number[] = [];
   for (let at = 4; at + 4 <= bytes.length; at++) {
     if (name.every((letter, index) => bytes[at + index] === letter)) places.push(at + 4);
