@@ -59,7 +59,7 @@ async function mp4Packets(path: string): Promise<MediaPacket[]> {
   const bytes = new Uint8Array(readFileSync(path));
   const source: ByteSource = { size: bytes.length, read: async (at, length) => bytes.subarray(at, at + length) };
   const packets: MediaPacket[] = [];
-  for await (const packet of (await Mp4Reader.open(source)).readSamples()) packets.push(packet);
+  for await (const packet of (await Mp4Reader.open(source)).readPackets()) packets.push(packet);
   return packets;
 }
 

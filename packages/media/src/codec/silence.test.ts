@@ -38,7 +38,7 @@ async function packetsOf(file: Uint8Array): Promise<MediaPacket[]> {
     return packets;
   }
   const reader = await Mp4Reader.open({ size: file.length, read: async (at, size) => file.subarray(at, at + size) });
-  for await (const packet of reader.readSamples()) packets.push({ ...packet, dtsUs: packet.dtsUs + 1e6 });
+  for await (const packet of reader.readPackets()) packets.push({ ...packet, dtsUs: packet.dtsUs + 1e6 });
   return packets;
 }
 

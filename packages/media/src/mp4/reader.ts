@@ -84,11 +84,6 @@ export class Mp4Reader implements MediaFileReader {
     }
   }
 
-  /** The same as {@link readPackets} from the start. */
-  readSamples(): AsyncGenerator<MediaPacket> {
-    return this.readPackets();
-  }
-
   #packet({ trackIndex, raw, dtsUs, ptsUs, data }: PlannedSample, states: TrackState[]): MediaPacket | undefined {
     const state = states[trackIndex];
     const description = this.#movie.tracks[trackIndex]?.descriptions[raw.description];

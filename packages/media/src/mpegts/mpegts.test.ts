@@ -29,7 +29,7 @@ async function packetsOf(path: string): Promise<{ tracks: Track[]; packets: Medi
     read: async (offset, length) => bytes.subarray(offset, offset + length),
   });
   const packets: MediaPacket[] = [];
-  for await (const packet of reader.readSamples()) packets.push(packet);
+  for await (const packet of reader.readPackets()) packets.push(packet);
   return { tracks: reader.tracks.map(({ track }) => track), packets };
 }
 

@@ -30,7 +30,7 @@ export async function mp4Clip(args: readonly string[]): Promise<MediaPacket[]> {
     const read = (offset: number, length: number) => Promise.resolve(bytes.subarray(offset, offset + length));
     const reader = await Mp4Reader.open({ size: bytes.length, read });
     const packets: MediaPacket[] = [];
-    for await (const packet of reader.readSamples()) packets.push(packet);
+    for await (const packet of reader.readPackets()) packets.push(packet);
     return packets;
   } finally {
     rmSync(folder, { recursive: true });

@@ -41,7 +41,7 @@ async function makePackets(path: string, args: readonly string[]): Promise<Media
     read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
   });
   const packets: MediaPacket[] = [];
-  for await (const packet of reader.readSamples()) packets.push(packet);
+  for await (const packet of reader.readPackets()) packets.push(packet);
   return packets;
 }
 

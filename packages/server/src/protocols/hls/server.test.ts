@@ -33,7 +33,7 @@ async function makePackets(name: string, args: string[]): Promise<MediaPacket[]>
     read: (offset, length) => Promise.resolve(Uint8Array.from(bytes.subarray(offset, offset + length))),
   });
   const result: MediaPacket[] = [];
-  for await (const packet of reader.readSamples()) result.push(packet);
+  for await (const packet of reader.readPackets()) result.push(packet);
   return result;
 }
 

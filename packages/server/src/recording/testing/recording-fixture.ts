@@ -160,7 +160,7 @@ export function packetsOf(path: string): Promise<MediaPacket[]> {
   return withSource(path, async (source) => {
     const reader = await Mp4Reader.open(source);
     const packets: MediaPacket[] = [];
-    for await (const packet of reader.readSamples()) packets.push(packet);
+    for await (const packet of reader.readPackets()) packets.push(packet);
     return packets;
   });
 }

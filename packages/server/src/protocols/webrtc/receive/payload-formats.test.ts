@@ -111,7 +111,7 @@ async function videoOf(path: string | URL, frames: number): Promise<MediaPacket[
   const bytes = new Uint8Array(readFileSync(path));
   const source: ByteSource = { size: bytes.length, read: async (at, length) => bytes.subarray(at, at + length) };
   const packets: MediaPacket[] = [];
-  for await (const packet of (await Mp4Reader.open(source)).readSamples())
+  for await (const packet of (await Mp4Reader.open(source)).readPackets())
     if (packet.track.kind === 'video' && packets.length < frames) packets.push(packet);
   return packets;
 }
