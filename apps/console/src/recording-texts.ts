@@ -22,12 +22,14 @@ export function uploadText({ upload, localDeleted }: RecordingObject): string {
   return localDeleted === true ? `only in ${upload.location}` : 'uploaded';
 }
 
-/** `H.264 1280×720, AAC`, or a dash. */
-export function tracksText({ tracks }: RecordingObject): string {
-  const texts = tracks.map(({ codec, width = 0, height = 0 }) =>
-    width > 0 ? `${codecName(codec)} ${width}×${height}` : codecName(codec),
-  );
-  return texts.length === 0 ? '–' : texts.join(', ');
+/** `H.264 1280×720`, `AAC`: each kind once, with its number where there are several. */
+export function trackTexts({ tracks }: RecordingObject): string[] {
+  const counts = new Map<string, number>();
+  for (const { codec, width = 0, height = 0 } of tracks) {
+    const text = width > 0 ? `${codecName(codec)} ${width}×${height}` : codecName(codec);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return Array.from(counts, ([text, count]) => (count > 1 ? `${count} × ${text}` : text));
 }
 
 /** Whether a browser may be able to play it: files in other containers can only be downloaded. */
