@@ -225,7 +225,7 @@ export class Recording {
     this.#part = undefined;
     this.#durationUs += writer.durationUs;
     if (writer.failure !== undefined) this.#failed = part;
-    const remark = this.#capture.leftOut;
+    const remark = this.#capture.remark;
     // In the order of the files, so that the last one's name comes last.
     const completed = this.#complete(part, remark);
     this.#completing = Promise.all([this.#completing, completed]).then(([, name]) => {

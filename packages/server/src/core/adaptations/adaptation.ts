@@ -76,8 +76,8 @@ export class Adaptation {
   #at = 0;
   #keyAt = 0;
   #closed = false;
-  /** Resolves what `finish` has promised, and how long since results have come. */
-  #finished: (() => void) | undefined;
+  /** What `finish` has promised. */
+  #finishing: { readonly resolve: () => void; readonly patienceMs: number } | undefined;
   #quiet: NodeJS.Timeout | undefined;
 
   constructor(source: Stream, acceptance: Acceptance, env: AdaptationEnv) {
@@ -124,24 +124,23 @@ export class Adaptation {
 
   /**
    * Reads no more of the source, which need not wait for it any more. Resolves when all that was read is in the derived
-   * stream, as far as its conversions give it, or after that time. Only for conversions that nobody else uses.
+   * stream, as far as its conversions give it: with false when nothing has come of them for that time. Only for
+   * conversions that nobody else uses.
    */
-  async finish(timeoutMs: number): Promise<void> {
-    if (this.#closed) return;
+  async finish(patienceMs: number): Promise<boolean> {
+    if (this.#closed) return true;
     this.#drain();
     this.#reader.close();
     for (const lane of [this.#lanes.video, this.#lanes.audio]) lane.conversion?.finish();
-    if (this.#owedUs === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.#finished = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#awaitQuiet();
-    });
-    clearTimeout(this.#quiet);
-    this.#finished = undefined;
+    if (this.#owedUs > 0) {
+      await new Promise<void>((resolve) => {
+        this.#finishing = { resolve, patienceMs };
+        this.#awaitQuiet();
+      });
+      clearTimeout(this.#quiet);
+      this.#finishing = undefined;
+    }
+    return this.#owedUs <= KEPT_US;
   }
 
   get #owedUs(): number {
@@ -150,15 +149,17 @@ export class Adaptation {
   }
 
   #awaitQuiet(): void {
+    const finishing = this.#finishing;
+    if (finishing === undefined) return;
     clearTimeout(this.#quiet);
-    if (this.#owedUs <= KEPT_US) this.#quiet = setTimeout(() => this.#finished?.(), QUIET_MS);
+    this.#quiet = setTimeout(finishing.resolve, this.#owedUs <= KEPT_US ? QUIET_MS : finishing.patienceMs);
   }
 
   /** Ends the derived stream and gives its conversions back. Idempotent. */
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#finished?.();
+    this.#finishing?.resolve();
     this.#reader.close();
     for (const lane of [this.#lanes.video, this.#lanes.audio]) this.#detach(lane);
     this.#interleaver.flush();
@@ -303,7 +304,7 @@ export class Adaptation {
     if (this.#state !== undefined && epoch > this.#state.epoch) this.#drain();
     const lane = this.#lanes[packet.track.kind];
     if (epoch === this.#state?.epoch && lane.way === 'convert') this.#handOn(lane, packet);
-    if (this.#finished !== undefined) this.#awaitQuiet();
+    this.#awaitQuiet();
   }
 
   #onFailed(kind: Kind, reason: string): void {

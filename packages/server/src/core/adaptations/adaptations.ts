@@ -25,9 +25,9 @@ export interface OwnStream extends AdaptedStream {
   readonly lostPackets: number;
   /**
    * Reads no more of the source, from now on: that need not wait for it. Resolves when what was read until now is in the
-   * derived stream, as far as it can be had, or after that time.
+   * derived stream, as far as it can be had: with false when nothing has come of a conversion for that time.
    */
-  finish(timeoutMs: number): Promise<void>;
+  finish(patienceMs: number): Promise<boolean>;
 }
 
 export interface LeaseOptions {
@@ -175,7 +175,7 @@ export class Adaptations {
       get lostPackets() {
         return adaptation.lostPackets;
       },
-      finish: (timeoutMs) => adaptation.finish(timeoutMs),
+      finish: (patienceMs) => adaptation.finish(patienceMs),
       [Symbol.dispose]: () => this.#end(stream, key, 'nobody reads it'),
     };
   }

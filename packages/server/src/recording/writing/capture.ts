@@ -62,8 +62,8 @@ interface Gathered {
 
 /** A file waits so long, of media or of time, for a track that is known to be there: a conversion may have to start. */
 const GATHER_MS = 5000;
-/** A conversion's last packets are waited for so long when the source is over. */
-const DRAIN_MS = 1000;
+/** When the source is over, a conversion that is behind may go on as long as it gives something that often. */
+const CONVERSION_PATIENCE_MS = 5000;
 /** Key frames come so much too early for a rotation that is a multiple of their distance. */
 const ROTATION_TOLERANCE_US = 20_000;
 
@@ -84,6 +84,7 @@ export class Capture {
   /** Where the picture begins that is being read. */
   #openedUs = Number.NEGATIVE_INFINITY;
   #intakeLost = 0;
+  #lacksEnd = false;
   #stopped: Promise<void> | undefined;
 
   constructor(parts: CaptureParts) {
@@ -103,8 +104,9 @@ export class Capture {
     return reasons.includes(undefined) ? undefined : reasons[0];
   }
 
-  /** Why there is no sound, or no picture, in what is written although the source has it. */
-  get leftOut(): string | undefined {
+  /** What is missing in what is written although the source has it. */
+  get remark(): string | undefined {
+    if (this.#lacksEnd) return 'without its end: the conversion did not come to it';
     const video = this.#intake?.leftOut('video');
     if (video !== undefined) return `without its picture: ${video}`;
     const audio = this.#intake?.leftOut('audio');
@@ -146,7 +148,7 @@ export class Capture {
       this.#wait.close();
       if (found !== undefined) this.#onFound(found);
     }
-    await this.#intake?.finish(DRAIN_MS);
+    this.#lacksEnd = (await this.#intake?.finish(CONVERSION_PATIENCE_MS)) === false;
     this.#countLost();
     if (this.#gathered !== undefined && !this.#trouble.isThere) this.#beginPart(this.#gathered);
     // A try to go on may succeed with its last bytes.

@@ -74,17 +74,19 @@ export class Intake {
   }
 
   /**
-   * Lets go of the source at once, and hands on what a conversion still owes of it, up to a time of the stream. Resolves
-   * when it is closed.
+   * Lets go of the source at once, and hands on what a conversion still owes of it. Resolves when it is closed: with
+   * false when the end is missing, because nothing has come of a conversion for that time.
    */
-  async finish(timeoutMs: number): Promise<void> {
+  async finish(patienceMs: number): Promise<boolean> {
+    let isWhole = true;
     if (this.#own !== undefined && !this.#closed) {
       this.#finishing = true;
-      await this.#own.finish(timeoutMs);
+      isWhole = await this.#own.finish(patienceMs);
       // What still waits there for its turn comes out when it ends.
       this.#own[Symbol.dispose]();
     }
     this.close();
+    return isWhole;
   }
 
   // Hot path: once per packet.
