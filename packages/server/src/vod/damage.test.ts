@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mutate, prng } from '../../../media/src/testing/mutate.ts';
 import { MediaServerError } from '../core/index.ts';
+import { LocalFile } from './folder-store.ts';
+import { PatientFile } from './patient-file.ts';
 import { ClipFolder, H264_AAC, H264_B_FRAMES, VP8_OPUS } from './testing/clips.ts';
 import { ScriptedStore, VodRig } from './testing/vod-rig.ts';
 
@@ -56,6 +58,18 @@ describe('a storage that fails', () => {
     expect(await viewer.end()).toBe('Failed to read file');
     expect(viewer.times('video').length).toBeGreaterThan(10);
     await expect.poll(() => store.openCount).toBe(0);
+  });
+
+  it('is not blamed for a pause of the whole process', async () => {
+    rig = new VodRig(clips.path);
+    const local = await LocalFile.open('clip.mp4', join(clips.path, 'clip.mp4'));
+    if (local === undefined) throw new Error('there is no clip');
+    const file = new PatientFile(local, 50);
+    const reading = file.read(0, 1000);
+    for (const endMs = performance.now() + 200; performance.now() < endMs; );
+    expect((await reading).length).toBe(1000);
+    await file.close();
+    await expect(file.read(0, 1)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
   });
 
   it('does not hold up the end of the server', async () => {

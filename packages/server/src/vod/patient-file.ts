@@ -23,18 +23,21 @@ export class PatientFile implements ByteSource {
   read(offset: number, length: number): Promise<Uint8Array> {
     if (this.#closing !== undefined) return Promise.reject(this.#unreadable('it was closed'));
     return new Promise((resolve, reject) => {
+      let last: NodeJS.Immediate | undefined;
       const settle = (): void => {
         clearTimeout(timer);
+        clearImmediate(last);
         this.#pending.delete(fail);
       };
       const fail = (error: MediaServerError): void => {
         settle();
         reject(error);
       };
-      const timer = setTimeout(
-        () => fail(this.#unreadable(`its storage gave nothing for ${this.#timeoutMs} ms (vod_read_timeout)`)),
-        this.#timeoutMs,
-      );
+      const late = `its storage gave nothing for ${this.#timeoutMs} ms (vod_read_timeout)`;
+      // After a pause of the whole process timers come first; what has been read by then comes right behind them.
+      const timer = setTimeout(() => {
+        last = setImmediate(() => fail(this.#unreadable(late)));
+      }, this.#timeoutMs);
       this.#pending.add(fail);
       this.#file.read(offset, length).then(
         (bytes) => {
