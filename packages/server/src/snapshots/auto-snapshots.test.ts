@@ -19,7 +19,7 @@ const options = (more: Partial<AutoSnapshotOptions> = {}): AutoSnapshotOptions =
 });
 const filesOf = (streamName: string) => readdir(join(dir, folderName(streamName))).catch((): string[] => []);
 
-describe('the folder of a stream', () => {
+describe('the folder of a stream', { timeout: 60_000 }, () => {
   it('has the name of the stream where a folder can have it', () => {
     for (const name of ['demo', 'caméra 1', 'a.b-c_d']) expect(folderName(name)).toBe(name);
   });
@@ -68,7 +68,7 @@ describe('the folder of a stream', () => {
   });
 });
 
-describe('pictures in files', () => {
+describe('pictures in files', { timeout: 60_000 }, () => {
   const FILE = Uint8Array.of(7);
 
   it('are kept of each stream with pictures, again and again', async () => {

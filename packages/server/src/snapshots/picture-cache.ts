@@ -27,7 +27,8 @@ export function keyFrameVersion(stream: Stream): string {
 
 /**
  * Files of streams' newest key frames, by stream and form; those that were not asked for the longest go when there are
- * too many bytes. A file is good for some time, and as long as no newer key frame has come.
+ * too many bytes. A file is good for some time, and as long as no newer key frame has come. The owner tells which streams
+ * have ended: there may be others with their names.
  */
 export class PictureCache {
   readonly #options: { readonly maxBytes: number; readonly freshMs: number };
@@ -53,8 +54,7 @@ export class PictureCache {
     const key = keyOf(stream, form);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    const isGood = entry.stream === stream && (entry.freshUntilMs > nowMs || entry.version === keyFrameVersion(stream));
-    if (!isGood) return undefined;
+    if (entry.freshUntilMs <= nowMs && entry.version !== keyFrameVersion(stream)) return undefined;
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry;

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MediaServerError } from '../core/index.ts';
+import { MediaServerError, type Snapshots } from '../core/index.ts';
 import { feedInto, H264, packet } from '../core/testing/adaptation-fixture.ts';
 import { ScriptedAccess } from '../core/testing/scripted-access.ts';
 import { DEFAULT_SNAPSHOT_MOUNT_OPTIONS, SnapshotMount, type SnapshotMountOptions } from './index.ts';
@@ -11,12 +11,21 @@ let scene: ReturnType<typeof newScene>;
 let access: ScriptedAccess;
 let mount: SnapshotMount;
 let server: Server;
+/** Pictures that the mount has asked for. */
+let taken: number;
 let base: string;
 
 async function serve(options: Partial<SnapshotMountOptions> = {}): Promise<void> {
   scene = newScene({ takingIntervalMs: 50, takingAttempts: 2 });
   access = new ScriptedAccess();
-  mount = new SnapshotMount({ ...scene, access }, { ...DEFAULT_SNAPSHOT_MOUNT_OPTIONS, ...options });
+  taken = 0;
+  const snapshots: Pick<Snapshots, 'take'> = {
+    take: (request) => {
+      taken++;
+      return scene.snapshots.take(request);
+    },
+  };
+  mount = new SnapshotMount({ ...scene, snapshots, access }, { ...DEFAULT_SNAPSHOT_MOUNT_OPTIONS, ...options });
   server = createServer((request, response) => mount.request(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -47,7 +56,7 @@ function published(name: string) {
   return stream;
 }
 
-describe('the address of a picture', () => {
+describe('the address of a picture', { timeout: 60_000 }, () => {
   it('gives the newest key frame as JPEG or PNG', async () => {
     published('cam');
     const answer = await get('/snapshot/cam.jpg');
@@ -117,7 +126,7 @@ describe('the address of a picture', () => {
   });
 });
 
-describe('a picture that is kept', () => {
+describe('a picture that is kept', { timeout: 60_000 }, () => {
   it('is given to all without being made again, and its tag saves sending it', async () => {
     published('cam');
     const first = await get('/snapshot/cam.jpg');
@@ -189,16 +198,16 @@ describe('a picture that is kept', () => {
   it('costs one picture for each camera, however many pages ask', async () => {
     const cameras = Array.from({ length: 100 }, (_, i) => `cam${i}`);
     for (const name of cameras) feedInto(scene.publish(name), { video: H264 }, { from: 0, to: 200 });
-    scene.pictures.answer = () => FILE;
-    const answers = await Promise.all(
-      Array.from({ length: 4 }, () => cameras.map((name) => get(`/snapshot/${name}.jpg`))).flat(),
-    );
+    const asking = Array.from({ length: 4 }, () => cameras.map((name) => get(`/snapshot/${name}.jpg`))).flat();
+    await until(() => mount.load.held === 400, 'all wait');
+    for (const { settle } of scene.pictures.asked) settle(FILE);
+    const answers = await Promise.all(asking);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    expect(scene.pictures.asked).toHaveLength(100);
+    expect([taken, scene.pictures.asked.length]).toEqual([100, 100]);
   });
 });
 
-describe('a request for a picture', () => {
+describe('a request for a picture', { timeout: 60_000 }, () => {
   it('is answered with 503 when none could be taken, and the stream is left alone for a while', async () => {
     const stream = scene.publish('cam');
     const first = await get('/snapshot/cam.jpg');

@@ -10,7 +10,7 @@ const wanting = (more: Partial<SnapshotRequest> = {}): SnapshotRequest => ({
 const FILE = Uint8Array.of(1, 2, 3);
 const times = (packets: readonly { dtsUs: number }[] | undefined) => packets?.map(({ dtsUs }) => dtsUs / 1000);
 
-describe('a snapshot', () => {
+describe('a snapshot', { timeout: 60_000 }, () => {
   it('is made of all pictures since the newest key frame, or of that alone', async () => {
     const { publish, snapshots, pictures, counters } = newScene();
     pictures.answer = () => FILE;
@@ -130,7 +130,7 @@ describe('a snapshot', () => {
   });
 });
 
-describe('many snapshots', () => {
+describe('many snapshots', { timeout: 60_000 }, () => {
   it('share one when they are the same and asked for at the same time', async () => {
     const { publish, snapshots, pictures, counters } = newScene();
     feedInto(publish('s'), { video: H264 }, { from: 0, to: 200 });
