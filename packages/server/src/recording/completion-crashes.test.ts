@@ -12,8 +12,8 @@ import { Recovery } from './recovery.ts';
 import { TextFinisher } from './testing/file-finisher.ts';
 import { stored } from './testing/recordings.ts';
 
-/** Called before each step on the disk. */
-const steps = vi.hoisted(() => ({ before: (_what: string): void => undefined }));
+/** Called before each step on the disk; and whether that has hard links. */
+const steps = vi.hoisted(() => ({ before: (_what: string): void => undefined, hardLinks: true }));
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>();
@@ -22,6 +22,8 @@ vi.mock('node:fs/promises', async (original) => {
       name,
       (...values: never[]): unknown => {
         steps.before(`${name} ${String(values[0])}`);
+        if (name === 'link' && !steps.hardLinks)
+          return Promise.reject(Object.assign(new Error(name), { code: 'EPERM' }));
         return (real[name] as (...all: never[]) => unknown)(...values);
       },
     ] as const;
@@ -108,26 +110,30 @@ beforeEach(() => {
 
 afterEach(() => {
   steps.before = () => undefined;
+  steps.hardLinks = true;
   rmSync(root, { recursive: true });
 });
 
-describe('a recording whose server is killed at any step of its completion', () => {
-  for (const indexFirst of [true, false]) {
-    for (const existingFile of ['keep', 'overwrite'] as const) {
-      const how = `${indexFirst ? 'in a new file' : 'where it is'}, files of its name are ${existingFile === 'keep' ? 'kept' : 'overwritten'}`;
-      it(`has exactly one file after the next start, finished ${how}`, { timeout: 60_000 }, async () => {
-        await mkdir(folder());
-        const setup = { indexFirst, existingFile };
-        const snapshots = await recordWithSnapshots(setup);
-        expect(snapshots.length).toBeGreaterThan(20);
-        for (const [step, snapshot] of snapshots.entries()) {
-          rmSync(folder(), { recursive: true });
-          renameSync(snapshot, folder());
-          await expectRecovered(setup, step);
-        }
-      });
-    }
-  }
+describe('a recording whose server is killed at any step of its completion', { timeout: 60_000 }, () => {
+  const cases = [true, false].flatMap((hardLinks) =>
+    [true, false].flatMap((indexFirst) =>
+      (['keep', 'overwrite'] as const).map((existingFile) => ({ hardLinks, indexFirst, existingFile })),
+    ),
+  );
+  it.each(cases)(
+    'has exactly one file after the next start (hard links $hardLinks, index first $indexFirst, same names: $existingFile)',
+    async (how) => {
+      await mkdir(folder());
+      steps.hardLinks = how.hardLinks;
+      const snapshots = await recordWithSnapshots(how);
+      expect(snapshots.length).toBeGreaterThan(20);
+      for (const [step, snapshot] of snapshots.entries()) {
+        rmSync(folder(), { recursive: true });
+        renameSync(snapshot, folder());
+        await expectRecovered(how, step);
+      }
+    },
+  );
 });
 
 async function expectRecovered(setup: Setup, step: number): Promise<void> {

@@ -132,9 +132,7 @@ export class Completion {
     const finished = finishedPath === undefined ? undefined : await lstatOf(finishedPath);
     if (finished === undefined) return true;
     // Two names of one file: it had got the new one and not lost the old one.
-    if (finished.ino !== named.ino || finished.dev !== named.dev) return false;
-    await rm(finishedPath as string);
-    return true;
+    return finished.ino === named.ino && finished.dev === named.dev;
   }
 
   /** False when nothing is left of it. */

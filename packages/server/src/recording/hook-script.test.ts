@@ -45,7 +45,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe('HookScripts', () => {
+describe('HookScripts', { timeout: 30_000 }, () => {
   it('gives the name of the stream and the path as arguments, whatever is in them, and little of the environment', async () => {
     process.env.SECRET_OF_TEST = 'secret';
     const path = await script(`printf '%s|' "$#" "$1" "$2" "$SECRET_OF_TEST" > ${folder}/out`);

@@ -90,10 +90,12 @@ export class NameClaims {
       if (owner !== undefined) ledger.remove(owner.entry.id);
       return;
     }
-    const kept = await keptUnder(path);
-    log.info({ path, kept }, 'a recording gives its name to a newer one');
-    if (owner !== undefined) ledger.update(owner.entry.id, { path: kept, entry: { fileName: this.#nameBelow(kept) } });
-    await ledger.flushed();
+    await keepUnder(path, async (kept) => {
+      log.info({ path, kept }, 'a recording gives its name to a newer one');
+      if (owner === undefined) return;
+      ledger.update(owner.entry.id, { path: kept, entry: { fileName: this.#nameBelow(kept) } });
+      await ledger.flushed();
+    });
   }
 
   /** The other recording whose file has that path. */
@@ -175,18 +177,23 @@ async function moved(from: string, to: string, before: Stats | undefined): Promi
   return true;
 }
 
-/** Keeps the file of a path under another name too; the path may be overwritten then. */
-async function keptUnder(path: string): Promise<string> {
+/**
+ * Keeps the file of a path under another name too; the path may be overwritten then. That name is told as soon as it is
+ * certain: should the server be killed then, the next try chooses the same.
+ */
+async function keepUnder(path: string, onChosen: (kept: string) => Promise<void>): Promise<void> {
   const before = await lstat(path);
   for (let number = 1; ; number++) {
     const name = number < MAX_NUMBER ? numberedName(basename(path), number) : randomName(path);
     const kept = join(dirname(path), name);
     const result = await linkedTo(path, kept);
-    // Linked already: the server was killed before the name was taken.
-    if (result === 'taken' && !(await isSame(kept, before))) continue;
-    if (result === 'marked') await rename(path, kept);
-    await syncFolder(dirname(path));
-    return kept;
+    // It is that very file or an empty one when the server was killed before the name was taken.
+    const found = result === 'taken' ? await lstatOf(kept) : undefined;
+    const isMarked = result === 'marked' || (found?.isFile() === true && found.size === 0);
+    if (result === 'taken' && !isMarked && !(found !== undefined && isSameFile(found, before))) continue;
+    await onChosen(kept);
+    if (isMarked) await rename(path, kept);
+    return syncFolder(dirname(path));
   }
 }
 

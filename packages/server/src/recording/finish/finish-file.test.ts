@@ -32,7 +32,7 @@ let folder = '';
 
 beforeAll(async () => {
   packets = await mediaPackets('h264-aac', 4, media);
-});
+}, 60_000);
 afterAll(() => rmSync(media, { recursive: true }));
 
 beforeEach(() => {
@@ -45,7 +45,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-describe('finishing on a disk that becomes full', () => {
+describe('finishing on a disk that becomes full', { timeout: 60_000 }, () => {
   const source = () => join(folder, 'source.mp4');
   const target = () => join(folder, 'target.new');
   const finish = () =>

@@ -51,7 +51,7 @@ function expectMoovFirst(path: string, isFirst: boolean): void {
 beforeAll(async () => {
   h264 = await mediaPackets('h264-aac', SECONDS, media);
   vp8 = await mediaPackets('vp8-opus', SECONDS, media);
-});
+}, 60_000);
 afterAll(() => rmSync(media, { recursive: true }));
 
 beforeEach(() => {
@@ -64,7 +64,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe('Finisher', () => {
+describe('Finisher', { timeout: 60_000 }, () => {
   it('makes an MP4 file with its index first, and tells what is in it', async () => {
     writeLikeRecording(source('mp4'), 'mp4', h264);
     const progress: number[] = [];
@@ -242,7 +242,7 @@ describe('Finisher', () => {
   });
 });
 
-describe('threads of the Finisher', () => {
+describe('threads of the Finisher', { timeout: 60_000 }, () => {
   const job = (i = 0) => ({ source: `/source-${i}`, container: 'mp4' as const, target: '/target', indexFirst: true });
 
   it('are replaced when they die, and their jobs tried once more', async () => {
@@ -269,7 +269,7 @@ describe('threads of the Finisher', () => {
       expect(finisher.load).toEqual({ working: 0, waiting: 0, idleThreads: 0 });
       await finisher.close();
     }
-  }, 30_000);
+  });
 
   it('that hang are ended', async () => {
     start({
@@ -280,7 +280,7 @@ describe('threads of the Finisher', () => {
       code: 'DIED',
       message: expect.stringContaining('said nothing'),
     });
-  }, 20_000);
+  });
 
   it('are no more than allowed, work in order, are used again, and end when there is nothing to do', async () => {
     const entry = thread(`

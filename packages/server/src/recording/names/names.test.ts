@@ -104,7 +104,9 @@ describe('names of recordings', () => {
     );
   });
 
-  it('never leave the folder, have components of at most 255 bytes, and are stable, whatever the values are', () => {
+  it('never leave the folder, have components of at most 255 bytes, and are stable, whatever the values are', {
+    timeout: 60_000,
+  }, () => {
     const random = seeded(20_261_122);
     for (let i = 0; i < 10_000; i++) {
       const facts = { ...ENDED, streamName: hostile(random), login: hostile(random), mediaSessionId: hostile(random) };
