@@ -262,6 +262,37 @@ describe('a recording', { timeout: 30_000 }, () => {
   });
 });
 
+/** Buffers that GStreamer makes of a track. */
+function gstreamerBuffers(path: string, pad: string): number {
+  const sink = ['fakesink', 'silent=false', 'sync=false'];
+  const args = ['-v', 'filesrc', `location=${path}`, '!', 'qtdemux', 'name=d', `d.${pad}`, '!', 'queue', '!', ...sink];
+  const output = execFileSync('gst-launch-1.0', args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return output.split('\n').filter((line) => line.includes('chain  ')).length;
+}
+
+describe('other players', { timeout: 60_000 }, () => {
+  test('find every sample, and the durations', async () => {
+    const packets = sources.get('late') ?? [];
+    const count = (kind: string): number => packets.filter(({ track }) => track.kind === kind).length;
+    for (const [how, bytes] of await finishedAll(packets)) {
+      const path = pathOf('players');
+      writeFileSync(path, bytes);
+      expect(gstreamerBuffers(path, 'video_0'), how).toBe(count('video'));
+      expect(gstreamerBuffers(path, 'audio_0'), how).toBe(count('audio'));
+      const { media } = JSON.parse(execFileSync('mediainfo', ['--Output=JSON', path], { encoding: 'utf8' }));
+      const [general, video, audio] = media.track;
+      expect([general.Format, video.Format, audio.Format, general.IsTruncated], how).toEqual([
+        'MPEG-4',
+        'AVC',
+        'AAC',
+        undefined,
+      ]);
+      expect(Number(general.Duration), how).toBeCloseTo(4.6, 0);
+      expect([video.Width, video.Height], how).toEqual(['160', '120']);
+    }
+  });
+});
+
 /** The same track with other ids, one object each. */
 const trackCopies = {
   known: new Map<string, Track>(),

@@ -49,8 +49,9 @@ export function planEdits(
 
 function placementOf(track: CollectedTrack, startUs: number): Placement {
   const { empty, mediaStart } = exactPlacement(track, startUs);
-  // Where nothing is to be shown at the start of an edit, FFmpeg moves the whole track: the edit begins later then.
-  const late = empty === 0 && mediaStart === 0 ? 0 : Math.max(0, track.presentationStart - mediaStart);
+  // Media whose first picture is shown late gets an edit that begins with it. Otherwise FFmpeg moves the whole track to
+  // the start of the edit, and GStreamer, for want of an edit, leaves out the pictures after the end of decoding.
+  const late = Math.max(0, track.presentationStart - mediaStart);
   return { empty: empty + late, mediaStart: mediaStart + late };
 }
 
