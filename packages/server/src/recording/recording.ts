@@ -12,6 +12,7 @@ import type {
   RunningRecording,
   Stream,
 } from '../core/index.ts';
+import { RateLimiter } from '../io/index.ts';
 import type { Completion } from './completion.ts';
 import type { Ledger } from './ledger.ts';
 import { type NameFacts, type Naming, recordingFileName } from './names/index.ts';
@@ -76,6 +77,9 @@ export class Recording {
   #fileName: string | undefined;
   #tellsMs = 0;
   #hasBegun = false;
+  readonly #losses = new RateLimiter(1);
+  /** Packets since the line in the log before. */
+  #lost = 0;
   #stopped: Promise<string | undefined> | undefined;
 
   /** `onOver` is called when it is to be stopped: its source is over, or it was given up. */
@@ -284,6 +288,10 @@ export class Recording {
 
   #onLost(packets: number): void {
     this.#env.counters.count('recording_lost_packets', packets);
+    this.#lost += packets;
+    if (this.#losses.take() < 0) return;
+    this.#log.warn({ packets: this.#lost, reason: this.#capture.trouble }, 'packets are missing in a recording');
+    this.#lost = 0;
   }
 
   #onTrouble(reason: string | undefined): void {
