@@ -66,9 +66,17 @@ export function writeMovie(movie: MovieToWrite): WrittenMovie {
   return { bytes, moveChunks: (by) => moveChunks(bytes, { tables, by, wide: movie.wideOffsets }) };
 }
 
-function estimatedBytes({ count, keys, chunkOffsets, entries }: CollectedTrack): number {
+function estimatedBytes(track: CollectedTrack): number {
+  const { count, keys, chunkOffsets, entries, durations, compositions } = track;
   const entryBytes = entries.reduce((sum, entry) => sum + entry.length, 0);
-  return 1024 + entryBytes + 4 * count + 4 * keys.length + 20 * chunkOffsets.length;
+  const runs = countRuns(durations) + countRuns(compositions);
+  return 1024 + entryBytes + 8 * runs + 4 * count + 4 * keys.length + 20 * chunkOffsets.length;
+}
+
+function countRuns(column: GrowingColumn<Uint32Array | Int32Array>): number {
+  let runs = 0;
+  for (let i = 0; i < column.length; i++) if (i === 0 || column.at(i) !== column.at(i - 1)) runs += 1;
+  return runs;
 }
 
 function writeHeader(writer: BoxWriter, { tracks, timescale, createdSeconds }: MovieToWrite): void {
