@@ -3,8 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { aacTrack } from '../codec/index.ts';
 import { type MediaPacket, ProtocolError } from '../packet.ts';
 import { mutate, prng } from '../testing/mutate.ts';
+import { BoxWriter } from './box-writer.ts';
+import { writeInitSegment } from './init-segment.ts';
 import { planMp4Cut } from './plan-cut.ts';
 import { planMp4InPlace } from './plan-in-place.ts';
 import { planMp4Rewrite } from './plan-rewrite.ts';
@@ -88,6 +91,32 @@ function damaged(file: Uint8Array, round: number, random: () => number): Uint8Ar
       return mutate(bytes, random);
   }
 }
+
+test('a small file whose samples all are the same bytes is refused before it costs much', async () => {
+  const writer = new BoxWriter(300_000);
+  writer.bytes(writeInitSegment([aacTrack(0, Uint8Array.of(0x11, 0x90))]));
+  const fields = (...values: number[]): void => {
+    for (const value of values) writer.u32(value);
+  };
+  for (let i = 0; i < 2000; i++) {
+    writer.box('moof', () => {
+      writer.box('traf', () => {
+        // Samples of one byte each, all told by the defaults.
+        writer.fullBox('tfhd', 0, 0x02_0018, () => fields(1, 1, 1));
+        writer.fullBox('trun', 0, 1, () => fields(1000, 0));
+      });
+    });
+    writer.box('mdat', () => {});
+  }
+  const file = writer.finish();
+  let packets = 0;
+  const reading = (async () => {
+    for await (const { byteLength } of (await Mp4Reader.open(memorySource(file))).readPackets()) packets += byteLength;
+  })();
+  await expect(reading).rejects.toMatchObject({ code: 'MP4_BAD_FILE' });
+  expect(packets).toBeLessThanOrEqual(file.length);
+  await expect(planMp4Rewrite(memorySource(file))).rejects.toMatchObject({ code: 'MP4_BAD_FILE' });
+});
 
 describe('files that are damaged', { timeout: 60_000 }, () => {
   test.each(['progressive', 'fragmented', 'recorded'])(
