@@ -42,7 +42,7 @@ export class HookScripts implements ScriptRunner {
   readonly #options: HookScriptOptions;
   readonly #parts: HookScriptParts;
   readonly #waiting: Call[] = [];
-  readonly #running = new Set<ChildProcess>();
+  readonly #running = new Map<ChildProcess, Call>();
   readonly #complaints = new RateLimiter(LINES_PER_SECOND);
   #closed = false;
 
@@ -68,6 +68,12 @@ export class HookScripts implements ScriptRunner {
     }
   }
 
+  /** True while a program works on that file, or is to. */
+  uses(path: string): boolean {
+    const isOfFile = ({ values }: Call): boolean => values.includes(path);
+    return this.#waiting.some(isOfFile) || [...this.#running.values()].some(isOfFile);
+  }
+
   recorded({ entry, path, multipleUri }: StoredRecording): void {
     if (path === undefined) return;
     const { script, multipleScript } = this.#options;
@@ -88,7 +94,7 @@ export class HookScripts implements ScriptRunner {
       );
     }
     this.#waiting.length = 0;
-    await Promise.all(Array.from(this.#running, end));
+    await Promise.all(Array.from(this.#running.keys(), end));
   }
 
   #add(call: Call): void {
@@ -116,7 +122,7 @@ export class HookScripts implements ScriptRunner {
       this.#complain(call, (error as Error).message);
       return;
     }
-    this.#running.add(child);
+    this.#running.set(child, call);
     const output = collectOutput(child);
     let isLate = false;
     const timer = setTimeout(() => {

@@ -10,3 +10,4 @@ export { type RecordingDeps, RecordingServer } from './recorder.ts';
 export * from './recovery.ts';
 export { parseRotation, type Rotation } from './rotation.ts';
 export * from './stored-recording.ts';
+export { Uploads, type UploadsDeps, type UploadsOptions } from './uploads.ts';
