@@ -21,8 +21,11 @@ export interface Recording {
   readonly ledger: Ledger;
   readonly finisher: Finisher;
   readonly completion: Completion;
+  readonly scripts: HookScripts;
   /** Absolute folder of recordings. */
   readonly recordDir: string;
+  /** Absolute folder of files that are being written. */
+  readonly tempDir: string;
   /** Records what is wanted from now on, and finishes what an earlier run of the server left. */
   start(): void;
   /** Stops all recordings and waits for their files, as long as the settings allow. */
@@ -68,7 +71,9 @@ export async function makeRecording(
     ledger,
     finisher,
     completion,
+    scripts,
     recordDir,
+    tempDir: writing.tempDir,
     start: () => {
       scripts.start();
       recorder.open();

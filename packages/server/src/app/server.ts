@@ -37,6 +37,7 @@ import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
 import { autoSnapshotOptions, snapshotMountOptions, snapshotOptions } from './snapshot-options.ts';
+import { makeDownloads, makeStorage, storageOptions } from './storage-options.ts';
 import { describeStream } from './stream-details.ts';
 import { tlsIdentity } from './tls-identity.ts';
 import { serverUrls } from './urls.ts';
@@ -82,11 +83,13 @@ const SAMPLE_INTERVAL_MS = 1000;
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { settings, log } = options;
   keepYoungGenerationSmall();
+  const elsewhere = storageOptions(settings);
   const hub = await makeHub(options);
-  const vod = new VodResolver(hub, vodOptions(settings, options.dataDir));
+  const storage = makeStorage(elsewhere, hub);
+  const vod = new VodResolver(hub, vodOptions(settings, options.dataDir, storage.stores));
   const release = async (parts: readonly Part[]): Promise<void> => {
     try {
-      await closeAll([vod, hub.snapshots, ...parts]);
+      await closeAll([vod, storage, hub.snapshots, ...parts]);
       await hub.recording.close();
     } finally {
       // What ended just now is still to be told.
@@ -104,6 +107,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   try {
     await hub.users.start();
     hub.recording.start();
+    storage.start();
     servers = await makeServers(options, hub, vod);
     // WebRTC before those who ask it for answers.
     for (const part of Object.values(servers) as (Part | undefined)[]) {
@@ -199,7 +203,8 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
       : undefined;
   const autoOptions = autoSnapshotOptions(settings, dataDir);
   const autoSnapshots = autoOptions && new AutoSnapshots(hub, autoOptions);
-  const mounts = [flv, whip, whep, pictures].filter((mount) => mount !== undefined);
+  const downloads = web ? makeDownloads(settings, dataDir, hub) : undefined;
+  const mounts = [flv, whip, whep, pictures, downloads].filter((mount) => mount !== undefined);
   const ports = () => ({
     rtmp: rtmp?.port ?? 0,
     hls: hls?.port ?? 0,
@@ -210,7 +215,7 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
   const control = web
     ? makeControl(options, { ...hub, hls: hls?.packaging, fileStreams: vod }, { host, identity, mounts, ports })
     : undefined;
-  return { rtmp, hls, flv, webrtc, whip, whep, signalling, pictures, autoSnapshots, control };
+  return { rtmp, hls, flv, webrtc, whip, whep, signalling, pictures, autoSnapshots, downloads, control };
 }
 
 /** The certificate of the TLS ports, where one of them is on. */

@@ -285,6 +285,14 @@ export const RECORDING_SETTINGS = {
     from: 'own',
     doc: 'Recordings can be downloaded from `/client/records/` of the web port. Where players need a stream token, downloads need one for the stream too.',
   },
+  record_max_downloads: {
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    default: 1000,
+    from: 'own',
+    doc: 'Downloads from `/client/records/` at the same time.',
+  },
   record_response_content_disposition_header_value: {
     type: 'enum',
     values: ['inline', 'attachment'],

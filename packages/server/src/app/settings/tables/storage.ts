@@ -9,6 +9,12 @@ export const STORAGE_SETTINGS = {
     from: 'wcs',
     doc: 'Region, access key and secret key for S3, as `eu-central-1;KEY;SECRET`. For `vod://s3/…` and for uploads.',
   },
+  vod_s3_endpoints: {
+    type: 'string',
+    default: '',
+    from: 'own',
+    doc: 'S3 servers in private networks or on this machine that viewers may name in `vod://s3/http://…`, such as `http://127.0.0.1:9000`; several with commas. Servers on the internet, and that of `record_s3_endpoint`, need not be named.',
+  },
   record_s3_bucket: {
     type: 'string',
     default: '',
