@@ -38,5 +38,6 @@ export function autoSnapshotOptions(settings: Settings, dataDir: string): AutoSn
     naming: settings.snapshot_auto_naming,
     format: settings.snapshot_auto_format,
     retention: settings.snapshot_auto_retention,
+    maxFolders: settings.snapshot_auto_max_folders,
   };
 }

@@ -1,11 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { feedInto, H264, OPUS } from '../core/testing/adaptation-fixture.ts';
 import { AutoSnapshots } from './auto-snapshots.ts';
 import type { AutoSnapshotOptions } from './options.ts';
-import { folderName, SnapshotFolder } from './snapshot-folder.ts';
+import { folderName, SnapshotFolder, trimFolders } from './snapshot-folder.ts';
 import { newScene, until } from './testing/scene.ts';
 
 let dir: string;
@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const options = (more: Partial<AutoSnapshotOptions> = {}): AutoSnapshotOptions => ({
-  ...{ dir, rateMs: 20, naming: 'number', format: 'png', retention: 3, ...more },
+  ...{ dir, rateMs: 20, naming: 'number', format: 'png', retention: 3, maxFolders: 100, ...more },
 });
 const filesOf = (streamName: string) => readdir(join(dir, folderName(streamName))).catch((): string[] => []);
 
@@ -56,6 +56,20 @@ describe('the folder of a stream', { timeout: 60_000 }, () => {
     expect(numbers).toHaveLength(5);
     expect(numbers[0]).toBeGreaterThanOrEqual(before);
     expect(numbers[4]).toBeLessThan(Date.now() + 10);
+  });
+
+  it('goes when there are too many and its stream is gone for the longest, but for files that are not ours', async () => {
+    for (const [i, name] of ['live', 'old', 'older', 'new'].entries()) {
+      await new SnapshotFolder(name, options()).add(Uint8Array.of(i));
+      await utimes(join(dir, name), i, name === 'older' ? 0.5 : i);
+    }
+    await writeFile(join(dir, 'older', 'notes.txt'), 'not ours');
+    await utimes(join(dir, 'older'), 0, 0.5);
+    await trimFolders(dir, 4, new Set());
+    expect((await readdir(dir)).sort()).toEqual(['live', 'new', 'old', 'older']);
+    await trimFolders(dir, 2, new Set(['live']));
+    expect((await readdir(dir)).sort()).toEqual(['live', 'new', 'older']);
+    expect(await readdir(join(dir, 'older'))).toEqual(['notes.txt']);
   });
 
   it('is made anew when somebody takes it away', async () => {

@@ -8,7 +8,7 @@ import {
 } from '../core/index.ts';
 import { RateLimiter } from '../io/index.ts';
 import type { AutoSnapshotOptions } from './options.ts';
-import { SnapshotFolder } from './snapshot-folder.ts';
+import { SnapshotFolder, trimFolders } from './snapshot-folder.ts';
 
 export interface AutoSnapshotDeps {
   readonly streams: StreamRegistry;
@@ -27,6 +27,8 @@ interface Subject {
   /** When the next picture is to be taken, on the clock of `performance.now()`. */
   dueMs: number;
   busy: boolean;
+  /** There is a picture in its folder. */
+  begun: boolean;
 }
 
 /** Keeps pictures of every published stream with pictures in files, the first one when its first picture is there. */
@@ -37,6 +39,7 @@ export class AutoSnapshots {
   readonly #working = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #faults = new RateLimiter(LOG_LINES_PER_SECOND);
+  #trimming: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: AutoSnapshotDeps, options: AutoSnapshotOptions) {
@@ -71,7 +74,7 @@ export class AutoSnapshots {
   #subjectOf(stream: Stream, nowMs: number): Subject {
     const known = this.#subjects.get(stream);
     if (known !== undefined) return known;
-    const subject = { folder: new SnapshotFolder(stream.name, this.#options), dueMs: nowMs, busy: false };
+    const subject = { folder: new SnapshotFolder(stream.name, this.#options), dueMs: nowMs, busy: false, begun: false };
     this.#subjects.set(stream, subject);
     return subject;
   }
@@ -80,7 +83,7 @@ export class AutoSnapshots {
     subject.busy = true;
     // What was missed is not made up for.
     subject.dueMs = Math.max(subject.dueMs + this.#options.rateMs, nowMs);
-    const work = this.#take(stream, subject.folder).finally(() => {
+    const work = this.#take(stream, subject).finally(() => {
       subject.busy = false;
       this.#working.delete(work);
       if (!this.#stopping.signal.aborted) this.#look();
@@ -88,14 +91,16 @@ export class AutoSnapshots {
     this.#working.add(work);
   }
 
-  async #take(stream: Stream, folder: SnapshotFolder): Promise<void> {
+  async #take(stream: Stream, subject: Subject): Promise<void> {
     const { snapshots, log, counters } = this.#deps;
     const { signal } = this.#stopping;
     try {
       const picture = await snapshots.take({
         ...{ streamName: stream.name, format: this.#options.format, which: 'newest', signal },
       });
-      await folder.add(picture);
+      await subject.folder.add(picture);
+      if (!subject.begun) await this.#trimFolders();
+      subject.begun = true;
     } catch (error) {
       if (signal.aborted) return;
       // Others are counted where they come from.
@@ -107,5 +112,17 @@ export class AutoSnapshots {
           'a picture could not be kept in a file',
         );
     }
+  }
+
+  /** One after the other: two at once would count what the other is deleting. */
+  #trimFolders(): Promise<void> {
+    const { dir, maxFolders } = this.#options;
+    const trim = (): Promise<void> => {
+      const kept = new Set(Array.from(this.#subjects.values(), ({ folder }) => folder.name));
+      return trimFolders(dir, maxFolders, kept);
+    };
+    const trimmed = this.#trimming.then(trim);
+    this.#trimming = trimmed.catch(() => {});
+    return trimmed;
   }
 }

@@ -44,4 +44,6 @@ export interface AutoSnapshotOptions {
   readonly format: 'png' | 'jpeg';
   /** Files that are kept for each stream. */
   readonly retention: number;
+  /** Folders that are kept; those of streams that are gone for the longest are deleted. */
+  readonly maxFolders: number;
 }

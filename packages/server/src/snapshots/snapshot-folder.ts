@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fitBytes, safeComponent } from '../io/index.ts';
 import type { AutoSnapshotOptions } from './options.ts';
@@ -23,6 +23,31 @@ export function folderName(streamName: string): string {
   return safeComponent(fitBytes(safe, MARKED_BYTES), `~${mark}`) || `~${mark}`;
 }
 
+/**
+ * Deletes the pictures in folders that were not written to for the longest, until there are at most `max`. Those in
+ * `kept` stay, and so do files that are not ours.
+ * @throws Error of the file system
+ */
+export async function trimFolders(dir: string, max: number, kept: ReadonlySet<string>): Promise<void> {
+  const entries = await readdir(dir, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const excess = folders.length - max;
+  if (excess <= 0) return;
+  const aged: { readonly name: string; readonly mtimeMs: number }[] = [];
+  for (const name of folders) {
+    if (!kept.has(name)) aged.push({ name, mtimeMs: (await stat(join(dir, name))).mtimeMs });
+  }
+  aged.sort((a, b) => a.mtimeMs - b.mtimeMs);
+  for (const { name } of aged.slice(0, excess)) await removeFolder(join(dir, name));
+}
+
+async function removeFolder(path: string): Promise<void> {
+  const names = await readdir(path);
+  const own = names.filter((name) => FILE.test(name) || UNFINISHED.test(name));
+  for (const name of own) await rm(join(path, name), { force: true });
+  if (own.length === names.length) await rmdir(path);
+}
+
 interface StoredPicture {
   readonly number: number;
   readonly name: string;
@@ -30,13 +55,16 @@ interface StoredPicture {
 
 /** The pictures of one stream in files, the newest so many of them. Calls must not overlap. */
 export class SnapshotFolder {
+  /** Name of its folder. */
+  readonly name: string;
   readonly #path: string;
   readonly #options: AutoSnapshotOptions;
   /** From the oldest on; undefined before the folder was read. */
   #pictures: StoredPicture[] | undefined;
 
   constructor(streamName: string, options: AutoSnapshotOptions) {
-    this.#path = join(options.dir, folderName(streamName));
+    this.name = folderName(streamName);
+    this.#path = join(options.dir, this.name);
     this.#options = options;
   }
 

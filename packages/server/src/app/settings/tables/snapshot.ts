@@ -72,6 +72,14 @@ export const SNAPSHOT_SETTINGS = {
     doc: 'Their names: 1, 2, 3, … or the time in milliseconds since 1970.',
   },
   snapshot_auto_format: { type: 'enum', values: ['png', 'jpeg'], default: 'png', from: 'own', doc: 'Their format.' },
+  snapshot_auto_max_folders: {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 1000,
+    from: 'own',
+    doc: 'Streams that pictures are kept of. When there are more, those of streams that are gone for the longest are deleted.',
+  },
   snapshot_auto_retention: {
     type: 'integer',
     min: 1,
