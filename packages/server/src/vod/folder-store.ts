@@ -19,7 +19,7 @@ const READ_ONLY = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
  * The files of a folder and of the folders below it. Links are followed while they stay inside; nothing outside can be
- * named. A name may be percent-encoded where an address needs that.
+ * named, and nothing by `.` and `..`. A name may be percent-encoded where an address needs that.
  */
 export class FolderStore implements FileStore {
   readonly #folder: string;
@@ -48,7 +48,7 @@ export class FolderStore implements FileStore {
 
   /** The real path of a file below the folder, or undefined when there is no such file. */
   async #locate(name: string | undefined): Promise<string | undefined> {
-    if (name === undefined || name === '') return undefined;
+    if (name === undefined || name === '' || hasDirections(name)) return undefined;
     try {
       const root = await realpath(this.#folder);
       const path = await realpath(resolve(root, name));
@@ -58,6 +58,11 @@ export class FolderStore implements FileStore {
       throw error;
     }
   }
+}
+
+/** Who may play what is decided by the name: `free/../paid.mp4` is not to count as one of `free/`. */
+function hasDirections(name: string): boolean {
+  return name.split(/[/\\]/).some((part) => part === '.' || part === '..');
 }
 
 /** Undefined for a name that is not percent-encoded. */

@@ -25,7 +25,8 @@ function secondsOf(query: URLSearchParams, name: string): number | 'malformed' |
   const values = query.getAll(name);
   if (values.length === 0) return undefined;
   const [text = ''] = values;
-  if (values.length > 1 || !/^\d{1,9}(\.\d{0,9})?$/.test(text)) return 'malformed';
+  // Pages that calculate with numbers write 3.07 as 3.0700000000000003.
+  if (values.length > 1 || !/^\d{1,9}(\.\d{0,32})?$/.test(text)) return 'malformed';
   return Math.round(Number(text) * 1_000_000);
 }
 

@@ -58,6 +58,11 @@ export class Cuts {
     return this.#jobs.size;
   }
 
+  /** Parts that are known. */
+  get size(): number {
+    return this.#kept.size;
+  }
+
   /** Bytes of the parts that are known. */
   get bytes(): number {
     let sum = 0;
@@ -94,6 +99,8 @@ export class Cuts {
       return { handle, name, release };
     } catch (error) {
       this.#release(kept);
+      // A part that can not be had has no file: it would be kept in mind for ever.
+      if (kept.users === 0 && kept.bytes === 0 && this.#kept.get(path) === kept) this.#kept.delete(path);
       throw error;
     }
   }

@@ -1,7 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { TestLog } from '../../core/testing/hub.ts';
 import { parseRange, preconditionStatus, rangeApplies } from './byte-range.ts';
 import { contentDisposition, contentType } from './content.ts';
 import { cutName, parseCut } from './cut-request.ts';
+import { Cuts } from './cuts.ts';
 import { parsePath } from './requested-file.ts';
 
 test.each([
@@ -90,6 +95,7 @@ test.each([
   ['start=11&end=60', { startUs: 11_000_000, endUs: 60_000_000 }],
   ['start=1.5', { startUs: 1_500_000, endUs: undefined }],
   ['end=0.25', { startUs: 0, endUs: 250_000 }],
+  ['start=3.0700000000000003&end=12.100000000000000001', { startUs: 3_070_000, endUs: 12_100_000 }],
   ['start=5&end=5', 'malformed'],
   ['start=6&end=5', 'malformed'],
   ['end=0', 'malformed'],
@@ -131,4 +137,17 @@ test.each([
   [`${'a/'.repeat(65)}b`, undefined],
 ])('path %s is read as %o', (path, parts) => {
   expect(parsePath(path)).toEqual(parts);
+});
+
+test('parts that can not be had are not kept in mind', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'cuts-'));
+  const path = join(dir, 'a.mp4');
+  await writeFile(path, 'x');
+  const cutter = { cut: () => Promise.reject(new Error('the file has nothing in that part')) };
+  const cuts = new Cuts(cutter, { folder: join(dir, 'parts'), maxBytes: 1000 }, { log: new TestLog() });
+  const times = [1, 2, 2, 3].map((startUs) => ({ startUs, endUs: undefined }));
+  const results = await Promise.allSettled(times.map((time) => cuts.open({ path, name: 'a.mp4' }, time)));
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+  expect(cuts.size).toBe(0);
+  await rm(dir, { recursive: true });
 });
