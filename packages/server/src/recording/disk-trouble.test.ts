@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,6 +117,20 @@ describe('a folder that is gone', () => {
     await expectAllAccountedFor(sent);
     expect(fixture.server.entries().map(({ state }) => state)).toEqual(['complete', 'failed']);
     expect(fixture.server.entries()[1]?.reason).toContain('ENOENT');
+  });
+
+  it('fails the file when it was moved away, instead of writing to where nobody looks', async () => {
+    const folder = join(await newFolder(), 'recording');
+    await start({ tempDir: folder });
+    const publication = fixture.publish('s');
+    const play = player(publication);
+    await play.until(() => (fixture.server.of('session-1')?.bytes ?? 0) > 0, 'something is written');
+    await rename(folder, `${folder}-moved`);
+    const sent = await play.until(() => fixture.server.entries().length === 2, 'a new file begins');
+    publication.end();
+    await fixture.server.settled('session-1');
+    await expectAllAccountedFor(sent);
+    expect(fixture.server.entries().map(({ state }) => state)).toEqual(['complete', 'failed']);
   });
 
   it('is waited for when something else has its name', async () => {

@@ -201,6 +201,17 @@ describe('a new file', () => {
     expect(parts().flat()).toHaveLength(sent.length);
   });
 
+  it('of sound alone has its beginning, however little is kept for a picture to come', async () => {
+    await start({ options: { audioBufferPackets: 10 } });
+    const publication = fixture.publish('s');
+    const sent = audio(until4s(demo));
+    publication.send(sent);
+    publication.end();
+    await fixture.server.settled(publication.mediaSessionId);
+    await probeAll();
+    expectTimes(parts()[0] ?? [], sent, earliest(sent));
+  });
+
   it('begins with sound that comes late, none of which is lost', async () => {
     await start();
     const publication = fixture.publish('s');

@@ -278,7 +278,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full (ENOSPC)',
   EDQUOT: 'the disk quota is used up (EDQUOT)',
   EIO: 'the disk is broken or gone (EIO)',
-  ENOENT: 'its folder or file was removed (ENOENT)',
+  ENOENT: 'its folder or file was removed or moved (ENOENT)',
   EACCES: 'the folder must not be written (EACCES)',
   EPERM: 'the folder must not be written (EPERM)',
   EROFS: 'the disk can only be read (EROFS)',

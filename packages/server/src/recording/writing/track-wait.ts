@@ -32,7 +32,7 @@ export class TrackWait {
   readonly #keyFrames = new KeyFrameRetry();
   /** Times of sound, of as many packets as are kept of what came before the first picture. */
   #audioUs: number[] = [];
-  #hasAudio = false;
+  #firstAudioUs: number | undefined;
   #keyUs: number | undefined;
   #hasPictures = false;
   #firstUs = Number.NaN;
@@ -66,9 +66,11 @@ export class TrackWait {
   found(): FoundTracks | undefined {
     const kinds = new Set<Track['kind']>();
     if (this.#keyUs !== undefined) kinds.add('video');
-    if (this.#hasAudio) kinds.add('audio');
+    if (this.#firstAudioUs !== undefined) kinds.add('audio');
     if (kinds.size === 0) return undefined;
-    const [audioUs = Number.NEGATIVE_INFINITY] = this.#audioUs;
+    // Without a picture there is nothing that the sound came too early for.
+    const [oldestKeptUs] = this.#keyUs === undefined ? [this.#firstAudioUs] : this.#audioUs;
+    const audioUs = oldestKeptUs ?? Number.NEGATIVE_INFINITY;
     return { kinds, from: { videoUs: this.#keyUs ?? Number.NEGATIVE_INFINITY, audioUs } };
   }
 
@@ -94,7 +96,7 @@ export class TrackWait {
     }
     this.#newestUs = dtsUs;
     if (track.kind === 'audio') {
-      this.#hasAudio = true;
+      this.#firstAudioUs ??= dtsUs;
       if (this.#keyUs !== undefined && this.#audioUs.length > 0) return;
       this.#audioUs.push(dtsUs);
       if (this.#audioUs.length > this.#parts.audioPackets) this.#audioUs.shift();

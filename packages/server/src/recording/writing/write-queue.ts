@@ -1,11 +1,11 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DiskSlots } from './disk-slots.ts';
 
 /** What of a file's handle is needed, so that tests can put a slow or full disk in its place. */
 export interface WritableFile extends Pick<FileHandle, 'datasync' | 'close'> {
   writev(buffers: readonly Uint8Array[], position: number): Promise<{ readonly bytesWritten: number }>;
-  stat(): Promise<{ readonly nlink: number }>;
+  stat(): Promise<{ readonly ino: number; readonly dev: number }>;
 }
 
 /** Makes a new file to be written; its folder too. */
@@ -23,7 +23,7 @@ export interface WriteQueueParts {
   onFailed(error: Error, lostPackets: number): void;
 }
 
-/** The file was deleted while it was written: with it all that was in it is gone. */
+/** The file is at its place no more while it is written: with it all that was in it is gone. */
 export class FileGoneError extends Error {
   readonly code = 'ENOENT';
 }
@@ -31,7 +31,7 @@ export class FileGoneError extends Error {
 /** What goes to the disk in one call. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 const MAX_BATCH_BUFFERS = 256;
-/** A file that was deleted takes whatever is written to it, so it must be looked at. */
+/** A file that was deleted or moved away takes whatever is written to it, so it must be looked at. */
 const LOOK_INTERVAL_MS = 1000;
 
 /** Appends to a new file, in order, with one call to the disk at a time; whoever pushes never waits and nothing throws. */
@@ -124,8 +124,10 @@ export class WriteQueue {
     const nowMs = performance.now();
     if (nowMs - this.#lookedMs < LOOK_INTERVAL_MS && !this.#ended) return;
     this.#lookedMs = nowMs;
-    const { nlink } = await file.stat();
-    if (nlink === 0) throw new FileGoneError(`${this.#parts.path} was deleted`);
+    const { path } = this.#parts;
+    const [written, found] = await Promise.all([file.stat(), statOf(path)]);
+    if (found?.ino === written.ino && found.dev === written.dev) return;
+    throw new FileGoneError(`${path} was deleted or moved`);
   }
 
   async #closeFile(file: WritableFile): Promise<void> {
@@ -155,6 +157,16 @@ export class WriteQueue {
     });
     // All of it was taken, but not kept.
     return Math.max(0, index);
+  }
+}
+
+/** Undefined when nothing is there. */
+async function statOf(path: string): Promise<{ readonly ino: number; readonly dev: number } | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
   }
 }
 
