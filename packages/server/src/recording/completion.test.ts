@@ -207,6 +207,19 @@ describe('Recovery', () => {
     ]);
   });
 
+  it('leaves alone files of others, and finished ones, in a folder that is not its own', async () => {
+    const lost = 'ac666dce-1948-4e55-9f38-633577e698d9';
+    await written('a', named('0a1b2c3d-1948-4e55-9f38-633577e698d9'));
+    await setup.completion.complete('a', END);
+    const others = ['holiday.mp4', 'main.ts', 'update.new'];
+    for (const name of [...others, `${lost}.mp4`, `${lost}.new`])
+      await writeFile(join(setup.recordDir, name), `raw:${name}`);
+    await past(setup.recordDir);
+    await setup.newRecovery(setup.recordDir).run();
+    const own = ['.recording', '0a1b2c3d-1948-4e55-9f38-633577e698d9.mp4', `recovered-${lost}.mp4`];
+    expect((await readdir(setup.recordDir)).sort()).toEqual([...own, ...others].sort());
+  });
+
   it('leaves alone what is recorded while it runs', async () => {
     await written('old');
     await past();
@@ -240,8 +253,7 @@ describe('Recovery', () => {
   });
 });
 
-/** Makes all files of the temp folder old. */
-async function past(): Promise<void> {
-  for (const name of await readdir(setup.tempDir))
-    await utimes(join(setup.tempDir, name), 1_700_000_000, 1_700_000_000);
+/** Makes all files of a folder old. */
+async function past(folder = setup.tempDir): Promise<void> {
+  for (const name of await readdir(folder)) await utimes(join(folder, name), 1_700_000_000, 1_700_000_000);
 }

@@ -23,6 +23,8 @@ const AT_ONCE = 4;
 /** Times of files come from a clock that is this much behind. */
 const CLOCK_STEP_MS = 50;
 const REMARK = 'recovered after a crash';
+/** Files in work have names that begin so. */
+const ID = /^\.?[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\./;
 const CONTAINERS: ReadonlySet<string> = new Set<RecordingContainer>(['mp4', 'webm', 'mkv', 'ts']);
 
 /** Brings to an end what an earlier run of the server left: files that were being written, finished or named. */
@@ -89,7 +91,8 @@ export class Recovery {
     for (const folder of this.#folders()) {
       for (const name of await namesIn(folder)) {
         const path = join(folder, name);
-        if (name.endsWith('.new') && !made.has(path) && (await this.#isOld(path))) await rm(path, { force: true });
+        if (!name.endsWith('.new') || made.has(path) || !this.#isOwn(folder, name)) continue;
+        if (await this.#isOld(path)) await rm(path, { force: true });
       }
     }
   }
@@ -98,15 +101,15 @@ export class Recovery {
   async #adoptLeftovers(): Promise<number> {
     const { ledger, log } = this.#parts;
     const known = new Set<string | undefined>();
-    for (const { tempPath, finishedPath, members } of ledger.all()) {
-      known.add(tempPath).add(finishedPath);
+    for (const { tempPath, finishedPath, path, members } of ledger.all()) {
+      known.add(tempPath).add(finishedPath).add(path);
       for (const member of members ?? []) known.add(member.tempPath);
     }
     for (const folder of this.#folders()) {
       for (const name of await namesIn(folder)) {
         const path = join(folder, name);
-        if (known.has(path) || name.endsWith('.new') || !(await this.#isOld(path))) continue;
-        if (!CONTAINERS.has(extname(name).slice(1))) continue;
+        if (known.has(path) || !CONTAINERS.has(extname(name).slice(1)) || !this.#isOwn(folder, name)) continue;
+        if (!(await this.#isOld(path))) continue;
         log.warn({ path }, 'a file of an unknown recording is finished');
         this.#adopted.push(await adopted(path, name));
       }
@@ -117,6 +120,11 @@ export class Recovery {
 
   #folders(): Set<string> {
     return new Set([this.#parts.tempDir, join(this.#parts.recordDir, WORK_FOLDER)]);
+  }
+
+  /** A folder that `record_tmp_dir` names may hold files of others too. */
+  #isOwn(folder: string, name: string): boolean {
+    return folder === join(this.#parts.recordDir, WORK_FOLDER) || ID.test(name);
   }
 
   async #isOld(path: string): Promise<boolean> {

@@ -27,7 +27,8 @@ export async function completionSetup(options: Partial<CompletionOptions> = {}) 
     log,
     counters,
   });
-  const newRecovery = (): Recovery => new Recovery({ recordDir, tempDir, ledger, completion, log, counters });
+  const newRecovery = (folder = tempDir): Recovery =>
+    new Recovery({ recordDir, tempDir: folder, ledger, completion, log, counters });
   return { root, recordDir, tempDir, ledger, finisher, completion, newRecovery, ran, log, counters };
 }
 
