@@ -209,6 +209,20 @@ describe('REST', () => {
     expect((await restOf('vod/find', { localStreamName: 'channel1' })).body).toMatchObject([
       { uri: 'vod-live://last.mp4', status: 'PROCESSED_LOCAL', hasAudio: true, hasVideo: true, loop: true },
     ]);
+    const [file] = (await restOf('vod/find', { localStreamName: 'channel1' })).body as {
+      localMediaSessionId: string;
+    }[];
+    const mediaSessionId = file?.localMediaSessionId;
+    expect((await restOf('recorder/startup', { mediaSessionId, config: { fileTemplate: 'copy' } })).status).toBe(200);
+    await vi.waitFor(async () => {
+      const running = (await restOf('recorder/find_all')).body as { durationMs: number }[];
+      expect(running[0]?.durationMs).toBeGreaterThan(1000);
+    }, 10_000);
+    expect((await restOf('vod/find', { localStreamName: 'channel1' })).body).toMatchObject([{ record: true }]);
+    expect((await restOf('recorder/terminate', { mediaSessionId })).status).toBe(200);
+    expect((await restOf('recording/find', { fileName: 'copy.mp4' })).body).toMatchObject([
+      { state: 'complete', streamName: 'channel1', tracks: [{ codec: 'h264' }, { codec: 'aac' }] },
+    ]);
     expect((await restOf('vod/terminate', { uri: 'vod://last.mp4', localStreamName: 'vod://last.mp4' })).status).toBe(
       200,
     );

@@ -251,7 +251,7 @@ describe('the making of pictures', { timeout: 60_000 }, () => {
     const before = rss();
     await make(400);
     expect(pidsOf(engine)).toEqual(pids);
-    expect(rss() - before).toBeLessThan(20 * 1024 * 1024);
+    expect(rss() - before).toBeLessThan(60 * 1024 * 1024);
     await until(() => pidsOf(engine).length === 0, 'the workers end');
   });
 

@@ -7,6 +7,7 @@ import {
   type Log,
   type MediaServerError,
   type MediaSession,
+  type PublicationToRecord,
   type Publisher,
   type SessionDescription,
   type SessionRegistry,
@@ -121,6 +122,12 @@ export class FilePublication implements Publisher, MediaSession {
     });
     if (options.audience === 'live') this.#startMs = performance.now() - baseUs / 1000;
     this.#tick = deps.ticker.on((nowMs) => this.#onTick(nowMs));
+  }
+
+  /** A stream for one viewer is a copy of a file, and nobody else's to record. */
+  get recording(): PublicationToRecord | undefined {
+    if (this.options.audience === 'personal') return undefined;
+    return { mediaSessionId: this.mediaSessionId, login: 'vod', appKey: 'defaultApp', wanted: false };
   }
 
   describe(): SessionDescription {
