@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path';
-import type { ConversionTarget } from '../core/index.ts';
+import { type ConversionTarget, MediaServerError } from '../core/index.ts';
 import {
   Completion,
   Finisher,
   HookScripts,
   Ledger,
+  namesSomething,
   parseFormats,
   parseRotation,
   type RecordingDeps,
@@ -12,6 +13,7 @@ import {
   RecordingServer,
   Recovery,
   STREAM_NAME_TEMPLATE,
+  type StoredRecording,
 } from '../recording/index.ts';
 import type { Settings } from './settings/index.ts';
 
@@ -52,7 +54,7 @@ export async function makeRecording(
       multipleScript: settings.on_multiple_record_hook_script,
       timeoutMs: settings.record_hook_timeout,
     },
-    { log, counters },
+    { log, counters, onRun: (id) => ledger.update(id, { scriptDue: undefined }) },
   );
   const indexFirst = settings.mp4_container_moov_first && writing.reservedBytes === 0;
   const completion = new Completion({
@@ -76,6 +78,8 @@ export async function makeRecording(
     tempDir: writing.tempDir,
     start: () => {
       scripts.start();
+      // Those that the end of the last run cut short, or kept from running.
+      for (const recording of [...ledger.all()]) if (isScriptDue(recording)) scripts.recorded(recording);
       recorder.open();
       recovered = recovery.run();
     },
@@ -113,10 +117,10 @@ export function recordingOptions(settings: Settings, dataDir: string): Recording
         : 0,
     },
     formats: parseFormats(settings.record_formats, settings.record_h264_to_ts),
-    rotation: parseRotation(settings.record_rotation),
+    rotation: rotationOf(settings.record_rotation),
     numbered: settings.record_rotation_index_enabled,
     naming: {
-      template: byName ? STREAM_NAME_TEMPLATE : settings.stream_record_policy_template,
+      template: byName ? STREAM_NAME_TEMPLATE : templateOf(settings.stream_record_policy_template),
       encoding: encodingOf(settings.encode_record_name),
       excludedCharacters: settings.exclude_record_name_characters,
     },
@@ -132,6 +136,23 @@ export function recordingOptions(settings: Settings, dataDir: string): Recording
     retryIntervalMs: settings.record_retry_interval * 1000,
     maxActive: settings.record_max_active,
   };
+}
+
+function isScriptDue({ scriptDue, entry }: StoredRecording): boolean {
+  return scriptDue === true && entry.localDeleted !== true;
+}
+
+function rotationOf(text: string): RecordingOptions['rotation'] {
+  try {
+    return parseRotation(text);
+  } catch (error) {
+    throw new MediaServerError('CONFIG_INVALID', `record_rotation: ${(error as Error).message}`);
+  }
+}
+
+function templateOf(text: string): string {
+  if (namesSomething(text)) return text;
+  throw new MediaServerError('CONFIG_INVALID', `stream_record_policy_template: "${text.slice(0, 40)}" names no file`);
 }
 
 function encodingOf(value: Settings['encode_record_name']): RecordingOptions['naming']['encoding'] {

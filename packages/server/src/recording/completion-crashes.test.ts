@@ -47,6 +47,7 @@ async function start({ indexFirst, existingFile }: Setup) {
   const ledger = await Ledger.open(folder(), { log, maxEntries: 100 });
   const scripts = {
     ran: [] as string[],
+    wants: () => true,
     recorded: ({ entry }: { entry: { id: string } }) => void scripts.ran.push(entry.id),
   };
   const options = { recordDir: records(), indexFirst, existingFile };

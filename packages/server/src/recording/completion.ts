@@ -31,6 +31,8 @@ export interface CompletionParts {
 
 /** Runs the programs of `on_record_hook_script` and `on_multiple_record_hook_script`. */
 export interface ScriptRunner {
+  /** True when there is a program for that recording: it is remembered as due until that has run. */
+  wants(recording: StoredRecording): boolean;
   /** Told once for each file that has its final name. Must not throw. */
   recorded(recording: StoredRecording): void;
 }
@@ -230,10 +232,12 @@ export class Completion {
 
   async #conclude(id: string): Promise<string | undefined> {
     const { ledger, counters, log, scripts } = this.#parts;
-    const { path, failure } = this.#get(id);
-    await removeFiles(this.#get(id), path);
+    const before = this.#get(id);
+    const { path, failure } = before;
+    await removeFiles(before, path);
     const state = failure === undefined ? 'complete' : 'failed';
-    ledger.update(id, { finishedPath: undefined, entry: { state, progress: undefined } });
+    const scriptDue = scripts.wants(before) || undefined;
+    ledger.update(id, { finishedPath: undefined, scriptDue, entry: { state, progress: undefined } });
     await ledger.flushed();
     const recording = ledger.get(id);
     // Overwritten already by one of the same name.

@@ -18,8 +18,9 @@ async function script(text: string, mode = 0o755): Promise<string> {
   return path;
 }
 
-function runner(options: Partial<HookScriptOptions>): HookScripts {
-  scripts = new HookScripts({ script: '', multipleScript: '', timeoutMs: 10_000, ...options }, { log, counters });
+function runner(options: Partial<HookScriptOptions>, onRun = (_id: string): unknown => undefined): HookScripts {
+  const parts = { log, counters, onRun: (id: string) => void onRun(id) };
+  scripts = new HookScripts({ script: '', multipleScript: '', timeoutMs: 10_000, ...options }, parts);
   return scripts;
 }
 
@@ -106,7 +107,8 @@ describe('HookScripts', { timeout: 30_000 }, () => {
 
   it('ends what runs when the server ends', async () => {
     const path = await script(`echo $$ > ${folder}/out\nsleep 1000`);
-    runner({ script: path, maxAtOnce: 1 });
+    const ran: string[] = [];
+    runner({ script: path, maxAtOnce: 1 }, (id) => ran.push(id));
     scripts.recorded(recording('x'));
     scripts.recorded(recording('y'));
     await vi.waitFor(async () => expect(await output()).not.toBe(''));
@@ -114,5 +116,6 @@ describe('HookScripts', { timeout: 30_000 }, () => {
     await scripts.close();
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     expect(scripts.running).toBe(0);
+    expect(ran).toEqual([]);
   });
 });

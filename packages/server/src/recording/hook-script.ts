@@ -19,9 +19,12 @@ export interface HookScriptOptions {
 export interface HookScriptParts {
   readonly log: Log;
   readonly counters: Counters;
+  /** A program has run for the recording of that id, well or not; not told of those that the server's end cuts short. */
+  onRun?(id: string): void;
 }
 
 interface Call {
+  readonly id: string;
   readonly script: string;
   readonly values: readonly string[];
 }
@@ -74,27 +77,33 @@ export class HookScripts implements ScriptRunner {
     return this.#waiting.some(isOfFile) || [...this.#running.values()].some(isOfFile);
   }
 
-  recorded({ entry, path, multipleUri }: StoredRecording): void {
-    if (path === undefined) return;
-    const { script, multipleScript } = this.#options;
-    if (multipleUri === undefined) this.#add({ script, values: [entry.streamName, path] });
-    else {
-      const values = [path, String(entry.startedAtMs), String(entry.durationMs), multipleUri];
-      this.#add({ script: multipleScript, values });
-    }
+  wants({ multipleUri }: StoredRecording): boolean {
+    return this.#scriptFor(multipleUri) !== '';
   }
 
-  /** Ends those that run, and forgets those that wait. */
+  recorded({ entry, path, multipleUri }: StoredRecording): void {
+    if (path === undefined) return;
+    const { id, streamName, startedAtMs, durationMs } = entry;
+    const script = this.#scriptFor(multipleUri);
+    if (multipleUri === undefined) this.#add({ id, script, values: [streamName, path] });
+    else this.#add({ id, script, values: [path, String(startedAtMs), String(durationMs), multipleUri] });
+  }
+
+  /** Ends those that run, and forgets those that wait: they are due still. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#waiting.length > 0) {
       this.#parts.log.warn(
         { calls: this.#waiting.length },
-        'programs for finished recordings are not run: the server ends',
+        'programs for finished recordings are run after the next start: the server ends',
       );
     }
     this.#waiting.length = 0;
     await Promise.all(Array.from(this.#running.keys(), end));
+  }
+
+  #scriptFor(multipleUri: string | undefined): string {
+    return multipleUri === undefined ? this.#options.script : this.#options.multipleScript;
   }
 
   #add(call: Call): void {
@@ -120,6 +129,7 @@ export class HookScripts implements ScriptRunner {
       child = spawn(call.script, call.values.map(withoutNul), { env: environment(), stdio: 'pipe', detached: true });
     } catch (error) {
       this.#complain(call, (error as Error).message);
+      this.#parts.onRun?.(call.id);
       return;
     }
     this.#running.set(child, call);
@@ -132,6 +142,7 @@ export class HookScripts implements ScriptRunner {
     const done = (failure: string | undefined): void => {
       if (!this.#running.delete(child)) return;
       clearTimeout(timer);
+      if (!this.#closed) this.#parts.onRun?.(call.id);
       if (isLate) this.#complain(call, `it took longer than ${timeoutMs} ms`, output());
       else if (failure !== undefined) this.#complain(call, failure, output());
       else this.#parts.log.debug({ ...call, output: output() }, 'a program for finished recordings has run');

@@ -150,6 +150,10 @@ describe('a recording', () => {
     await start({ options: { maxActive: 1 } });
     fixture.publish('one');
     const two = fixture.publish('two', { wanted: false });
+    for (const fileTemplate of ['', '/', '../..', 'x'.repeat(1025)])
+      await expect(fixture.server.start(two.mediaSessionId, { fileTemplate })).rejects.toMatchObject({
+        code: 'RECORDING_CONFIG_INVALID',
+      });
     await expect(fixture.server.start('nobody')).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
     await expect(fixture.server.start(two.mediaSessionId)).rejects.toMatchObject({ code: 'RECORDING_LIMIT' });
     await expect(fixture.server.stop(two.mediaSessionId)).rejects.toMatchObject({ code: 'RECORDING_NOT_FOUND' });

@@ -13,6 +13,7 @@ import {
 import { Ticker } from '../io/index.ts';
 import { isBusy } from './ledger.ts';
 import { MultipleRecorder } from './multiple-recorder.ts';
+import { namesSomething } from './names/index.ts';
 import type { RecordingOptions } from './options.ts';
 import { Recording, type RecordingEnv, type RecordingRequest } from './recording.ts';
 import { parseRotation } from './rotation.ts';
@@ -322,6 +323,11 @@ function notRecorded(mediaSessionId: string): MediaServerError {
 }
 
 function checkTemplate(template: string): string {
-  if (template.trim() !== '' && template.length <= MAX_TEMPLATE_CHARACTERS) return template;
-  throw new MediaServerError('RECORDING_CONFIG_INVALID', `a file name has 1 to ${MAX_TEMPLATE_CHARACTERS} characters`);
+  if (template.length > MAX_TEMPLATE_CHARACTERS || template.trim() === '')
+    throw new MediaServerError(
+      'RECORDING_CONFIG_INVALID',
+      `a file name has 1 to ${MAX_TEMPLATE_CHARACTERS} characters`,
+    );
+  if (namesSomething(template)) return template;
+  throw new MediaServerError('RECORDING_CONFIG_INVALID', `"${template.slice(0, 40)}" names no file`);
 }

@@ -29,6 +29,8 @@ export interface StoredRecording {
   readonly multipleUri?: string | undefined;
   /** Files that are joined when it ends; then {@link tempPath} is where they are joined to. */
   readonly members?: readonly StoredMember[] | undefined;
+  /** The program that is wanted after it has not run to its end yet. */
+  readonly scriptDue?: boolean | undefined;
   /** How an upload goes on after a restart, a text of the object store. */
   readonly uploadState?: string | undefined;
 }

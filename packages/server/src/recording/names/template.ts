@@ -62,6 +62,11 @@ export function isNameKnown(naming: Naming, facts: NameFacts): boolean {
   return [...naming.template.matchAll(ELEMENT)].every(([, element]) => facts[element as keyof NameFacts] !== undefined);
 }
 
+/** False for a template of nothing but slashes, dots and spaces. */
+export function namesSomething(template: string): boolean {
+  return template.split('/').some((component) => isNamed(component.trim()));
+}
+
 /** Empty components, `.` and `..` say nothing of a name. */
 function isNamed(component: string): boolean {
   return !/^\.*$/.test(component);

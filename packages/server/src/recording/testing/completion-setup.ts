@@ -23,7 +23,7 @@ export async function completionSetup(options: Partial<CompletionOptions> = {}) 
     options: { recordDir, indexFirst: true, existingFile: 'keep', ...options },
     ledger,
     finisher,
-    scripts: { recorded: (recording) => ran.push(recording) },
+    scripts: { wants: () => true, recorded: (recording) => ran.push(recording) },
     log,
     counters,
   });
