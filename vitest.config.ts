@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** End-to-end tests that mostly wait for media in real time: two of them at once disturb neither. */
 const WAITING = [
   'access',
+  'console-recordings',
   'demo',
+  'explain',
   'files',
   'flv',
   'hooks',
@@ -21,6 +23,8 @@ const WAITING = [
   'rtmp-restrictions',
   'rtmp',
   'start',
+  'websdk-access',
+  'websdk-recording',
 ].map((name) => `e2e/${name}.test.ts`);
 
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
