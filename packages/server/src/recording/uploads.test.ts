@@ -169,6 +169,15 @@ test('an upload that can not succeed fails at once, and frees what it had sent',
   expect(counters.of('uploads_failed')).toBe(1);
 });
 
+test('a file that somebody has deleted is not tried again', async () => {
+  start();
+  await rm(await record('one'));
+  complete('one');
+  expect(await expectState('one', 'failed')).toMatchObject({ attempts: 1, error: expect.stringContaining('ENOENT') });
+  expect(store.jobs).toEqual([]);
+  expect(uploads.load).toEqual({ uploading: 0, waiting: 0 });
+});
+
 test('an upload is given up after the time for trying', async () => {
   store.answer = async () => {
     throw failure(false);

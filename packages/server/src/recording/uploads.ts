@@ -203,7 +203,8 @@ export class Uploads {
       return;
     }
     const isOver = Date.now() - memory.sinceMs >= this.#options.retryTimeMs;
-    if (permanent === true || isOver) {
+    // A file that somebody has deleted does not come back by waiting.
+    if (permanent === true || code === 'ENOENT' || isOver) {
       counters.count('uploads_failed');
       log.error({ id, key: keyOf(memory), attempts, reason: why }, 'a recording could not be uploaded');
       this.#abandon(memory);
