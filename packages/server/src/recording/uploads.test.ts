@@ -299,6 +299,19 @@ test('a name that another object has becomes another name', async () => {
   expect(counters.of('uploads_failed')).toBe(0);
 });
 
+test('a server that has an object of any name is not stormed with names', async () => {
+  store.answer = async () => {
+    throw failure(true, 'EXISTS');
+  };
+  start();
+  await record('one');
+  complete('one');
+  await vi.waitFor(() => expect(store.jobs.length).toBeGreaterThan(20));
+  for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
+  expect(store.jobs.length).toBeLessThan(25);
+  expect(uploads.load).toEqual({ uploading: 0, waiting: 1 });
+});
+
 test('recordings of the same name never get the same object', async () => {
   const release: (() => void)[] = [];
   store.answer = () => new Promise((resolve) => release.push(resolve));

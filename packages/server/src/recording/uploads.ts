@@ -34,6 +34,9 @@ const PROGRESS_MS = 1000;
 /** A program that works on a file is asked about again after this. */
 const DELETE_AGAIN_MS = 5000;
 const MAX_SUFFIX = 100_000;
+/** Names that are tried one after the other; the others have pauses before them. */
+const MAX_QUICK_SUFFIX = 20;
+const TAKEN_PAUSE_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
 
 interface Running {
@@ -195,14 +198,15 @@ export class Uploads {
     const { code, permanent } = error as { readonly code?: unknown; readonly permanent?: unknown };
     const why = (error instanceof Error ? error.message : String(error)).slice(0, 500);
     const memory = this.#memoryOf(id) as UploadMemory;
-    if (code === 'EXISTS' && memory.suffix < MAX_SUFFIX) {
+    const isOver = Date.now() - memory.sinceMs >= this.#options.retryTimeMs;
+    if (code === 'EXISTS' && memory.suffix < MAX_SUFFIX && !isOver) {
       this.#abandon(memory);
       const other = this.#withFreeKey(id, { ...memory, suffix: memory.suffix + 1, resume: undefined });
       this.#tell(id, { state: 'waiting' }, other);
-      this.#queue.add(id);
+      // What says that it has whatever it is asked for may be no S3 server at all: it is not to be stormed.
+      this.#queue.add(id, other.suffix > MAX_QUICK_SUFFIX ? TAKEN_PAUSE_MS : 0);
       return;
     }
-    const isOver = Date.now() - memory.sinceMs >= this.#options.retryTimeMs;
     // A file that somebody has deleted does not come back by waiting.
     if (permanent === true || code === 'ENOENT' || isOver) {
       counters.count('uploads_failed');

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { parseS3Credentials } from './credentials.ts';
 import { isPublicAddress } from './public-address.ts';
 import { parseS3Place } from './s3-place.ts';
+import { storageError } from './storage-error.ts';
 
 test('credentials are region, key and secret', () => {
   expect(parseS3Credentials(' eu-central-1;AKIA;a/b+c= ')).toEqual({
@@ -80,4 +81,10 @@ test.each([
   ['localhost', false],
 ])('%s is on the internet: %s', (address, is) => {
   expect(isPublicAddress(address)).toBe(is);
+});
+
+test('an answer without a body says what to check by its status', () => {
+  const of = (httpStatusCode: number) => storageError({ name: 'Unknown', $metadata: { httpStatusCode } }, 'asking');
+  expect(of(301)).toMatchObject({ permanent: true, message: expect.stringContaining('check the region') });
+  expect(of(403).message).toContain('access is denied');
 });

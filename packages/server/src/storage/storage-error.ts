@@ -27,6 +27,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   PermanentRedirect: 'the bucket is in another region; check the region in aws_s3_credentials',
   RequestTimeTooSkewed: 'the clocks differ; check the time of this machine',
 };
+/** Answers to HEAD have no body that could name the code. */
+const CODE_OF_STATUS: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied' };
 const PERMANENT_STATUS: ReadonlySet<number> = new Set([301, 307, 400, 401, 403, 404, 405, 411, 412, 413, 414, 501]);
 /** 4xx that another try may cure. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -52,7 +54,7 @@ export function storageError(error: unknown, what: string): StorageError {
   const code = codeOf(error);
   const status = statusOf(error);
   const permanent = PERMANENT_STATUS.has(status) && !PASSING.has(code);
-  const advice = ADVICE[code] ?? (status === 403 ? ADVICE['AccessDenied'] : undefined);
+  const advice = ADVICE[code] ?? ADVICE[CODE_OF_STATUS[status] ?? ''];
   return new StorageError(`${what}: ${advice ?? wordsOf(error, code, status)}`, {
     permanent,
     code,
