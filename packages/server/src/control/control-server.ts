@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { HealthBody } from '@sluice/contract';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { MediaServerError } from '../core/index.ts';
 import { RateLimiter, type TlsIdentity } from '../io/index.ts';
 import { RestGuard } from './auth/rest-guard.ts';
 import { NO_USERS } from './auth/users.ts';
@@ -257,7 +258,12 @@ export class ControlServer {
   #logError(error: unknown, request: FastifyRequest): void {
     const suppressed = this.#errorLog.take();
     if (suppressed < 0) return;
-    this.#deps.log.error({ err: error, method: request.method, path: request.url, suppressed }, 'request failed');
+    const { method, url: path } = request;
+    // What has a code of its own is an outcome, not a fault of the program.
+    if (error instanceof MediaServerError) {
+      const { code, message } = error;
+      this.#deps.log.warn({ code, error: message, method, path, suppressed }, 'request could not be done');
+    } else this.#deps.log.error({ err: error, method, path, suppressed }, 'request failed');
   }
 }
 

@@ -95,6 +95,8 @@ describe.each([
       status: 500,
       body: { message: 'record_streams=false' },
     });
+    // A refusal is no fault of the program.
+    expect(fixture.errors).toEqual([]);
     recorder.error = new MediaServerError('RECORDING_CONFIG_INVALID', 'rotation is …');
     expect(await statusOf(startup, { mediaSessionId: 'p', config: { rotation: 'often' } })).toBe(400);
   });
