@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../sync-folder.ts';
 import type { DiskSlots } from './disk-slots.ts';
 
 /** What of a file's handle is needed, so that tests can put a slow or full disk in its place. */
@@ -184,13 +185,20 @@ function after(buffers: readonly Uint8Array[], bytes: number): Uint8Array[] {
   return rest;
 }
 
-/** Makes the file on a real disk. Others of the group may read it, as files of recordings. */
+/** Makes the file on a real disk, which keeps its name from then on. Others of the group may read it, as recordings. */
 export async function openNewFile(path: string): Promise<WritableFile> {
-  try {
-    return await open(path, 'wx', 0o640);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { recursive: true });
+  const folder = dirname(path);
+  const file = await open(path, 'wx', 0o640).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    const first = await mkdir(folder, { recursive: true });
+    if (first !== undefined) await syncFolder(dirname(first));
     return open(path, 'wx', 0o640);
+  });
+  try {
+    await syncFolder(folder);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
