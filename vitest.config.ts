@@ -3,11 +3,14 @@ import { defineConfig } from 'vitest/config';
 /** End-to-end tests that mostly wait for media in real time: two of them at once disturb neither. */
 const WAITING = [
   'access',
+  'console-changes',
   'console-recordings',
   'demo',
   'explain',
   'files',
   'flv',
+  'guides-recording',
+  'guides-web',
   'hooks',
   'in-buffer',
   'recording',
@@ -25,6 +28,8 @@ const WAITING = [
   'start',
   'websdk-access',
   'websdk-recording',
+  'websdk-vendor',
+  'websdk',
 ].map((name) => `e2e/${name}.test.ts`);
 
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
@@ -33,7 +38,17 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts'],
+          setupFiles: ['vitest.setup.ts'],
+          testTimeout: 30_000,
+          // Most of them wait for sockets and other processes.
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
+        },
+      },
       { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         test: {

@@ -194,7 +194,7 @@ describe('REST', () => {
       '-i',
       server.rtmp('channel1'),
       '-t',
-      '7',
+      '12',
       '-c',
       'copy',
       '-f',
@@ -209,6 +209,10 @@ describe('REST', () => {
     expect((await restOf('vod/find', { localStreamName: 'channel1' })).body).toMatchObject([
       { uri: 'vod-live://last.mp4', status: 'PROCESSED_LOCAL', hasAudio: true, hasVideo: true, loop: true },
     ]);
+    expect((await restOf('vod/terminate', { uri: 'vod://last.mp4', localStreamName: 'vod://last.mp4' })).status).toBe(
+      200,
+    );
+    expect(await personal.exited).toBe(0);
     const [file] = (await restOf('vod/find', { localStreamName: 'channel1' })).body as {
       localMediaSessionId: string;
     }[];
@@ -223,10 +227,6 @@ describe('REST', () => {
     expect((await restOf('recording/find', { fileName: 'copy.mp4' })).body).toMatchObject([
       { state: 'complete', streamName: 'channel1', tracks: [{ codec: 'h264' }, { codec: 'aac' }] },
     ]);
-    expect((await restOf('vod/terminate', { uri: 'vod://last.mp4', localStreamName: 'vod://last.mp4' })).status).toBe(
-      200,
-    );
-    expect(await personal.exited).toBe(0);
     // Longer than the file: it has begun anew.
     expect(await player.exited, player.stderr).toBe(0);
     expect((await restOf('vod/terminate', { localStreamName: 'channel1' })).status).toBe(200);

@@ -22,10 +22,18 @@ const SECONDS = 60;
 
 let server: TestServer;
 let hooked: string;
+/** The clip of a minute, and its publication, which goes on beside the other tests. */
+let counter: string;
+let counted: Promise<void>;
 
 beforeAll(async () => {
   const folder = { settings: { record_flash_published_streams: 'true', stream_record_policy: 'streamName' } };
   server = await TestServer.start({ ...folder, settings: { ...folder.settings, on_record_hook_script: hookScript() } });
+  counter = join(server.folder, 'clip.flv');
+  makeClip(counter, { seconds: SECONDS, bframes: 2 });
+  counted = publish(counter, 'counter');
+  // It is looked at when it is waited for.
+  counted.catch(() => {});
 });
 
 afterAll(() => server.stop());
@@ -55,6 +63,79 @@ function timesOf(packets: readonly FilePacket[], kind: FilePacket['kind']): numb
   return kindOf(packets, kind).map(({ ptsMs }) => ptsMs - firstMs);
 }
 
+describe('a recording that runs', () => {
+  it('is begun and ended by REST, is playable all the while, and is told as it goes', async () => {
+    const clip = join(server.folder, 'live.flv');
+    makeClip(clip, { seconds: 20 });
+    const publishing = publish(clip, 'room');
+    await server.untilLive('room');
+    const [stream] = await server.rest<{ mediaSessionId: string }[]>('/stream/find', { name: 'room', published: true });
+    const { mediaSessionId } = stream as { mediaSessionId: string };
+    const config = { fileTemplate: 'wish/{streamName}-{endTime}', rotation: 'disabled' };
+    await server.rest('/recorder/startup', { mediaSessionId, config });
+    const [running] = await vi.waitFor(
+      async () => {
+        const all =
+          await server.rest<{ mediaSessionId: string; durationMs: number; fileName: string }[]>('/recorder/find_all');
+        const own = all.filter((one) => one.mediaSessionId === mediaSessionId);
+        expect(own[0]?.durationMs).toBeGreaterThan(3000);
+        return own;
+      },
+      { timeout: 20_000, interval: 100 },
+    );
+    expect(running?.fileName).toBe('wish/room-{endTime}.mp4');
+    expect(await server.rest('/stream/find', { record: true, mediaSessionId })).toHaveLength(1);
+    const [entry] = await findRecordings(server, { streamName: 'room', state: 'recording' });
+    expect(entry).toBeDefined();
+    const hidden = join(server.folder, 'records', '.recording');
+    const growing = readdirSync(hidden).find((name) => entry !== undefined && name.includes(entry.id)) ?? '';
+    const copy = join(server.folder, 'growing.mp4');
+    writeFileSync(copy, readFileSync(join(hidden, growing)));
+    expect(kindOf(packetsOf(copy), 'video').length).toBeGreaterThan(50);
+    expect(await appendToMediaSource(copy)).toBeGreaterThan(2);
+    await server.rest('/recorder/terminate', { mediaSessionId });
+    // The one that the settings began has ended before, and may have had no time for a picture.
+    const [wished] = await finishedRecordings(server, { streamName: 'room', id: entry?.id });
+    expect(wished?.fileName).toMatch(/^wish\/room-\d+\.mp4$/);
+    decodeWhole(recordingPath(server, wished as RecordingObject));
+    expect(streamsOf(recordingPath(server, wished as RecordingObject)).map(({ codec_name }) => codec_name)).toEqual([
+      'h264',
+      'aac',
+    ]);
+    await publishing;
+  });
+});
+
+describe('a recording that is rotated', () => {
+  it('goes on in the next file at a key frame, without losing or repeating a packet', async () => {
+    const clip = join(server.folder, 'rotated.flv');
+    makeClip(clip, { seconds: 14, gop: 25, bframes: 2 });
+    const publishing = publish(clip, 'turns');
+    await server.untilLive('turns');
+    const [stream] = await server.rest<{ mediaSessionId: string }[]>('/stream/find', {
+      name: 'turns',
+      published: true,
+    });
+    const config = { fileTemplate: 'turns-parts', rotation: '3' };
+    await server.rest('/recorder/startup', { mediaSessionId: stream?.mediaSessionId, config });
+    await publishing;
+    const all = await finishedRecordings(server, { streamName: 'turns' }, { count: 4 });
+    const parts = all.filter(({ fileName }) => fileName.startsWith('turns-parts')).sort((a, b) => a.part - b.part);
+    expect(parts.map(({ fileName }) => fileName)).toEqual(parts.map((_, i) => `turns-parts_${i + 1}.mp4`));
+    expect(parts.length).toBeGreaterThanOrEqual(3);
+    const source = packetsOf(clip);
+    for (const kind of ['video', 'audio'] as const) {
+      const joined = parts.flatMap((part) =>
+        kindOf(packetsOf(recordingPath(server, part)), kind).map(({ hash }) => hash),
+      );
+      const hashes = kindOf(source, kind).map(({ hash }) => hash);
+      const from = hashes.indexOf(joined[0] ?? '');
+      expect(from).toBeGreaterThanOrEqual(0);
+      expect(joined).toEqual(hashes.slice(from));
+    }
+  });
+});
+
 describe('60 seconds of ffmpeg, B-frames and all', () => {
   let source: readonly FilePacket[];
   let recorded: readonly FilePacket[];
@@ -62,12 +143,10 @@ describe('60 seconds of ffmpeg, B-frames and all', () => {
   let file: string;
 
   beforeAll(async () => {
-    const clip = join(server.folder, 'clip.flv');
-    makeClip(clip, { seconds: SECONDS, bframes: 2 });
-    await publish(clip, 'counter');
+    await counted;
     [recording] = (await finishedRecordings(server, { streamName: 'counter' })) as [RecordingObject];
     file = recordingPath(server, recording);
-    [source, recorded] = [packetsOf(clip), packetsOf(file)];
+    [source, recorded] = [packetsOf(counter), packetsOf(file)];
   });
 
   it.each(['video', 'audio'] as const)('are recorded byte by byte: each packet of %s once, in order', (kind) => {
@@ -135,77 +214,5 @@ describe('60 seconds of ffmpeg, B-frames and all', () => {
     // Key frames come every two seconds: the one at 10 s is the 250th.
     expect(first).toBe(250);
     expect(Math.abs(pictures.length - 250)).toBeLessThan(5);
-  });
-});
-
-describe('a recording that runs', () => {
-  it('is begun and ended by REST, is playable all the while, and is told as it goes', async () => {
-    const clip = join(server.folder, 'live.flv');
-    makeClip(clip, { seconds: 20 });
-    const publishing = publish(clip, 'room');
-    await server.untilLive('room');
-    const [stream] = await server.rest<{ mediaSessionId: string }[]>('/stream/find', { name: 'room', published: true });
-    const { mediaSessionId } = stream as { mediaSessionId: string };
-    const config = { fileTemplate: 'wish/{streamName}-{endTime}', rotation: 'disabled' };
-    await server.rest('/recorder/startup', { mediaSessionId, config });
-    const [running] = await vi.waitFor(
-      async () => {
-        const all =
-          await server.rest<{ mediaSessionId: string; durationMs: number; fileName: string }[]>('/recorder/find_all');
-        expect(all[0]?.durationMs).toBeGreaterThan(3000);
-        return all;
-      },
-      { timeout: 20_000, interval: 100 },
-    );
-    expect(running?.fileName).toBe('wish/room-{endTime}.mp4');
-    expect((await server.rest<object[]>('/stream/find', { record: true }))[0]).toMatchObject({ mediaSessionId });
-    const [entry] = await findRecordings(server, { streamName: 'room', state: 'recording' });
-    expect(entry).toBeDefined();
-    const hidden = join(server.folder, 'records', '.recording');
-    const growing = readdirSync(hidden).find((name) => entry !== undefined && name.includes(entry.id)) ?? '';
-    const copy = join(server.folder, 'growing.mp4');
-    writeFileSync(copy, readFileSync(join(hidden, growing)));
-    expect(kindOf(packetsOf(copy), 'video').length).toBeGreaterThan(50);
-    expect(await appendToMediaSource(copy)).toBeGreaterThan(2);
-    await server.rest('/recorder/terminate', { mediaSessionId });
-    // The one that the settings began has ended before, and may have had no time for a picture.
-    const [wished] = await finishedRecordings(server, { streamName: 'room', id: entry?.id });
-    expect(wished?.fileName).toMatch(/^wish\/room-\d+\.mp4$/);
-    decodeWhole(recordingPath(server, wished as RecordingObject));
-    expect(streamsOf(recordingPath(server, wished as RecordingObject)).map(({ codec_name }) => codec_name)).toEqual([
-      'h264',
-      'aac',
-    ]);
-    await publishing;
-  });
-});
-
-describe('a recording that is rotated', () => {
-  it('goes on in the next file at a key frame, without losing or repeating a packet', async () => {
-    const clip = join(server.folder, 'rotated.flv');
-    makeClip(clip, { seconds: 14, gop: 25, bframes: 2 });
-    const publishing = publish(clip, 'turns');
-    await server.untilLive('turns');
-    const [stream] = await server.rest<{ mediaSessionId: string }[]>('/stream/find', {
-      name: 'turns',
-      published: true,
-    });
-    const config = { fileTemplate: 'turns-parts', rotation: '3' };
-    await server.rest('/recorder/startup', { mediaSessionId: stream?.mediaSessionId, config });
-    await publishing;
-    const all = await finishedRecordings(server, { streamName: 'turns' }, { count: 4 });
-    const parts = all.filter(({ fileName }) => fileName.startsWith('turns-parts')).sort((a, b) => a.part - b.part);
-    expect(parts.map(({ fileName }) => fileName)).toEqual(parts.map((_, i) => `turns-parts_${i + 1}.mp4`));
-    expect(parts.length).toBeGreaterThanOrEqual(3);
-    const source = packetsOf(clip);
-    for (const kind of ['video', 'audio'] as const) {
-      const joined = parts.flatMap((part) =>
-        kindOf(packetsOf(recordingPath(server, part)), kind).map(({ hash }) => hash),
-      );
-      const hashes = kindOf(source, kind).map(({ hash }) => hash);
-      const from = hashes.indexOf(joined[0] ?? '');
-      expect(from).toBeGreaterThanOrEqual(0);
-      expect(joined).toEqual(hashes.slice(from));
-    }
   });
 });
