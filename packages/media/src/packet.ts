@@ -1,6 +1,6 @@
 /** Names of the codecs that the hub can carry, as FFmpeg and the RFCs call them; `flv1` is Sorenson Spark. */
-export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9' | 'flv1';
-export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'speex';
+export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9' | 'flv1' | 'mjpeg';
+export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'g726' | 'l16' | 'speex';
 export type Codec = VideoCodec | AudioCodec;
 
 /**
@@ -24,6 +24,9 @@ export interface Track {
    *   VPCodecConfigurationRecord, or nothing while unknown. vp8, flv1: nothing.
    * - aac: one AudioSpecificConfig (ISO 14496-3 §1.6.2.1). opus: one identification header (`OpusHead`, RFC 7845
    *   §5.1). pcma, pcmu, g722, speex: nothing; they are mono, at `clockRate`.
+   * - mjpeg: nothing. l16: one byte, the number of channels.
+   * - g726: two bytes: bits of a sample (2 to 5), and 0 when the first sample is in the least significant bits of the
+   *   first byte (RFC 3551 §4.5.4) or 1 for the opposite (ATM AAL2 packing); mono.
    */
   readonly parameters: readonly Uint8Array[];
 }
@@ -35,8 +38,9 @@ export interface Track {
  * NAL unit without start code or length, without access unit delimiters and without parameter sets (those are
  * in `track.parameters`). For all others there is one unit:
  * - av1: a temporal unit's OBUs, each with its size field, without temporal delimiters; sequence headers stay in.
- * - vp8, vp9, flv1: one frame, or for vp9 one superframe.
- * - audio: one raw frame; for speex, pcma, pcmu and g722 as many as the source put together.
+ * - vp8, vp9, flv1: one frame, or for vp9 one superframe. mjpeg: one whole JPEG file (JFIF) a picture, always `key`.
+ * - audio: one raw frame; for speex, pcma, pcmu, g722, g726 and l16 (16-bit samples, big endian,
+ *   interleaved) as many as the source put together.
  *
  * `dtsUs` never decreases inside a track.
  */

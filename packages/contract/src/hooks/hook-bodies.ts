@@ -10,6 +10,7 @@ import {
   SessionDebugStatusEventHook,
 } from './data-hooks.ts';
 import type { HookName } from './hook-names.ts';
+import { RelayStatusEventHook } from './relay-hooks.ts';
 import {
   NamedStreamHook,
   PlayHlsHook,
@@ -43,6 +44,7 @@ export const HOOK_BODIES = {
   pushLogs: PushLogsHook,
   sessionDebug: SessionDebugHook,
   SessionDebugStatusEvent: SessionDebugStatusEventHook,
+  RelayStatusEvent: RelayStatusEventHook,
 } as const satisfies Partial<Record<HookName, TObject>>;
 
 /** A hook that this server sends. */

@@ -49,6 +49,8 @@ export const HOOK_KINDS = {
   sessionDebug: 'direct',
   SessionDebugStatusEvent: 'event',
   ErrorStatusEvent: 'event',
+  /** Not of WCS. */
+  RelayStatusEvent: 'event',
 } as const satisfies Record<string, HookKind>;
 
 /** Name of a hook; the last part of the address that it is sent to. */

@@ -17,11 +17,14 @@ const TITLES: Readonly<Record<Codec, string>> = {
   vp8: 'VP8',
   vp9: 'VP9',
   flv1: 'Sorenson Spark',
+  mjpeg: 'Motion JPEG',
   aac: 'AAC',
   opus: 'Opus',
   pcma: 'G.711 A-law',
   pcmu: 'G.711 mu-law',
   g722: 'G.722',
+  g726: 'G.726',
+  l16: 'PCM (L16)',
   speex: 'Speex',
 };
 
@@ -56,9 +59,12 @@ function codecStringOf({ codec, parameters }: Track): string | undefined {
     case 'opus':
       return 'opus';
     case 'flv1':
+    case 'mjpeg':
     case 'pcma':
     case 'pcmu':
     case 'g722':
+    case 'g726':
+    case 'l16':
     case 'speex':
       return undefined;
   }

@@ -64,6 +64,8 @@ export class FlvAudioReader {
     switch (codec) {
       case 'aac':
       case 'g722':
+      case 'g726':
+      case 'l16':
         return undefined;
       case 'opus':
         this.#track = opusTrack(this.#trackId, writeOpusHead());

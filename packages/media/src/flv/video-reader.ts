@@ -103,6 +103,7 @@ export class FlvVideoReader {
       case 'vp8':
         this.#setTrack(vp8Track(this.#trackId));
         return;
+      case 'mjpeg':
       case 'flv1':
         return;
     }

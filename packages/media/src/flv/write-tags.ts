@@ -18,8 +18,8 @@ const EX_CODED_FRAMES_X = 3;
 const EX_HEADER_BYTES = 5;
 const COMPOSITION_BYTES = 3;
 
-/** G.722 has no place in FLV. */
-type FlvCodec = Exclude<Codec, 'g722'>;
+/** These have no place in FLV. */
+type FlvCodec = Exclude<Codec, 'g722' | 'g726' | 'l16' | 'mjpeg'>;
 
 /** How the tags of a codec begin; a FourCC as the 32-bit number that it is on the wire. */
 const FORMS = {
@@ -80,7 +80,10 @@ export function flvConfigTag(track: Track): Uint8Array | undefined {
     case 'flv1':
     case 'pcma':
     case 'pcmu':
+    case 'mjpeg':
     case 'g722':
+    case 'g726':
+    case 'l16':
     case 'speex':
       return undefined;
   }
@@ -137,8 +140,11 @@ export function flvFrameTag(packet: MediaPacket): Uint8Array {
       copyUnits(body, 1, units);
       return body;
     }
+    case 'mjpeg':
     case 'g722':
-      throw new RangeError('FLV does not carry G.722');
+    case 'g726':
+    case 'l16':
+      throw new RangeError(`FLV does not carry ${track.codec}`);
   }
 }
 

@@ -21,6 +21,8 @@ export interface AccessControl {
    * @throws MediaServerError TOKEN_REQUIRED, ACCESS_DENIED or TOO_MANY_ATTEMPTS, by the promise only
    */
   view(viewer: ViewerIntroduction): Promise<void> | undefined;
+  /** Tells an application of what has become of a relay, which no client of it owns (`RelayStatusEvent`). */
+  relayed(appKey: string, fields: Fields): void;
 }
 
 /** What a client says of itself when it connects; for a protocol without connections, when it asks for its stream. */
@@ -142,6 +144,7 @@ export type ClientHook =
 export const OPEN_ACCESS: AccessControl = {
   connect: async (client) => openClient(client),
   view: () => undefined,
+  relayed: () => {},
 };
 
 function openClient({ appKey, custom, fields }: ClientIntroduction): ClientAccess {

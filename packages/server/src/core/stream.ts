@@ -175,6 +175,14 @@ export class Stream {
     for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
   }
 
+  /**
+   * For a publisher whose source begins anew (a camera that came back): its tracks and packets are forgotten, viewers go
+   * on with what comes, time goes on too.
+   */
+  beginAnew(): void {
+    this.restart(this.#state.epoch + 1);
+  }
+
   detachPublisher(publisher: Publisher): void {
     if (this.#publisher === publisher) this.#publisher = undefined;
   }

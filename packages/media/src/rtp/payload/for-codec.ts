@@ -8,11 +8,11 @@ import { vp8Depacketizer, vp8Packetizer } from './vp8.ts';
 import { vp9Depacketizer, vp9Packetizer } from './vp9.ts';
 
 /** Codecs that have a payload format here. */
-export type RtpCodec = Exclude<Codec, 'flv1' | 'aac' | 'speex'>;
+export type RtpCodec = Exclude<Codec, 'flv1' | 'aac' | 'speex' | 'g726' | 'l16' | 'mjpeg'>;
 
 /** True for codecs that have a payload format here. */
 export function isRtpCodec(codec: Codec): codec is RtpCodec {
-  return codec !== 'flv1' && codec !== 'aac' && codec !== 'speex';
+  return !['flv1', 'aac', 'speex', 'g726', 'l16', 'mjpeg'].includes(codec);
 }
 
 /** What a session description says about how packets are put together. */

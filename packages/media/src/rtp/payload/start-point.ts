@@ -25,6 +25,9 @@ export function isRtpStartPoint(codec: Codec, payload: Uint8Array): boolean {
       return isVp8StartPoint(payload);
     case 'vp9':
       return isVp9StartPoint(payload);
+    case 'mjpeg':
+      // Type-specific byte, then the offset of the fragment in the frame (RFC 2435 §3.1).
+      return payload.length > 8 && payload[1] === 0 && payload[2] === 0 && payload[3] === 0;
     case 'flv1':
       return false;
     case 'aac':
@@ -32,6 +35,8 @@ export function isRtpStartPoint(codec: Codec, payload: Uint8Array): boolean {
     case 'pcma':
     case 'pcmu':
     case 'g722':
+    case 'g726':
+    case 'l16':
     case 'speex':
       return true;
   }

@@ -5,7 +5,14 @@ import type { SettingEntry, SettingValue } from './setting-entry.ts';
 import { describeAllowed, formatValue } from './value.ts';
 
 const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] = [
+  {
+    title: 'Streams to and from other servers',
+    has: (name) =>
+      /^(relay_|pull_by_name|rtmp_(transponder|push|flash_ver_publisher)|outbound_(?!video)|wcs_agent)/.test(name),
+  },
   { title: 'RTMP', has: (name) => /^(rtmp|h264_sps)/.test(name) },
+  { title: 'RTSP', has: (name) => /^(rtsps?[._]|h264_check)/.test(name) },
+  { title: 'MPEG-TS and SRT', has: (name) => /^(mpegts|srt)/.test(name) },
   {
     title: 'WebRTC',
     has: (name) =>

@@ -5,8 +5,11 @@ import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
 import { HLS_SETTINGS } from './tables/hls.ts';
 import { HOOK_SETTINGS } from './tables/hooks.ts';
+import { MPEGTS_SETTINGS } from './tables/mpegts.ts';
 import { RECORDING_SETTINGS } from './tables/recording.ts';
+import { RELAY_SETTINGS } from './tables/relays.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
+import { RTSP_SETTINGS } from './tables/rtsp.ts';
 import { SNAPSHOT_SETTINGS } from './tables/snapshot.ts';
 import { STORAGE_SETTINGS } from './tables/storage.ts';
 import { VOD_SETTINGS } from './tables/vod.ts';
@@ -25,6 +28,9 @@ export const SCHEMA = {
   ...FLV_SETTINGS,
   ...HLS_SETTINGS,
   ...WEBRTC_SETTINGS,
+  ...RTSP_SETTINGS,
+  ...MPEGTS_SETTINGS,
+  ...RELAY_SETTINGS,
   ...ENGINE_SETTINGS,
   ...RECORDING_SETTINGS,
   ...STORAGE_SETTINGS,
@@ -58,6 +64,7 @@ export const ALIASES: Readonly<Record<string, SettingName>> = {
   https_port: 'https.port',
   ws_port: 'ws.port',
   wss_port: 'wss.port',
+  rtsp_port: 'rtsp.port',
 };
 
 /** All settings in the order of the table. */

@@ -3,17 +3,12 @@
  * each one gives a warning that says so, unlike a name that nobody knows.
  */
 const BY_FAMILY = {
-  ports: `hls.https.port rtsp.port rtmfp.port cdn_port port_from port_to media_port_to rtsp_client_port_from
-    rtsp_client_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
+  ports: `hls.https.port rtmfp.port cdn_port port_from port_to media_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
   server: `ip_local hold_ip_settings disable_manager_rmi client_mode client_log_level
     client_dump_level enable_extended_logging wss.cert.password wss.keystore.password user_agent
     load_balancing_enabled`,
   rest: `auto_login_url get_callee_url balance_header cost_header`,
-  rtmp: `rtmp_flash_ver_publisher rtmp_push_auto_start rtmp_push_auto_start_url rtmp_push_restore
-    rtmp_push_restore_attempts rtmp_push_restore_interval_ms rtmp_transponder_full_url
-    rtmp_transponder_send_metadata rtmp_transponder_stream_name_prefix disable_streaming_proxy`,
-  rtsp: `rtsp_client_address rtsp_client_strip_audio_codecs rtsp_interleaved_channels rtsp_interleaved_mode
-    rtsp_server_auth_enabled`,
+  rtmp: `disable_streaming_proxy`,
   hls: `hls_abr_auto_start hls_abr_enabled hls_dir
     hls_hold_segments_before_delete hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled
     hls_player_height hls_player_width hls_preloader_dir hls_preloader_enabled hls_preloader_time_min
@@ -27,7 +22,7 @@ const BY_FAMILY = {
     ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size ice_tcp_send_buffer_size av_paced_sender
     av_paced_sender_max_buffer_size wcs_sfu_bridge_enabled`,
   codecs: `codecs_exclude_sfu codecs_exclude_sip codecs_exclude_sip_rtmp use_fdk_aac use_speex_java_impl
-    h264_check_and_skip_annexb h264_sps_rbsp_scale h264_strict_kframe_detect encoder_priority video_encoder_h264_gop
+    h264_sps_rbsp_scale h264_strict_kframe_detect encoder_priority video_encoder_h264_gop
     video_enabled video_filter_enable_fps video_filter_enable_rotate video_filter_fps
     video_filter_fps_gop_synchronization video_transcoder_preserve_aspect_ratio streaming_video_decoder_fast_start
     transcoder_agent_activity_timer_timeout custom_watermark_filename custom_watermark_mix watermark_x watermark_y`,
@@ -43,7 +38,7 @@ const BY_FAMILY = {
     mixer_video_fps mixer_video_gop mixer_video_height mixer_video_quality mixer_video_threads mixer_video_width
     mixer_voice_activity mixer_voice_activity_frame_position_inner mixer_voice_activity_frame_thickness`,
   cdn: `cdn_allowed_ips cdn_enabled cdn_groups cdn_ip cdn_nodes_resolve_ip cdn_nodes_timeout cdn_point_of_entry
-    cdn_role cdn_transport wcs_agent_ssl info_relay`,
+    cdn_role cdn_transport info_relay`,
   sip: `domain outbound_proxy sip_add_contact_id enable_local_videochat`,
 };
 

@@ -51,6 +51,9 @@ const NOT_PLAYABLE: Readonly<
   speex: { name: 'Speex', where: 'no browser and no HLS player', severity: 'error' },
   pcma: { name: 'G.711 A-law (PCMA)', where: 'no HLS player', severity: 'warning' },
   pcmu: { name: 'G.711 µ-law (PCMU)', where: 'no HLS player', severity: 'warning' },
+  mjpeg: { name: 'Motion JPEG', where: 'no browser and no HLS player', severity: 'warning' },
+  g726: { name: 'G.726', where: 'no browser and no HLS player', severity: 'warning' },
+  l16: { name: 'PCM (L16)', where: 'no browser and no HLS player', severity: 'warning' },
   g722: { name: 'G.722', where: 'no HLS, RTMP or FLV player', severity: 'warning' },
   vp8: { name: 'VP8', where: 'no HLS player', severity: 'warning' },
 };

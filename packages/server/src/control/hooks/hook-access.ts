@@ -3,13 +3,14 @@ import {
   type AccessControl,
   type ClientAccess,
   type ClientIntroduction,
+  type Fields,
   MediaServerError,
   type ViewerIntroduction,
 } from '../../core/index.ts';
 import { RateLimiter } from '../../io/index.ts';
 import { BackEnds } from './delivery/back-ends.ts';
 import type { HookContext } from './hook-context.ts';
-import { RESTRICTED } from './hook-session.ts';
+import { HookSession, RESTRICTED } from './hook-session.ts';
 import { HookedClient } from './hooked-client.ts';
 import { warnOfOpenApplications } from './open-applications.ts';
 import { StreamKeepAlives } from './stream-keep-alives.ts';
@@ -63,6 +64,11 @@ export class HookAccess implements AccessControl {
 
   view(viewer: ViewerIntroduction): Promise<void> | undefined {
     return this.#viewers.ask(viewer);
+  }
+
+  relayed(appKey: string, fields: Fields): void {
+    const sessionId = String(fields['mediaSessionId']);
+    new HookSession(this.#context, { appKey, sessionId }).tell('RelayStatusEvent', fields);
   }
 
   /**

@@ -11,11 +11,14 @@ const WCS_CODECS: Readonly<Record<Codec, string>> = {
   vp8: 'VP8',
   vp9: 'VP9',
   flv1: 'FLV',
+  mjpeg: 'JPEG',
   aac: 'mpeg4-generic',
   opus: 'opus',
   pcma: 'PCMA',
   pcmu: 'PCMU',
   g722: 'G722',
+  g726: 'G726',
+  l16: 'L16',
   speex: 'speex',
 };
 

@@ -12,6 +12,7 @@ type Codec = NonNullable<StreamState['video']>['codec'];
 const PAYLOAD_TYPES: Readonly<Record<Codec, number>> = {
   h264: 119,
   flv1: 127,
+  mjpeg: 26,
   vp8: 100,
   vp9: 121,
   av1: 122,
@@ -21,6 +22,8 @@ const PAYLOAD_TYPES: Readonly<Record<Codec, number>> = {
   pcma: 8,
   pcmu: 0,
   g722: 9,
+  g726: 123,
+  l16: 124,
   speex: 97,
 };
 /** Payload type of a track that is not there; 0 is PCMU's. */

@@ -57,6 +57,7 @@ const VIDEO_CODECS: Readonly<Record<VideoCodec, true>> = {
   vp8: true,
   vp9: true,
   flv1: true,
+  mjpeg: true,
 };
 
 const AUDIO_CODECS: Readonly<Record<AudioCodec, true>> = {
@@ -65,6 +66,8 @@ const AUDIO_CODECS: Readonly<Record<AudioCodec, true>> = {
   pcma: true,
   pcmu: true,
   g722: true,
+  g726: true,
+  l16: true,
   speex: true,
 };
 

@@ -64,6 +64,10 @@ export class ScriptedAccess implements AccessControl {
     await this.#ask('view', viewer);
   }
 
+  relayed(appKey: string, fields: Fields): void {
+    this.#tell('relayed', { appKey, ...fields });
+  }
+
   async #admit(what: 'publish' | 'play', request: StreamRequestFacts, client: Life): Promise<StreamAccess> {
     const changed = await this.#ask(what, { ...request });
     const name = typeof changed['name'] === 'string' ? changed['name'] : request.name;

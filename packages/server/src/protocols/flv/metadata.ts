@@ -32,6 +32,9 @@ const CODEC_IDS: Readonly<Record<Codec, number>> = {
   speex: 11,
   // Never carried.
   g722: 0,
+  g726: 0,
+  l16: 0,
+  mjpeg: 0,
 };
 
 /**

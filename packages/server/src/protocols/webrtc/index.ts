@@ -1,5 +1,5 @@
+export type { ReceiveOptions } from '../../rtp/index.ts';
 export { resolveWebRtcOptions, type WebRtcOptions } from './options.ts';
-export type { ReceiveOptions } from './receive/index.ts';
 export { type WebRtcDeps, WebRtcServer } from './server.ts';
 export { WhipMount, type WhipOptions } from './whip/index.ts';
 export { createDtlsCertificate } from './wire/dtls/certificate.ts';

@@ -6,8 +6,8 @@ import {
   type PeerRequest,
   type Stream,
 } from '../../core/index.ts';
+import type { NegotiatedTrack as ReceivedTrack } from '../../rtp/index.ts';
 import type { WebRtcOptions } from './options.ts';
-import type { NegotiatedTrack as ReceivedTrack } from './receive/index.ts';
 import type { PlayedMedia } from './send/played-media.ts';
 import {
   type LocalSources,

@@ -1,4 +1,4 @@
-import { DEFAULT_RECEIVE_OPTIONS, type ReceiveOptions } from './receive/index.ts';
+import { DEFAULT_RECEIVE_OPTIONS, type ReceiveOptions } from '../../rtp/index.ts';
 import type { DtlsCertificate } from './wire/dtls/types.ts';
 import type { RtpAudioCodec, RtpVideoCodec } from './wire/offer-answer/index.ts';
 

@@ -8,10 +8,10 @@ import {
   type PeerStats,
   type Stream,
 } from '../../core/index.ts';
+import type { LanePackagers } from '../../rtp/index.ts';
 import { BitrateMeter } from './bitrate-meter.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
-import type { LanePackagers } from './send/lane-packager.ts';
 import { Playback } from './send/playback.ts';
 import type { PlayedMedia } from './send/played-media.ts';
 import type { PictureSize, StreamWatcher, WatchedStreams } from './send/watched-streams.ts';

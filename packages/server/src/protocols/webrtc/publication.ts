@@ -9,11 +9,11 @@ import type {
   Stream,
   StreamRegistry,
 } from '../../core/index.ts';
+import { type NegotiatedTrack, PublisherMedia, type ReceiveOptions } from '../../rtp/index.ts';
 import { BitrateMeter } from './bitrate-meter.ts';
 import { publishedFacts } from './explain/published-facts.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
-import { type NegotiatedTrack, PublisherMedia, type ReceiveOptions } from './receive/index.ts';
 
 export interface PublicationParts {
   readonly streams: StreamRegistry;

@@ -11,6 +11,7 @@ import {
   type ProtocolDeps,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { LanePackagers } from '../../rtp/index.ts';
 import { refusedSession } from './explain/session-facts.ts';
 import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks } from './negotiation.ts';
 import type { WebRtcOptions } from './options.ts';
@@ -18,7 +19,6 @@ import { Peer } from './peer.ts';
 import type { BasePeerSession, PeerSessionContext } from './peer-session.ts';
 import { PlayerSession } from './player.ts';
 import { PublicationSession } from './publication.ts';
-import { LanePackagers } from './send/lane-packager.ts';
 import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { tracksKnown } from './tracks-known.ts';

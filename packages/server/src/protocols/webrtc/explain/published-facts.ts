@@ -1,5 +1,5 @@
 import type { SessionMediaFacts, Stream } from '../../../core/index.ts';
-import type { PublisherMediaStats } from '../receive/index.ts';
+import type { PublisherMediaStats } from '../../../rtp/index.ts';
 
 /** Puts what is known of a publisher's tracks into the words of an explanation. */
 export function publishedFacts(

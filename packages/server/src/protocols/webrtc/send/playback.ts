@@ -8,12 +8,12 @@ import type {
   SessionMediaFacts,
   Stream,
 } from '../../../core/index.ts';
+import type { LaneLease, LanePackagers } from '../../../rtp/index.ts';
+import { StreamClock } from '../../../rtp/index.ts';
 import { playedFacts } from '../explain/played-facts.ts';
-import type { LaneLease, LanePackagers } from './lane-packager.ts';
 import type { PlayedCodec, PlayedMedia } from './played-media.ts';
 import { type RtpSink, type SendFormat, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
-import { StreamClock } from './stream-clock.ts';
 
 /** What is played, and in what form the player takes it. */
 export interface PlaybackTarget {

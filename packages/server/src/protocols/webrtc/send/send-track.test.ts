@@ -1,9 +1,9 @@
 import { parseRtcp, parseRtp, type RtpPacket, type Track } from '@sluice/media';
 import { describe, expect, test, vi } from 'vitest';
 import { RtpLane, type RtpLanePacket, VIDEO_LANE } from '../../../core/index.ts';
+import { StreamClock } from '../../../rtp/index.ts';
 import { SendTrack, type SendTrackOptions } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
-import { StreamClock } from './stream-clock.ts';
 
 const TRACK: Track = { id: 1, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
 const FORMAT = { track: TRACK };

@@ -1,6 +1,6 @@
 import { type RtpExtension, rtpClockRate, writeRtpHeader } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
-import type { StreamClock } from './stream-clock.ts';
+import type { StreamClock } from '../../../rtp/index.ts';
 
 /** Where the packets of a peer go: encrypts in place and sends. */
 export interface RtpSink {

@@ -1,6 +1,6 @@
 import { compactNtp, joinRtcp, ntpOfUnixMs, type ReportBlock, writeSdes, writeSenderReport } from '@sluice/media';
+import type { StreamClock } from '../../../rtp/index.ts';
 import type { SendTrack } from './send-track.ts';
-import type { StreamClock } from './stream-clock.ts';
 
 const INTERVAL_MS = 1000;
 /** Reports that a peer's answer may refer to. */

@@ -1,6 +1,6 @@
 import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket } from '@sluice/media';
 import { expect, test } from 'vitest';
-import { prng } from '../../../../../media/src/testing/mutate.ts';
+import { prng } from '../../../../media/src/testing/mutate.ts';
 import { AUDIO, ScriptedPublisher, VIDEO, VIDEO_RTX_SSRC, VIDEO_SSRC } from './testing/scripted-publisher.ts';
 
 const MAX_HELD_BYTES = 17 * 1024 * 1024;

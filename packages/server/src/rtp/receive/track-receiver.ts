@@ -1,5 +1,5 @@
 import { encodeEcmaArray, extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
-import type { RtpLane, RtpLaneFormat, RtpLanePacket, Stream } from '../../../core/index.ts';
+import type { RtpLane, RtpLaneFormat, RtpLanePacket, Stream } from '../../core/index.ts';
 import { AccessUnits } from './access-units.ts';
 import { ByteRate } from './byte-rate.ts';
 import { NackList } from './nack-list.ts';

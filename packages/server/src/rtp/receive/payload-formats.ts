@@ -8,7 +8,7 @@ import {
   rtpDepacketizer,
   type Track,
 } from '@sluice/media';
-import { MediaServerError } from '../../../core/index.ts';
+import { MediaServerError } from '../../core/index.ts';
 import type { NegotiatedTrack } from './options.ts';
 
 const VIDEO_TRACK_ID = 0;

@@ -7,7 +7,7 @@ import {
   rtpPacketizer,
   type Track,
 } from '@sluice/media';
-import { AUDIO_LANE, type Reader, RtpLane, type RtpLaneFormat, type Stream, VIDEO_LANE } from '../../../core/index.ts';
+import { AUDIO_LANE, type Reader, RtpLane, type RtpLaneFormat, type Stream, VIDEO_LANE } from '../core/index.ts';
 
 export interface PackagerOptions {
   /** Most bytes of payload in a packet. */

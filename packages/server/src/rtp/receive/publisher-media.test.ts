@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Stream } from '../../../core/index.ts';
+import { Stream } from '../../core/index.ts';
 import { apartMs, holes, losing, outOfOrder, pictures, RUN_MS, sounds, upTo } from './testing/published.ts';
 import {
   AUDIO,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { prng } from '../../../../../media/src/testing/mutate.ts';
+import { prng } from '../../../../media/src/testing/mutate.ts';
 import { SequenceLedger } from './sequence-ledger.ts';
 
 /** What became of each number, with its place in the lane. */

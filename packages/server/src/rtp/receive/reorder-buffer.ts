@@ -1,4 +1,4 @@
-import type { RtpLanePacket } from '../../../core/index.ts';
+import type { RtpLanePacket } from '../../core/index.ts';
 
 /** Bounds for senders that never end a frame. */
 const MAX_PACKETS = 4096;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RtpLanePacket } from '../../../core/index.ts';
+import type { RtpLanePacket } from '../../core/index.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 
 const FORMAT = { track: { id: 0, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] } } as const;

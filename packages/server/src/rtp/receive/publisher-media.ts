@@ -1,5 +1,5 @@
 import { type RtcpPacket, type RtpPacket, transportSequence } from '@sluice/media';
-import type { Stream } from '../../../core/index.ts';
+import type { Stream } from '../../core/index.ts';
 import { ArrivalRecorder } from './arrival-recorder.ts';
 import { BitrateRequest } from './bitrate-request.ts';
 import { FeedbackWriter, roundTripOf } from './feedback-writer.ts';

@@ -1,6 +1,6 @@
 import { ntpOfUnixMs, type SenderReport } from '@sluice/media';
 import { expect, test } from 'vitest';
-import { prng } from '../../../../../media/src/testing/mutate.ts';
+import { prng } from '../../../../media/src/testing/mutate.ts';
 import { PublicationClock, type TrackClock } from './publication-clock.ts';
 
 const VIDEO_TICKS_A_MS = 90;

@@ -6,7 +6,7 @@ import {
   sameParameters,
   type Track,
 } from '@sluice/media';
-import type { RtpLanePacket, Stream } from '../../../core/index.ts';
+import type { RtpLanePacket, Stream } from '../../core/index.ts';
 import type { JitterBufferStrictness } from './options.ts';
 import type { InOrder } from './reorder-buffer.ts';
 

@@ -1,4 +1,4 @@
-import type { DropReason } from '../../../core/index.ts';
+import type { DropReason } from '../../core/index.ts';
 import type { FeedbackWriter } from './feedback-writer.ts';
 
 /** Facts about one track, since the beginning. */

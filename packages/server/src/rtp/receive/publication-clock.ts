@@ -1,5 +1,5 @@
 import type { SenderReport } from '@sluice/media';
-import { Timeline } from '../../../core/index.ts';
+import { Timeline } from '../../core/index.ts';
 
 /** RTP time that runs ahead of the arrival by more than this, or back by more, is a jump of the source's clock. */
 const MAX_JUMP_US = 3_000_000;

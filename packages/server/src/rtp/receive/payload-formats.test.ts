@@ -20,7 +20,7 @@ import {
   writeRtp,
 } from '@sluice/media';
 import { afterAll, expect, test } from 'vitest';
-import { Stream } from '../../../core/index.ts';
+import { Stream } from '../../core/index.ts';
 import { DEFAULT_RECEIVE_OPTIONS, type NegotiatedTrack } from './options.ts';
 import { trackOf } from './payload-formats.ts';
 import { PublisherMedia } from './publisher-media.ts';
@@ -139,7 +139,7 @@ test.each([
 );
 
 test('H.264 of a real encoder comes out with its parameters and decoding times', async () => {
-  const sent = await videoOf(new URL('../../../../../../assets/demo.mp4', import.meta.url), 40);
+  const sent = await videoOf(new URL('../../../../../assets/demo.mp4', import.meta.url), 40);
 
   const got = receive(negotiated('h264'), h264Packetizer(1), sent);
 

@@ -13,7 +13,7 @@ import {
   writeRtp,
   writeSenderReport,
 } from '@sluice/media';
-import { type RtpLanePacket, Stream } from '../../../../core/index.ts';
+import { type RtpLanePacket, Stream } from '../../../core/index.ts';
 import { DEFAULT_RECEIVE_OPTIONS, type NegotiatedTrack, type ReceiveOptions } from '../options.ts';
 import { PublisherMedia, type PublisherMediaOptions } from '../publisher-media.ts';
 

@@ -1,6 +1,6 @@
 import type { Codec, MediaPacket, Track } from '@sluice/media';
 import { expect, test } from 'vitest';
-import { Stream } from '../../../core/index.ts';
+import { Stream } from '../core/index.ts';
 import { LanePackager } from './lane-packager.ts';
 
 const OPTIONS = { maxPayloadBytes: 1200, packetizationMode: 1 } as const;
