@@ -1,1 +1,1 @@
-export {};
+export { GuardedAddresses } from './outbound-port.ts';

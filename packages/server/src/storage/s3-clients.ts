@@ -1,11 +1,10 @@
 import { Agent } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
-import { isIP } from 'node:net';
 import type * as Sdk from '@aws-sdk/client-s3';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { MediaServerError } from '../core/index.ts';
+import { OutboundGuard } from '../io/index.ts';
 import type { S3Credentials } from './credentials.ts';
-import { isPublicAddress, lookupPublic } from './public-address.ts';
 
 export type S3Sdk = typeof Sdk;
 
@@ -33,6 +32,8 @@ export interface S3ClientsOptions {
   readonly connectTimeoutMs: number;
   /** A connection on which nothing happens for this long is given up. */
   readonly idleTimeoutMs: number;
+  /** Judges servers that the settings do not name: `withoutPrivateNetworks` of the guard of the settings. */
+  readonly outbound: OutboundGuard;
 }
 
 export const DEFAULT_CLIENTS_OPTIONS: S3ClientsOptions = {
@@ -40,6 +41,7 @@ export const DEFAULT_CLIENTS_OPTIONS: S3ClientsOptions = {
   maxEndpoints: 32,
   connectTimeoutMs: 5000,
   idleTimeoutMs: 60_000,
+  outbound: new OutboundGuard().withoutPrivateNetworks,
 };
 /** Clients without a user that are kept for the next one. */
 const MAX_IDLE = 4;
@@ -132,10 +134,11 @@ export class S3Clients {
   }
 
   #handlerOptions({ endpoint, trusted }: S3Endpoint) {
-    const { maxSockets, connectTimeoutMs, idleTimeoutMs } = this.#options;
+    const { maxSockets, connectTimeoutMs, idleTimeoutMs, outbound } = this.#options;
     const foreign = endpoint !== undefined && !trusted;
-    if (foreign) refusePrivate(endpoint);
-    const agent = { keepAlive: true, maxSockets, maxFreeSockets: 8, ...(foreign ? { lookup: lookupPublic } : {}) };
+    if (foreign) refuseDenied(endpoint, outbound);
+    const { lookup } = outbound;
+    const agent = { keepAlive: true, maxSockets, maxFreeSockets: 8, ...(foreign ? { lookup } : {}) };
     return {
       httpAgent: new Agent(agent),
       httpsAgent: new SecureAgent(agent),
@@ -159,8 +162,8 @@ export class S3Clients {
 }
 
 /** Names are looked up and judged when they are connected to, addresses here. */
-function refusePrivate(endpoint: string): void {
-  const host = new URL(endpoint).hostname.replace(/^\[(.*)\]$/, '$1');
-  if (isIP(host) === 0 || isPublicAddress(host)) return;
-  throw new MediaServerError('FILE_UNREADABLE', `${endpoint} is in a private network, name it in vod_s3_endpoints`);
+function refuseDenied(endpoint: string, outbound: OutboundGuard): void {
+  const refusal = outbound.hostRefusal(new URL(endpoint).hostname);
+  if (refusal === undefined) return;
+  throw new MediaServerError('FILE_UNREADABLE', `${endpoint}: ${refusal.message}; or name it in vod_s3_endpoints`);
 }
