@@ -14,6 +14,7 @@ import { RelayStatusEventHook } from './relay-hooks.ts';
 import {
   NamedStreamHook,
   PlayHlsHook,
+  PlayRtspHook,
   PlayStreamHook,
   PublishStreamHook,
   StopStreamHook,
@@ -29,6 +30,7 @@ export const HOOK_BODIES = {
   publishStream: PublishStreamHook,
   playStream: PlayStreamHook,
   playHLS: PlayHlsHook,
+  playRTSP: PlayRtspHook,
   unPublishStream: StopStreamHook,
   stopStream: StopStreamHook,
   pauseStream: NamedStreamHook,

@@ -45,6 +45,14 @@ export const PlayHlsHook = Type.Object({
   token: Type.Optional(Type.String({ description: 'parameter `token` of the address' })),
 });
 
+/** `playRTSP`: asked with each request of an RTSP player but OPTIONS, when `rtsp_server_auth_enabled` is on (§6.2). */
+export const PlayRtspHook = Type.Object({
+  ...streamRequest,
+  name: Type.String({ description: 'address that the player asked for: `rtsp://HOST:PORT/STREAM`' }),
+  userAgent: Type.Optional(Type.String({ description: 'what the player says it is' })),
+  token: Type.Optional(Type.String({ description: 'parameter `token` of the address' })),
+});
+
 export type PlayHlsHook = Static<typeof PlayHlsHook>;
 
 /** `unPublishStream` and `stopStream`: the client itself ends it; a refusal changes nothing (§6.2). */

@@ -85,6 +85,7 @@ function hookOptions(settings: Settings): HookOptions {
       enabled: settings.hls_auth_enabled,
       cacheMs: settings.hls_auth_token_cache * 1000,
     },
+    rtspAuth: settings.rtsp_server_auth_enabled,
   };
 }
 

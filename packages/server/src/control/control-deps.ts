@@ -6,11 +6,13 @@ import type {
   Log,
   RecentEndings,
   Recorder,
+  Relays,
   SessionRegistry,
   Snapshots,
   Stream,
   StreamPackaging,
   StreamRegistry,
+  TransportStreams,
 } from '../core/index.ts';
 import type { HttpMount } from '../io/index.ts';
 import type { UserStore } from './auth/users.ts';
@@ -58,6 +60,13 @@ export interface ControlDeps {
   readonly recorder?: Recorder | undefined;
   readonly snapshots?: Snapshots | undefined;
   readonly fileStreams?: FileStreams | undefined;
+  /** Streams to and from other servers, and ports for transport streams; absent where there are none. */
+  readonly relays?: Relays | undefined;
+  readonly transportStreams?: TransportStreams | undefined;
+  /** Put before the names of streams that are pushed by RTMP. */
+  readonly pushPrefix?: string | undefined;
+  /** Of addresses of other servers that have none. */
+  readonly agentScheme?: 'ws' | 'wss' | undefined;
   /** Version of the product, shown by `/health` and the console. */
   readonly version: string;
   /** Asked at each request, because ports of 0 are known only after listening. */

@@ -115,6 +115,8 @@ export interface ViewerIntroduction {
   readonly streamName: string;
   /** Parameters of the address. */
   readonly custom: Readonly<Record<string, string>>;
+  /** Further fields of the hook, by their names there (`name`, `userAgent` of `playRTSP`). */
+  readonly fields?: Fields | undefined;
 }
 
 /** Hooks that a back end may answer with a refusal (rest-hooks.md §3, kinds 2 and 4), but for those of streams. */

@@ -68,6 +68,8 @@ export interface PullStart {
   readonly remoteStreamName?: string | undefined;
   readonly record?: boolean | undefined;
   readonly appKey?: string | undefined;
+  /** `api` by default. */
+  readonly origin?: RelayOrigin | undefined;
 }
 
 /** How streams are pushed, as far as callers may choose. */
@@ -89,6 +91,8 @@ export interface PushStart extends PushOptions {
   /** For `ws://` and `wss://`: the stream there, that of here by default. */
   readonly remoteStreamName?: string | undefined;
   readonly appKey?: string | undefined;
+  /** `api` by default. */
+  readonly origin?: RelayOrigin | undefined;
 }
 
 /** Streams to and from other servers. Every relay is tried again until it is ended, or its stream is over. */

@@ -15,6 +15,8 @@ export interface HookOptions extends BackEndsOptions {
   readonly drainMs: number;
   readonly keepAlive: KeepAliveOptions;
   readonly hlsAuth: HlsAuthOptions;
+  /** Players of RTSP are asked for, with each of their requests. */
+  readonly rtspAuth: boolean;
 }
 
 /** Which streams are told of again and again. */
@@ -51,4 +53,5 @@ export const DEFAULT_HOOK_OPTIONS: HookOptions = {
   drainMs: 2000,
   keepAlive: { enabled: false, intervalMs: 10_000, appKeys: new Set(['defaultApp']) },
   hlsAuth: { enabled: false, cacheMs: 30_000, refusalCacheMs: 1000, maxCached: 20_000 },
+  rtspAuth: false,
 };

@@ -15,13 +15,15 @@ interface Answer {
 }
 
 /** A viewer has no `connect`, whose answer could say so. */
-const POLICIES: HookPolicies = new Map([['playHLS', { ...DEFAULT_POLICY, restOnError: 'FAIL' }]]);
+const POLICIES: HookPolicies = new Map(
+  (['playHLS', 'playRTSP'] as const).map((hook) => [hook, { ...DEFAULT_POLICY, restOnError: 'FAIL' }]),
+);
 /** What the settings allow is looked at again after this: a token expires, and a request is soon followed by others. */
 const RECHECK_MS = 1000;
 const MAX_KEY_LENGTH = 512;
 
 /**
- * Whether viewers without a connection may watch (`playHLS`, rest-hooks.md §6.2), or have pictures and recordings of a
+ * Whether viewers without a connection may watch (`playHLS`, `playRTSP`, rest-hooks.md §6.2), or have pictures and recordings of a
  * stream: who guards the one wants the others guarded too. They ask with each request; their back
  * end hears of it once in a while. Requests that come while it is being asked wait for the same answer.
  */
@@ -38,6 +40,8 @@ export class ViewerAnswers {
    * @throws MediaServerError by the promise: what the gate throws, ACCESS_DENIED or APPLICATION_UNKNOWN
    */
   ask(viewer: ViewerIntroduction): Promise<void> | undefined {
+    // RTSP has few requests, and the back end is to hear of each (functions-1 §4.2).
+    if (viewer.protocol === 'rtsp' && this.#context.options.rtspAuth) return this.#checkRequest(viewer);
     const key = keyOf(viewer);
     const nowMs = performance.now();
     const known = this.#answers.get(key);
@@ -52,6 +56,13 @@ export class ViewerAnswers {
     const refusal = await answer.verdict;
     if (refusal !== undefined) throw refusal;
     answer.allowedUntilMs = Math.min(performance.now() + RECHECK_MS, answer.untilMs);
+  }
+
+  async #checkRequest(viewer: ViewerIntroduction): Promise<void> {
+    const { streamName, protocol, remoteAddress, custom, appKey } = viewer;
+    await this.#context.gate?.check({ kind: 'play', protocol, streamName, remoteAddress, custom, appKey });
+    const refusal = await this.#decide(viewer);
+    if (refusal !== undefined) throw refusal;
   }
 
   #answer(viewer: ViewerIntroduction, key: string): Answer {
@@ -79,14 +90,15 @@ export class ViewerAnswers {
   /** Never rejects. What can't be asked is refused, as for `connect`: who turns this on wants nobody to get by. */
   async #decide(viewer: ViewerIntroduction): Promise<MediaServerError | undefined> {
     const { applications, backEnds, options } = this.#context;
-    if (!options.hlsAuth.enabled || options.disabled) return undefined;
+    const asked = viewer.protocol === 'rtsp' ? options.rtspAuth : options.hlsAuth.enabled;
+    if (!asked || options.disabled) return undefined;
     const { appKey } = viewer;
     const application = applications.get(appKey);
     if (application === undefined)
       return new MediaServerError('APPLICATION_UNKNOWN', `there is no application "${appKey.slice(0, 64)}"`);
     // Viewers name the application themselves: one that has nobody to ask must be no way in.
     if (backEnds.get(appKey) === undefined) return new MediaServerError('ACCESS_DENIED', RESTRICTED);
-    if (!application.restMethods.includes('playHLS')) return undefined;
+    if (!application.restMethods.includes(hookOf(viewer))) return undefined;
     try {
       await this.#askBackEnd(viewer);
       return undefined;
@@ -98,24 +110,28 @@ export class ViewerAnswers {
   }
 
   async #askBackEnd(viewer: ViewerIntroduction): Promise<void> {
-    const { mediaSessionId, streamName, mediaProvider, custom } = viewer;
+    const { mediaSessionId, streamName, mediaProvider, custom, fields } = viewer;
     const stream = this.#context.streams.get(streamName);
     const request = {
       mediaSessionId,
-      name: streamName,
+      name: typeof fields?.['name'] === 'string' ? fields['name'] : streamName,
       mediaProvider,
       hasVideo: stream?.state.video !== undefined,
       hasAudio: stream?.state.audio !== undefined,
       custom,
-      fields: { token: custom['token'] },
+      fields: { token: custom['token'], ...fields },
     };
-    await new HookSession(this.#context, viewer, POLICIES).ask('playHLS', requestFields(request, 'play'));
+    await new HookSession(this.#context, viewer, POLICIES).ask(hookOf(viewer), requestFields(request, 'play'));
   }
 
   #remember({ mediaSessionId, sessionId, streamName, protocol }: ViewerIntroduction, info: string): void {
     const who = { mediaSessionId, sessionId, streamName, protocol };
     this.#context.endings.add({ ...who, mediaType: 'play', status: 'FAILED', info, atMs: Date.now() });
   }
+}
+
+function hookOf({ protocol }: ViewerIntroduction): 'playHLS' | 'playRTSP' {
+  return protocol === 'rtsp' ? 'playRTSP' : 'playHLS';
 }
 
 /** Tells questions apart. Short, whatever a viewer writes into its address: many of them are kept. */

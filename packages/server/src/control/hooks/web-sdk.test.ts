@@ -59,7 +59,7 @@ it('all that a Web SDK client can do is told with the fields of the contract, an
   await vi.waitFor(() => expect(rig.backEnd.bodies('ConnectionStatusEvent')).toHaveLength(4));
   await vi.waitFor(() => expect(rig.access.heldEvents).toBe(0));
   expect(rig.backEnd.faults).toEqual([]);
-  const unheard = ['playHLS', 'pauseStream', 'sendBugReport', 'StreamKeepAliveEvent'];
+  const unheard = ['playHLS', 'playRTSP', 'pauseStream', 'sendBugReport', 'StreamKeepAliveEvent', 'RelayStatusEvent'];
   expect(new Set(rig.backEnd.hooks)).toEqual(new Set(SENT_HOOKS.filter((hook) => !unheard.includes(hook))));
   expect(rig.lines.join('\n')).not.toContain('secret');
 });

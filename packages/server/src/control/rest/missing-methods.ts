@@ -12,10 +12,6 @@ function group(name: string, about: string, methods: string): MissingGroup {
 /** Methods of WCS (rest-api.md §3 to §18) whose functions this server does not have yet, by group. */
 export const MISSING_GROUPS: readonly MissingGroup[] = [
   group('stream/inject', 'putting one stream in place of another', 'startup terminate'),
-  group('push', 'pushing to RTMP servers', 'startup find find_all terminate mute unmute sound_on sound_off'),
-  group('pull', 'pulling from other servers', 'pull push startup find find_all terminate'),
-  group('pull/rtmp', 'pulling from RTMP servers', 'pull find_all terminate'),
-  group('rtsp', 'RTSP cameras', 'startup find find_all terminate'),
   group('transcoder', 'transcoding', 'startup find find_all terminate set_watermark'),
   group('transcoder2', 'transcoding', 'startup find find_all terminate'),
   group(
@@ -29,7 +25,6 @@ export const MISSING_GROUPS: readonly MissingGroup[] = [
   group('cdn', 'several servers as one', 'show_routes show_nodes enable disable'),
   group('cdn/stream/access_list', 'several servers as one', 'add remove delete print'),
   group('api', 'load-test agents', 'create-session find_all terminate call hangup'),
-  group('mpegts', 'MPEG-TS over UDP and SRT', 'startup find find_all terminate'),
 ];
 
 const MISSING: ReadonlySet<string> = new Set(MISSING_GROUPS.flatMap(({ methods }) => methods));

@@ -19,7 +19,7 @@ export interface RestCall<Body> extends RestContext {
 }
 
 /** Status codes of errors, with what they mean for the method. */
-export type RestErrors = Readonly<Partial<Record<400 | 404 | 409 | 500 | 501 | 503, string>>>;
+export type RestErrors = Readonly<Partial<Record<400 | 403 | 404 | 409 | 500 | 501 | 503, string>>>;
 
 /**
  * One method of the REST API. Everything that is known of it follows from this entry: its routes under `/rest-api` and

@@ -4,9 +4,13 @@ import { CONNECTION_METHODS } from './connection-methods.ts';
 import { DATA_METHODS } from './data-methods.ts';
 import { HLS_METHODS } from './hls-methods.ts';
 import { JOB_METHODS } from './job-methods.ts';
+import { MPEGTS_METHODS } from './mpegts-methods.ts';
+import { PULL_METHODS } from './pull-methods.ts';
+import { PUSH_METHODS } from './push-methods.ts';
 import { RECORDER_METHODS, STREAM_RECORDING_METHODS } from './recorder-methods.ts';
 import { RECORDING_METHODS } from './recording-methods.ts';
 import type { RestMethod } from './rest-method.ts';
+import { RTSP_METHODS } from './rtsp-methods.ts';
 import { SNAPSHOT_METHODS } from './snapshot-methods.ts';
 import { STREAM_METHODS } from './stream-methods.ts';
 import { VOD_METHODS } from './vod-methods.ts';
@@ -23,6 +27,10 @@ export const REST_METHODS: readonly RestMethod[] = [
   ...RECORDER_METHODS,
   ...RECORDING_METHODS,
   ...VOD_METHODS,
+  ...PUSH_METHODS,
+  ...PULL_METHODS,
+  ...RTSP_METHODS,
+  ...MPEGTS_METHODS,
   ...APP_METHODS,
   ...JOB_METHODS,
 ];

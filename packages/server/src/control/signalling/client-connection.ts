@@ -16,6 +16,7 @@ import {
   MediaServerError,
   type PeerGateway,
   type Recorder,
+  type Relays,
   type SessionRegistry,
   type Snapshots,
   type StreamRegistry,
@@ -40,6 +41,7 @@ export interface SignallingContext {
   readonly peers: PeerGateway;
   readonly players: StreamPlayers;
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
+  readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
   readonly snapshots: Snapshots | undefined;
   readonly log: Log;
   readonly counters: Counters;
@@ -308,9 +310,9 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   #establish(access: ClientAccess): void {
-    const { options, streams, sessions, peers, players, recorder, snapshots } = this.#context;
+    const { options, streams, sessions, peers, players, recorder, relays, snapshots } = this.#context;
     this.#access = access;
-    const shared = { streams, sessions, peers, players, recorder, snapshots, options };
+    const shared = { streams, sessions, peers, players, recorder, relays, snapshots, options };
     this.#session = new ClientSession({ ...shared, access, link: this });
     this.#context.established(this);
     const { appKey, authToken } = this;

@@ -55,6 +55,7 @@ export class ClientSession {
   readonly #logLimit = new RateLimiter(CLIENT_LINES_PER_SECOND);
   readonly #snapshots: Snapshots | undefined;
   readonly #records: boolean;
+  readonly #relays: boolean;
   /** Aborted when the client is gone. */
   readonly #leaving = new AbortController();
   #questions = 0;
@@ -69,6 +70,7 @@ export class ClientSession {
     this.#registry = deps.streams;
     this.#snapshots = deps.snapshots;
     this.#records = deps.recorder !== undefined;
+    this.#relays = deps.relays !== undefined;
   }
 
   /** Does what a message asks; gives what is wrong with it, if anything is. */
@@ -121,7 +123,7 @@ export class ClientSession {
     if (!published) return undefined;
     // The stream is there all the same: said as a warning, which ends nothing (§6.4).
     if (request.record === true && !this.#records) return 'Recording is not available';
-    if (request.rtmpUrl !== undefined && request.rtmpUrl !== '') return 'Republishing to rtmpUrl is not available';
+    if (isGiven(request.rtmpUrl) && !this.#relays) return 'Republishing to rtmpUrl is not available';
     return undefined;
   }
 
@@ -283,4 +285,8 @@ export class ClientSession {
       .trim();
     this.#link.log.info({ text: line, suppressed }, what);
   }
+}
+
+function isGiven(text: string | undefined): boolean {
+  return text !== undefined && text !== '';
 }

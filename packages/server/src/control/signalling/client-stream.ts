@@ -12,6 +12,7 @@ import {
   type PeerSession,
   type Recorder,
   type RecordingEvent,
+  type Relays,
   type StreamAccess,
   type StreamSignal,
 } from '../../core/index.ts';
@@ -31,6 +32,8 @@ export interface ClientStreamOwner {
   readonly players: StreamPlayers;
   /** Knows the files of recordings. */
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
+  /** Sends streams on to the `rtmpUrl` of their publisher. */
+  readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
   /** The publisher's words about the stream of a name, and whether its media is muted now. */
   signalsOf(streamName: string): PublisherSignals | undefined;
   mediaSession(mediaSessionId: string): MediaSession | undefined;
@@ -85,6 +88,7 @@ export class ClientStream implements PeerEvents, Player {
   #signals: PublisherSignals | undefined;
   #listening: Disposable | undefined;
   #waiting: Disposable | undefined;
+  #republishing: Disposable | undefined;
   /** Video bits since the last message about them, and when they were counted last. */
   #videoBits = 0;
   #countedMs = 0;
@@ -274,6 +278,24 @@ export class ClientStream implements PeerEvents, Player {
     if (session !== undefined) this.#access?.active(session);
     this.#sendStatus(this.published ? 'PUBLISHING' : 'PLAYING');
     this.#sendSize();
+    if (this.published) void this.#republish();
+  }
+
+  /** Sends the stream on to its `rtmpUrl` for as long as it lives. What goes wrong is said as a warning, which ends nothing. */
+  async #republish(): Promise<void> {
+    const { rtmpUrl = '' } = this.#request;
+    const { relays, link } = this.#owner;
+    if (rtmpUrl === '' || relays === undefined) return;
+    try {
+      const start = { streamName: this.streamName, url: rtmpUrl, appKey: link.appKey, origin: 'publisher' } as const;
+      const { mediaSessionId } = await relays.push(start);
+      this.#republishing = {
+        [Symbol.dispose]: () => relays.end((r) => r.mediaSessionId === mediaSessionId, 'its publisher stops'),
+      };
+      if (this.#ending !== undefined) this.#republishing[Symbol.dispose]();
+    } catch (error) {
+      link.send('fail', { apiMethod: 'publishStream', info: `Republishing to rtmpUrl failed: ${messageOf(error)}` });
+    }
   }
 
   /** Without what the back end keeps from the client, but for the two fields that the SDK can't do without. */
@@ -308,6 +330,7 @@ export class ClientStream implements PeerEvents, Player {
     this.#abort.abort();
     this.#listening?.[Symbol.dispose]();
     this.#waiting?.[Symbol.dispose]();
+    this.#republishing?.[Symbol.dispose]();
     this.#peer?.close();
     // Before the client is told: that may find that the client is gone, and then all else ends at once.
     this.#tellEnd(ending);
@@ -329,4 +352,8 @@ export class ClientStream implements PeerEvents, Player {
     if (wished === true) this.#access?.stopping();
     this.#access?.ended(status, info);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import type {
   MediaSession,
   PeerGateway,
   Recorder,
+  Relays,
   SessionRegistry,
   StreamRegistry,
   StreamSignal,
@@ -22,6 +23,7 @@ export interface ClientStreamsDeps {
   readonly players: StreamPlayers;
   readonly link: ClientLink;
   readonly recorder?: Pick<Recorder, 'settled'> | undefined;
+  readonly relays?: Pick<Relays, 'push' | 'end'> | undefined;
   readonly options: Pick<
     SignallingOptions,
     'maxStreams' | 'playWaitMs' | 'inboundVideoRateIntervalMs' | 'outboundVideoRateIntervalMs'
@@ -36,6 +38,7 @@ export class ClientStreams implements ClientStreamOwner {
   readonly players: StreamPlayers;
   readonly playWaitMs: number;
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
+  readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
   readonly #streams: StreamRegistry;
   readonly #sessions: SessionRegistry;
   readonly #options: ClientStreamsDeps['options'];
@@ -43,12 +46,13 @@ export class ClientStreams implements ClientStreamOwner {
   /** Streams that are not answered yet, those included that were stopped meanwhile. */
   readonly #starting = new Set<Promise<void>>();
 
-  constructor({ streams, sessions, access, peers, players, link, recorder, options }: ClientStreamsDeps) {
+  constructor({ streams, sessions, access, peers, players, link, recorder, relays, options }: ClientStreamsDeps) {
     this.link = link;
     this.access = access;
     this.peers = peers;
     this.players = players;
     this.recorder = recorder;
+    this.relays = relays;
     this.playWaitMs = options.playWaitMs;
     this.#streams = streams;
     this.#sessions = sessions;

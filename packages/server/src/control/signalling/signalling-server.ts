@@ -10,6 +10,7 @@ import type {
   PeerGateway,
   ProtocolDeps,
   Recorder,
+  Relays,
   SessionRegistry,
   Snapshots,
   StreamRegistry,
@@ -28,6 +29,8 @@ export interface SignallingDeps
   readonly peers: PeerGateway;
   /** Without it nothing is recorded, without the next no pictures are taken. */
   readonly recorder?: Pick<Recorder, 'settled'> | undefined;
+  /** Sends streams on to the `rtmpUrl` of their publisher. */
+  readonly relays?: Pick<Relays, 'push' | 'end'> | undefined;
   readonly snapshots?: Snapshots | undefined;
   /** False for pages that may not connect (`allow_domains`). Default: all may. */
   readonly allowsOrigin?: ((origin: string | undefined) => boolean) | undefined;
@@ -52,6 +55,7 @@ export class SignallingServer implements SignallingContext {
   readonly peers: PeerGateway;
   readonly players = new StreamPlayers();
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
+  readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
   readonly snapshots: Snapshots | undefined;
   readonly log: Log;
   readonly counters: Counters;
@@ -74,6 +78,7 @@ export class SignallingServer implements SignallingContext {
     this.connections = deps.connections;
     this.peers = deps.peers;
     this.recorder = deps.recorder;
+    this.relays = deps.relays;
     this.snapshots = deps.snapshots;
     this.log = deps.log;
     this.counters = deps.counters;
