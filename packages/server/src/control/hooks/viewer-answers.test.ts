@@ -178,3 +178,46 @@ describe('what decides before a back end is asked', () => {
     expect(rig.endings.find(() => true)).toMatchObject([{ info: 'expired', status: 'FAILED' }]);
   });
 });
+
+describe('a player of RTSP', () => {
+  const player: Partial<ViewerIntroduction> = {
+    protocol: 'rtsp',
+    mediaProvider: 'RTSP',
+    mediaSessionId: 'm-test-RTSP',
+    fields: { name: 'rtsp://192.0.2.1:5554/test', userAgent: 'LibVLC/3' },
+  };
+
+  it('is asked about with each request, by the address that it asked for', async () => {
+    rig = await AccessRig.start({ rtspAuth: true });
+    await view(player);
+    await view(player);
+    expect(rig.backEnd.hooks).toEqual(['playRTSP', 'playRTSP']);
+    expect(rig.backEnd.bodies('playRTSP')[0]).toMatchObject({
+      name: 'rtsp://192.0.2.1:5554/test',
+      userAgent: 'LibVLC/3',
+      mediaProvider: 'RTSP',
+      custom: { token: '12', other: 'x' },
+    });
+    rig.backEnd.answer = () => ({ status: 403 });
+    await expect(view(player)).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+  });
+
+  it('is not asked about unless the settings say so, whatever is said of HLS', async () => {
+    await start();
+    await view(player);
+    expect(rig.backEnd.hooks).toEqual([]);
+  });
+});
+
+it('an application hears of its relays', async () => {
+  rig = await AccessRig.start();
+  const fields = { mediaSessionId: 'r', direction: 'pull', name: 'door', uri: 'rtsp://camera/1', status: 'WAITING' };
+  rig.access.relayed('app', { ...fields, attempts: 2, reconnects: 1, info: 'connection refused' });
+  rig.access.relayed('nobody', { ...fields, attempts: 2, reconnects: 1 });
+  await vi.waitFor(() => expect(rig.backEnd.bodies('RelayStatusEvent')).toHaveLength(1));
+  expect(rig.backEnd.bodies('RelayStatusEvent')[0]).toMatchObject({
+    appKey: 'app',
+    ...fields,
+    info: 'connection refused',
+  });
+});

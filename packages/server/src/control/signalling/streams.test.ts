@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MediaServerError, type PeerEndReason } from '../../core/index.ts';
 import { terminateConnection } from '../rest/connection-methods.ts';
 import { terminateStreams } from '../rest/stream-methods.ts';
+import { ScriptedRelays } from '../testing/scripted-relays.ts';
 import type { SignallingOptions } from './options.ts';
 import { AUDIO_OFFER, OFFER } from './testing/memory-gateway.ts';
 import { eventually, SignallingFixture } from './testing/signalling-fixture.ts';
@@ -130,6 +131,35 @@ describe('publishing', () => {
     await eventually(() => expect(fixture.gateway.peers.size).toBe(2));
     fixture.gateway.peer('p').activate();
     expect((await client.status('p', 'PUBLISHING')).record).toBe(true);
+  });
+});
+
+describe('a publisher with rtmpUrl', () => {
+  it('has its stream sent on while it publishes', async () => {
+    const relays = new ScriptedRelays();
+    fixture = await SignallingFixture.start({}, 0, { relays });
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER, rtmpUrl: 'rtmp://target/live' });
+    await client.next('setRemoteSDP');
+    fixture.gateway.peer('p').activate();
+    await client.status('p', 'PUBLISHING');
+    await eventually(() => expect(relays.starts).toHaveLength(1));
+    expect(relays.starts[0]).toMatchObject({ streamName: 'room', url: 'rtmp://target/live', origin: 'publisher' });
+    client.send('unPublishStream', { mediaSessionId: 'p', name: 'room' });
+    await client.status('p', 'UNPUBLISHED');
+    expect(relays.relays).toEqual([]);
+  });
+
+  it('is told when that is not possible, and publishes all the same', async () => {
+    const relays = new ScriptedRelays();
+    relays.refusal = new MediaServerError('URL_DENIED', 'not there');
+    fixture = await SignallingFixture.start({}, 0, { relays });
+    const client = await fixture.client();
+    client.publish('p', 'room', { sdp: OFFER, rtmpUrl: 'rtmp://target/live' });
+    await client.next('setRemoteSDP');
+    fixture.gateway.peer('p').activate();
+    await client.status('p', 'PUBLISHING');
+    await client.next('fail', (body) => body['info'] === 'Republishing to rtmpUrl failed: not there');
   });
 });
 

@@ -23,7 +23,7 @@ export class SignallingFixture {
   private constructor(
     options: Partial<SignallingOptions>,
     graceMs: number,
-    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'recorder' | 'snapshots'>>,
+    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'recorder' | 'relays' | 'snapshots'>>,
   ) {
     this.hub = testHub(graceMs);
     this.gateway = new MemoryGateway(this.hub);
@@ -34,7 +34,7 @@ export class SignallingFixture {
   static async start(
     options: Partial<SignallingOptions> = {},
     graceMs = 0,
-    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'recorder' | 'snapshots'>> = {},
+    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'recorder' | 'relays' | 'snapshots'>> = {},
   ): Promise<SignallingFixture> {
     const fixture = new SignallingFixture(options, graceMs, asked);
     await fixture.server.start();
