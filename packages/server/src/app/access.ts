@@ -12,6 +12,7 @@ import {
   type PrometheusCounters,
 } from '../control/index.ts';
 import { type Log, MediaServerError, type RecentEndings, type StreamRegistry } from '../core/index.ts';
+import type { OutboundGuard } from '../io/index.ts';
 import { applicationsFile } from './applications-file.ts';
 import { makeGatekeeper } from './gatekeeper.ts';
 import type { Settings } from './settings/index.ts';
@@ -24,6 +25,8 @@ export interface AccessParts {
   readonly streams: StreamRegistry;
   readonly endings: RecentEndings;
   readonly recorder: HookAccessDeps['recorder'];
+  /** Says which back ends may be connected to. */
+  readonly outbound: OutboundGuard;
   readonly log: Log;
   readonly counters: PrometheusCounters;
 }
@@ -43,8 +46,8 @@ export interface AccessControls {
  * @throws MediaServerError CONFIG_INVALID
  */
 export function makeAccess(parts: AccessParts): AccessControls {
-  const { settings, dataDir, streams, endings, recorder, log, counters } = parts;
-  const options = hookOptions(settings);
+  const { settings, dataDir, streams, endings, recorder, outbound, log, counters } = parts;
+  const options = { ...hookOptions(settings), outbound };
   const gatekeeper = makeGatekeeper(settings, { dataDir, log, counters });
   const applications = new ApplicationStore({ file: applicationsFile(dataDir), log });
   applications.start();

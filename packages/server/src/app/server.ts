@@ -31,6 +31,7 @@ import { VodResolver } from '../vod/index.ts';
 import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
+import { makeOutboundGuard } from './outbound-options.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
@@ -153,7 +154,9 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
   const adaptations = new Adaptations({ converter, log, counters });
   const recording = await makeRecording(settings, dataDir, { streams, adaptations, log, counters });
   const { recorder } = recording;
-  const controls = makeAccess({ settings, dataDir, streams, endings, recorder: () => recorder, log, counters });
+  const outbound = makeOutboundGuard(settings);
+  const parts = { settings, dataDir, streams, endings, recorder: () => recorder, outbound, log, counters };
+  const controls = makeAccess(parts);
   return {
     streams,
     sessions: new SessionRegistry(),
@@ -166,6 +169,7 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
     snapshots: new SnapshotServer({ streams, pictures: engine.pictures, log, counters }, snapshotOptions(settings)),
     recording,
     recorder,
+    outbound,
     log,
     counters,
     ticker: new Ticker(),

@@ -1,5 +1,6 @@
 import { join, resolve, sep } from 'node:path';
 import { type AccessControl, type Counters, type Log, MediaServerError } from '../core/index.ts';
+import type { OutboundGuard } from '../io/index.ts';
 import { type DownloadOptions, RecordingDownloads, Uploads, type UploadsOptions } from '../recording/index.ts';
 import {
   checkBucketName,
@@ -82,9 +83,15 @@ export function storageOptions(settings: Settings): StorageOptions {
 /** Makes what {@link storageOptions} tell of. Nothing of S3's library is loaded before it is needed. */
 export function makeStorage(
   options: StorageOptions,
-  { recording, log, counters }: { readonly recording: Recording; readonly log: Log; readonly counters: Counters },
+  parts: {
+    readonly recording: Recording;
+    readonly outbound: OutboundGuard;
+    readonly log: Log;
+    readonly counters: Counters;
+  },
 ): Storage {
-  const clients = new S3Clients(options.credentials);
+  const { recording, outbound, log, counters } = parts;
+  const clients = new S3Clients(options.credentials, { outbound: outbound.withoutPrivateNetworks });
   const files = new S3FileStore(clients, options.files);
   const { ledger, scripts } = recording;
   const uses = (path: string): boolean => scripts.uses(path);

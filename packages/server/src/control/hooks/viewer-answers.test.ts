@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MediaServerError, type ViewerIntroduction } from '../../core/index.ts';
+import { OutboundGuard } from '../../io/index.ts';
 import type { AccessGate } from './hook-context.ts';
 import { DEFAULT_HOOK_OPTIONS, type HlsAuthOptions } from './hook-options.ts';
 import { AccessRig, NODE_ID } from './testing/access-rig.ts';
@@ -177,6 +178,14 @@ describe('what decides before a back end is asked', () => {
     );
     expect(rig.endings.find(() => true)).toMatchObject([{ info: 'expired', status: 'FAILED' }]);
   });
+});
+
+it('a back end that the settings do not let us connect to is not asked', async () => {
+  const outbound = new OutboundGuard({ privateNetworks: 'deny' });
+  rig = await AccessRig.start({ outbound, hlsAuth: { ...DEFAULT_HOOK_OPTIONS.hlsAuth, enabled: true } });
+  await expect(view()).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+  expect(rig.backEnd.hooks).toEqual([]);
+  expect(rig.lines.join('\n')).toContain('outbound_private_networks');
 });
 
 describe('a player of RTSP', () => {

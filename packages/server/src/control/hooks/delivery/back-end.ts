@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { Pool } from 'undici';
+import type { OutboundGuard } from '../../../io/index.ts';
 import type { StoredApplication } from '../applications/stored-application.ts';
 import { type HookAnswer, HookFailure } from './hook-answer.ts';
 import { type HookUrgency, Turns } from './turns.ts';
@@ -16,6 +17,8 @@ export interface BackEndOptions {
   readonly maxHeldBytes: number;
   /** False accepts any certificate of a back end. */
   readonly tlsVerify: boolean;
+  /** Says what may be connected to; all may by default. */
+  readonly outbound?: Pick<OutboundGuard, 'lookup' | 'hostRefusal'> | undefined;
   /** Key of the hash that proves to back ends where a hook comes from; none without one. */
   readonly secretKey?: string | undefined;
 }
@@ -106,6 +109,8 @@ export class BackEnd {
   /** Sends one hook, once. @throws HookFailure when no answer came, or none that can be read */
   async post(request: HookRequest): Promise<HookAnswer> {
     if (this.#closed) throw new HookFailure(CLOSED);
+    const refusal = this.#options.outbound?.hostRefusal(this.#url.hostname);
+    if (refusal !== undefined) throw new HookFailure(refusal.message);
     const { timeoutMs } = this.#options;
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(new HookFailure(`no answer within ${timeoutMs} ms`)), timeoutMs);
@@ -157,7 +162,7 @@ export class BackEnd {
   }
 
   #connect(): Pool {
-    const { timeoutMs, maxAnswerBytes, tlsVerify } = this.#options;
+    const { timeoutMs, maxAnswerBytes, tlsVerify, outbound } = this.#options;
     const pool = new Pool(this.#url.origin, {
       pipelining: 1,
       // Times are kept by `post`.
@@ -165,7 +170,11 @@ export class BackEnd {
       bodyTimeout: 0,
       keepAliveTimeout: MAX_IDLE_MS,
       maxResponseSize: maxAnswerBytes,
-      connect: { timeout: Math.min(timeoutMs, MAX_CONNECT_MS), rejectUnauthorized: tlsVerify },
+      connect: {
+        timeout: Math.min(timeoutMs, MAX_CONNECT_MS),
+        rejectUnauthorized: tlsVerify,
+        ...(outbound === undefined ? {} : { lookup: outbound.lookup }),
+      },
     });
     return pool;
   }
