@@ -53,6 +53,8 @@ export async function freePorts() {
     https: await freePort(),
     ws: await freePort(),
     wss: await freePort(),
+    rtsp: await freePort(),
+    srt: await freeUdpPort(),
     media: await freeUdpPort(),
   };
 }
@@ -68,6 +70,8 @@ export function portSettings(ports: ServerPorts): Record<string, number> {
     'https.port': ports.https,
     'ws.port': ports.ws,
     'wss.port': ports.wss,
+    'rtsp.port': ports.rtsp,
+    'srt.port': ports.srt,
     media_port_from: ports.media,
   };
 }
@@ -127,6 +131,10 @@ export class TestServer {
   hls(name: string): string {
     const part = encodeURIComponent(name);
     return `http://127.0.0.1:${this.hlsPort}/${part}/${part}.m3u8`;
+  }
+
+  rtsp(name: string): string {
+    return `rtsp://127.0.0.1:${this.ports.rtsp}/${encodeURIComponent(name)}`;
   }
 
   /** Address of HTTP-FLV; with `ws` for the scheme, of WebSocket-FLV. */

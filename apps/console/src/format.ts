@@ -12,6 +12,9 @@ const CODEC_NAMES: Readonly<Record<string, string>> = {
   pcma: 'G.711 A-law',
   pcmu: 'G.711 µ-law',
   g722: 'G.722',
+  g726: 'G.726',
+  l16: 'PCM',
+  mjpeg: 'Motion JPEG',
   speex: 'Speex',
 };
 

@@ -12,6 +12,7 @@ export const NAVIGATION: readonly NavigationItem[] = [
   { id: 'streams', label: 'Streams', link: '#/' },
   { id: 'publish', label: 'Publish', link: PUBLISH_LINK },
   { id: 'recordings', label: 'Recordings', link: '#/recordings' },
+  { id: 'relays', label: 'Other servers', link: '#/relays' },
   { id: 'sessions', label: 'Sessions', link: '#/sessions' },
   { id: 'connections', label: 'Connections', link: '#/connections' },
   { id: 'server', label: 'Server', link: '#/server' },

@@ -4,6 +4,7 @@ import { onMounted, onUnmounted, type Ref, shallowRef } from 'vue';
 const PLAIN_VIEWS = [
   'publish',
   'recordings',
+  'relays',
   'sessions',
   'connections',
   'server',

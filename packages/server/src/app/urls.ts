@@ -8,7 +8,7 @@ export interface ServerUrl {
 
 /** Ports that are listened on; undefined or 0 for what is off. */
 export type ListeningPorts = Readonly<
-  Partial<Record<'http' | 'https' | 'rtmp' | 'rtmps' | 'hls' | 'ws' | 'wss', number | undefined>>
+  Partial<Record<'http' | 'https' | 'rtmp' | 'rtmps' | 'hls' | 'ws' | 'wss' | 'rtsp' | 'srt', number | undefined>>
 >;
 
 /** Addresses to tell a person, in the order of their use. `stream` is the name that examples have. */
@@ -18,7 +18,7 @@ export function serverUrls(settings: Settings, stream: string, ports: ListeningP
   const add = (port: number | undefined, what: string, url: string): void => {
     if (port) urls.push({ what, url: url.replace('PORT', String(port)) });
   };
-  const { http, https, rtmp, rtmps, hls, ws, wss } = ports;
+  const { http, https, rtmp, rtmps, hls, ws, wss, rtsp, srt } = ports;
   add(http, 'Open in a browser', `http://${host}:PORT/`);
   add(https, 'The same with TLS', `https://${host}:PORT/`);
   add(ws, 'Web SDK', `ws://${host}:PORT`);
@@ -30,6 +30,8 @@ export function serverUrls(settings: Settings, stream: string, ports: ListeningP
   add(rtmp, 'Publish (OBS server)', `rtmp://${host}:PORT/live  with any stream key`);
   add(rtmp, 'Play by RTMP', `rtmp://${host}:PORT/live/${stream}`);
   add(rtmps, 'Publish by RTMPS', `rtmps://${host}:PORT/live`);
+  add(rtsp, 'Publish and play by RTSP', `rtsp://${host}:PORT/${stream}`);
+  add(srt, 'Publish by SRT', `srt://${host}:PORT?streamid=publish:NAME`);
   if (settings.flv_enabled) add(http, 'Play by HTTP-FLV', `http://${host}:PORT/flv/${stream}.flv`);
   add(hls, 'Play by HLS', `http://${host}:PORT/${stream}/${stream}.m3u8`);
   return urls;

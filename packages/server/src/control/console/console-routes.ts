@@ -5,6 +5,8 @@ import {
   OverviewBody,
   RecordingsBody,
   RecordingsQuery,
+  RelaysBody,
+  RelaysQuery,
   ServerHistoryBody,
   SessionHistoryBody,
   SessionsBody,
@@ -18,6 +20,7 @@ import { errorBody } from '../error-body.ts';
 import { historyRoute } from './history-route.ts';
 import { overview } from './overview.ts';
 import { listRecordings } from './recording-list.ts';
+import { listRelays } from './relay-list.ts';
 import { SampleRing } from './sample-ring.ts';
 import { ServerLimits } from './server-limits.ts';
 import type { ServerSamples } from './server-samples.ts';
@@ -112,6 +115,15 @@ function recordingRoutes(app: FastifyInstance, { recorder }: ConsoleDeps): void 
     '/api/recordings',
     { schema: { querystring: RecordingsQuery, ...answers(RecordingsBody) } },
     ({ query }) => listRecordings(recorder, query),
+  );
+}
+
+function relayRoutes(app: FastifyInstance, { relays }: ConsoleDeps): void {
+  if (relays === undefined) return;
+  app.get<{ Querystring: RelaysQuery }>(
+    '/api/relays',
+    { schema: { querystring: RelaysQuery, ...answers(RelaysBody) } },
+    ({ query }) => listRelays(relays, query),
   );
 }
 
