@@ -37,8 +37,11 @@ function bigEndian16(value: number): [number, number] {
   return [(value >>> 8) & 0xff, value & 0xff];
 }
 
-/** CRC of ISO 13818-1 annex A: polynomial 0x04c11db7, most significant bit first, no final inversion. */
-function crc32(bytes: readonly number[]): number {
+/**
+ * CRC of ISO 13818-1 annex A: polynomial 0x04c11db7, most significant bit first, no final inversion. It is 0 of a whole
+ * section with its check sum.
+ */
+export function crc32(bytes: Iterable<number>): number {
   let crc = 0xffff_ffff;
   for (const byte of bytes) {
     crc ^= byte << 24;

@@ -1,6 +1,8 @@
 import { TS_PACKET_BYTES } from './ts-output.ts';
 
 const SYNC_BYTE = 0x47;
+const FLAG_DISCONTINUITY = 0x80;
+const FLAG_RANDOM_ACCESS = 0x40;
 const FLAG_PCR = 0x10;
 const PCR_BYTES = 6;
 
@@ -10,6 +12,15 @@ export interface TsPacket {
   /** A PES packet or a section begins in it. */
   readonly isStart: boolean;
   readonly payload: Uint8Array;
+  /** `continuity_counter`; it counts packets with payload. */
+  readonly continuity: number;
+  /** Damaged on its way (transport_error_indicator). */
+  readonly isDamaged: boolean;
+  readonly isScrambled: boolean;
+  /** Its counter, or the clock, goes on from elsewhere (discontinuity_indicator). */
+  readonly isDiscontinuous: boolean;
+  /** A decoder can start here (random_access_indicator). */
+  readonly isRandomAccess: boolean;
   /** Its adaptation field is longer than what it holds, as it is where a PES packet ends that does not fill it. */
   readonly isStuffed: boolean;
 }
@@ -22,8 +33,10 @@ export function readTsPacket(bytes: Uint8Array, offset: number): TsPacket | unde
   const end = offset + TS_PACKET_BYTES;
   let start = offset + 4;
   let isStuffed = false;
+  let marks = 0;
   if ((flags & 0x20) !== 0) {
     const length = bytes[start] ?? 0;
+    if (length > 0) marks = bytes[start + 1] ?? 0;
     const used = 1 + (((bytes[start + 1] ?? 0) & FLAG_PCR) === 0 ? 0 : PCR_BYTES);
     isStuffed = length === 0 || length > used;
     start += 1 + length;
@@ -32,6 +45,11 @@ export function readTsPacket(bytes: Uint8Array, offset: number): TsPacket | unde
   return {
     pid: ((high & 0x1f) << 8) | (bytes[offset + 2] ?? 0),
     isStart: (high & 0x40) !== 0,
+    isDamaged: (high & 0x80) !== 0,
+    isScrambled: (flags & 0xc0) !== 0,
+    isDiscontinuous: (marks & FLAG_DISCONTINUITY) !== 0,
+    isRandomAccess: (marks & FLAG_RANDOM_ACCESS) !== 0,
+    continuity: flags & 0x0f,
     payload: hasPayload ? bytes.subarray(start, end) : bytes.subarray(end, end),
     isStuffed,
   };

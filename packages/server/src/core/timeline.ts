@@ -21,12 +21,18 @@ interface Lane {
 export class Timeline {
   readonly #lanes = new Map<number, Lane>();
   readonly #resumed: boolean;
+  readonly #maxForwardJumpUs: number;
   #lastUs: number;
   #breaks = 0;
 
-  /** `baseUs` is where the stream's time stands: 0 for a new stream, after its last packet for a restart. */
-  constructor(baseUs = 0) {
+  /**
+   * @param baseUs Where the stream's time stands: 0 for a new stream, after its last packet for a restart.
+   * @param maxForwardJumpUs A step forward of one track larger than this is a break, 10 s by default; but for a track that
+   *   has paused and comes back to where another one is.
+   */
+  constructor(baseUs = 0, maxForwardJumpUs = MAX_FORWARD_JUMP_US) {
     this.#lastUs = baseUs;
+    this.#maxForwardJumpUs = maxForwardJumpUs;
     this.#resumed = baseUs > 0;
   }
 
@@ -46,7 +52,8 @@ export class Timeline {
       this.#lanes.set(trackId, lane);
     } else {
       const stepUs = sourceUs - lane.sourceUs;
-      if (stepUs > MAX_FORWARD_JUMP_US || stepUs < -MAX_BACKWARD_JUMP_US) {
+      const leaps = stepUs > this.#maxForwardJumpUs && !this.#comesBack(sourceUs, lane);
+      if (leaps || stepUs < -MAX_BACKWARD_JUMP_US) {
         this.#breaks++;
         lane.offsetUs = this.#offsetAfterBreak(sourceUs, lane);
       }
@@ -64,6 +71,15 @@ export class Timeline {
     if (this.#lanes.size > 0) return this.#lastUs - sourceUs;
     if (this.#resumed) return this.#lastUs + BREAK_GAP_US - sourceUs;
     return sourceUs < 0 ? -sourceUs : 0;
+  }
+
+  /** True for a track that has paused: another one on its clock is where it goes on. */
+  #comesBack(sourceUs: number, lane: Lane): boolean {
+    for (const other of this.#lanes.values()) {
+      const sameClock = other !== lane && other.offsetUs === lane.offsetUs;
+      if (sameClock && Math.abs(sourceUs - other.sourceUs) <= this.#maxForwardJumpUs) return true;
+    }
+    return false;
   }
 
   #offsetAfterBreak(sourceUs: number, lane: Lane): number {
