@@ -3,7 +3,7 @@ import type { Counters, IceCredentials, PeerEndReason } from '../../core/index.t
 import { type PeerFacts, peerFacts } from './explain/peer-facts.ts';
 import type { RtpSink } from './send/send-track.ts';
 import type { SendBuffer } from './send-buffer.ts';
-import { isRtcp, type PeerLink, type TransportPeer, type UdpTransport } from './transport/index.ts';
+import { isRtcp, type TransportLink, type TransportPeer } from './transport/index.ts';
 import { DtlsAssociation } from './wire/dtls/association.ts';
 import type { DtlsCertificate, DtlsSrtpKeys } from './wire/dtls/types.ts';
 import { SrtpReceiver, SrtpSender } from './wire/srtp/index.ts';
@@ -30,7 +30,8 @@ export interface PeerOptions {
 }
 
 export interface PeerDeps {
-  readonly transport: UdpTransport;
+  /** Where the peer's datagrams come from and go to. */
+  readonly transport: { register(peer: TransportPeer, remote: IceCredentials): TransportLink };
   readonly buffer: SendBuffer;
   readonly counters: Counters;
   onEnded(reason: PeerEndReason, detail: string): void;
@@ -48,7 +49,7 @@ export class Peer implements TransportPeer, RtpSink {
   readonly #dtls: DtlsAssociation;
   readonly #createdMs = performance.now();
   #media: PeerMedia | undefined;
-  #link: PeerLink | undefined;
+  #link: TransportLink | undefined;
   #connectivityMs = -1;
   #keysMs = -1;
   #profile: string | undefined;

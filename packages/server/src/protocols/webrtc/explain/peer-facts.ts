@@ -1,5 +1,5 @@
 import type { DtlsFacts, IceFacts, WebRtcFacts } from '../../../core/index.ts';
-import type { PeerLink } from '../transport/index.ts';
+import type { TransportLink } from '../transport/index.ts';
 
 /** What a peer knows of its connection; candidates are the signalling's matter. */
 export interface PeerFacts extends Omit<WebRtcFacts, 'ice'> {
@@ -15,7 +15,7 @@ export interface PeerState {
   readonly profile: string | undefined;
   readonly closed: boolean;
   /** Undefined before it began. */
-  readonly ice: PeerLink['ice'] | undefined;
+  readonly ice: TransportLink['ice'] | undefined;
   readonly dtls: { readonly state: 'new' | 'handshake' | 'connected' | 'closed'; readonly discardedRecords: number };
   readonly role: 'client' | 'server';
   readonly srtp: WebRtcFacts['srtp'] | undefined;

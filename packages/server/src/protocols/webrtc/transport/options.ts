@@ -1,3 +1,5 @@
+import type { IceCredentials, IceLiteAgent, IcePath } from '../wire/ice/index.ts';
+
 /** How WebRTC peers reach this server by UDP. */
 export interface UdpTransportOptions {
   /** One port for all peers, of IPv4 and IPv6 alike. 0 takes any free one. */
@@ -23,6 +25,20 @@ export interface UdpTransportOptions {
   readonly maxPathsPerPeer?: number;
   /** Called for an error of a peer's own code while it took a datagram. The peer should be closed then. */
   onPeerError?(peer: TransportPeer, error: unknown): void;
+}
+
+/** What a peer needs of its way through the network, whoever made it. */
+export interface TransportLink extends Disposable {
+  /** The newest credentials of this side. */
+  readonly local: IceCredentials;
+  /** What its connectivity checks tell, for people. */
+  readonly ice: IceLiteAgent<IcePath>['facts'];
+  /** Sends a datagram; false when its memory must be left alone. Never throws. Hot path. */
+  send(datagram: Buffer): boolean;
+  /** Begins an ICE restart with the peer's new credentials and gives our own. */
+  restart(remote: IceCredentials): IceCredentials;
+  /** False when there is nowhere to send to. */
+  tick(nowMs: number): boolean;
 }
 
 /** Who is at the other end of a link, as the transport sees it. */

@@ -1,6 +1,6 @@
 import { createIceCredentials, type IceCredentials, IceLiteAgent, type IcePath } from '../wire/ice/index.ts';
 import type { StunMessage } from '../wire/stun/index.ts';
-import type { ResolvedUdpTransportOptions, TransportPeer } from './options.ts';
+import type { ResolvedUdpTransportOptions, TransportLink, TransportPeer } from './options.ts';
 
 /** What a link needs of the transport that it belongs to. */
 export interface LinkHost {
@@ -23,7 +23,7 @@ export interface LinkPath extends IcePath {
  * One peer's share of a transport: its ICE credentials, its addresses and the way to it. Disposing of it ends all that:
  * nothing comes from it any more, nothing is sent.
  */
-export class PeerLink implements Disposable {
+export class PeerLink implements TransportLink {
   readonly peer: TransportPeer;
   readonly #host: LinkHost;
   readonly #agent: IceLiteAgent<LinkPath>;

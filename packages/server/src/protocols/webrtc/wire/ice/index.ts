@@ -1,4 +1,5 @@
 export { createIceCredentials, type IceCredentials } from './credentials.ts';
+export { IceFullAgent, type IceFullAgentOptions } from './ice-full-agent.ts';
 export {
   type IceArrival,
   type IceCounters,

@@ -14,6 +14,7 @@ import { MediaServerError } from '../../../../core/index.ts';
 import { bitrateParameters } from './bitrate-parameters.ts';
 import { chooseCodec } from './choose-codec.ts';
 import { answeredParameters, offeredCodecs, rtxPayloadType } from './codecs.ts';
+import { type Direction, directionOf } from './directions.ts';
 import type {
   NegotiatedMedia,
   NegotiatedSection,
@@ -27,9 +28,6 @@ import { invalid, readTransport } from './transport.ts';
 
 /** RTP over DTLS, over UDP or TCP, also by the names that old clients write. */
 const PROTOCOLS = /^((UDP|TCP)\/(TLS|DTLS)\/)?RTP\/SAVPF?$/i;
-const DIRECTIONS = ['sendrecv', 'sendonly', 'recvonly', 'inactive'] as const;
-
-type Direction = (typeof DIRECTIONS)[number];
 
 /** A section of the offer on its way through the negotiation. */
 interface Candidate {
@@ -150,10 +148,6 @@ function unusable(offer: SessionDescription, section: MediaDescription, policy: 
 
 function kindOf({ kind }: MediaDescription): 'video' | 'audio' {
   return kind.toLowerCase() === 'video' ? 'video' : 'audio';
-}
-
-function directionOf(part: Pick<SessionDescription, 'attributes'>): Direction | undefined {
-  return DIRECTIONS.find((direction) => hasSdpAttribute(part, direction));
 }
 
 /** Names of all sections; each one must be unique (RFC 5888 §6). */

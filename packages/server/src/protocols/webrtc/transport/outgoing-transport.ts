@@ -1,0 +1,224 @@
+import type { RemoteInfo } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { IceCandidate } from '@sluice/media';
+import { createIceCredentials, type IceCredentials, IceFullAgent, type IcePath } from '../wire/ice/index.ts';
+import { readStun } from '../wire/stun/index.ts';
+import { bindSockets } from './bind.ts';
+import { candidateAddresses, candidateLines, familyOf, type IpFamily } from './candidates.ts';
+import { datagramKind } from './demux.ts';
+import {
+  type ResolvedUdpTransportOptions,
+  resolveUdpTransportOptions,
+  type TransportLink,
+  type TransportPeer,
+  type UdpTransportCounters,
+  type UdpTransportOptions,
+  zeroCounters,
+} from './options.ts';
+import { RouteTable } from './route-table.ts';
+import { UdpSocket } from './udp-socket.ts';
+
+export interface OutgoingTransportOptions extends Omit<UdpTransportOptions, 'port'> {
+  /**
+   * The IP address to send to for an address or name that the peer tells, or that its checks come from; undefined when
+   * nothing may be sent there. Must not reject.
+   */
+  admit(host: string, port: number): Promise<string | undefined>;
+}
+
+/** Addresses of the peer that are looked at at most, however often it tells others. */
+const MAX_ADMISSIONS = 64;
+
+/**
+ * The UDP side of one peer that we connect to, on a port of its own: another server has one port for all its peers, and
+ * several of those may be ours, which a shared port could not tell apart. Nothing is sent to an address before it was
+ * admitted, also not to one that the peer is heard from.
+ */
+export class OutgoingTransport {
+  readonly counters: UdpTransportCounters = zeroCounters();
+  readonly local: IceCredentials = createIceCredentials();
+  readonly #options: ResolvedUdpTransportOptions & OutgoingTransportOptions;
+  readonly #routes = new RouteTable<OutgoingPath>();
+  readonly #admitting = new Set<string>();
+  #admissions = 0;
+  #sockets: readonly UdpSocket[] = [];
+  #peer: TransportPeer | undefined;
+  #agent: IceFullAgent<OutgoingPath> | undefined;
+  #closed = false;
+
+  constructor(options: OutgoingTransportOptions) {
+    this.#options = { ...resolveUdpTransportOptions({ ...options, port: 0 }), admit: options.admit };
+  }
+
+  /**
+   * Opens the port.
+   * @throws MediaServerError PORT_IN_USE; nothing is left open then
+   */
+  async start(): Promise<void> {
+    const { bindAddress } = this.#options;
+    const sockets = await bindSockets({ port: 0, bindAddress, createSocket: (family) => this.#createSocket(family) });
+    this.#sockets = sockets;
+    if (this.#closed) await Promise.all(sockets.map((socket) => socket.close()));
+  }
+
+  /** Values of `a=candidate` for our offer, best first. */
+  candidates(): string[] {
+    const families = this.#sockets.map((socket) => socket.family);
+    const port = this.#sockets[0]?.port ?? 0;
+    return candidateLines(candidateAddresses({ ...this.#options, port, families }), port);
+  }
+
+  /** Addresses of the peer that checks are sent to. */
+  get triedAddresses(): number {
+    return this.#routes.size;
+  }
+
+  /** Where media goes; undefined without a way. */
+  get path(): { readonly address: string; readonly port: number } | undefined {
+    return this.#agent?.selected;
+  }
+
+  /** Begins to look for a way to the peer, once. Its link ends with the transport. */
+  register(peer: TransportPeer, remote: IceCredentials): TransportLink {
+    const { consentTimeoutMs, maxPathsPerPeer } = this.#options;
+    const agent = new IceFullAgent<OutgoingPath>({
+      local: this.local,
+      remote,
+      consentTimeoutMs,
+      maxPaths: maxPathsPerPeer,
+      onPathChanged: (path) => peer.onPathChanged(path),
+    });
+    this.#peer = peer;
+    this.#agent = agent;
+    return {
+      local: this.local,
+      get ice() {
+        return agent.facts;
+      },
+      send: (datagram) => agent.selected?.send(datagram) ?? true,
+      restart: () => this.local,
+      tick: () => agent.selected !== undefined,
+      [Symbol.dispose]: () => {
+        this.#agent = undefined;
+        this.#peer = undefined;
+      },
+    };
+  }
+
+  /** Takes a candidate of the peer. Those that are not for UDP, or that only its own network can resolve, are left out. */
+  async addCandidate({ transport, component, address, port, priority }: IceCandidate): Promise<void> {
+    // Names of multicast DNS mean something in the peer's network only (draft-ietf-mmusic-mdns-ice-candidates).
+    if (transport !== 'udp' || component !== 1 || port === 0 || /\.local\.?$/i.test(address)) return;
+    const path = await this.#admit(address, port);
+    if (path !== undefined) this.#agent?.addCandidate(path, priority);
+  }
+
+  /** Sends the checks that are due. Call every 20 ms or so. */
+  tick(nowMs: number): void {
+    this.#guard(() => this.#agent?.tick(nowMs));
+  }
+
+  /** Sends and hears nothing any more; resolves when the port is free. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#agent = undefined;
+    this.#peer = undefined;
+    await Promise.all(this.#sockets.map((socket) => socket.close()));
+  }
+
+  #createSocket(family: IpFamily): UdpSocket {
+    return new UdpSocket({
+      family,
+      transport: this.#options,
+      counters: this.counters,
+      onDatagram: (datagram, source) => this.#receive(datagram, source),
+    });
+  }
+
+  async #admit(host: string, port: number): Promise<OutgoingPath | undefined> {
+    const key = `${host} ${port}`;
+    if (this.#closed || this.#admitting.has(key) || this.#admissions >= MAX_ADMISSIONS) return undefined;
+    this.#admissions++;
+    this.#admitting.add(key);
+    const address = await this.#options.admit(host, port);
+    this.#admitting.delete(key);
+    if (address === undefined || this.#closed) return undefined;
+    const plain = canonical(address);
+    const known = this.#routes.get(plain, port);
+    if (known !== undefined) return known;
+    const socket = this.#sockets.find(({ family }) => family === familyOf(plain));
+    if (socket === undefined) return undefined;
+    const path = new OutgoingPath(socket, plain, port);
+    this.#routes.set(path);
+    return path;
+  }
+
+  /** Hot path: every datagram. */
+  #receive(datagram: Buffer, source: RemoteInfo): void {
+    this.counters.received++;
+    this.counters.receivedBytes += datagram.length;
+    const path = this.#routes.get(source.address, source.port);
+    const kind = datagramKind(datagram);
+    if (kind === 'stun') return this.#receiveStun(path, datagram, source);
+    if (path === undefined) {
+      this.counters.unknownSource++;
+      return;
+    }
+    const nowMs = performance.now();
+    if (kind === 'srtp') this.#guard(() => this.#peer?.onSrtp(datagram, nowMs));
+    else if (kind === 'dtls') this.#guard(() => this.#peer?.onDtls(datagram, nowMs));
+    else this.counters.unknownProtocol++;
+  }
+
+  #receiveStun(path: OutgoingPath | undefined, datagram: Buffer, source: RemoteInfo): void {
+    const message = readStun(datagram);
+    const agent = this.#agent;
+    if (message === undefined || agent === undefined) {
+      this.counters.malformedStun++;
+      return;
+    }
+    if (path === undefined) {
+      // A candidate that nobody told: its check is repeated, and answered once the address is found good.
+      if (message.class !== 'request' || !agent.isAuthentic(message, datagram)) this.counters.unknownSource++;
+      else void this.#admit(source.address, source.port);
+      return;
+    }
+    this.#guard(() => {
+      const answer = agent.receive(message, datagram, { path, nowMs: performance.now() });
+      if (answer !== undefined) path.send(answer);
+    });
+  }
+
+  /** An error of the peer's own code must not end the server. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.counters.peerErrors++;
+      if (this.#peer !== undefined) this.#options.onPeerError(this.#peer, error);
+    }
+  }
+}
+
+/** An address of the peer together with the socket of its family. */
+class OutgoingPath implements IcePath {
+  readonly address: string;
+  readonly port: number;
+  readonly #socket: UdpSocket;
+
+  constructor(socket: UdpSocket, address: string, port: number) {
+    this.#socket = socket;
+    this.address = address;
+    this.port = port;
+  }
+
+  send(datagram: Buffer): boolean {
+    return this.#socket.send(datagram, this.port, this.address);
+  }
+}
+
+/** As the system writes the addresses that datagrams come from. */
+function canonical(address: string): string {
+  if (!isIPv6(address) || address.includes('%')) return address;
+  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+}
