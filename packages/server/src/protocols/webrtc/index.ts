@@ -1,4 +1,11 @@
 export type { ReceiveOptions } from '../../rtp/index.ts';
+export {
+  DEFAULT_WEBRTC_RELAY_OPTIONS,
+  type WebRtcRelayDeps,
+  type WebRtcRelayOptions,
+  type WebRtcRelayOptionsInput,
+  WebRtcRelayProtocol,
+} from './client/index.ts';
 export { resolveWebRtcOptions, type WebRtcOptions } from './options.ts';
 export { type WebRtcDeps, WebRtcServer } from './server.ts';
 export { WhipMount, type WhipOptions } from './whip/index.ts';

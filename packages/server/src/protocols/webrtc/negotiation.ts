@@ -95,8 +95,13 @@ function negotiateOrExplain(
   );
 }
 
+/** True when a packet may have to be sent twice under one number: the peer asks for lost ones, and has no other way. */
+export function resendsAsIs({ video, audio }: NegotiatedMedia): boolean {
+  return [video, audio].some((track) => track?.feedback.nack === true && track.rtxPayloadType === undefined);
+}
+
 /** What the picture of a stream is; for one that has none yet, what it may be turned into. */
-function videoFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
+export function videoFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
   const conversions: readonly RtpCodec[] = converts ? ['h264'] : [];
   const lane = stream.rtp.video.format;
   const track = lane?.track ?? stream.state.video;
@@ -112,7 +117,8 @@ function videoFormat(stream: Stream, converts: boolean): SourceFormat | undefine
   };
 }
 
-function audioFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
+/** The same for its sound. */
+export function audioFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
   const conversions: readonly RtpCodec[] = converts ? AUDIO_CONVERSIONS : [];
   const track = stream.rtp.audio.format?.track ?? stream.state.audio;
   if (track === undefined)
@@ -130,7 +136,7 @@ function profileLevelId(track: Track): string | undefined {
 }
 
 /** What a player takes after that agreement. */
-function acceptanceOf({ video, audio }: NegotiatedMedia): Acceptance {
+export function acceptanceOf({ video, audio }: Pick<NegotiatedMedia, 'video' | 'audio'>): Acceptance {
   const audioTarget = AUDIO_CONVERSIONS.find((codec) => codec === audio?.codec);
   return {
     key: `webrtc ${video?.codec ?? '-'} ${audio?.codec ?? '-'}`,

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { parseIceCandidate } from '@sluice/media';
 import {
   findStream,
@@ -13,12 +13,13 @@ import {
 import { RateLimiter, type Ticker } from '../../io/index.ts';
 import { LanePackagers } from '../../rtp/index.ts';
 import { refusedSession } from './explain/session-facts.ts';
-import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks } from './negotiation.ts';
+import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks, resendsAsIs } from './negotiation.ts';
 import type { WebRtcOptions } from './options.ts';
 import { Peer } from './peer.ts';
 import type { BasePeerSession, PeerSessionContext } from './peer-session.ts';
 import { PlayerSession } from './player.ts';
 import { PublicationSession } from './publication.ts';
+import { newCname, newSources, newSsrc } from './send/local-sources.ts';
 import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { tracksKnown } from './tracks-known.ts';
@@ -30,12 +31,9 @@ export interface WebRtcDeps extends ProtocolDeps {
   readonly ticker: Ticker;
 }
 
-/** Bytes of names that need only differ. */
-const NAME_BYTES = 6;
 const FAULT_LINES_PER_SECOND = 5;
 const METRICS_INTERVAL_MS = 1000;
 const ANY_ADDRESS = '::';
-const MAX_U32 = 0xffff_ffff;
 
 /** WebRTC for publishers and players: one UDP port for all, and the gateway that signalling of any kind uses. */
 export class WebRtcServer implements PeerGateway, PeerSessionContext {
@@ -107,7 +105,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         tracks: receivedTracks(negotiated),
         options: this.#options.receiveOptionsFor(request.streamName),
         ssrc: newSsrc(),
-        cname: randomBytes(NAME_BYTES).toString('base64url'),
+        cname: newCname(),
       });
       this.#run(session, { request, negotiated, sending: undefined });
       return session;
@@ -127,7 +125,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         { stream, adaptations: this.#deps.adaptations },
         this.#options,
       );
-      const sources = newSources(negotiated);
+      const sources = newSources({ video: negotiated.video !== undefined, audio: negotiated.audio !== undefined });
       const session = new PlayerSession(request, this, {
         stream,
         acceptance,
@@ -199,16 +197,13 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   ): void {
     const { negotiated, request, sending } = from;
     const { certificate, iceTimeoutMs, dtlsTimeoutMs } = this.#options;
-    const resendsAsIs = [negotiated.video, negotiated.audio].some(
-      (track) => track?.feedback.nack === true && track.rtxPayloadType === undefined,
-    );
     const peer = new Peer(
       {
         remote: negotiated.remoteIce,
         certificate,
         remoteFingerprints: negotiated.fingerprints,
         dtlsRole: negotiated.setup === 'passive' ? 'server' : 'client',
-        resendsAsIs,
+        resendsAsIs: resendsAsIs(negotiated),
         iceTimeoutMs,
         dtlsTimeoutMs,
       },
@@ -263,20 +258,6 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       }
     }
   }
-}
-
-function newSsrc(): number {
-  return randomInt(1, MAX_U32);
-}
-
-function newSources(negotiated: NegotiatedMedia): LocalSources {
-  const source = () => ({ trackId: randomBytes(NAME_BYTES).toString('hex'), ssrc: newSsrc(), rtxSsrc: newSsrc() });
-  return {
-    streamId: randomBytes(NAME_BYTES).toString('hex'),
-    cname: randomBytes(NAME_BYTES).toString('base64url'),
-    video: negotiated.video && source(),
-    audio: negotiated.audio && source(),
-  };
 }
 
 function notFound(name: string): MediaServerError {

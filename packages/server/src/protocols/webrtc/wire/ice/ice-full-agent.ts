@@ -143,7 +143,15 @@ export class IceFullAgent<Path extends IcePath> {
     const known = this.#pairs.find((pair) => pair.path === path);
     if (known !== undefined) return known;
     if (this.#pairs.length >= this.#options.maxPaths) return undefined;
-    const fresh = { state: 'waiting', sent: 0, dueMs: 0, checks: 0, heardMs: 0, wanted: false, nominated: false } as const;
+    const fresh = {
+      state: 'waiting',
+      sent: 0,
+      dueMs: 0,
+      checks: 0,
+      heardMs: 0,
+      wanted: false,
+      nominated: false,
+    } as const;
     const pair: Pair<Path> = { path, priority, ...fresh };
     this.#pairs = [...this.#pairs, pair].sort((a, b) => b.priority - a.priority);
     return pair;

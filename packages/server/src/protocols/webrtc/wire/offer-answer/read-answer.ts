@@ -50,7 +50,8 @@ export function readAnswer(text: string, offer: OfferToMake): AnsweredMedia {
     throw invalidAnswer(`it takes nothing of the offer (${reasons.join(', ')})`, undefined, 'NO_COMMON_CODECS');
   }
   const parts = answer.media.filter((_, index) => sections[index]?.accepted === true);
-  if (!isOneTransport(answer, parts)) throw invalidAnswer('sound and picture do not share a transport (a=group:BUNDLE)');
+  if (!isOneTransport(answer, parts))
+    throw invalidAnswer('sound and picture do not share a transport (a=group:BUNDLE)');
   return {
     sections,
     video: accepted.find(({ kind }) => kind === 'video'),

@@ -1,4 +1,11 @@
-import { type IceCandidate, type MediaDescription, type SdpAttribute, type SdpFingerprint, writeIceCandidate, writeSessionDescription } from '@sluice/media';
+import {
+  type IceCandidate,
+  type MediaDescription,
+  type SdpAttribute,
+  type SdpFingerprint,
+  writeIceCandidate,
+  writeSessionDescription,
+} from '@sluice/media';
 import type { NegotiatedExtensions } from './negotiated.ts';
 import type { RtpCodec } from './policy.ts';
 import { EXTENSION_URIS } from './rtp-features.ts';
@@ -87,7 +94,13 @@ export function writeOffer(offer: OfferToMake, local: LocalOffer): string {
     { name: 'group', value: `BUNDLE ${mids}` },
     { name: 'msid-semantic', value: ` WMS ${local.sending?.streamId ?? ''}`.trimEnd() },
   ];
-  const origin = { username: '-', sessionId: local.sessionId, sessionVersion: '2', addressType: 'IP4', address: '127.0.0.1' } as const;
+  const origin = {
+    username: '-',
+    sessionId: local.sessionId,
+    sessionVersion: '2',
+    addressType: 'IP4',
+    address: '127.0.0.1',
+  } as const;
   return writeSessionDescription({ origin, name: 'Sluice', attributes, media });
 }
 
@@ -116,7 +129,9 @@ function section(kind: 'video' | 'audio', { offer, local, mid }: SectionParts): 
     ...formats.flatMap((format) => formatAttributes(kind, format, extensions.includes('transportCc'))),
     ...sourceAttributes(kind, local.sending),
   ];
-  const payloadTypes = formats.flatMap(({ payloadType, rtx }) => (rtx === undefined ? [payloadType] : [payloadType, rtx]));
+  const payloadTypes = formats.flatMap(({ payloadType, rtx }) =>
+    rtx === undefined ? [payloadType] : [payloadType, rtx],
+  );
   const [first] = local.candidates;
   const connection = first?.address.includes(':') === false ? `IN IP4 ${first.address}` : 'IN IP4 0.0.0.0';
   return {
@@ -150,7 +165,8 @@ function formatAttributes(kind: 'video' | 'audio', format: NumberedFormat, trans
     ...(transportCc ? ['transport-cc'] : []),
     ...(kind === 'video' ? ['goog-remb', 'ccm fir', 'nack', 'nack pli'] : []),
   ];
-  const formatParameters = profileLevelId === undefined ? parameters : `${parameters};profile-level-id=${profileLevelId}`;
+  const formatParameters =
+    profileLevelId === undefined ? parameters : `${parameters};profile-level-id=${profileLevelId}`;
   return [
     { name: 'rtpmap', value: `${payloadType} ${name}/${clockRate}${channels === undefined ? '' : `/${channels}`}` },
     ...feedback.map((value) => ({ name: 'rtcp-fb', value: `${payloadType} ${value}` })),
