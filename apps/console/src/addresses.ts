@@ -12,6 +12,9 @@ export interface StreamAddresses {
   readonly hls: string;
   readonly flv: string;
   readonly webSocketFlv: string;
+  readonly rtsp: string;
+  readonly srtPublish: string;
+  readonly srtPlay: string;
   readonly whip: string;
   readonly whep: string;
   readonly ffplay: string;
@@ -32,6 +35,9 @@ export function streamAddresses(host: string, ports: OverviewPorts, name: string
     hls: `http://${hostInUrl(host)}:${ports.hls}/${encoded}/${encoded}.m3u8`,
     flv: `http://${hostInUrl(host)}:${ports.http}/flv/${encoded}.flv`,
     webSocketFlv: `ws://${hostInUrl(host)}:${ports.http}/flv/${encoded}.flv`,
+    rtsp: `rtsp://${hostInUrl(host)}:${ports.rtsp}/${encoded}`,
+    srtPublish: `srt://${hostInUrl(host)}:${ports.srt}?streamid=publish:${encoded}`,
+    srtPlay: `srt://${hostInUrl(host)}:${ports.srt}?streamid=read:${encoded}`,
     whip: `http://${hostInUrl(host)}:${ports.http}/whip/${encoded}`,
     whep: `http://${hostInUrl(host)}:${ports.http}/whep/${encoded}`,
     ffplay: `ffplay -fflags nobuffer ${quoted(rtmp)}`,

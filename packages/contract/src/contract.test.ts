@@ -59,7 +59,17 @@ describe('contract', () => {
   it('tells an overview without streams', () => {
     const empty = {
       server: { version: '0.1.0', uptimeSeconds: 1, node: 'v20.20.2' },
-      ports: { rtmp: 1935, hls: 8082, http: 8081, https: 8444, ws: 8080, wss: 8443, webrtc: true },
+      ports: {
+        rtmp: 1935,
+        hls: 8082,
+        http: 8081,
+        https: 8444,
+        ws: 8080,
+        wss: 8443,
+        rtsp: 5554,
+        srt: 8890,
+        webrtc: true,
+      },
       addresses: ['192.0.2.1'],
       streams: [],
       records: true,

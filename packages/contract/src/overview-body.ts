@@ -88,6 +88,9 @@ export const OverviewPorts = Type.Object({
   /** Of the Web SDK's signalling. */
   ws: Type.Integer(),
   wss: Type.Integer(),
+  rtsp: Type.Integer(),
+  /** UDP, of SRT for all streams. */
+  srt: Type.Integer(),
   /** True when `/whip/` and `/whep/` of the web ports answer. */
   webrtc: Type.Boolean(),
 });

@@ -12,9 +12,17 @@ import { renderSettingsReference } from './settings/index.ts';
 const MAIN = fileURLToPath(new URL('../../dist/app/main.js', import.meta.url));
 const BIN = fileURLToPath(new URL('../../bin/sluice.mjs', import.meta.url));
 /** No listeners at all: such a start does not depend on free ports. */
-const NO_PORTS = ['http.port', 'https.port', 'hls.port', 'rtmp.port', 'ws.port', 'wss.port', 'rtsp.port', 'srt.port', 'media_port_from'].flatMap(
-  (name) => ['--set', `${name}=0`],
-);
+const NO_PORTS = [
+  'http.port',
+  'https.port',
+  'hls.port',
+  'rtmp.port',
+  'ws.port',
+  'wss.port',
+  'rtsp.port',
+  'srt.port',
+  'media_port_from',
+].flatMap((name) => ['--set', `${name}=0`]);
 
 let folder = '';
 beforeAll(() => {

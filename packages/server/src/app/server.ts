@@ -214,6 +214,8 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
     hls: hls?.port ?? 0,
     ws: signalling?.port ?? 0,
     wss: signalling?.securePort ?? 0,
+    rtsp: 0,
+    srt: 0,
     webrtc: withWhip,
   });
   const control = web

@@ -27,6 +27,8 @@ export interface ControlPorts {
   readonly hls: number;
   readonly ws: number;
   readonly wss: number;
+  readonly rtsp: number;
+  readonly srt: number;
   /** True when WHIP and WHEP answer on the web ports. */
   readonly webrtc: boolean;
 }

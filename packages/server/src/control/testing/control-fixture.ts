@@ -65,7 +65,7 @@ export class ControlFixture {
         audio: { sampleRate: 48_000, channels: 2 },
       }),
       version: '1.2.3',
-      ports: () => ({ rtmp: 1935, hls: 8082, ws: 8080, wss: 8443, webrtc: true }),
+      ports: () => ({ rtmp: 1935, hls: 8082, ws: 8080, wss: 8443, rtsp: 5554, srt: 8890, webrtc: true }),
       consoleDir: this.folder,
       demoStreamName: 'demo',
       ...deps,
