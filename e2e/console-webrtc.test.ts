@@ -340,7 +340,17 @@ describe('the console of a server without WebRTC', () => {
 });
 
 describe('ways to play', () => {
-  const ports = { rtmp: 1935, hls: 8082, http: 8081, https: 8444, ws: 8080, wss: 8443, webrtc: true };
+  const ports = {
+    rtmp: 1935,
+    hls: 8082,
+    http: 8081,
+    https: 8444,
+    ws: 8080,
+    wss: 8443,
+    rtsp: 5554,
+    srt: 8890,
+    webrtc: true,
+  };
 
   it('are left out where the server or the page can not have them', () => {
     const plain = { protocol: 'http:', hostname: 'media.example' };

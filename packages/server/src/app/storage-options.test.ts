@@ -7,6 +7,7 @@ import { testHub } from '../core/testing/hub.ts';
 import { stored } from '../recording/testing/recordings.ts';
 import { S3Front } from '../storage/testing/s3-front.ts';
 import { BUCKET, S3TestServer } from '../storage/testing/s3-server.ts';
+import { makeOutboundGuard } from './outbound-options.ts';
 import { makeRecording, type Recording } from './recording-options.ts';
 import { loadSettings, type Settings } from './settings/index.ts';
 import { makeStorage, type Storage, storageOptions } from './storage-options.ts';
@@ -49,7 +50,7 @@ async function startAll(changes: Record<string, string> = {}): Promise<void> {
   });
   const hub = testHub(0, undefined);
   recording = await makeRecording(settings, dir, hub);
-  storage = makeStorage(storageOptions(settings), { ...hub, recording });
+  storage = makeStorage(storageOptions(settings), { ...hub, recording, outbound: makeOutboundGuard(settings) });
   storage.start();
 }
 
