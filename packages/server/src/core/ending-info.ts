@@ -64,6 +64,10 @@ const OF_ERROR: Readonly<Partial<Record<ErrorCode, string>>> = {
   FILE_NOT_FOUND: ENDING_INFO.fileNotFound,
   FILE_INVALID: ENDING_INFO.badFile,
   FILE_UNREADABLE: ENDING_INFO.unreadableFile,
+  URL_INVALID: ENDING_INFO.badUri,
+  URL_DENIED: ENDING_INFO.badUri,
+  HOST_UNKNOWN: ENDING_INFO.badUri,
+  RELAY_LIMIT: ENDING_INFO.notAdded,
 };
 
 /** What streams of files that fail end with: the reason is the word. */
@@ -71,6 +75,8 @@ const FILE_FAILURES: ReadonlySet<string> = new Set([ENDING_INFO.unreadableFile, 
 
 /** What the access control says no with; its own words are for the client. */
 const DENIALS: readonly ErrorCode[] = ['TOKEN_REQUIRED', 'ACCESS_DENIED', 'APPLICATION_UNKNOWN', 'TOO_MANY_ATTEMPTS'];
+/** Of cameras and other servers: the words are those that name their protocol (`Rtsp stream not found`). */
+const OF_SOURCES: readonly ErrorCode[] = ['SOURCE_NOT_FOUND', 'SOURCE_UNREACHABLE', 'SOURCE_REFUSED', 'SOURCE_INVALID'];
 const KNOWN: ReadonlySet<string> = new Set(Object.values(ENDING_INFO));
 
 /** How the end of a stream is told to those who play it. */
@@ -89,5 +95,6 @@ export function infoOfEnd(reason: PeerEndReason, detail: string): string {
 export function infoOfError(error: unknown): string {
   if (!(error instanceof MediaServerError)) return ENDING_INFO.error;
   if (DENIALS.includes(error.code)) return error.message || ENDING_INFO.restricted;
+  if (OF_SOURCES.includes(error.code)) return error.message;
   return OF_ERROR[error.code] ?? ENDING_INFO.error;
 }
