@@ -23,7 +23,12 @@ export interface RtmpFormatOptions {
   readonly silent: boolean;
   /** Codecs that the viewers' players do not take. */
   readonly without: ReadonlySet<Codec>;
+  /** Writes the body of the message with the metadata; the publisher's own as onMetaData by default. */
+  readonly metadata?: MetadataWriter | undefined;
 }
+
+/** The body of a data message that tells what changed since `previous`; undefined when there is nothing to tell. */
+export type MetadataWriter = (state: StreamState, previous: StreamState | undefined) => Uint8Array | undefined;
 
 /** Writes a stream as RTMP messages, already chunked (Adobe RTMP 1.0 §5.3). */
 export class RtmpFormat implements FanOutFormat {
@@ -45,11 +50,9 @@ export class RtmpFormat implements FanOutFormat {
 
   change(state: StreamState, previous: StreamState | undefined, timeMs: number): Buffer {
     const parts: Buffer[] = [];
-    if (state.metadata !== undefined && state.metadata !== previous?.metadata) {
-      const body = Buffer.concat([encodeAmf0('onMetaData'), encodeEcmaArray(state.metadata as AmfObject)]);
-      // FFmpeg and VLC take metadata with a time for a track of subtitles, and wait for those.
-      parts.push(this.#message('data', 0, body));
-    }
+    const metadata = (this.#options.metadata ?? ownMetadata)(state, previous);
+    // FFmpeg and VLC take metadata with a time for a track of subtitles, and wait for those.
+    if (metadata !== undefined) parts.push(this.#message('data', 0, metadata));
     for (const kind of ['video', 'audio'] as const) {
       const track = state[kind];
       if (track === undefined || track === previous?.[kind] || !this.carries(track)) continue;
@@ -68,6 +71,11 @@ export class RtmpFormat implements FanOutFormat {
     };
     return writeMessage(header, body, this.#options.chunkSize);
   }
+}
+
+function ownMetadata({ metadata }: StreamState, previous: StreamState | undefined): Uint8Array | undefined {
+  if (metadata === undefined || metadata === previous?.metadata) return undefined;
+  return Buffer.concat([encodeAmf0('onMetaData'), encodeEcmaArray(metadata as AmfObject)]);
 }
 
 /** A broken configuration must not come back on its publisher by way of its viewers: players will tell. */

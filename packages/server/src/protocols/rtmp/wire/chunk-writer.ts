@@ -89,11 +89,17 @@ export function setPeerBandwidth(bytes: number): Buffer {
 }
 
 /** Events of User Control Messages (§7.1.7). */
-export const USER_CONTROL = { streamBegin: 0, streamEof: 1, pingRequest: 6, pingResponse: 7 } as const;
+export const USER_CONTROL = {
+  streamBegin: 0,
+  streamEof: 1,
+  setBufferLength: 3,
+  pingRequest: 6,
+  pingResponse: 7,
+} as const;
 
-/** A User Control Message with one 32-bit argument (§7.1.7). */
-export function userControl(event: number, argument: number): Buffer {
+/** A User Control Message with its 32-bit arguments (§7.1.7): two for the length of a buffer, one for all others. */
+export function userControl(event: number, ...values: readonly number[]): Buffer {
   const head = Buffer.alloc(2);
   head.writeUInt16BE(event);
-  return control(MESSAGE.userControl, Buffer.concat([head, u32(argument)]));
+  return control(MESSAGE.userControl, Buffer.concat([head, ...values.map(u32)]));
 }

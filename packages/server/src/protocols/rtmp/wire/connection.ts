@@ -6,7 +6,7 @@ import {
   type RtmpMessage,
 } from './chunk-reader.ts';
 import { acknowledgement, MESSAGE, USER_CONTROL, userControl } from './chunk-writer.ts';
-import { answerHandshake, HANDSHAKE_SIZE } from './handshake.ts';
+import { type Handshake, ServerHandshake } from './handshake.ts';
 
 /** What a connection tells its owner. All calls are synchronous, from within `push`. */
 export interface ConnectionEvents {
@@ -18,6 +18,10 @@ export interface ConnectionEvents {
   video(body: Uint8Array, timestamp: number): void;
   /** The peer answered a ping of ours. */
   pong(): void;
+  /** The handshake is over: commands may be sent. */
+  shaken?(): void;
+  /** An event of a message stream (§7.1.7), as {@link USER_CONTROL} names them; pings are answered before. */
+  streamEvent?(event: number, streamId: number): void;
 }
 
 /** What a piece of held input costs beside its bytes: a peer may send them one by one. */
@@ -28,14 +32,13 @@ const AGGREGATE_TRAILER = 4;
 const MAX_ACKNOWLEDGE_EVERY = 2_500_000;
 
 /**
- * The server's side of one RTMP connection up to commands and media: handshake, chunks, protocol control,
- * acknowledgements, pings, aggregates. Bytes in, events out, no I/O.
+ * One side of an RTMP connection up to commands and media: handshake, chunks, protocol control, acknowledgements, pings,
+ * aggregates. Bytes in, events out, no I/O.
  */
 export class RtmpConnection {
   readonly #events: ConnectionEvents;
   readonly #chunks: ChunkReader;
-  #handshake: Buffer | undefined = Buffer.alloc(0);
-  #answered = false;
+  #handshake: Handshake | undefined;
   #bytesIn = 0;
   #acknowledged = 0;
   #acknowledgeEvery = MAX_ACKNOWLEDGE_EVERY;
@@ -43,9 +46,21 @@ export class RtmpConnection {
   #pieces: Uint8Array[] | undefined;
   #pieceBytes = 0;
 
-  constructor(events: ConnectionEvents, options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS) {
+  /** @param handshake that of the side that this is, the server's by default */
+  constructor(
+    events: ConnectionEvents,
+    options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS,
+    handshake: Handshake = new ServerHandshake(),
+  ) {
     this.#events = events;
     this.#chunks = new ChunkReader(options);
+    this.#handshake = handshake;
+  }
+
+  /** For a client, whose turn is the first: sends what begins the handshake. Once. */
+  begin(): void {
+    const bytes = this.#handshake?.begin();
+    if (bytes !== undefined && bytes.length > 0) this.#events.send(bytes);
   }
 
   /** Bytes received, the handshake included. */
@@ -97,7 +112,7 @@ export class RtmpConnection {
   push(bytes: Uint8Array): void {
     this.#bytesIn += bytes.length;
     if (this.#pieces === undefined) {
-      const rest = this.#handshake === undefined ? bytes : this.#shake(bytes);
+      const rest = this.#handshake === undefined ? bytes : this.#shake(bytes, this.#handshake);
       if (rest.length > 0) this.#chunks.push(rest, this.#onMessage);
     } else {
       this.#pieces.push(bytes);
@@ -111,19 +126,13 @@ export class RtmpConnection {
     }
   }
 
-  /** Collects C0, C1 and C2 (§5.2); what follows them is given back. C2 is not checked: many encoders send zeros. */
-  #shake(bytes: Uint8Array): Uint8Array {
-    const held = Buffer.concat([this.#handshake ?? Buffer.alloc(0), bytes]);
-    this.#handshake = held;
-    if (held.length > 0 && held[0] !== 3) throw new ProtocolError('RTMP_BAD_HANDSHAKE', `RTMP version ${held[0]}`);
-    if (!this.#answered && held.length >= 1 + HANDSHAKE_SIZE) {
-      this.#answered = true;
-      this.#events.send(answerHandshake(held.subarray(1, 1 + HANDSHAKE_SIZE)));
-    }
-    const whole = 1 + 2 * HANDSHAKE_SIZE;
-    if (held.length < whole) return held.subarray(held.length);
+  /** Feeds the handshake; what follows it is given back. */
+  #shake(bytes: Uint8Array, handshake: Handshake): Uint8Array {
+    const rest = handshake.push(bytes, (answer) => this.#events.send(answer));
+    if (rest === undefined) return bytes.subarray(bytes.length);
     this.#handshake = undefined;
-    return held.subarray(whole);
+    this.#events.shaken?.();
+    return rest;
   }
 
   readonly #onMessage = (message: RtmpMessage): void => {
@@ -181,6 +190,8 @@ export class RtmpConnection {
       this.#events.send(userControl(USER_CONTROL.pingResponse, view.getUint32(2)));
     } else if (event === USER_CONTROL.pingResponse) {
       this.#events.pong();
+    } else {
+      this.#events.streamEvent?.(event, view.getUint32(2));
     }
   }
 
