@@ -13,6 +13,12 @@ export const DEBIAN_PACKAGES = [
   { name: 'openssl', programs: ['openssl'], for: ['unit'] },
   { name: 'gnutls-bin', programs: ['gnutls-cli', 'gnutls-serv'], for: ['unit'] },
   { name: 'curl', programs: ['curl'], for: ['unit', 'e2e'] },
+  { name: 'nginx', programs: ['../sbin/nginx'], for: ['unit'] },
+  {
+    name: 'libnginx-mod-rtmp',
+    programs: ['../lib/nginx/modules/ngx_rtmp_module.so'],
+    for: ['unit'],
+  },
   { name: 'mediainfo', programs: ['mediainfo'], for: ['e2e'] },
   { name: 'rtmpdump', programs: ['rtmpdump'], for: ['e2e'] },
   { name: 'chromium', programs: ['chromium'], for: ['e2e'] },

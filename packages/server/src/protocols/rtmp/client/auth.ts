@@ -25,7 +25,8 @@ export function nextAuthStep(description: string, app: string, credentials: Cred
   if (scheme === undefined) return { kind: 'none' };
   if (credentials === undefined)
     return refused('the server wants a name and password: rtmp://name:password@host/application');
-  if (scheme !== 'adobe' && scheme !== 'llnw') return refused(`the server wants a way to log in ("${scheme}") that is not known here`);
+  if (scheme !== 'adobe' && scheme !== 'llnw')
+    return refused(`the server wants a way to log in ("${scheme}") that is not known here`);
   const { user } = credentials;
   // As other encoders do it: written as it is, but for what would end it.
   const query = `authmod=${scheme}&user=${user.replace(/[&=?#%\s]/g, encodeURIComponent)}`;
@@ -36,7 +37,9 @@ export function nextAuthStep(description: string, app: string, credentials: Cred
     const answer = scheme === 'adobe' ? adobe(fields, credentials) : llnw(fields, app, credentials);
     return { kind: 'answer', query: `${query}&${answer}` };
   }
-  return refused(reason === 'nosuchuser' ? 'the server knows no such user' : 'the server does not take name and password');
+  return refused(
+    reason === 'nosuchuser' ? 'the server knows no such user' : 'the server does not take name and password',
+  );
 }
 
 /** `?reason=needauth&user=…&salt=…&challenge=…&opaque=…`, somewhere in the description. */

@@ -14,7 +14,7 @@ import { plainAddress } from '../../../io/index.ts';
 import { enhancedProperties } from '../connect.ts';
 import { movedTo, type RtmpTarget, tcUrlOf } from './address.ts';
 import { nextAuthStep } from './auth.ts';
-import { endOfStatus, plainWords, type Purpose, type Status, statusOf } from './endings.ts';
+import { endOfStatus, type Purpose, plainWords, type Status, statusOf } from './endings.ts';
 import type { RtmpRelayDeps, RtmpRelayOptions } from './options.ts';
 import { openSocket, type Reply, ServerConnection } from './server-connection.ts';
 
@@ -288,7 +288,7 @@ export class RtmpLink implements RelayLink {
     const end = this.#begun ? this.#role.check(nowMs) : undefined;
     if (end !== undefined) return this.#finish(end);
     if (!this.#role.settled && nowMs - this.#startedMs > connectTimeoutMs) return this.#finish(this.#lateness());
-    if (this.#server !== undefined && this.#server.connected && this.#server.blockedMs(nowMs) > stallTimeoutMs)
+    if (this.#server?.connected && this.#server.blockedMs(nowMs) > stallTimeoutMs)
       this.#finish({ code: 'stalled', message: `${this.#server.where} has taken nothing for ${stallTimeoutMs} ms` });
   }
 

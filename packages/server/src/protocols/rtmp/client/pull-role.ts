@@ -39,7 +39,10 @@ export class PullRole implements LinkRole {
       const reasons = [...this.#unusable.values()].join(', ');
       return { code: 'invalid', message: `nothing that the server sends can be used: ${reasons}` };
     }
-    return { code: 'not_found', message: `the server agreed, but sends nothing (${waited}): is the stream published there?` };
+    return {
+      code: 'not_found',
+      message: `the server agreed, but sends nothing (${waited}): is the stream published there?`,
+    };
   }
 
   prepare(server: ServerConnection): void {
@@ -76,7 +79,8 @@ export class PullRole implements LinkRole {
 
   streamEvent(event: number): void {
     // One that comes before anything was played is about nothing.
-    if (event === USER_CONTROL.streamEof && this.settled) this.#link?.finish('ended', 'the stream is over at the server');
+    if (event === USER_CONTROL.streamEof && this.settled)
+      this.#link?.finish('ended', 'the stream is over at the server');
   }
 
   check(nowMs: number): RelayEnd | undefined {

@@ -7,8 +7,8 @@ import {
   type FanOut,
   type FanOutSink,
   FanOutViewer,
-  playerAcceptance,
   type PushAttempt,
+  playerAcceptance,
   type RelayEnd,
   type RelayLinkFacts,
 } from '../../../core/index.ts';
@@ -119,6 +119,7 @@ export class PushRole implements LinkRole {
   #start(link: LinkHandle): void {
     const { options, fanOuts, adaptations } = this.#env;
     const { source, options: wish } = this.#attempt;
+    if (source.ended) return link.finish('closed', 'the stream is over');
     const acceptance = acceptanceOf(link, options.enhanced, wish.without);
     const lease = adaptations.lease(source, acceptance, { steady: true });
     const without = notTaken(acceptance);

@@ -2,13 +2,7 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
 import { type AmfValue, encodeAmf0, ProtocolError } from '@sluice/media';
 import type { Log, OutboundAddress, RelayEnd } from '../../../core/index.ts';
-import {
-  CHUNK_STREAM,
-  MESSAGE,
-  setChunkSize,
-  windowAcknowledgementSize,
-  writeMessage,
-} from '../wire/chunk-writer.ts';
+import { CHUNK_STREAM, MESSAGE, setChunkSize, windowAcknowledgementSize, writeMessage } from '../wire/chunk-writer.ts';
 import { RtmpConnection } from '../wire/connection.ts';
 import { ClientHandshake } from '../wire/handshake.ts';
 import { DEFAULT_PORTS } from './address.ts';
