@@ -70,6 +70,9 @@ const OF_ERROR: Readonly<Partial<Record<ErrorCode, string>>> = {
   RELAY_LIMIT: ENDING_INFO.notAdded,
 };
 
+/** What streams of cameras and other servers that are given up end with. */
+const FAILED_SOURCE = /^(?:Failed to connect to \w+ stream|\w+ stream not found|\w+ has wrong format)$/;
+
 /** What streams of files that fail end with: the reason is the word. */
 const FILE_FAILURES: ReadonlySet<string> = new Set([ENDING_INFO.unreadableFile, ENDING_INFO.brokenFile]);
 
@@ -81,7 +84,7 @@ const KNOWN: ReadonlySet<string> = new Set(Object.values(ENDING_INFO));
 
 /** How the end of a stream is told to those who play it. */
 export function playerEnd(reason: string): { readonly failed: boolean; readonly info: string } {
-  const failed = FILE_FAILURES.has(reason);
+  const failed = FILE_FAILURES.has(reason) || FAILED_SOURCE.test(reason);
   return { failed, info: failed ? reason : ENDING_INFO.publisherStop };
 }
 

@@ -26,12 +26,19 @@ export interface StreamResolver {
    * stream is in no registry, begins with {@link Stream.viewerReady} and ends when its viewer is gone.
    */
   personal?(name: string): boolean;
+  /**
+   * True while a stream of that name is in the registry already, but may yet turn out not to be had: ask `resolve`, which
+   * waits and tells why.
+   */
+  starting?(name: string): boolean;
 }
 
 /** Who asks a resolver for a stream. */
 export interface ResolveRequest {
   /** Where in a file to begin, microseconds; the name may tell it too (`?start=12.5`, seconds). */
   readonly startUs?: number | undefined;
+  /** For `personal` names: the file begins anew at its end. */
+  readonly loop?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -31,8 +31,8 @@ export async function findStream(
   wait: { readonly waitMs: number; readonly signal: AbortSignal; readonly startUs?: number | undefined },
 ): Promise<Stream | undefined> {
   const present = deps.streams.get(name);
-  if (present !== undefined) return present;
   const resolver = deps.resolvers.find((r) => r.accepts(name));
+  if (present !== undefined && resolver?.starting?.(name) !== true) return present;
   if (resolver !== undefined) return resolver.resolve(name, { startUs: wait.startUs, signal: wait.signal });
   return deps.streams.waitFor(name, wait.waitMs, wait.signal);
 }

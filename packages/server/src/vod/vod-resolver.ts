@@ -73,7 +73,8 @@ export class VodResolver implements StreamResolver, FileStreams {
     const { audience, file, startUs } = parsed;
     const how = { streamName: name, uri: name, audience, loop: this.#options.loop };
     if (audience === 'personal') {
-      const personal = { ...how, loop: false, startUs: startUs ?? request.startUs ?? 0, idleTimeoutMs: undefined };
+      const loop = request.loop ?? false;
+      const personal = { ...how, loop, startUs: startUs ?? request.startUs ?? 0, idleTimeoutMs: undefined };
       return this.#playPersonal(file, personal, request.signal);
     }
     const present = this.#deps.streams.get(name);

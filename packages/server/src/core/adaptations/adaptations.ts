@@ -6,6 +6,7 @@ import type { Stream } from '../stream.ts';
 import { type Acceptance, accepts, hasUnfit, takesEverything, targetKey, targetOf, wants } from './acceptance.ts';
 import { Adaptation, type LeftOut } from './adaptation.ts';
 import { FitWatch } from './fit-watch.ts';
+import { OverlaidStream } from './overlaid-stream.ts';
 import { TrackConversion } from './track-conversion.ts';
 
 /** A viewer's hold on a stream in a form that it can take; dispose of it when the viewer leaves. */
@@ -126,6 +127,7 @@ export class Adaptations {
 
   /** Lends a form of the stream that such a viewer can take. Shared by all who ask with an acceptance of that key. */
   lease(stream: Stream, acceptance: Acceptance, options: LeaseOptions = {}): AdaptedStream {
+    if (stream instanceof OverlaidStream) return stream.over(this.lease(stream.base, acceptance, options));
     const { converter } = this.#deps;
     if (converter === undefined || this.#closed || stream.ended || takesEverything(acceptance))
       return asItIs(stream, acceptance);

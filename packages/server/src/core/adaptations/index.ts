@@ -3,3 +3,4 @@ export { ALL_AUDIO_CODECS, ALL_VIDEO_CODECS, playerAcceptance, targetKey } from 
 export type { LeftOut } from './adaptation.ts';
 export * from './adaptations.ts';
 export { deliveryOf } from './delivery.ts';
+export { OverlaidStream } from './overlaid-stream.ts';
