@@ -27,7 +27,9 @@ describe('words for an ending', () => {
     expect(infoOfError(new MediaServerError('ACCESS_DENIED', 'not today'))).toBe('not today');
     expect(infoOfError(new MediaServerError('TOKEN_REQUIRED', ''))).toBe('Restricted access');
     expect(infoOfError(new MediaServerError('STREAM_NOT_FOUND', 'no stream "x"'))).toBe('Stream not found');
-    expect(infoOfError(new MediaServerError('SOURCE_NOT_FOUND', 'Rtsp stream not found'))).toBe('Rtsp stream not found');
+    expect(infoOfError(new MediaServerError('SOURCE_NOT_FOUND', 'Rtsp stream not found'))).toBe(
+      'Rtsp stream not found',
+    );
     expect(infoOfError(new MediaServerError('URL_DENIED', 'private'))).toBe('Bad URI');
     expect(infoOfError(new Error('secret'))).toBe('Failed by error');
   });
