@@ -25,7 +25,7 @@ import { type HttpMount, Ticker, type TlsIdentity } from '../io/index.ts';
 import { FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer } from '../protocols/hls/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
-import { WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
+import { type WebRtcOptions, WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { AutoSnapshots, SnapshotMount, SnapshotServer } from '../snapshots/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { makeAccess, secretFields } from './access.ts';
@@ -34,6 +34,7 @@ import { keepYoungGenerationSmall } from './memory.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
+import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
@@ -88,8 +89,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const hub = await makeHub(options);
   const storage = makeStorage(elsewhere, hub);
   const vod = new VodResolver(hub, vodOptions(settings, options.dataDir, storage.stores));
+  let relays: RelayParts | undefined;
   const release = async (parts: readonly Part[]): Promise<void> => {
     try {
+      // What pulls and pushes first: it would find streams ending, and try again.
+      await relays?.close();
       await closeAll([vod, storage, hub.snapshots, ...parts]);
       await hub.recording.close();
     } finally {
@@ -109,7 +113,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await hub.users.start();
     hub.recording.start();
     storage.start();
-    servers = await makeServers(options, hub, vod);
+    const webrtc = await webRtcOptionsOf(options);
+    const protocols = relayProtocols(settings, hub, webrtc);
+    relays = makeRelays(settings, hub, { protocols, resolvers: [vod] });
+    servers = await makeServers(options, hub, { vod, relays, webrtc });
     // WebRTC before those who ask it for answers.
     for (const part of Object.values(servers) as (Part | undefined)[]) {
       if (part === undefined) continue;
@@ -117,6 +124,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await part.start?.();
     }
     if (options.demo) await startDemo(vod, log);
+    relays.start();
     // Last, because a start that fails would take the password along.
     notes = servers.control === undefined ? [] : await accessNotes(settings, hub);
   } catch (error) {
@@ -176,21 +184,35 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
   };
 }
 
+/** Where streams come from besides publishers, and options that several parts share. */
+interface Sources {
+  readonly vod: VodResolver;
+  readonly relays: RelayParts;
+  readonly webrtc: WebRtcOptions | undefined;
+}
+
+/** Undefined when WebRTC is off. */
+async function webRtcOptionsOf({ settings, dataDir }: StartOptions): Promise<WebRtcOptions | undefined> {
+  if (settings.media_port_from === 0) return undefined;
+  return webRtcOptions(settings, { dataDir, host: listenAddress(settings.bind_address) });
+}
+
 /** All that listens, in the order in which it is started; undefined for what is off. */
-async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
+async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const { settings, dataDir } = options;
+  const {
+    vod,
+    relays: { relays, resolver },
+  } = sources;
   const host = listenAddress(settings.bind_address);
-  const deps = { ...hub, resolvers: [vod] };
+  const deps = { ...hub, resolvers: [vod, resolver] };
   const identity = await identityFor(options);
   const rtmp = makeRtmp(options, deps, { host, identity });
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
   const web = settings['http.port'] !== 0;
   const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
   const flv = settings.flv_enabled && web ? new FlvServer(deps, { ...flvOptions(settings), allowsOrigin }) : undefined;
-  const webrtc =
-    settings.media_port_from === 0
-      ? undefined
-      : new WebRtcServer(deps, await webRtcOptions(settings, { dataDir, host }));
+  const webrtc = sources.webrtc && new WebRtcServer(deps, sources.webrtc);
   const withWhip = webrtc !== undefined && settings.whip_enabled && web;
   const whipDeps = withWhip ? { ...hub, gateway: webrtc, allowsOrigin } : undefined;
   const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
@@ -199,7 +221,10 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
     options.log.warn({}, 'media_port_from=0 turns WebRTC off, and with it the Web SDK, WHIP and WHEP');
   const signalling =
     webrtc !== undefined && (settings['ws.port'] !== 0 || settings['wss.port'] !== 0)
-      ? new SignallingServer({ ...hub, peers: webrtc, allowsOrigin }, signallingOptions(settings, { host, identity }))
+      ? new SignallingServer(
+          { ...hub, relays, peers: webrtc, allowsOrigin },
+          signallingOptions(settings, { host, identity }),
+        )
       : undefined;
   const pictures =
     settings.snapshot_http_enabled && web
@@ -219,7 +244,7 @@ async function makeServers(options: StartOptions, hub: Hub, vod: VodResolver) {
     webrtc: withWhip,
   });
   const control = web
-    ? makeControl(options, { ...hub, hls: hls?.packaging, fileStreams: vod }, { host, identity, mounts, ports })
+    ? makeControl(options, { ...hub, hls: hls?.packaging, fileStreams: vod, relays }, { host, identity, mounts, ports })
     : undefined;
   return { rtmp, hls, flv, webrtc, whip, whep, signalling, pictures, autoSnapshots, downloads, control };
 }
@@ -243,7 +268,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
 
 function makeControl(
   { settings, demo, recentLog, settingsView }: StartOptions,
-  hub: Hub & Pick<ControlDeps, 'hls' | 'fileStreams'>,
+  hub: Hub & Pick<ControlDeps, 'hls' | 'fileStreams' | 'relays' | 'transportStreams'>,
   parts: {
     readonly host: string;
     readonly identity: TlsIdentity | undefined;
@@ -263,7 +288,9 @@ function makeControl(
     settingsView: settingsView && (() => settingsView),
     maxStreams: settings.max_streams,
     secretFields: secretFields(settings),
-  };
+    pushPrefix: settings.rtmp_transponder_stream_name_prefix,
+    agentScheme: settings.wcs_agent_ssl ? 'wss' : 'ws',
+  } as const;
   const { identity } = parts;
   return new ControlServer(deps, {
     ...DEFAULT_CONTROL_OPTIONS,

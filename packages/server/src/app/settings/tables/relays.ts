@@ -110,7 +110,7 @@ export const RELAY_SETTINGS = {
     format: 'regexp',
     default: '',
     from: 'own',
-    doc: 'Regular expression of names of streams that are pushed by themselves. Empty: all.',
+    doc: 'Regular expression that fits the whole names of streams that are pushed by themselves. Empty: all.',
   },
   rtmp_push_restore: {
     type: 'boolean',

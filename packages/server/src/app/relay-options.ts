@@ -1,0 +1,109 @@
+import type { RelayProtocol, StreamResolver } from '../core/index.ts';
+import type { OutboundGuard } from '../io/index.ts';
+import { type RtmpRelayOptions, RtmpRelayProtocol } from '../protocols/rtmp/index.ts';
+import { type WebRtcOptions, WebRtcRelayProtocol } from '../protocols/webrtc/index.ts';
+import {
+  AutoPush,
+  GuardedAddresses,
+  type RelayDeps,
+  type RelayOptions,
+  RelayResolver,
+  RelayServer,
+} from '../relays/index.ts';
+import { namePattern } from './rtmp-options.ts';
+import type { Settings } from './settings/index.ts';
+
+/** Streams to and from other servers, and all that belongs to them. */
+export interface RelayParts {
+  readonly relays: RelayServer;
+  /** Makes streams of addresses that viewers ask for. */
+  readonly resolver: RelayResolver;
+  /** Pushes what the settings name. After all that publishes. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+export interface RelayPlace extends Omit<RelayDeps, 'resolvers' | 'protocols' | 'outbound'> {
+  readonly outbound: OutboundGuard;
+}
+
+/** Who fetches and sends streams; `resolvers` make streams that are to be sent, and sounds. */
+export function makeRelays(
+  settings: Settings,
+  place: RelayPlace,
+  parts: { readonly protocols: readonly RelayProtocol[]; readonly resolvers: readonly StreamResolver[] },
+): RelayParts {
+  const { protocols } = parts;
+  const outbound = new GuardedAddresses(place.outbound, place.counters);
+  const relays = new RelayServer({ ...place, ...parts, outbound }, relayOptions(settings));
+  const resolver = new RelayResolver(
+    { streams: place.streams, relays, protocols },
+    { enabled: settings.pull_by_name_enabled },
+  );
+  const url = settings.rtmp_push_auto_start_url;
+  const autoPush =
+    settings.rtmp_push_auto_start && url !== ''
+      ? new AutoPush({ ...place, relays }, { url, ...autoPushNames(settings) })
+      : undefined;
+  return {
+    relays,
+    resolver,
+    start: () => autoPush?.start(),
+    close: async () => {
+      autoPush?.close();
+      await relays.close();
+    },
+  };
+}
+
+/** The protocols that are spoken with other servers, by the settings. `webrtc`: options of the server's own WebRTC. */
+export function relayProtocols(
+  settings: Settings,
+  place: ConstructorParameters<typeof WebRtcRelayProtocol>[0],
+  webrtc: WebRtcOptions | undefined,
+): RelayProtocol[] {
+  const tlsVerify = settings.relay_tls_verify;
+  return [
+    new RtmpRelayProtocol(place, rtmpRelayOptions(settings)),
+    ...(webrtc === undefined ? [] : [new WebRtcRelayProtocol(place, { ...webrtc, tlsVerify })]),
+  ];
+}
+
+function relayOptions(settings: Settings): RelayOptions {
+  return {
+    maxRelays: settings.relay_max,
+    connectTimeoutMs: settings.relay_connect_timeout,
+    stallTimeoutMs: settings.relay_stall_timeout,
+    retry: {
+      enabled: true,
+      maxAttempts: settings.relay_retry_attempts,
+      minMs: settings.relay_retry_interval_min,
+      maxMs: settings.relay_retry_interval_max,
+    },
+    rtmpPushRetry: {
+      enabled: settings.rtmp_push_restore,
+      maxAttempts: settings.rtmp_push_restore_attempts,
+      minMs: settings.relay_retry_interval_min,
+      maxMs: settings.rtmp_push_restore_interval_ms,
+    },
+    byNameIdleTimeoutMs: settings.pull_by_name_idle_timeout,
+    defaultScheme: settings.wcs_agent_ssl ? 'wss' : 'ws',
+  };
+}
+
+function rtmpRelayOptions(settings: Settings): Partial<RtmpRelayOptions> {
+  return {
+    fullUrl: settings.rtmp_transponder_full_url,
+    streamNamePrefix: settings.rtmp_transponder_stream_name_prefix,
+    sendMetadata: settings.rtmp_transponder_send_metadata,
+    flashVersion: settings.rtmp_flash_ver_publisher,
+    tlsVerify: settings.relay_tls_verify,
+  };
+}
+
+function autoPushNames(settings: Settings) {
+  return {
+    streams: namePattern(settings.rtmp_push_auto_start_streams),
+    namePrefix: settings.rtmp_transponder_stream_name_prefix,
+  };
+}
