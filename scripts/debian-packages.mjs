@@ -27,7 +27,7 @@ export const DEBIAN_PACKAGES = [
   { name: 'vlc-plugin-base', programs: [`${LIBRARIES}/vlc/plugins/codec/libavcodec_plugin.so`], for: ['e2e'] },
   { name: 'mpv', programs: ['mpv'], for: ['e2e'] },
   { name: 'gstreamer1.0-tools', programs: ['gst-launch-1.0'], for: ['unit', 'e2e'] },
-  { name: 'gstreamer1.0-plugins-base', programs: [`${GSTREAMER}/libgstplayback.so`], for: ['e2e'] },
+  { name: 'gstreamer1.0-plugins-base', programs: [`${GSTREAMER}/libgstplayback.so`], for: ['unit', 'e2e'] },
   { name: 'gstreamer1.0-plugins-good', programs: [`${GSTREAMER}/libgstflv.so`], for: ['unit', 'e2e'] },
   { name: 'gstreamer1.0-plugins-bad', programs: [`${GSTREAMER}/libgstrtmp2.so`], for: ['e2e'] },
   { name: 'gstreamer1.0-plugins-ugly', programs: [`${GSTREAMER}/libgstx264.so`], for: ['e2e'] },

@@ -74,11 +74,16 @@ export function aacChannelConfiguration(asc: Uint8Array): number {
   return reader.bits(4);
 }
 
-function readConfig(reader: BitReader): AacConfig {
+/**
+ * Reads an AudioSpecificConfig that other data follow, as inside LATM: up to its end, but without an extension that
+ * could be anything else there. The result has `extensionSampleRate` only with hierarchical signalling.
+ * @throws ProtocolError AAC_BAD_CONFIG, or BITSTREAM_END
+ */
+export function readAacConfig(reader: BitReader): AacConfig {
   let coreType = readObjectType(reader);
   const sampleRate = readSampleRate(reader);
   const channelConfiguration = reader.bits(4);
-  let objectType = coreType;
+  const objectType = coreType;
   let extensionSampleRate: number | undefined;
   if (coreType === OBJECT_SBR || coreType === OBJECT_PS) {
     extensionSampleRate = readSampleRate(reader);
@@ -88,13 +93,16 @@ function readConfig(reader: BitReader): AacConfig {
   if (!GENERAL_AUDIO.has(coreType)) throw badConfig(`object type ${coreType} is not supported`);
   const frameLength = reader.flag() ? 960 : 1024;
   const channels = readGeneralAudio(reader, coreType, channelConfiguration);
-  if (extensionSampleRate === undefined) {
-    const extension = readExtension(reader);
-    objectType = extension?.objectType ?? objectType;
-    extensionSampleRate = extension?.sampleRate;
-  }
   const config: AacConfig = { objectType, sampleRate, channels, frameLength };
   return extensionSampleRate === undefined ? config : { ...config, extensionSampleRate };
+}
+
+function readConfig(reader: BitReader): AacConfig {
+  const config = readAacConfig(reader);
+  if (config.extensionSampleRate !== undefined) return config;
+  const extension = readExtension(reader);
+  if (extension === undefined) return config;
+  return { ...config, objectType: extension.objectType, extensionSampleRate: extension.sampleRate };
 }
 
 function readObjectType(reader: BitReader): number {

@@ -5,6 +5,7 @@ import { avcCodecString, parseSps } from './h264.ts';
 import { NAL_SPS, nalType } from './h264-nal.ts';
 import { h265SpsOf, hevcCodecString, parseH265Sps } from './h265.ts';
 import { OPUS_CLOCK_RATE, parseOpusHead } from './opus.ts';
+import { l16Channels } from './raw-audio.ts';
 import { vp9CodecString } from './vp9.ts';
 
 /** Audio object type with parametric stereo: the core has one channel, the decoder gives two. */
@@ -103,6 +104,7 @@ export function audioFormat(track: Track): { sampleRate: number; channels: numbe
   return unlessBroken(() => {
     const [first] = track.parameters;
     if (track.codec === 'aac') return first && aacFormat(first);
+    if (track.codec === 'l16') return { sampleRate: track.clockRate, channels: l16Channels(track.parameters) };
     if (track.codec !== 'opus') return { sampleRate: track.clockRate, channels: 1 };
     return first && { sampleRate: OPUS_CLOCK_RATE, channels: parseOpusHead(first).channels };
   });

@@ -1,7 +1,10 @@
+export * from './described-track.ts';
 export * from './fmtp.ts';
 export * from './h264-profile-level.ts';
 export * from './ice-attributes.ts';
+export { readMediaTracks } from './media-tracks.ts';
 export * from './parse.ts';
 export * from './rtp-section.ts';
 export * from './session-description.ts';
+export { type StreamSdpOptions, streamPayloadType, writeStreamSdp } from './stream-sdp.ts';
 export * from './write.ts';

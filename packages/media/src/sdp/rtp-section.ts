@@ -41,13 +41,18 @@ export interface RtpSection {
   readonly sourceGroups: readonly { readonly semantics: string; readonly ssrcs: readonly number[] }[];
 }
 
-/** Static payload types that WebRTC may meet. */
-const STATIC_FORMATS: ReadonlyMap<number, readonly [name: string, clockRate: number]> = new Map([
+/** Static payload types (RFC 3551 §6) that WebRTC or cameras may have. */
+const STATIC_FORMATS: ReadonlyMap<number, readonly [name: string, clockRate: number, channels?: number]> = new Map([
   [0, ['PCMU', 8000]],
+  [2, ['G721', 8000]],
   [8, ['PCMA', 8000]],
   [9, ['G722', 8000]],
+  [10, ['L16', 44_100, 2]],
+  [11, ['L16', 44_100]],
   [13, ['CN', 8000]],
+  [14, ['MPA', 90_000]],
   [18, ['G729', 8000]],
+  [26, ['JPEG', 90_000]],
 ]);
 
 const MAX_PAYLOAD_TYPE = 127;

@@ -1,4 +1,5 @@
 import { opusFrameCount, opusPacketTicks, writeOpusHead } from '../../codec/opus.ts';
+import { l16Channels, parseG726Parameters } from '../../codec/raw-audio.ts';
 import { type MediaPacket, ProtocolError, type Track } from '../../packet.ts';
 import type { DepacketizedFrame, RtpDepacketizer, RtpMediaPacket, RtpPacketizer, RtpPayload } from './format.ts';
 
@@ -46,9 +47,17 @@ function fitsFrames(packet: Uint8Array): boolean {
   return ((packet[0] ?? 0) & 3) !== 1 || packet.length % 2 === 1 || opusFrameCount(packet) !== 2;
 }
 
-/** G.711 and G.722, RFC 3551 §4.5.14 and §4.5.2: each payload is as much sound as the sender put together. */
-export function rawAudioDepacketizer(): RtpDepacketizer {
-  return { push: audioFrame };
+/**
+ * G.711, G.722, G.726, L16 (RFC 3551 §4.5) and Speex (RFC 5574): each payload is as much sound as the sender put
+ * together.
+ * @param unitBytes Bytes that belong together; what is less than that at the end of a payload is left out.
+ */
+export function rawAudioDepacketizer(unitBytes = 1): RtpDepacketizer {
+  return {
+    push({ payload, ...packet }) {
+      return audioFrame({ ...packet, payload: payload.subarray(0, payload.length - (payload.length % unitBytes)) });
+    },
+  };
 }
 
 function audioFrame({ payload, timestamp }: RtpMediaPacket): DepacketizedFrame | undefined {
@@ -61,25 +70,51 @@ export function opusPacketizer(): RtpPacketizer {
   return { packetize: ({ units }) => units.map((unit) => audioPayload(unit, 0)) };
 }
 
-/** More sound than this in one packet makes trouble for the jitter buffers of receivers; 60 ms of 64 kbit/s. */
-const MAX_RAW_BYTES = 480;
-/** 20 ms, the packet that RFC 3551 §4.2 recommends. */
-const RAW_BYTES = 160;
+/** Speex, RFC 5574 §3.3: each payload is one packet, of one frame or several. It can't be divided either. */
+export function speexPacketizer(): RtpPacketizer {
+  return opusPacketizer();
+}
+
+/** How many bytes a number of ticks takes, for sound whose bytes are the same however they are divided. */
+export interface SoundBytes {
+  /** The smallest piece that can be on its own, and the ticks that it lasts. */
+  readonly bytes: number;
+  readonly ticks: number;
+}
+
+/** G.711 and G.722 have 64 kbit/s at 8000 ticks a second, so a byte lasts one tick. */
+const BYTE_PER_TICK: SoundBytes = { bytes: 1, ticks: 1 };
+/** More sound than this in one packet makes trouble for the jitter buffers of receivers. */
+const MAX_MS = 60;
+/** The packet that RFC 3551 §4.2 recommends. */
+const USUAL_MS = 20;
+
+/** What the samples of a track take. @throws ProtocolError G726_BAD_PARAMETERS */
+function soundBytes({ codec, parameters }: Track): SoundBytes {
+  if (codec === 'l16') return { bytes: 2 * l16Channels(parameters), ticks: 1 };
+  // Eight samples fill whole bytes at every rate (RFC 3551 §4.5.4).
+  if (codec === 'g726') return { bytes: parseG726Parameters(parameters).bitsPerSample, ticks: 8 };
+  return BYTE_PER_TICK;
+}
 
 /**
- * G.711 and G.722, RFC 3551. Both have 64 kbit/s at 8000 ticks a second, so a byte lasts one tick. Units of more than
- * 60 ms, as files have them, are divided into packets of 20 ms.
+ * G.711, G.722, G.726 and L16, RFC 3551 §4.5. Units of more than 60 ms, as files have them, are divided into packets of
+ * 20 ms; so are those that do not fit.
  */
 export function rawAudioPacketizer(): RtpPacketizer {
   return {
-    packetize({ units }: MediaPacket, maxPayloadBytes: number): RtpPayload[] {
+    packetize({ units, track }: MediaPacket, maxPayloadBytes: number): RtpPayload[] {
+      const sound = soundBytes(track);
+      const bytesOf = (ms: number): number => Math.floor((rtpClockRate(track) * ms) / 1000 / sound.ticks) * sound.bytes;
+      const most = Math.floor(maxPayloadBytes / sound.bytes) * sound.bytes;
       const payloads: RtpPayload[] = [];
       let offset = 0;
       for (const unit of units) {
-        const step = unit.length <= Math.min(MAX_RAW_BYTES, maxPayloadBytes) ? unit.length : RAW_BYTES;
-        const pieceBytes = Math.min(step, maxPayloadBytes);
+        const whole = unit.length <= Math.min(bytesOf(MAX_MS), maxPayloadBytes);
+        const pieceBytes = whole ? unit.length : Math.max(sound.bytes, Math.min(bytesOf(USUAL_MS), most));
         for (let position = 0; position < unit.length; position += pieceBytes) {
-          payloads.push(audioPayload(unit.subarray(position, position + pieceBytes), offset + position));
+          const ticks = Math.round(((offset + position) / sound.bytes) * sound.ticks);
+          payloads.push(audioPayload(unit.subarray(position, position + pieceBytes), ticks));
         }
         offset += unit.length;
       }

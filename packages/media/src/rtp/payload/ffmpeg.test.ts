@@ -1,7 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,6 +35,7 @@ import {
   vp9Depacketizer,
   vp9Packetizer,
 } from './index.ts';
+import { serveRtsp } from './testing/ffmpeg-peer.ts';
 
 const run = promisify(execFile);
 const directory = mkdtempSync(join(tmpdir(), 'sluice-rtp-'));
@@ -164,7 +164,7 @@ function rawClip(title: string, codec: 'pcma' | 'pcmu' | 'g722', rtpmap: string)
       });
     },
     rtpmap,
-    depacketizer: rawAudioDepacketizer,
+    depacketizer: () => rawAudioDepacketizer(),
     packetizer: rawAudioPacketizer,
   };
 }
@@ -299,34 +299,6 @@ async function unitsByLibrary(input: FormatContext): Promise<string[]> {
     units.push(Buffer.from(canonicalTemporalUnit(new Uint8Array(data ?? [])).data).toString('hex'));
   }
   return units;
-}
-
-/** An RTSP server for one client that sends it these packets over TCP, so that none is lost, and hangs up. */
-async function serveRtsp(description: string, packets: readonly Uint8Array[]): Promise<{ url: string; close(): void }> {
-  const server = createServer((socket: Socket) => {
-    socket.on('error', () => {});
-    socket.on('data', (data: Buffer) => {
-      const request = data.toString('latin1');
-      const reply = (...lines: string[]): void => {
-        const cseq = /CSeq: (\d+)/.exec(request)?.[1] ?? '0';
-        socket.write(['RTSP/1.0 200 OK', `CSeq: ${cseq}`, 'Session: 1', ...lines].join('\r\n'));
-      };
-      if (request.startsWith('DESCRIBE')) {
-        reply('Content-Type: application/sdp', `Content-Length: ${description.length}`, '', description);
-      } else if (request.startsWith('SETUP')) reply('Transport: RTP/AVP/TCP;unicast;interleaved=0-1', '', '');
-      else if (request.startsWith('PLAY')) {
-        reply('', '');
-        for (const packet of packets) {
-          socket.write(Uint8Array.of(0x24, 0, packet.length >> 8, packet.length & 0xff));
-          socket.write(packet);
-        }
-        socket.end();
-      } else if (request.startsWith('OPTIONS')) reply('Public: DESCRIBE, SETUP, PLAY', '', '');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return { url: `rtsp://127.0.0.1:${port}/clip`, close: () => server.close() };
 }
 
 /**

@@ -1,18 +1,30 @@
+import { l16Channels } from '../../codec/raw-audio.ts';
 import type { Codec } from '../../packet.ts';
-import { opusDepacketizer, opusPacketizer, rawAudioDepacketizer, rawAudioPacketizer } from './audio.ts';
+import { aacDepacketizer, aacPacketizer } from './aac.ts';
+import { AAC_HBR, type AacPayloadFormat } from './aac-format.ts';
+import {
+  opusDepacketizer,
+  opusPacketizer,
+  rawAudioDepacketizer,
+  rawAudioPacketizer,
+  speexPacketizer,
+} from './audio.ts';
 import { av1Depacketizer, av1Packetizer } from './av1.ts';
 import type { RtpDepacketizer, RtpPacketizer } from './format.ts';
 import { h264Depacketizer, h264Packetizer } from './h264.ts';
 import { h265Depacketizer, h265Packetizer } from './h265.ts';
+import { jpegDepacketizer } from './jpeg.ts';
+import { jpegPacketizer } from './jpeg-packetizer.ts';
+import { latmDepacketizer } from './latm.ts';
 import { vp8Depacketizer, vp8Packetizer } from './vp8.ts';
 import { vp9Depacketizer, vp9Packetizer } from './vp9.ts';
 
 /** Codecs that have a payload format here. */
-export type RtpCodec = Exclude<Codec, 'flv1' | 'aac' | 'speex' | 'g726' | 'l16' | 'mjpeg'>;
+export type RtpCodec = Exclude<Codec, 'flv1'>;
 
 /** True for codecs that have a payload format here. */
 export function isRtpCodec(codec: Codec): codec is RtpCodec {
-  return !['flv1', 'aac', 'speex', 'g726', 'l16', 'mjpeg'].includes(codec);
+  return codec !== 'flv1';
 }
 
 /** What a session description says about how packets are put together. */
@@ -21,8 +33,14 @@ export interface RtpFormatOptions {
   readonly parameters?: readonly Uint8Array[] | undefined;
   /** H.264 only: `packetization-mode` of what is sent; 1 by default. Receivers take both. */
   readonly packetizationMode?: 0 | 1 | undefined;
+  /** H.264 and H.265 only: NAL units that are received may have start codes in them; false by default. */
+  readonly startCodes?: boolean | undefined;
   /** Opus only: channels of the track that is made; 2 by default. */
   readonly channels?: 1 | 2 | undefined;
+  /** AAC only: how its frames lie in the packets that are received; AAC-hbr by default, which is what is sent. */
+  readonly aac?: AacPayloadFormat | undefined;
+  /** AAC only: ticks a second of the RTP timestamps that are received; the sampling rate by default. */
+  readonly clockRate?: number | undefined;
   /** VP8 and VP9 only: picture ID of the first frame that is sent; 0 by default. */
   readonly firstPictureId?: number | undefined;
 }
@@ -31,9 +49,9 @@ export interface RtpFormatOptions {
 export function rtpDepacketizer(codec: RtpCodec, options: RtpFormatOptions = {}): RtpDepacketizer {
   switch (codec) {
     case 'h264':
-      return h264Depacketizer(options.parameters);
+      return h264Depacketizer(options.parameters, options.startCodes);
     case 'h265':
-      return h265Depacketizer(options.parameters);
+      return h265Depacketizer(options.parameters, options.startCodes);
     case 'av1':
       return av1Depacketizer(options.parameters);
     case 'vp8':
@@ -42,11 +60,24 @@ export function rtpDepacketizer(codec: RtpCodec, options: RtpFormatOptions = {})
       return vp9Depacketizer(options.parameters);
     case 'opus':
       return opusDepacketizer(options.channels);
+    case 'aac':
+      return aacDepacketizerOf(options);
+    case 'mjpeg':
+      return jpegDepacketizer();
+    case 'l16':
+      return rawAudioDepacketizer(2 * l16Channels(options.parameters ?? []));
     case 'pcma':
     case 'pcmu':
     case 'g722':
+    case 'g726':
+    case 'speex':
       return rawAudioDepacketizer();
   }
+}
+
+function aacDepacketizerOf({ aac = AAC_HBR, parameters, clockRate }: RtpFormatOptions): RtpDepacketizer {
+  if (aac.mode === 'latm') return latmDepacketizer({ ...aac, clockRate });
+  return aacDepacketizer({ format: aac, parameters, clockRate });
 }
 
 /** The packetizer of a codec. */
@@ -64,6 +95,14 @@ export function rtpPacketizer(codec: RtpCodec, options: RtpFormatOptions = {}): 
       return vp9Packetizer(options.firstPictureId);
     case 'opus':
       return opusPacketizer();
+    case 'speex':
+      return speexPacketizer();
+    case 'aac':
+      return aacPacketizer();
+    case 'mjpeg':
+      return jpegPacketizer();
+    case 'l16':
+    case 'g726':
     case 'pcma':
     case 'pcmu':
     case 'g722':

@@ -24,6 +24,11 @@ export interface DepacketizedFrame {
   readonly timestamp: number;
   /** True when parts of this frame are missing. What it refers to may be missing also when this is false. */
   readonly broken: boolean;
+  /**
+   * Sound only: the frames that came in the same packet behind this one, in order, none with frames of its own. Their
+   * timestamps are this one's plus what lies before them, so without the wrap at 2^32.
+   */
+  readonly more?: readonly DepacketizedFrame[] | undefined;
 }
 
 /**
@@ -49,7 +54,7 @@ export interface RtpDepacketizer {
 /** What goes into one RTP packet. */
 export interface RtpPayload {
   readonly payload: Uint8Array;
-  /** True for the last packet of a frame of video. */
+  /** True for the last packet of a frame of video or AAC. */
   readonly marker: boolean;
   /** True for the first packet of a frame that a decoder can start with; always for audio. */
   readonly startPoint: boolean;

@@ -35,9 +35,10 @@ function isFirstSlice(data: Uint8Array, offset: number): boolean {
  * Puts H.264 access units together, RFC 6184 in the packetization modes 0 and 1. The interleaved payload structures
  * (STAP-B, MTAP, FU-B) are refused with H264_UNSUPPORTED_PAYLOAD, what is broken with H264_BAD_PAYLOAD.
  * @param parameters SPS and PPS that the session description gave (`sprop-parameter-sets`), as the track has them.
+ * @param startCodes True to take units with start codes, as some cameras send them, apart; costs a look at each byte.
  */
-export function h264Depacketizer(parameters: readonly Uint8Array[] = []): RtpDepacketizer {
-  return new FrameDepacketizer(new NalFrame(FORMAT, parameters));
+export function h264Depacketizer(parameters: readonly Uint8Array[] = [], startCodes = false): RtpDepacketizer {
+  return new FrameDepacketizer(new NalFrame(FORMAT, { parameters, startCodes }));
 }
 
 function unpack(payload: Uint8Array, frame: NalFrame): void {
@@ -48,16 +49,23 @@ function unpack(payload: Uint8Array, frame: NalFrame): void {
     const indicator = payload[0] ?? 0;
     const head = payload[1] ?? 0;
     if (payload.length < 3) throw badPayload('a fragment without data');
-    if ((head & 0x1f) === 0 || (head & 0x1f) > LAST_SINGLE) throw badPayload(`a fragment of type ${head & 0x1f}`);
+    // The first byte of a start code that was fragmented along with its unit.
+    const isKnown = (head & 0x1f) > 0 || frame.startCodes;
+    if (!isKnown || (head & 0x1f) > LAST_SINGLE) throw badPayload(`a fragment of type ${head & 0x1f}`);
     frame.addFragment(payload.subarray(2), {
       header: Uint8Array.of((indicator & 0xe0) | (head & 0x1f)),
       first: (head & FU_START) !== 0,
       last: (head & FU_END) !== 0,
     });
   } else if (type >= 1 && type <= LAST_SINGLE) frame.addUnit(payload);
+  else if (type === 0 && frame.startCodes && hasStartCode(payload)) frame.addUnit(payload);
   else if (type > STAP_A && type < 30) {
     throw new ProtocolError('H264_UNSUPPORTED_PAYLOAD', `interleaved H.264, payload structure ${type}`);
   } else throw badPayload(`payload structure ${type}`);
+}
+
+function hasStartCode([first, second, third, fourth]: Uint8Array): boolean {
+  return first === 0 && second === 0 && (third === 1 || (third === 0 && fourth === 1));
 }
 
 /** Views of the NAL units in a single-time aggregation packet, RFC 6184 §5.7.1; empty ones are left out. */

@@ -37,9 +37,10 @@ function isFirstSegment(data: Uint8Array, offset: number): boolean {
  * Puts H.265 access units together, RFC 7798 without decoding order numbers (`sprop-max-don-diff` 0, which is what
  * everyone sends). PACI packets are refused with H265_UNSUPPORTED_PAYLOAD, what is broken with H265_BAD_PAYLOAD.
  * @param parameters VPS, SPS and PPS that the session description gave (`sprop-vps` ...), as the track has them.
+ * @param startCodes True to take units with start codes, as some cameras send them, apart; costs a look at each byte.
  */
-export function h265Depacketizer(parameters: readonly Uint8Array[] = []): RtpDepacketizer {
-  return new FrameDepacketizer(new NalFrame(FORMAT, parameters));
+export function h265Depacketizer(parameters: readonly Uint8Array[] = [], startCodes = false): RtpDepacketizer {
+  return new FrameDepacketizer(new NalFrame(FORMAT, { parameters, startCodes }));
 }
 
 function unpack(payload: Uint8Array, frame: NalFrame): void {

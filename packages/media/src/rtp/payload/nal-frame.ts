@@ -1,4 +1,4 @@
-import { sameParameters } from '../../codec/h264.ts';
+import { sameParameters, splitAnnexB } from '../../codec/h264.ts';
 import { ProtocolError } from '../../packet.ts';
 import { type DepacketizedFrame, MAX_FRAME_UNITS, tooLarge } from './format.ts';
 import type { FrameBuilder } from './frame-depacketizer.ts';
@@ -22,6 +22,11 @@ export interface NalFormat {
   readonly isComplete: (parameters: readonly Uint8Array[]) => boolean;
 }
 
+export interface NalFrameOptions {
+  readonly parameters?: readonly Uint8Array[] | undefined;
+  readonly startCodes?: boolean | undefined;
+}
+
 /** A NAL unit whose bytes lie in one or several payloads. */
 interface Unit {
   /** Header that fragments do not have as such; empty for whole units. */
@@ -36,6 +41,8 @@ const NO_HEADER = new Uint8Array(0);
 
 /** Collects the NAL units of one frame after the other. */
 export class NalFrame implements FrameBuilder {
+  /** Units may have start codes (ITU-T H.264 annex B) before them and between them. */
+  readonly startCodes: boolean;
   readonly #format: NalFormat;
   #units: Unit[] = [];
   #fragmented: Unit | undefined;
@@ -48,8 +55,9 @@ export class NalFrame implements FrameBuilder {
   #found: readonly Uint8Array[];
 
   /** @param parameters What is known from elsewhere, such as `sprop-parameter-sets`; the frames need not repeat it. */
-  constructor(format: NalFormat, parameters: readonly Uint8Array[]) {
+  constructor(format: NalFormat, { parameters = [], startCodes = false }: NalFrameOptions) {
     this.#format = format;
+    this.startCodes = startCodes;
     this.#parameters = parameters;
     this.#found = parameters;
   }
@@ -84,7 +92,8 @@ export class NalFrame implements FrameBuilder {
   finish(timestamp: number, complete: boolean): DepacketizedFrame | undefined {
     this.#endFragment();
     const broken = this.#broken || !complete;
-    const { units, key, parameters } = this.#format.canonical(joinUnits(this.#units));
+    const joined = joinUnits(this.#units);
+    const { units, key, parameters } = this.#format.canonical(this.startCodes ? joined.flatMap(splitGlued) : joined);
     const doubtful = broken || this.#doubtful;
     this.discard();
     if (parameters.length > 0) this.#found = this.#merge(parameters);
@@ -137,6 +146,26 @@ export class NalFrame implements FrameBuilder {
     this.#parameters = this.#found;
     return [...this.#found];
   }
+}
+
+/** The units in a unit that has start codes, which no unit itself can contain. */
+function splitGlued(unit: Uint8Array): Uint8Array[] {
+  const end = startCodeAt(unit);
+  return end < 0 ? [unit] : [...(end > 0 ? [unit.subarray(0, end)] : []), ...splitAnnexB(unit.subarray(end))];
+}
+
+/** Where 00 00 01, or the zeros before it, begin; -1 where there is none. */
+function startCodeAt(unit: Uint8Array): number {
+  for (let position = 2; position < unit.length; position += 1) {
+    const byte = unit[position] ?? 0;
+    if (byte > 1) position += 2;
+    else if (byte === 1 && unit[position - 1] === 0 && unit[position - 2] === 0) {
+      let start = position - 2;
+      while (start > 0 && unit[start - 1] === 0) start -= 1;
+      return start;
+    }
+  }
+  return -1;
 }
 
 /** Copies the units of a frame into one piece of memory. */
