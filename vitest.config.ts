@@ -17,6 +17,7 @@ const WAITING = [
   'recording-crash',
   'recording-disk',
   'recording-s3',
+  'relays',
   'rest-sdk',
   'rtmp-changes',
   'rtmp-clocks',
@@ -28,6 +29,7 @@ const WAITING = [
   'start',
   'websdk-access',
   'websdk-recording',
+  'websdk-relays',
   'websdk-vendor',
   'websdk',
 ].map((name) => `e2e/${name}.test.ts`);

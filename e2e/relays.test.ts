@@ -1,12 +1,17 @@
-import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Nginx } from '../packages/server/src/protocols/rtmp/testing/nginx.ts';
+import { Copier, ofKind, stepsMs } from './support/copied.ts';
 import { Ffmpeg } from './support/ffmpeg.ts';
-import { TestServer } from './support/server.ts';
+import { pause } from './support/program.ts';
+import { freePort, TestServer } from './support/server.ts';
 import { FLASH_INPUT, offsetMs, onsetsOf } from './support/webrtc/flashes.ts';
 import { type PlayingPage, WebRtcPages } from './support/webrtc/pages.ts';
 
-void once;
 const MOST_OFFSET_MS = 80;
+/** How long the target of a push is away, and how soon the push must be back when it is back. */
+const AWAY_MS = 30_000;
+const BACK_MS = 5000;
 
 let near: TestServer;
 let far: TestServer;
@@ -15,8 +20,10 @@ let pages: WebRtcPages;
 const open: { close(): Promise<unknown> }[] = [];
 
 beforeAll(async () => {
-  near = await TestServer.start({ args: ['--no-demo'] });
-  far = await TestServer.start({ args: ['--no-demo'] });
+  [near, far] = await Promise.all([
+    TestServer.start({ args: ['--no-demo'] }),
+    TestServer.start({ args: ['--no-demo'] }),
+  ]);
   pages = await WebRtcPages.start();
 });
 
@@ -31,10 +38,11 @@ afterAll(async () => {
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '25', '-bf', '0', '-b:v', '600k'];
 
-function publish(name: string): void {
+async function publish(name: string): Promise<void> {
   const audio = ['-c:a', 'aac', '-b:a', '128k'];
   const publisher = new Ffmpeg(['-v', 'error', ...FLASH_INPUT, ...X264, ...audio, '-f', 'flv', near.rtmp(name)]);
   open.push({ close: () => publisher.stop() });
+  await near.untilLive(name);
 }
 
 async function play(server: TestServer, name: string): Promise<PlayingPage> {
@@ -50,31 +58,77 @@ async function expectInSync(page: PlayingPage): Promise<void> {
   }, 30_000);
 }
 
-interface Pull {
-  readonly status: string;
+interface RelayObject {
+  readonly mediaSessionId: string;
+  readonly state: string;
   readonly lastError?: string;
+  readonly reconnects: number;
 }
 
-async function untilRunning(server: TestServer): Promise<void> {
-  await vi.waitFor(
+async function untilState(server: TestServer, list: '/pull/find_all' | '/push/find_all', state: string) {
+  return vi.waitFor(
     async () => {
-      const pulls = await server.rest<Pull[]>('/pull/find_all');
-      expect(pulls.map(({ status }) => status), JSON.stringify(pulls)).toEqual(['PROCESSED_REMOTE']);
+      const [relay] = await server.rest<RelayObject[]>(list);
+      expect(relay?.state, JSON.stringify(relay)).toBe(state);
+      return relay as RelayObject;
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 20_000, interval: 50 },
   );
 }
 
 describe('WebRTC between two servers', () => {
-  it('pulls by the protocol of the Web SDK, in sync', async () => {
-    publish('there');
-    await near.untilLive('there');
+  it('pulls by the protocol of the Web SDK, in sync, and ends when it is told to', async () => {
+    await publish('there');
     const body = { uri: `ws://127.0.0.1:${near.ports.ws}`, remoteStreamName: 'there', localStreamName: 'here' };
     await far.rest('/pull/pull', body);
-    await untilRunning(far);
+    await untilState(far, '/pull/find_all', 'running');
     await expectInSync(await play(far, 'here'));
     await far.rest('/pull/terminate', body);
     expect(await far.streamNames()).toEqual([]);
   });
+
+  it.each([
+    ['the protocol of the Web SDK', () => ({ uri: `ws://127.0.0.1:${far.ports.ws}`, remoteStreamName: 'given' })],
+    ['WHIP', () => ({ uri: `whip://127.0.0.1:${far.httpPort}/whip/given` })],
+  ])('pushes by %s, and the stream there ends with the one here', async (_, to) => {
+    await publish('mine');
+    await near.rest('/pull/push', { ...to(), localStreamName: 'mine' });
+    await untilState(near, '/pull/find_all', 'running');
+    const page = await play(far, 'given');
+    await page.until(({ framesDecoded, beeps }) => framesDecoded > 30 && beeps.length > 1);
+    await open.shift()?.close();
+    await vi.waitFor(async () => expect(await far.streamNames()).toEqual([]), { timeout: 15_000 });
+    expect(await near.rest('/pull/find_all')).toEqual([]);
+  });
 });
-void onsetsOf;
+
+describe('a push to an RTMP server', () => {
+  it('is back within seconds of its target, whose absence viewers do not notice', async () => {
+    const port = await freePort();
+    let target = await Nginx.start(port);
+    open.push({ close: () => target.stop() });
+    await publish('show');
+    const viewer = new Copier(near.rtmp('show'), join(near.folder, 'viewer.txt'));
+    await near.rest('/push/startup', { streamName: 'show', rtmpUrl: `rtmp://127.0.0.1:${port}/live` });
+    await untilState(near, '/push/find_all', 'running');
+    await target.stop();
+    const lost = await untilState(near, '/push/find_all', 'waiting');
+    expect(lost.lastError).toBeTruthy();
+    await pause(AWAY_MS);
+    target = await Nginx.start(port);
+    const backMs = Date.now();
+    const back = await untilState(near, '/push/find_all', 'running');
+    expect(Date.now() - backMs).toBeLessThan(BACK_MS);
+    expect(back.reconnects).toBe(1);
+    const file = join(near.folder, 'pushed.mkv');
+    const url = `rtmp://127.0.0.1:${port}/live/rtmp_show`;
+    const recorder = new Ffmpeg(['-v', 'error', '-i', url, '-t', '6', '-c', 'copy', '-y', file]);
+    expect(await recorder.exited, recorder.stderr).toBe(0);
+    expect(Math.abs(offsetMs(await onsetsOf(file)))).toBeLessThanOrEqual(MOST_OFFSET_MS);
+    await near.rest('/push/terminate', { mediaSessionId: back.mediaSessionId });
+    const watched = await viewer.finish(0);
+    expect(ofKind(watched, 'video').length).toBeGreaterThan((AWAY_MS / 1000) * 25);
+    for (const kind of ['video', 'audio'] as const)
+      expect(Math.max(...stepsMs(ofKind(watched, kind)))).toBeLessThan(60);
+  });
+});

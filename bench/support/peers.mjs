@@ -45,7 +45,16 @@ function stopper(child) {
 
 export async function startSluice(folder, settings = {}) {
   const port = await freePort();
-  const off = { 'http.port': 0, 'https.port': 0, 'hls.port': 0, 'ws.port': 0, 'wss.port': 0, media_port_from: 0 };
+  const off = {
+    'http.port': 0,
+    'https.port': 0,
+    'hls.port': 0,
+    'ws.port': 0,
+    'wss.port': 0,
+    'rtsp.port': 0,
+    'srt.port': 0,
+    media_port_from: 0,
+  };
   const all = { 'rtmp.port': port, ...off, log_level: 'warn', ...settings };
   const args = [MAIN, 'start', '--data-dir', join(folder, 'sluice')];
   for (const [key, value] of Object.entries(all)) args.push('--set', `${key}=${value}`);
