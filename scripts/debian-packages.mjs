@@ -19,6 +19,7 @@ export const DEBIAN_PACKAGES = [
     programs: ['../lib/nginx/modules/ngx_rtmp_module.so'],
     for: ['unit'],
   },
+  { name: 'srt-tools', programs: ['srt-live-transmit'], for: ['unit', 'e2e'] },
   { name: 'mediainfo', programs: ['mediainfo'], for: ['e2e'] },
   { name: 'rtmpdump', programs: ['rtmpdump'], for: ['e2e'] },
   { name: 'chromium', programs: ['chromium'], for: ['e2e'] },

@@ -14,6 +14,13 @@ export interface SrtOpen {
   readonly connectTimeoutMs: number;
 }
 
+/**
+ * Why a connection is over. `timeout`: nobody answered, or nobody called. `refused`: the other side said no, mostly for
+ * the passphrase or the stream id. `ended`: the other side closed it. `broken`: nothing came any more. `failed`: an
+ * error here.
+ */
+export type SrtEndCode = 'timeout' | 'refused' | 'ended' | 'broken' | 'failed';
+
 export interface SrtEvents {
   onConnected(): void;
   /** Bytes of a transport stream, in order; theirs to keep. */
@@ -21,7 +28,7 @@ export interface SrtEvents {
   /** More may be written after `write` has said no. */
   onWritable(): void;
   /** It is over, or never came to be; `reason` for people. Once. */
-  onClosed(reason: string): void;
+  onClosed(reason: string, code: SrtEndCode): void;
 }
 
 export interface SrtConnection {

@@ -7,11 +7,13 @@ import type {
   Counters,
   Log,
   PictureMaker,
+  SrtTransport,
 } from '../core/index.ts';
 import { canConvert } from './codecs.ts';
 import { EngineConversion } from './conversion.ts';
 import type { EngineOptions } from './options.ts';
 import { PictureQueue } from './picture-queue.ts';
+import { SrtLinks } from './srt-links.ts';
 import { WorkerPool, type WorkerStats } from './worker-pool.ts';
 
 const TICK_MS = 250;
@@ -22,7 +24,7 @@ export interface EngineStats {
 }
 
 /**
- * Decodes and encodes with FFmpeg in child processes, which are started when the first conversion needs one, replaced
+ * Decodes, encodes and carries SRT with FFmpeg in child processes, which are started when the first conversion needs one, replaced
  * when they die and ended when nothing was converted for a while. FFmpeg is never loaded into this process.
  */
 export class Engine implements Converter {
@@ -30,6 +32,7 @@ export class Engine implements Converter {
   readonly #deps: { readonly log: Log; readonly counters: Counters };
   readonly #pools: Readonly<Record<'audio' | 'video', WorkerPool>>;
   readonly #pictures: PictureQueue;
+  readonly #srt: SrtLinks;
   readonly #conversions = new Set<EngineConversion>();
   #lastNumber = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -41,11 +44,17 @@ export class Engine implements Converter {
     const parts = { options, ...deps };
     this.#pools = { audio: new WorkerPool('audio', parts), video: new WorkerPool('video', parts) };
     this.#pictures = new PictureQueue(parts, () => this.#startTimer());
+    this.#srt = new SrtLinks(parts, () => this.#startTimer());
   }
 
   /** Makes pictures of packets. */
   get pictures(): PictureMaker {
     return this.#pictures;
+  }
+
+  /** Makes SRT connections and takes them. */
+  get srt(): SrtTransport {
+    return this.#srt;
   }
 
   canConvert(from: Codec, to: ConversionTarget['codec']): boolean {
@@ -73,10 +82,11 @@ export class Engine implements Converter {
 
   stats(): EngineStats {
     const { audio, video } = this.#pools;
-    return { conversions: this.#conversions.size, workers: [...audio.stats, ...video.stats, ...this.#pictures.stats] };
+    const workers = [...audio.stats, ...video.stats, ...this.#pictures.stats, ...this.#srt.stats];
+    return { conversions: this.#conversions.size, workers };
   }
 
-  /** Ends all conversions, without an event, and all workers. Idempotent; takes a second at most. */
+  /** Ends all conversions and SRT connections, without an event, and all workers. Idempotent; takes a second at most. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -84,7 +94,12 @@ export class Engine implements Converter {
 
   async #close(): Promise<void> {
     for (const conversion of this.#conversions) conversion.close();
-    await Promise.all([this.#pools.audio.close(), this.#pools.video.close(), this.#pictures.close()]);
+    await Promise.all([
+      this.#pools.audio.close(),
+      this.#pools.video.close(),
+      this.#pictures.close(),
+      this.#srt.close(),
+    ]);
     this.#stopTimer();
   }
 
@@ -99,7 +114,9 @@ export class Engine implements Converter {
     audio.tick(nowMs);
     video.tick(nowMs);
     this.#pictures.tick(nowMs);
-    if (!audio.isActive && !video.isActive && !this.#pictures.isActive) this.#stopTimer();
+    this.#srt.tick(nowMs);
+    const isActive = audio.isActive || video.isActive || this.#pictures.isActive || this.#srt.isActive;
+    if (!isActive) this.#stopTimer();
   }
 
   #startTimer(): void {

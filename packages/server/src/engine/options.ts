@@ -4,6 +4,10 @@ export interface EngineOptions {
   readonly audioPerWorker: number;
   /** Video conversions up to 720p that share a worker process, each a quarter of a core; larger ones count as more. */
   readonly videoPerWorker: number;
+  /** SRT connections that share a worker process; each takes a thread of it. */
+  readonly srtPerWorker: number;
+  /** SRT connections at once. */
+  readonly srtConnections: number;
   /** Pictures that are taken at the same time, each in a worker process of its own. */
   readonly pictureWorkers: number;
   /** A picture that takes a worker longer is given up, in milliseconds. */
@@ -30,6 +34,8 @@ export interface EngineOptions {
 export const DEFAULT_ENGINE_OPTIONS: EngineOptions = {
   audioPerWorker: 40,
   videoPerWorker: 3,
+  srtPerWorker: 32,
+  srtConnections: 500,
   pictureWorkers: 2,
   pictureTimeoutMs: 10_000,
   idleMs: 60_000,

@@ -1,3 +1,5 @@
+import type { SrtEndCode } from '../core/index.ts';
+
 /*
  * What goes over the socket pair between the server and a worker, in both directions:
  *
@@ -10,7 +12,10 @@
  * Big-endian. `bytes` counts what follows it. Stream 0 is the worker itself.
  */
 
-/** Server to worker: a conversion begins, or a picture; the payload is an {@link OpenMessage} or a {@link PictureMessage}. */
+/**
+ * Server to worker: a conversion, a picture or an SRT connection begins; the payload is an {@link OpenMessage}, a
+ * {@link PictureMessage} or an {@link SrtMessage}.
+ */
 export const OPEN = 1;
 /** Server to worker: the source's decoder configuration changed; the payload is a {@link SourceMessage}. */
 export const SOURCE = 2;
@@ -34,6 +39,12 @@ export const DROPPED = 20;
 export const COST = 19;
 /** Worker to server: this conversion can't be done; the payload is a sentence. */
 export const FAILED = 21;
+/** Worker to server: this SRT connection stands; packets are its bytes, both ways. */
+export const CONNECTED = 22;
+/** Worker to server: instead of a time, how many bytes of this SRT connection were taken to be sent. */
+export const SENT = 23;
+/** Worker to server: this SRT connection is over; the payload is an {@link SrtEndMessage}. */
+export const ENDED = 24;
 
 export const FLAG_KEY = 1;
 
@@ -79,6 +90,23 @@ export interface PictureMessage {
     /** 1 to 100, of JPEG. */
     readonly quality: number;
   };
+}
+
+/** An SRT connection is to be made, or waited for. */
+export interface SrtMessage {
+  readonly mode: 'caller' | 'listener';
+  readonly address: string;
+  readonly port: number;
+  readonly direction: 'receive' | 'send';
+  readonly streamId: string | undefined;
+  readonly passphrase: string | undefined;
+  readonly latencyMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+export interface SrtEndMessage {
+  readonly code: SrtEndCode;
+  readonly reason: string;
 }
 
 export interface TrackMessage {
@@ -171,9 +199,9 @@ export function readMessage<T>(payload: Buffer): T {
   }
 }
 
+type Message = OpenMessage | PictureMessage | SourceMessage | SrtEndMessage | SrtMessage | TrackMessage | WorkReport;
+
 /** The payload of a message. */
-export function writeMessage(
-  message: OpenMessage | PictureMessage | SourceMessage | TrackMessage | WorkReport,
-): Buffer {
+export function writeMessage(message: Message): Buffer {
   return Buffer.from(JSON.stringify(message));
 }

@@ -9,7 +9,7 @@ export interface PoolParts {
   readonly counters: Counters;
 }
 
-/** What a worker does for somebody: a conversion, or a picture. */
+/** What a worker does for somebody: a conversion, a picture, an SRT connection. */
 export interface WorkerTask {
   /** On the connection to a worker; never 0. */
   readonly number: number;
@@ -17,6 +17,8 @@ export interface WorkerTask {
   readonly weight: number;
   /** True after it may have killed a worker: it had better be alone. */
   readonly isSuspect: boolean;
+  /** True for what can't go on in another worker: it has failed when its worker dies. */
+  readonly endsWithWorker?: boolean;
   /** Goes on in this worker. */
   attach(worker: WorkerProcess): void;
   /** Its worker is gone. */
@@ -51,6 +53,8 @@ const BACK_OFF_MS = [0, 0, 250, 1000, 2000, 5000, 10_000];
 const DEATHS_WINDOW_MS = 30_000;
 /** A worker that was asked to end and has not is killed after this. */
 const END_MS = 1000;
+/** Connections of SRT that are being closed block a thread while others are opened. */
+const SPARE_THREADS = 8;
 /** When this process was held up as long, what workers said is still unread. */
 const LATE_MS = 1000;
 
@@ -131,8 +135,8 @@ export class WorkerPool {
   }
 
   get #capacity(): number {
-    const { audioPerWorker, videoPerWorker } = this.#parts.options;
-    return { audio: audioPerWorker, video: videoPerWorker, picture: 1 }[this.#kind];
+    const { audioPerWorker, videoPerWorker, srtPerWorker } = this.#parts.options;
+    return { audio: audioPerWorker, video: videoPerWorker, picture: 1, srt: srtPerWorker }[this.#kind];
   }
 
   /** Fills one worker before the next; who may have killed one gets an empty one. */
@@ -152,7 +156,8 @@ export class WorkerPool {
     const pauseMs = BACK_OFF_MS[Math.min(this.#deathsMs.length, BACK_OFF_MS.length - 1)] ?? 0;
     if (this.#closed || nowMs - (this.#deathsMs.at(-1) ?? Number.NEGATIVE_INFINITY) < pauseMs) return undefined;
     const conversions = new Map<number, WorkerTask>();
-    const process = new WorkerProcess(this.#kind, this.#parts.log, {
+    const threads = this.#kind === 'srt' ? this.#capacity + SPARE_THREADS : 1;
+    const process = new WorkerProcess({ kind: this.#kind, threads }, this.#parts.log, {
       onFrame: (frame) => this.#deliver(member, frame),
       onWritable: () => {
         for (const conversion of member.conversions.values()) conversion.flush();
@@ -164,9 +169,13 @@ export class WorkerPool {
     return member;
   }
 
+  /** Pictures and connections can wait for the start of a process. */
+  get #wantsSpare(): boolean {
+    return this.#parts.options.warmSpare && this.#kind !== 'picture' && this.#kind !== 'srt';
+  }
+
   #keepSpare(): void {
-    // A picture can wait for the start of a process.
-    if (!this.#parts.options.warmSpare || this.#kind === 'picture') return;
+    if (!this.#wantsSpare) return;
     for (const { conversions } of this.#members) if (conversions.size === 0) return;
     this.#start();
   }
@@ -176,10 +185,10 @@ export class WorkerPool {
   }
 
   #endIdle(nowMs: number): void {
-    const { idleMs, warmSpare } = this.#parts.options;
+    const { idleMs } = this.#parts.options;
     const empty = [...this.#members].filter(({ conversions }) => conversions.size === 0);
     const inUse = empty.length < this.#members.size;
-    const spares = warmSpare && inUse && this.#kind !== 'picture' ? 1 : 0;
+    const spares = inUse && this.#wantsSpare ? 1 : 0;
     for (const member of empty.slice(spares)) if (nowMs - member.emptySinceMs > idleMs) this.#end(member);
   }
 
@@ -203,7 +212,9 @@ export class WorkerPool {
     log.warn({ kind: this.#kind, pid: member.process.pid, conversions: size, ...exit }, 'a worker died');
     for (const conversion of member.conversions.values()) {
       conversion.detach();
-      if (isBlamed(conversion, exit, size) && conversion.strike(nowMs)) {
+      if (conversion.endsWithWorker === true) {
+        conversion.fail(`its process died: ${exit.detail}`);
+      } else if (isBlamed(conversion, exit, size) && conversion.strike(nowMs)) {
         conversion.fail(`workers keep dying of it: ${exit.detail}`);
       } else {
         this.add(conversion);

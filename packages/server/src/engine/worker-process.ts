@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '../core/index.ts';
 import { BEAT, type Frame, FrameReader, frameHead, READY, WireError } from './wire.ts';
 
-export type WorkerKind = 'audio' | 'video' | 'picture';
+export type WorkerKind = 'audio' | 'video' | 'picture' | 'srt';
 
 export interface WorkerEvents {
   /** A frame about a task; its payload is valid during the call only. */
@@ -60,12 +60,13 @@ export class WorkerProcess {
   #corked = false;
   #rssBytes = 0;
 
-  constructor(kind: WorkerKind, log: Log, events: WorkerEvents) {
+  /** @param threads How many calls may block it at once. */
+  constructor({ kind, threads = 1 }: { kind: WorkerKind; threads?: number }, log: Log, events: WorkerEvents) {
     this.kind = kind;
     this.#log = log;
     this.#events = events;
     this.#blackBox = openBlackBox();
-    this.#child = startChild(kind, this.#blackBox);
+    this.#child = startChild({ kind, threads }, this.#blackBox);
     this.#link = this.#child?.stdio?.[3] as Socket | undefined;
     this.#listen();
   }
@@ -184,11 +185,14 @@ export class WorkerProcess {
 }
 
 /** Undefined where the system has no room for another process. */
-function startChild(kind: WorkerKind, blackBox: number | undefined): ChildProcess | undefined {
+function startChild(
+  { kind, threads }: { readonly kind: WorkerKind; readonly threads: number },
+  blackBox: number | undefined,
+): ChildProcess | undefined {
   try {
     return spawn(process.execPath, [ENTRY, kind], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', blackBox ?? 'ignore'],
-      env: workerEnvironment(),
+      env: workerEnvironment(threads),
     });
   } catch {
     return undefined;
@@ -209,7 +213,7 @@ function openBlackBox(): number | undefined {
   }
 }
 
-function workerEnvironment(): Record<string, string> {
+function workerEnvironment(threads: number): Record<string, string> {
   const passed = PASSED_ON.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
@@ -219,6 +223,6 @@ function workerEnvironment(): Record<string, string> {
     // With the allocator's own settings, memory of freed pictures is never given back.
     MALLOC_ARENA_MAX: '2',
     MALLOC_MMAP_THRESHOLD_: '131072',
-    UV_THREADPOOL_SIZE: '1',
+    UV_THREADPOOL_SIZE: String(threads),
   };
 }
