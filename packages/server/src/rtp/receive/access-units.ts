@@ -7,7 +7,9 @@ import {
   type Track,
 } from '@sluice/media';
 import type { RtpLanePacket, Stream } from '../../core/index.ts';
+import { FrameTimes } from './frame-times.ts';
 import type { JitterBufferStrictness } from './options.ts';
+import { withParameters } from './payload-formats.ts';
 import type { InOrder } from './reorder-buffer.ts';
 
 /** `DEFAULT` waits so long for a key frame; a source that sends none then is one that can't. */
@@ -37,6 +39,7 @@ export class AccessUnits implements InOrder {
   readonly counts = { published: 0, keyFrames: 0, broken: 0, withheld: 0 };
   readonly #options: AccessUnitsOptions;
   readonly #video: boolean;
+  readonly #times = new FrameTimes();
   readonly #dts = new DtsExtractor();
   #track: Track;
   #lastDtsUs = 0;
@@ -51,12 +54,20 @@ export class AccessUnits implements InOrder {
     this.#video = options.track.kind === 'video';
   }
 
+  /** The track with the newest parameters. */
+  get track(): Track {
+    return this.#track;
+  }
+
   /** Hot path: allocates nothing but what the depacketizer does, and one packet for each whole frame. */
   packet(packet: RtpLanePacket, lost: boolean): void {
     if (lost && this.#video) this.#damage(packet.ptsUs);
     const frame = this.#depacketize(packet, lost);
     if (frame === undefined) return;
     this.#take(frame, frame.timestamp === packet.timestamp ? packet.ptsUs : this.#options.ptsUs(frame.timestamp));
+    const { more } = frame;
+    if (more === undefined) return;
+    for (const next of more) this.#take(next, this.#options.ptsUs(next.timestamp));
   }
 
   #depacketize(packet: RtpLanePacket, lost: boolean): DepacketizedFrame | undefined {
@@ -73,7 +84,7 @@ export class AccessUnits implements InOrder {
   #take(frame: DepacketizedFrame, ptsUs: number): void {
     const { parameters } = frame;
     if (parameters !== undefined && !sameParameters(parameters, this.#track.parameters)) {
-      this.#track = { ...this.#track, parameters };
+      this.#track = withParameters(this.#track, parameters);
       this.#options.onTrack(this.#track);
     }
     if (frame.units.length === 0) return;
@@ -113,8 +124,9 @@ export class AccessUnits implements InOrder {
     this.#options.onKeyFrameWanted();
   }
 
-  #publish(frame: DepacketizedFrame, ptsUs: number): void {
+  #publish(frame: DepacketizedFrame, sourceUs: number): void {
     const { units, key } = frame;
+    const ptsUs = this.#video ? this.#times.next(sourceUs) : sourceUs;
     let byteLength = 0;
     for (let i = 0; i < units.length; i++) byteLength += units[i]?.length ?? 0;
     const dtsUs = Math.max(this.#lastDtsUs, this.#video ? this.#dts.next(ptsUs, key) : ptsUs);

@@ -24,6 +24,8 @@ export interface FeedbackWriterOptions {
   readonly cname: string;
   /** Feedback may go without a receiver report before it (RFC 5506). */
   readonly reducedSize: boolean;
+  /** Reports ask for the round trip (RFC 3611 §4.4), which RTCP of the time before does not know. */
+  readonly asksRoundTrip: boolean;
   /** Takes a whole RTCP datagram, unprotected. */
   send(bytes: Uint8Array): void;
 }
@@ -45,17 +47,15 @@ export class FeedbackWriter {
   }
 
   /**
-   * A compound of receiver report, name, and the question for the round trip (RFC 3611 §4.4), which senders answer with
+   * A compound of receiver report, name, and where it is wanted the question for the round trip (RFC 3611 §4.4), which senders answer with
    * their next report.
    */
   report(reports: readonly ReportBlock[], nowMs: number): void {
-    const { localSsrc, cname } = this.#options;
+    const { localSsrc, cname, asksRoundTrip } = this.#options;
+    const packets = [writeReceiverReport({ ssrc: localSsrc, reports }), writeSdes(localSsrc, cname)];
     const receiverReference = FeedbackWriter.wallClock(nowMs);
-    this.#send([
-      writeReceiverReport({ ssrc: localSsrc, reports }),
-      writeSdes(localSsrc, cname),
-      writeExtendedReport({ ssrc: localSsrc, receiverReference, dlrr: [] }),
-    ]);
+    if (asksRoundTrip) packets.push(writeExtendedReport({ ssrc: localSsrc, receiverReference, dlrr: [] }));
+    this.#send(packets);
   }
 
   /** Asks for packets again. `sequences` ascend; only their low 16 bits count. */

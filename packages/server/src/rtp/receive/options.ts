@@ -1,4 +1,4 @@
-import type { Codec } from '@sluice/media';
+import type { AacPayloadFormat, Codec } from '@sluice/media';
 
 /** RTCP feedback that was negotiated for a track (RFC 4585 §4.2 and the drafts of goog-remb and transport-cc). */
 export interface TrackFeedback {
@@ -22,7 +22,7 @@ export interface NegotiatedTrack {
   readonly kind: 'video' | 'audio';
   readonly codec: Codec;
   readonly payloadType: number;
-  /** Of RTP: 90000 for video, 48000 for Opus, 8000 for G.711. */
+  /** Of RTP: 90000 for video, 48000 for Opus, 8000 for G.711 and G.722; for AAC not always the sampling rate. */
   readonly clockRate: number;
   /** Payload type of retransmissions (RFC 4588 §8.1). */
   readonly rtxPayloadType?: number | undefined;
@@ -31,6 +31,10 @@ export interface NegotiatedTrack {
   readonly rtxSsrc?: number | undefined;
   /** H.264 only; 1 by default. */
   readonly packetizationMode?: 0 | 1 | undefined;
+  /** H.264 and H.265 only: NAL units may have start codes in them, as cameras send them; false by default. */
+  readonly startCodes?: boolean | undefined;
+  /** AAC only: how its frames lie in the packets; AAC-hbr of RFC 3640 by default. */
+  readonly aac?: AacPayloadFormat | undefined;
   /** Decoder configuration that the offer has, such as `sprop-parameter-sets`, as `Track.parameters` wants it. */
   readonly parameters?: readonly Uint8Array[] | undefined;
   /** Channels that an audio decoder is to give, 2 by default. */

@@ -1,8 +1,10 @@
 import type { SenderReport } from '@sluice/media';
 import { Timeline } from '../../core/index.ts';
 
-/** RTP time that runs ahead of the arrival by more than this, or back by more, is a jump of the source's clock. */
+/** RTP time that runs ahead of the arrival by more than this is a jump of the source's clock. */
 const MAX_JUMP_US = 3_000_000;
+/** Back it runs only as far as pictures are out of order. */
+const MAX_BACK_US = 1_000_000;
 /** Sender reports of two tracks that put them further apart than this lie. */
 const MAX_OFFSET_US = 5_000_000;
 /** A sender report this far from what the one before it predicts is from another clock. */
@@ -159,7 +161,7 @@ export class TrackClock {
     const delta = (timestamp - this.#newestTimestamp) | 0;
     const deltaUs = (delta / this.clockRate) * 1e6;
     const elapsedUs = Math.max(0, arrivalMs - this.#newestMs) * 1000;
-    if (deltaUs < -MAX_JUMP_US || deltaUs - elapsedUs > MAX_JUMP_US) {
+    if (deltaUs < -MAX_BACK_US || deltaUs - elapsedUs > MAX_JUMP_US) {
       this.#onBreak();
       return this.rebase(timestamp, arrivalMs);
     }

@@ -35,6 +35,11 @@ export interface PublisherMediaOptions {
   readonly cname: string;
   /** RTCP of reduced size was negotiated (RFC 5506); true by default, as every browser takes it. */
   readonly reducedSizeRtcp?: boolean | undefined;
+  /**
+   * Packets go into the stream's RTP lanes, for viewers by WebRTC; true by default. With false everybody else packetizes
+   * anew, and RTCP is that of RFC 3550 alone: as it must be with cameras, whose packets are too large for WebRTC.
+   */
+  readonly forward?: boolean | undefined;
   /** Most that the client wants to send, bits a second; 0 or absent for no wish. */
   readonly maxBitrateBps?: number | undefined;
   /** Least that it wants to be asked for; 0 or absent for no wish. */
@@ -77,13 +82,14 @@ export class PublisherMedia {
   #closed = false;
 
   constructor(o: PublisherMediaOptions) {
-    const { tracks, stream, options } = o;
+    const { tracks, stream, options, forward = true } = o;
     this.#o = o;
     this.#sources = new Sources(tracks);
     this.#writer = new FeedbackWriter({
       localSsrc: o.localSsrc,
       cname: o.cname,
       reducedSize: o.reducedSizeRtcp ?? true,
+      asksRoundTrip: forward,
       send: (bytes) => o.sendRtcp(bytes),
     });
     this.#keyFrames = new KeyFrameRequests(options.keyFrameRequestIntervalMs, options.periodicKeyFrameRequestMs);
@@ -100,6 +106,7 @@ export class PublisherMedia {
           stream,
           clock: this.#clock,
           options,
+          forward,
           onKeyFrameWanted: () => this.#keyFrames.want(),
           onKeyFrame: () => this.#keyFrames.arrived(),
           onPublished: () => this.#published(track.kind),
@@ -108,11 +115,24 @@ export class PublisherMedia {
     this.#video = this.#receivers.find((receiver) => receiver.track.kind === 'video');
   }
 
-  /** Takes a packet, decrypted. What is kept of it is copied. Hot path. */
-  onRtp(packet: RtpPacket, arrivalMs: number): void {
+  /** Declares the tracks that decoders could begin with already, so that viewers need not wait for their packets. */
+  declareTracks(): void {
+    for (const receiver of this.#receivers) receiver.declare();
+  }
+
+  /**
+   * Takes a packet, decrypted. What is kept of it is copied. Hot path.
+   * @param track Position of its track where the way that it came tells it, as in RTSP; else source and payload type do
+   */
+  onRtp(packet: RtpPacket, arrivalMs: number, track?: number): void {
     if (this.#closed) return;
     this.#nowMs = arrivalMs;
-    const source = this.#sources.find(packet, arrivalMs);
+    const known = track === undefined ? undefined : this.#o.tracks[track];
+    const source = known
+      ? this.#sources.findOf(known, packet, arrivalMs)
+      : track === undefined
+        ? this.#sources.find(packet, arrivalMs)
+        : undefined;
     if (source === undefined) {
       // Its number must be known all the same: congestion control is about all that is sent.
       this.#recordArrival(packet, this.#receivers[0]?.track, arrivalMs);
@@ -134,13 +154,16 @@ export class PublisherMedia {
     this.#askForKeyFrame(arrivalMs);
   }
 
-  /** Takes the packets of an RTCP compound. */
-  onRtcp(packets: readonly RtcpPacket[], arrivalMs: number): void {
+  /**
+   * Takes the packets of an RTCP compound.
+   * @param at Position of the track that it came with, as `onRtp` has it: cameras report for other sources than they send
+   */
+  onRtcp(packets: readonly RtcpPacket[], arrivalMs: number, at?: number): void {
     if (this.#closed) return;
     this.#nowMs = arrivalMs;
     for (const packet of packets) {
       if (packet.kind === 'sr') {
-        const track = this.#sources.trackOf(packet.ssrc);
+        const track = at === undefined ? this.#sources.trackOf(packet.ssrc) : this.#o.tracks[at];
         if (track === undefined) continue;
         this.#receiverOf(track)?.statistics.senderReport(packet, arrivalMs);
         this.#clock.senderReport(track.kind === 'video' ? this.#clock.video : this.#clock.audio, packet);

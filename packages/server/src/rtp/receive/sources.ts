@@ -1,4 +1,4 @@
-import type { RtpPacket } from '@sluice/media';
+import type { Codec, RtpPacket } from '@sluice/media';
 import type { NegotiatedTrack } from './options.ts';
 
 /** A source that was silent for so long may be replaced by another one of the same payload type. */
@@ -7,6 +7,18 @@ const SILENCE_MS = 500;
 const PROBATION = 2;
 /** Sources that are observed for that at the same time. */
 const MAX_CANDIDATES = 8;
+
+/** Codecs of static payload types (RFC 3551 §6); null for those that no track here can have. */
+const STATIC_CODECS: ReadonlyMap<number, Codec | null> = new Map<number, Codec | null>([
+  ...[1, 3, 4, 5, 6, 7, 12, 13, 14, 15, 16, 17, 18, 25, 28, 31, 32, 33, 34].map((type) => [type, null] as const),
+  [0, 'pcmu'],
+  [2, 'g726'],
+  [8, 'pcma'],
+  [9, 'g722'],
+  [10, 'l16'],
+  [11, 'l16'],
+  [26, 'mjpeg'],
+]);
 
 /** Whose packet it is: media of a track, or a retransmission of it. */
 export interface Source {
@@ -24,6 +36,10 @@ interface Binding extends Source {
   readonly same: Attribution;
   ssrc: number | undefined;
   newestMs: number;
+  /** Of a track that its packets' way tells: the payload type that they have. */
+  payloadType: number;
+  /** Of the packet before when it was of another source, which takes over with a second one in a row. */
+  strangerSsrc: number | undefined;
 }
 
 interface Candidate {
@@ -63,6 +79,43 @@ export class Sources {
       return this.#isTakenOver(binding, packet, nowMs) ? this.#bind(binding, packet.ssrc, nowMs) : undefined;
     }
     return undefined;
+  }
+
+  /**
+   * The same for a packet that came where only packets of this track come (a channel of RTSP). Its source and its
+   * payload type may be others than described; but not those of another codec.
+   */
+  findOf(
+    track: NegotiatedTrack,
+    { ssrc, payloadType }: Pick<RtpPacket, 'ssrc' | 'payloadType'>,
+    nowMs: number,
+  ): Attribution | undefined {
+    const binding = this.#bindings.find((candidate) => candidate.track === track && !candidate.rtx);
+    if (binding === undefined || !this.#isOfCodec(binding, payloadType)) return undefined;
+    if (binding.ssrc === ssrc) {
+      binding.newestMs = nowMs;
+      binding.strangerSsrc = undefined;
+      return binding.same;
+    }
+    const replaced = binding.ssrc !== undefined;
+    const silent = nowMs - binding.newestMs >= SILENCE_MS;
+    if (replaced && !silent && binding.strangerSsrc !== ssrc) {
+      binding.strangerSsrc = ssrc;
+      return undefined;
+    }
+    binding.strangerSsrc = undefined;
+    return this.#bind(binding, ssrc, nowMs);
+  }
+
+  #isOfCodec(binding: Binding, payloadType: number): boolean {
+    if (binding.payloadType === payloadType) return true;
+    const { track, ssrc } = binding;
+    const standing = STATIC_CODECS.get(payloadType);
+    if (standing === null || (standing !== undefined && standing !== track.codec)) return false;
+    // What describes itself wrongly does so from its first packet on; what comes later is something else.
+    if (ssrc !== undefined && payloadType !== track.payloadType) return false;
+    binding.payloadType = payloadType;
+    return true;
   }
 
   /** The track's own SSRC; undefined while there is none. */
@@ -114,7 +167,9 @@ export class Sources {
 }
 
 function bindingOf(track: NegotiatedTrack, rtx: boolean, ssrc: number | undefined): Binding {
-  return { track, rtx, same: { track, rtx, changed: false }, ssrc, newestMs: Number.NaN };
+  const { payloadType } = track;
+  const same = { track, rtx, changed: false };
+  return { track, rtx, same, ssrc, newestMs: Number.NaN, payloadType, strangerSsrc: undefined };
 }
 
 function payloadTypeOf(binding: Source): number | undefined {

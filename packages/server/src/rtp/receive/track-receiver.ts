@@ -4,7 +4,7 @@ import { AccessUnits } from './access-units.ts';
 import { ByteRate } from './byte-rate.ts';
 import { NackList } from './nack-list.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
-import { depacketizerOf, trackOf } from './payload-formats.ts';
+import { depacketizerOf, decodersCanBegin, trackOf } from './payload-formats.ts';
 import { PayloadStore } from './payload-store.ts';
 import type { PublicationClock, TrackClock } from './publication-clock.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
@@ -33,13 +33,18 @@ export interface TrackReceiverOptions {
   readonly stream: Stream;
   readonly clock: PublicationClock;
   readonly options: ReceiveOptions;
+  /** Packets go into the stream's RTP lane too. */
+  readonly forward: boolean;
   onKeyFrameWanted(): void;
   /** The first packet of a key frame has come. */
   onKeyFrame(): void;
   onPublished(): void;
 }
 
-/** Receives one track: puts its packets into the stream's RTP lane as they come, and its frames into the stream. */
+/**
+ * Receives one track: puts its packets into the stream's RTP lane as they come, if they are forwarded, and
+ * its frames into the stream.
+ */
 export class TrackReceiver {
   readonly track: NegotiatedTrack;
   readonly statistics: ReceptionStatistics;
@@ -108,6 +113,11 @@ export class TrackReceiver {
   /** Packets that came, but after others had ceased to wait for them. */
   get tooLate(): number {
     return this.#buffer.tooLate;
+  }
+
+  /** Declares the track to the stream where what is known suffices for decoders. */
+  declare(): void {
+    if (decodersCanBegin(this.#units.track)) this.#o.stream.setTrack(this.#units.track);
   }
 
   /** Takes a packet of the track's own source. Hot path. */
@@ -217,7 +227,7 @@ export class TrackReceiver {
       orientation: this.#orientationOf(packet),
     };
     if (lanePacket.orientation !== undefined) this.#tellRotation(lanePacket.orientation);
-    this.#lane.publish(lanePacket);
+    if (this.#o.forward) this.#lane.publish(lanePacket);
     this.#buffer.insert(this.#ledger.sequence, lanePacket, arrivalMs);
   }
 
