@@ -40,6 +40,6 @@ export const DEBIAN_PACKAGES = [
     for: ['e2e'],
   },
   { name: 'python3-gst-1.0', programs: [`${PYTHON}/gi/overrides/Gst.py`], for: ['e2e'] },
-  { name: 'python3-aiortc', programs: [`${PYTHON}/aiortc/__init__.py`], for: ['e2e'] },
+  { name: 'python3-aiortc', programs: [`${PYTHON}/aiortc/__init__.py`], for: ['unit', 'e2e'] },
   { name: 'python3-numpy', programs: [`${PYTHON}/numpy/__init__.py`], for: ['e2e'] },
 ];

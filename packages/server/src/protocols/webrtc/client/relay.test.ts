@@ -1,9 +1,9 @@
-import type { MediaPacket } from '@sluice/media';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Stream } from '../../../core/index.ts';
+import { apartMs, expectSame, watch } from './testing/came.ts';
 import { isMedia, LossyPath } from './testing/lossy-path.ts';
 import { RelayRig } from './testing/relay-rig.ts';
-import { numberOf, Source, type SourceOptions } from './testing/source.ts';
+import { Source, type SourceOptions } from './testing/source.ts';
 
 let rig: RelayRig;
 const cleanUp: (() => unknown)[] = [];
@@ -23,45 +23,10 @@ function sourceAt(streams: ConstructorParameters<typeof Source>[0], name: string
   return source;
 }
 
-/** All that a stream gets from now on. */
-function watch(stream: Stream): MediaPacket[] {
-  const packets: MediaPacket[] = [];
-  const reader = stream.attach({
-    startAt: 'gop',
-    onReadable: () => {
-      for (let entry = reader.read(); entry !== undefined; entry = reader.read()) packets.push(entry.packet);
-    },
-    onEnd: () => {},
-  });
+function watched(stream: Stream) {
+  const { packets, reader } = watch(stream);
   cleanUp.push(() => reader.close());
   return packets;
-}
-
-const ofKind = (packets: readonly MediaPacket[], kind: 'video' | 'audio') =>
-  packets.filter(({ track }) => track.kind === kind);
-
-/** That what came is what was published, byte for byte, without a hole, key frames as key frames. */
-function expectSame(came: readonly MediaPacket[], source: Source, kind: 'video' | 'audio', atLeast: number): void {
-  const packets = ofKind(came, kind);
-  expect(packets.length).toBeGreaterThan(atLeast);
-  const first = numberOf(packets[0] as MediaPacket);
-  const sent = new Map(ofKind(source.published, kind).map((packet) => [numberOf(packet), packet]));
-  for (const [i, packet] of packets.entries()) {
-    const original = sent.get(first + i);
-    expect(numberOf(packet)).toBe(first + i);
-    expect(Buffer.concat(packet.units)).toEqual(Buffer.concat(original?.units ?? []));
-    expect(packet.key).toBe(original?.key);
-  }
-  expect(packets[0]?.key).toBe(true);
-}
-
-/** How much later pictures are than sound of the same moment, milliseconds. */
-function apartMs(came: readonly MediaPacket[]): number {
-  const lateMs = (kind: 'video' | 'audio', periodMs: number): number => {
-    const newest = ofKind(came, kind).at(-1) as MediaPacket;
-    return newest.ptsUs / 1000 - numberOf(newest) * periodMs;
-  };
-  return lateMs('video', 1000 / 30) - lateMs('audio', 20);
 }
 
 describe.each(['h264', 'vp8'] as const)('a stream of %s and Opus', (video) => {
@@ -69,7 +34,7 @@ describe.each(['h264', 'vp8'] as const)('a stream of %s and Opus', (video) => {
     rig = await RelayRig.start();
     const source = sourceAt(rig.there.hub.streams, 'there', { video });
     const stream = rig.target('here');
-    const came = watch(stream);
+    const came = watched(stream);
     const relay = rig.pull('whep://HOST/whep/there', stream);
     await waitFor(() => {
       expectSame(came, source, 'video', 40);
@@ -89,7 +54,7 @@ describe.each(['h264', 'vp8'] as const)('a stream of %s and Opus', (video) => {
     const source = sourceAt(rig.hub.streams, 'mine', { video });
     const relay = rig.push('whip://HOST/whip/theirs', source.stream);
     await waitFor(() => expect(rig.there.hub.streams.get('theirs')?.live).toBe(true));
-    const came = watch(rig.there.hub.streams.get('theirs') as Stream);
+    const came = watched(rig.there.hub.streams.get('theirs') as Stream);
     await waitFor(() => {
       expectSame(came, source, 'video', 40);
       expectSame(came, source, 'audio', 60);
@@ -119,7 +84,7 @@ describe('on a network that loses', () => {
     const source = sourceAt(rig.there.hub.streams, 'there');
     const path = await loseEvery(31);
     const stream = rig.target('here');
-    const came = watch(stream);
+    const came = watched(stream);
     const relay = rig.pull('whep://HOST/whep/there', stream);
     await waitFor(() => expectSame(came, source, 'video', 60));
     expect(path.lost).toBeGreaterThan(5);
@@ -132,7 +97,7 @@ describe('on a network that loses', () => {
     const path = await loseEvery(31);
     rig.push('whip://HOST/whip/theirs', source.stream);
     await waitFor(() => expect(rig.there.hub.streams.get('theirs')?.live).toBe(true));
-    const came = watch(rig.there.hub.streams.get('theirs') as Stream);
+    const came = watched(rig.there.hub.streams.get('theirs') as Stream);
     await waitFor(() => expectSame(came, source, 'video', 60));
     expect(path.lost).toBeGreaterThan(5);
   });

@@ -36,6 +36,7 @@ export class WcsSignalling implements Signalling {
   #established = false;
   /** The stream has been asked for, and its end has not been told. */
   #asked = false;
+  #answered = false;
   #settle: { resolve(answer: string): void; reject(error: Error): void } | undefined;
   #over = false;
   #closed: Promise<void> | undefined;
@@ -134,12 +135,11 @@ export class WcsSignalling implements Signalling {
       case 'getUserData':
         return this.#ask();
       case 'setRemoteSDP':
-        if (data[0] === this.remoteMediaSessionId && typeof data[1] === 'string') this.#settle?.resolve(data[1]);
-        return;
+        return this.#onAnswer(data);
       case 'notifyStreamStatusEvent':
         return this.#onStatus(data[0], 'mediaSessionId');
       case 'fail':
-        return this.#onStatus(data[0], 'id');
+        return this.#onFail(data[0]);
       default:
       // Rates, sizes and words of the publisher are nothing to us.
     }
@@ -177,14 +177,25 @@ export class WcsSignalling implements Signalling {
     };
   }
 
+  #onAnswer([id, answer]: readonly unknown[]): void {
+    if (id !== this.remoteMediaSessionId || typeof answer !== 'string') return;
+    this.#answered = true;
+    this.#settle?.resolve(answer);
+  }
+
+  #onFail(told: unknown): void {
+    if (fieldOf(told, 'apiMethod') !== 'ConnectionStatusEvent') return this.#onStatus(told, 'id');
+    this.#fail('refused', `the server refuses the session: ${textOf(told, 'info')}`);
+  }
+
   #onStatus(told: unknown, idName: 'mediaSessionId' | 'id'): void {
-    const fields = (typeof told === 'object' ? told : null) as Readonly<Record<string, unknown>> | null;
-    if (fields?.[idName] !== this.remoteMediaSessionId) return;
-    const status = String(fields['status']);
+    if (fieldOf(told, idName) !== this.remoteMediaSessionId) return;
+    const status = textOf(told, 'status');
     if (!FINAL.has(status)) return;
     this.#asked = false;
-    const info = typeof fields['info'] === 'string' ? quoted(fields['info']) : '';
-    this.#fail(codeOfStatus(status, info), `the server says ${status}${info === '' ? '' : `: ${info}`}`);
+    const info = textOf(told, 'info');
+    const code = codeOfStatus({ status, info, answered: this.#answered });
+    this.#fail(code, `the server says ${status}${info === '' ? '' : `: ${info}`}`);
   }
 
   #send(message: string, data: unknown): void {
@@ -222,4 +233,13 @@ export class WcsSignalling implements Signalling {
 
 function authorizationHeader(authorization: string | undefined): Record<string, string> {
   return authorization === undefined ? {} : { authorization };
+}
+
+function fieldOf(told: unknown, name: string): unknown {
+  return typeof told === 'object' && told !== null ? (told as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+function textOf(told: unknown, name: string): string {
+  const value = fieldOf(told, name);
+  return typeof value === 'string' ? quoted(value) : '';
 }

@@ -1,6 +1,6 @@
 import type { RelayEndCode } from '../../../core/index.ts';
 
-/** What the exact texts of WCS mean (websdk-signalling.md §6.3); by others the connection is tried again. */
+/** What the exact texts of WCS mean (websdk-signalling.md §6.3). */
 const CODES: Readonly<Record<string, RelayEndCode>> = {
   'Stream not found': 'not_found',
   'File not found': 'not_found',
@@ -21,10 +21,31 @@ const CODES: Readonly<Record<string, RelayEndCode>> = {
   'Stopped by user': 'ended',
   'Distributor stopped': 'ended',
   'Requested stream shutdown': 'ended',
+  'Stream name is already in use': 'unreachable',
+  'MediaSessionId is already in use': 'unreachable',
+  'Publish stream is not ready': 'unreachable',
+  'Session not ready': 'unreachable',
+  'Session does not exist': 'unreachable',
+  'RtspAgent shutdown': 'unreachable',
+  'Stream failed': 'unreachable',
+  'No available transcoders': 'unreachable',
+  'Terminated by keep-alive': 'unreachable',
+  'Agent servicing origin stream is shutting down': 'unreachable',
 };
 
-/** Why a stream there is over, by its final status and the text that came with it. */
-export function codeOfStatus(status: string, info: string): RelayEndCode {
+/** The final status of a stream there. */
+export interface FinalStatus {
+  readonly status: string;
+  /** The text that came with it; empty for none. */
+  readonly info: string;
+  /** The offer had been answered before. */
+  readonly answered: boolean;
+}
+
+/** Why a stream there is over. */
+export function codeOfStatus({ status, info, answered }: FinalStatus): RelayEndCode {
   if (Object.hasOwn(CODES, info)) return CODES[info] ?? 'unreachable';
-  return status === 'FAILED' ? 'unreachable' : 'ended';
+  if (status !== 'FAILED') return 'ended';
+  // What is none of WCS's own texts, and comes instead of an answer, are the words of a back end that refuses.
+  return answered || info === '' || /^(Failed|Got exception)\b/.test(info) ? 'unreachable' : 'refused';
 }
