@@ -35,7 +35,7 @@ export interface RelayLinkParts {
 }
 
 /** Consent is lost after what counts as a stall, but not within less, nor more than RFC 7675 §5.1 allows. */
-const MIN_CONSENT_MS = 2000;
+const MIN_CONSENT_MS = 1000;
 const MAX_CONSENT_MS = 30_000;
 const HOST = /^[\w.:%-]{1,253}$/;
 
@@ -59,6 +59,7 @@ export class WebRtcRelayLink implements RelayLink {
   /** What it is at, for people. */
   #step = 'the server was asked';
   #end: RelayEnd | undefined;
+  #deniedAddresses = 0;
 
   constructor(parts: RelayLinkParts) {
     this.#parts = parts;
@@ -121,7 +122,7 @@ export class WebRtcRelayLink implements RelayLink {
   }
 
   async #connect(answered: AnsweredMedia): Promise<void> {
-    const { attempt, media, options, counters, buffer } = this.#parts;
+    const { media, options, counters, buffer } = this.#parts;
     this.#step = 'a way to its media port was looked for';
     const peer = new Peer(
       {
@@ -130,8 +131,9 @@ export class WebRtcRelayLink implements RelayLink {
         remoteFingerprints: answered.fingerprints,
         dtlsRole: answered.setup === 'passive' ? 'server' : 'client',
         resendsAsIs: resendsAsIs(answered),
-        iceTimeoutMs: attempt.connectTimeoutMs,
-        dtlsTimeoutMs: attempt.connectTimeoutMs,
+        // The whole attempt has one time, which is looked after here.
+        iceTimeoutMs: Number.POSITIVE_INFINITY,
+        dtlsTimeoutMs: Number.POSITIVE_INFINITY,
       },
       { transport: this.#transport, buffer, counters, onEnded: (reason, detail) => this.#onPeerEnded(reason, detail) },
     );
@@ -139,8 +141,7 @@ export class WebRtcRelayLink implements RelayLink {
     media.agree(answered, peer);
     peer.start(media);
     await Promise.all(answered.candidates.map((candidate) => this.#transport.addCandidate(candidate)));
-    const told = answered.candidates.some(({ transport }) => transport === 'udp');
-    if (told && this.#transport.triedAddresses === 0)
+    if (this.#deniedAddresses > 0 && this.#transport.triedAddresses === 0)
       throw new RelayFailure(
         'refused',
         'none of the addresses that the other side gives for media may be connected to',
@@ -157,6 +158,7 @@ export class WebRtcRelayLink implements RelayLink {
       );
       return address;
     } catch (error) {
+      this.#deniedAddresses++;
       attempt.events.onNote(`an address for media is not used: ${endOf(error).message}`);
       return undefined;
     }

@@ -53,7 +53,7 @@ export class RelayRig {
   readonly protocol: WebRtcRelayProtocol;
   readonly there: WebRtcRig;
   readonly #web: Server;
-  readonly #mounts: readonly WhipMount[];
+  readonly #mounts: readonly [WhipMount, WhipMount];
   readonly #running: RelayLink[] = [];
   /** Changes answers of the server on their way. */
   rewrite: (answer: string) => string = (answer) => answer;
@@ -142,14 +142,20 @@ export class RelayRig {
     const { method = '', url = '', headers } = request;
     this.requests.push({ method, url, authorization: headers.authorization });
     if (this.instead !== undefined) return this.instead(request, response);
+    if (method !== 'POST') return this.#mountOf(url).request(request, response);
     const end = response.end.bind(response) as (body?: unknown) => ServerResponse;
-    response.end = ((body?: unknown) => {
-      if (typeof body !== 'string' || !body.startsWith('v=0')) return end(body);
-      const changed = this.rewrite(body);
-      if (!response.headersSent) response.setHeader('content-length', Buffer.byteLength(changed));
-      return end(changed);
-    }) as typeof response.end;
-    (url.startsWith('/whep/') ? this.#mounts[1] : this.#mounts[0])?.request(request, response);
+    const writeHead = response.writeHead.bind(response) as (status: number) => ServerResponse;
+    response.writeHead = ((status: number) => {
+      response.removeHeader('content-length');
+      return writeHead(status);
+    }) as typeof response.writeHead;
+    response.end = ((body?: unknown) =>
+      end(typeof body === 'string' ? this.rewrite(body) : body)) as typeof response.end;
+    this.#mountOf(url).request(request, response);
+  }
+
+  #mountOf(url: string): WhipMount {
+    return this.#mounts[url.startsWith('/whep/') ? 1 : 0];
   }
 }
 
