@@ -5,6 +5,8 @@ import { LossyPath } from './testing/lossy-path.ts';
 import { ANY_ADDRESS, denied, RelayRig, type RunningRelay } from './testing/relay-rig.ts';
 import { Source } from './testing/source.ts';
 
+vi.setConfig({ testTimeout: 30_000 });
+
 let rig: RelayRig;
 const cleanUp: (() => unknown)[] = [];
 
@@ -206,7 +208,7 @@ describe('a server that falls silent', () => {
   test('after media has come is stalled', async () => {
     const camera = source('there');
     const relay = pull({ stallTimeoutMs: 700 });
-    await vi.waitFor(() => expect(relay.told).toContain('media'), { timeout: 5000 });
+    await vi.waitFor(() => expect(relay.told).toContain('media'), { timeout: 15_000 });
     camera.pause();
     expect(await endOf(relay)).toEqual({ code: 'stalled', message: 'no media came for 700 ms' });
   });
@@ -218,7 +220,7 @@ describe('a server that falls silent', () => {
     cleanUp.push(() => path.close());
     rig.rewrite = (answer) => answer.replace(/^(a=candidate:.* )\d+( typ host)/gm, `$1${port}$2`);
     const relay = rig.push('whip://HOST/whip/theirs', camera.stream, { stallTimeoutMs: 1000, connectTimeoutMs: 1000 });
-    await vi.waitFor(() => expect(relay.told).toContain('media'), { timeout: 5000 });
+    await vi.waitFor(() => expect(relay.told).toContain('media'), { timeout: 15_000 });
     camera.pause();
     await new Promise((resolve) => setTimeout(resolve, 1300));
     expect(relay.end).toBeUndefined();
@@ -233,7 +235,7 @@ describe('a stream that is pushed', () => {
     rig.rewrite = (answer) => answer.replace(/^m=video \d+/m, 'm=video 0');
     const relay = rig.push('whip://HOST/whip/theirs', camera.stream);
     await vi.waitFor(() => expect(rig.there.hub.streams.get('theirs')?.state.audio?.codec).toBe('opus'), {
-      timeout: 5000,
+      timeout: 15_000,
     });
     expect(relay.notes).toEqual(['video is left out: the other side does not take it']);
   });
@@ -242,7 +244,7 @@ describe('a stream that is pushed', () => {
     const camera = source('here');
     rig.push('whip://HOST/whip/theirs', camera.stream, { options: { without: 'video' } });
     await vi.waitFor(() => expect(rig.there.hub.streams.get('theirs')?.state.audio?.codec).toBe('opus'), {
-      timeout: 5000,
+      timeout: 15_000,
     });
     expect(rig.there.hub.streams.get('theirs')?.state.video).toBeUndefined();
   });
@@ -258,7 +260,7 @@ describe('a stream that is pushed', () => {
     const camera = source('here');
     const relay = rig.push('whip://HOST/whip/theirs', camera.stream);
     await vi.waitFor(() => expect(rig.there.hub.streams.get('theirs')?.state.video?.codec).toBe('h264'), {
-      timeout: 5000,
+      timeout: 15_000,
     });
     const before = camera.keyFramesAsked;
     await vi.waitFor(
@@ -266,7 +268,7 @@ describe('a stream that is pushed', () => {
         rig.there.hub.streams.get('theirs')?.requestKeyFrame();
         expect(camera.keyFramesAsked).toBeGreaterThan(before);
       },
-      { timeout: 5000 },
+      { timeout: 15_000 },
     );
     camera.close();
     expect(await endOf(relay)).toEqual({ code: 'closed', message: 'the stream is over' });
@@ -283,7 +285,7 @@ test('a relay that is closed at any time lets go of all, and a hundred of them l
   }
   const ends = await Promise.all(links.map(endOf));
   expect(new Set(ends.map(({ code }) => code))).toContain('closed');
-  await vi.waitFor(() => expect(rig.there.server.peerCount).toBe(0), { timeout: 8000 });
+  await vi.waitFor(() => expect(rig.there.server.peerCount).toBe(0), { timeout: 15_000 });
   expect(camera.stream.viewers).toBe(0);
   expect(rig.there.server.sizes).toMatchObject({ paths: 0, ufrags: 0 });
 });

@@ -117,8 +117,8 @@ export class RelayRig {
       remoteStreamName: undefined,
       mediaSessionId: 'relay-1',
       outbound: ANY_ADDRESS,
-      connectTimeoutMs: 8000,
-      stallTimeoutMs: 8000,
+      connectTimeoutMs: 15_000,
+      stallTimeoutMs: 15_000,
       log: this.hub.log,
       events: {
         onConnected: () => void running.told.push('connected'),
