@@ -212,12 +212,17 @@ export class TsDemuxer {
       },
       onBroken: () => this.counts.broken++,
     });
+    let stuffed = false;
     return {
       stream,
       continuity: new Continuity(),
-      push: (packet) => pes.push(packet.payload, packet.isStart, packet.isRandomAccess),
+      push: (packet) => {
+        stuffed = packet.isStuffed;
+        pes.push(packet.payload, packet.isStart, packet.isRandomAccess);
+      },
       lost: () => pes.lost(),
-      flush: () => elementary.flush(),
+      // Where no length tells the end of a packet, its last part does, as it has to be filled up.
+      flush: () => (stuffed || pes.isWhole || stream.kind === 'audio' ? elementary.flush() : pes.lost()),
     };
   }
 

@@ -48,6 +48,11 @@ export class PesReader {
     this.#events = events;
   }
 
+  /** True where the last packet told its length and came to it. */
+  get isWhole(): boolean {
+    return this.#state === 'idle';
+  }
+
   /** Takes the payload of a transport packet. */
   push(payload: Uint8Array, isStart: boolean, randomAccess: boolean): void {
     if (isStart) {
