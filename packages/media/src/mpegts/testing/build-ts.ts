@@ -73,7 +73,7 @@ export class TsBuilder {
 
   /** All that was written since the last time. */
   take(): Uint8Array {
-    const bytes = new Uint8Array(Buffer.concat(this.#parts));
+    const bytes = joined(this.#parts);
     this.#parts = [];
     return bytes;
   }
@@ -83,4 +83,15 @@ export class TsBuilder {
     this.#states.set(pid, state);
     return state;
   }
+}
+
+/** One piece of memory with all parts. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

@@ -1,6 +1,7 @@
 import { joinAnnexB } from '../../codec/h264.ts';
 import type { MediaPacket, Track } from '../../packet.ts';
 import { TsDemuxer, type TsDemuxerOptions } from '../demux/demuxer.ts';
+import { joined } from './build-ts.ts';
 
 /** All that a demuxer makes of bytes. */
 export interface Demuxed {
@@ -40,11 +41,7 @@ export function ofKind(packets: readonly MediaPacket[], kind: Track['kind']): Me
 
 /** The video packets as a byte stream that decoders take, with the parameter sets before each key picture. */
 export function byteStream(packets: readonly MediaPacket[]): Uint8Array {
-  return new Uint8Array(
-    Buffer.concat(
-      ofKind(packets, 'video').map(({ track, units, key }) =>
-        joinAnnexB(key ? [...track.parameters, ...units] : units),
-      ),
-    ),
+  return joined(
+    ofKind(packets, 'video').map(({ track, units, key }) => joinAnnexB(key ? [...track.parameters, ...units] : units)),
   );
 }

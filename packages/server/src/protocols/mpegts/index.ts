@@ -7,4 +7,6 @@ export {
   type PortRange,
   type SenderList,
 } from './input-port.ts';
+export { DEFAULT_TRANSPORT_STREAM_OPTIONS, type TransportStreamOptions } from './options.ts';
+export { type TransportStreamDeps, TransportStreamServer } from './server.ts';
 export { TsToStream, type TsToStreamCounts, type TsToStreamOptions } from './to-stream.ts';
