@@ -8,4 +8,5 @@ export * from './open-media-file.ts';
 export * from './packet.ts';
 export * from './rtp/index.ts';
 export * from './sdp/index.ts';
+export * from './wav/index.ts';
 export * from './webm/index.ts';

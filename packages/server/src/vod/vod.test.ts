@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { END_OF_FILE } from '../core/index.ts';
 import { ClipFolder, H264_AAC, H264_B_FRAMES } from './testing/clips.ts';
@@ -147,4 +149,18 @@ describe('vod', () => {
     await expect.poll(openFiles).toBe(before);
     expect(rig.hub.counters.of('vod_files_opened')).toBeGreaterThan(100);
   }, 20_000);
+});
+
+describe('a sound file', () => {
+  it('plays like any other, and over and over where that is asked for', async () => {
+    const sine = ['-f', 'lavfi', '-i', 'sine=440:r=8000:d=0.3', '-c:a', 'pcm_alaw'];
+    execFileSync('ffmpeg', ['-v', 'error', ...sine, join(clips.path, 'tone.wav')]);
+    const viewer = await rig.view('vod://tone.wav');
+    expect(await viewer.end()).toBe(END_OF_FILE);
+    expect(viewer.packets[0]?.track).toMatchObject({ codec: 'pcma', clockRate: 8000 });
+    expect(viewer.times('audio')).toEqual(Array.from({ length: 15 }, (_, i) => i * 20));
+    const endless = await rig.view(await rig.resolver.resolve('vod://tone.wav', { loop: true }));
+    await endless.has(40, 'audio');
+    expect(endless.times('audio').slice(0, 40)).toEqual(Array.from({ length: 40 }, (_, i) => i * 20));
+  });
 });

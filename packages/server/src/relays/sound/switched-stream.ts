@@ -1,4 +1,12 @@
-import { type MediaPacket, ProtocolError, parseAacConfig, silentFrame, type Track } from '@sluice/media';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type AacConfig,
+  type MediaPacket,
+  ProtocolError,
+  parseAacConfig,
+  silentFrame,
+  type Track,
+} from '@sluice/media';
 import {
   type Acceptance,
   type AdaptedStream,
@@ -26,8 +34,9 @@ export interface SwitchParts {
   onTrouble(text: string): void;
 }
 
-/** What is made of a sound that a stream has none of its own for. */
+/** What is made of a sound that a stream has none of its own for, and what is told of it before. */
 const DEFAULT_FORM: SoundForm = { codec: 'aac', sampleRate: 48_000, channels: 2 };
+const DEFAULT_CONFIG = Uint8Array.of(0x11, 0x90);
 const TARGETS: ReadonlySet<string> = new Set<AudioTarget>(['aac', 'opus', 'pcma', 'pcmu', 'g722']);
 /** Where a sound has nothing for so long, silence takes its place, so that players do not wait for it. */
 const STARVED_US = 250_000;
@@ -56,10 +65,14 @@ export class SwitchedStream extends OverlaidStream {
   #reader: Reader | undefined;
   #listener: Disposable | undefined;
   #feed: { readonly feed: SoundFeed; readonly sound: RelaySound } | undefined;
+  /** Of its own sound, what is newer than the sound that takes its place. */
+  readonly #own: MediaPacket[] = [];
   #seen: StreamState | undefined;
   /** Newest time of what was read. */
   #streamUs: number | undefined;
   #soundTrack: { readonly of: Track; readonly as: Track } | undefined;
+  /** The state of the base with a sound that is not there yet. */
+  #expected: { readonly of: StreamState; readonly state: StreamState } | undefined;
   #trouble: RelaySound | undefined;
   #closed = false;
 
@@ -106,9 +119,13 @@ export class SwitchedStream extends OverlaidStream {
     return super.ended || this.base.ended;
   }
 
-  /** What the base has, until it is read. */
+  /** What the base has, until it is read; with the sound that is going to be put into one that has none. */
   override get state(): StreamState {
-    return this.#reader === undefined ? this.base.state : super.state;
+    if (this.#reader !== undefined) return super.state;
+    const { state } = this.base;
+    if (state.audio !== undefined || this.#parts.control.sound === undefined) return state;
+    if (this.#expected?.of !== state) this.#expected = { of: state, state: withSound(state) };
+    return this.#expected.state;
   }
 
   override get reordersVideo(): boolean {
@@ -181,6 +198,7 @@ export class SwitchedStream extends OverlaidStream {
     if (state.epoch !== super.state.epoch) {
       this.restart(state.epoch);
       this.#queue.restart();
+      this.#own.length = 0;
       this.#streamUs = undefined;
     }
     if (state.video === undefined) this.#drop('video');
@@ -197,15 +215,26 @@ export class SwitchedStream extends OverlaidStream {
     if (super.state[kind] !== undefined) this.removeTrack(kind);
   }
 
-  /** The stream's own sound. */
+  /** The stream's own sound. While another one takes its place it waits a moment whether that does. */
   #takeOwn(packet: MediaPacket): void {
-    const replaced = this.#soundTrack !== undefined;
-    if (packet.dtsUs < this.#queue.nextUs) return;
-    if (replaced && !this.#parts.control.muted) {
-      const starved = packet.dtsUs > this.#queue.nextUs + STARVED_US && packet.track === super.state.audio;
-      if (!starved) return;
+    if (this.#soundTrack === undefined || this.#parts.control.muted) {
+      this.#releaseOwn();
+      this.#publishOwn(packet);
+      return;
     }
-    const sent = replaced || this.#parts.control.muted ? silenced(packet) : packet;
+    this.#own.push(packet);
+    while (this.#own[0] !== undefined && this.#own[0].dtsUs <= this.#queue.nextUs) this.#own.shift();
+    const [oldest = packet] = this.#own;
+    if (packet.dtsUs - oldest.dtsUs > STARVED_US) for (const one of this.#own.splice(0)) this.#publishOwn(one, true);
+  }
+
+  #releaseOwn(): void {
+    if (this.#own.length > 0) for (const packet of this.#own.splice(0)) this.#publishOwn(packet);
+  }
+
+  #publishOwn(packet: MediaPacket, silent = this.#parts.control.muted): void {
+    if (packet.dtsUs < this.#queue.nextUs) return;
+    const sent = silent ? silenced(packet) : packet;
     this.#queue.taken(packet.dtsUs);
     if (sent !== undefined) this.publish(sent);
   }
@@ -233,7 +262,9 @@ export class SwitchedStream extends OverlaidStream {
   #forget(another: boolean): void {
     this.#feed = undefined;
     this.#queue.clear();
-    if (!another) this.#soundTrack = undefined;
+    if (another) return;
+    this.#soundTrack = undefined;
+    this.#releaseOwn();
   }
 
   #onSoundOver(sound: RelaySound, trouble: string | undefined): void {
@@ -264,7 +295,7 @@ export class SwitchedStream extends OverlaidStream {
   #trackFor(track: Track): Track {
     if (this.#soundTrack?.of === track) return this.#soundTrack.as;
     const own = this.#seen?.audio;
-    const id = own?.id ?? (this.#seen?.video?.id ?? 0) + 1;
+    const id = own?.id ?? soundId(this.#seen);
     const as = own !== undefined && sameConfiguration(own, track) ? own : { ...track, id };
     this.#soundTrack = { of: track, as };
     return as;
@@ -282,6 +313,16 @@ export class SwitchedStream extends OverlaidStream {
   }
 }
 
+function withSound(state: StreamState): StreamState {
+  const { codec, sampleRate: clockRate } = DEFAULT_FORM;
+  const audio: Track = { id: soundId(state), kind: 'audio', codec, clockRate, parameters: [DEFAULT_CONFIG] };
+  return { ...state, audio };
+}
+
+function soundId(state: StreamState | undefined): number {
+  return (state?.video?.id ?? 0) + 1;
+}
+
 function silenced(packet: MediaPacket): MediaPacket | undefined {
   const frame = silentFrame(packet);
   return frame && { ...packet, units: [frame], byteLength: frame.length };
@@ -289,18 +330,23 @@ function silenced(packet: MediaPacket): MediaPacket | undefined {
 
 function channelsOf(track: Track): 1 | 2 {
   if (track.codec === 'opus') return 2;
+  if (track.codec !== 'aac') return 1;
+  return aacConfig(track)?.channels === 1 ? 1 : 2;
+}
+
+function aacConfig(track: Track): AacConfig | undefined {
   const [config] = track.parameters;
-  if (track.codec !== 'aac' || config === undefined) return 1;
   try {
-    return parseAacConfig(config).channels === 1 ? 1 : 2;
+    return config && parseAacConfig(config);
   } catch (error) {
-    if (error instanceof ProtocolError) return DEFAULT_FORM.channels;
+    if (error instanceof ProtocolError) return undefined;
     throw error;
   }
 }
 
 function sameConfiguration(one: Track, other: Track): boolean {
   if (one.codec !== other.codec || one.clockRate !== other.clockRate) return false;
-  const [a, b] = [one.parameters, other.parameters];
-  return a.length === b.length && a.every((unit, i) => Buffer.compare(unit, b[i] ?? new Uint8Array()) === 0);
+  const [a, b] = [one, other].map((track) => (track.codec === 'aac' ? aacConfig(track) : track.parameters));
+  // The same AAC is written in several ways.
+  return a !== undefined && isDeepStrictEqual(a, b);
 }

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Publisher, Stream, StreamResolver } from '../../core/index.ts';
+import type { Converter, Publisher, Stream, StreamResolver } from '../../core/index.ts';
 import { testHub } from '../../core/testing/hub.ts';
 import { ScriptedAccess } from '../../core/testing/scripted-access.ts';
 import { type HostLookup, OutboundGuard, Ticker } from '../../io/index.ts';
@@ -29,8 +29,8 @@ export class RelayRig {
   readonly resolver: RelayResolver;
   readonly #publishers = new Map<string, { stream: Stream; publisher: Publisher }>();
 
-  constructor(options: Partial<RelayOptions> = {}, reconnectWaitMs = 0) {
-    this.hub = testHub(reconnectWaitMs);
+  constructor(options: Partial<RelayOptions> = {}, reconnectWaitMs = 0, converter?: Converter) {
+    this.hub = testHub(reconnectWaitMs, converter);
     const guard = new OutboundGuard({ denied: ['10.0.0.0/8'] }, lookup);
     const deps = {
       ...this.hub,
