@@ -5,6 +5,7 @@ const WAITING = [
   'access',
   'console-changes',
   'console-recordings',
+  'console-relays',
   'demo',
   'explain',
   'files',

@@ -87,6 +87,7 @@ function relayOptions(settings: Settings): RelayOptions {
       maxMs: settings.rtmp_push_restore_interval_ms,
     },
     byNameIdleTimeoutMs: settings.pull_by_name_idle_timeout,
+    recorded: settings.record_rtsp_streams ? ['rtsp'] : [],
     defaultScheme: settings.wcs_agent_ssl ? 'wss' : 'ws',
   };
 }

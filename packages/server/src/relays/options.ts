@@ -1,3 +1,5 @@
+import type { SessionProtocol } from '../core/index.ts';
+
 /** How attempts follow each other. */
 export interface RetryPolicy {
   /** False: a relay ends with its first connection, however that ends. */
@@ -21,6 +23,8 @@ export interface RelayOptions {
   readonly rtmpPushRetry: RetryPolicy;
   /** What a viewer asked for by its address is let go of this long after its last viewer, milliseconds. */
   readonly byNameIdleTimeoutMs: number;
+  /** Protocols of which everything that is pulled is recorded. */
+  readonly recorded: readonly SessionProtocol[];
   /** What addresses without scheme have. */
   readonly defaultScheme: 'ws' | 'wss';
 }
@@ -34,6 +38,7 @@ export const DEFAULT_RELAY_OPTIONS: RelayOptions = {
   retry: DEFAULT_RETRY,
   rtmpPushRetry: DEFAULT_RETRY,
   byNameIdleTimeoutMs: 60_000,
+  recorded: [],
   defaultScheme: 'ws',
 };
 

@@ -160,12 +160,13 @@ export class RelayServer implements Relays {
   }
 
   #spec(direction: 'pull' | 'push', wish: SpecWish): RelaySpec {
-    const { url, streamName, remoteStreamName, record = false, ...rest } = wish;
+    const { url, streamName, remoteStreamName, record: asked = false, ...rest } = wish;
     const target = this.#target(url);
     const protocol = this.#protocolOf(target, direction);
     protocol.check?.(target, direction);
     // Another server of ours has to be told the name; elsewhere the address says it.
     const named = remoteStreamName ?? (SPEAKS_OUR_PROTOCOL.test(target) ? streamName : undefined);
+    const record = direction === 'pull' && (asked || this.#options.recorded.includes(protocol.protocol));
     return { direction, protocol, url, target, streamName, remoteStreamName: named, record, ...rest };
   }
 

@@ -16,7 +16,7 @@ const BY_FAMILY = {
     ll_hls_create_preloader ll_hls_custom_preloader_dir ll_hls_enabled ll_hls_list_size ll_hls_preloader_dir
     h264_b_frames_force_transcoding frame_cnt_to_determine_their_type`,
   vod: `vod_mp4_container_isoparser_heap_datasource`,
-  recording: `record_rtsp_streams record_mixer_streams mp4_container_write_header_on_fly webm_java_writer_enable
+  recording: `record_mixer_streams mp4_container_write_header_on_fly webm_java_writer_enable
     webm_java_cluster`,
   webrtc: `rtp_bundle compact_media_port_usage ice_tcp_transport ice_tcp_nio ice_tcp_channel_high_water_mark
     ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size ice_tcp_send_buffer_size av_paced_sender

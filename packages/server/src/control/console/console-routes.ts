@@ -59,6 +59,7 @@ export function consoleRoutes(app: FastifyInstance, deps: ConsoleDeps, web: () =
     sessionRoutes(scope, deps);
     serverRoutes(scope, deps);
     recordingRoutes(scope, deps);
+    relayRoutes(scope, deps);
     done();
   });
 }

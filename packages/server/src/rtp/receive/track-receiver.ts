@@ -4,7 +4,7 @@ import { AccessUnits } from './access-units.ts';
 import { ByteRate } from './byte-rate.ts';
 import { NackList } from './nack-list.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
-import { depacketizerOf, decodersCanBegin, trackOf } from './payload-formats.ts';
+import { decodersCanBegin, depacketizerOf, trackOf } from './payload-formats.ts';
 import { PayloadStore } from './payload-store.ts';
 import type { PublicationClock, TrackClock } from './publication-clock.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';

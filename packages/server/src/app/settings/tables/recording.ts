@@ -15,6 +15,12 @@ export const RECORDING_SETTINGS = {
     from: 'wcs',
     doc: 'Record every stream that is published by RTMP.',
   },
+  record_rtsp_streams: {
+    type: 'boolean',
+    default: false,
+    from: 'wcs',
+    doc: 'Record every camera that is pulled by RTSP.',
+  },
   record_whip_published_streams: {
     type: 'boolean',
     default: false,
