@@ -204,8 +204,8 @@ export interface RelayLink {
   /** Resolves when it is over and all of it is released; never rejects. */
   readonly ended: Promise<RelayEnd>;
   facts(): RelayLinkFacts;
-  /** Asks a source for a key frame; absent where there is no means for it. */
-  requestKeyFrame?(): void;
+  /** Asks a source for a key frame; absent where, or as long as, there is no means for it. */
+  readonly requestKeyFrame?: (() => void) | undefined;
   /** Ends it, in good order where that is quick. Idempotent. */
   close(reason: string): void;
 }

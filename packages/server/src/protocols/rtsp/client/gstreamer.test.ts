@@ -1,0 +1,130 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { CAMERA_USER, GStreamerCameras } from './testing/gstreamer-cameras.ts';
+import { PullRig, until } from './testing/pull-rig.ts';
+
+const PICTURE = 'videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=25/1,format=I420';
+const SOUND = 'audiotestsrc is-live=true samplesperbuffer=160 ! audio/x-raw,rate=8000,channels=1';
+const SOUND_48 = 'audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2';
+const H264 = `${PICTURE} ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96`;
+const H265 = `${PICTURE} ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph265pay name=pay0 pt=96`;
+const JPEG = `${PICTURE} ! jpegenc ! rtpjpegpay name=pay0`;
+const AAC = `${SOUND_48} ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97`;
+const PCMU = `${SOUND} ! mulawenc ! rtppcmupay name=pay1`;
+const OPUS = `${SOUND_48} ! opusenc ! rtpopuspay name=pay1 pt=98`;
+
+let cameras: GStreamerCameras;
+beforeAll(async () => {
+  cameras = await GStreamerCameras.start({
+    h264: { pipeline: `${H264} ${AAC}` },
+    h265: { pipeline: `${H265} ${PCMU}` },
+    jpeg: { pipeline: `${JPEG} ${OPUS}` },
+    'tcp-only': { pipeline: `${H264} ${PCMU}`, lower: 'tcp' },
+    'udp-only': { pipeline: H264, lower: 'udp' },
+  });
+});
+afterAll(() => cameras.close());
+
+const rigs: PullRig[] = [];
+afterEach(async () => {
+  for (const rig of rigs.splice(0)) await rig.close();
+});
+
+function rig(...args: ConstructorParameters<typeof PullRig>): PullRig {
+  const made = new PullRig(...args);
+  rigs.push(made);
+  return made;
+}
+
+/** Waits for two seconds of both and checks that they are whole and of one time. */
+async function expectMedia(pulling: PullRig, codecs: readonly [video: string, audio: string]): Promise<void> {
+  const isEnough = (): boolean => pulling.video.length >= 50 && pulling.audio.length >= 40;
+  await until(isEnough, `${pulling.video.length} pictures, ${pulling.audio.length} sounds, ${pulling.end?.message}`);
+  expect(pulling.stream.state).toMatchObject({ video: { codec: codecs[0] }, audio: { codec: codecs[1] } });
+  expect(pulling.video[0]?.key).toBe(true);
+  const steps = pulling.video.slice(1).map(({ ptsUs }, i) => ptsUs - (pulling.video[i]?.ptsUs ?? 0));
+  // The first steps are where sound and picture are brought together.
+  for (const stepUs of steps.slice(25)) expect(Math.abs(stepUs - 40_000)).toBeLessThan(25_000);
+  const apartUs = (pulling.video.at(-1)?.ptsUs ?? 0) - (pulling.audio.at(-1)?.ptsUs ?? 0);
+  expect(Math.abs(apartUs)).toBeLessThan(400_000);
+}
+
+test('H.264 and AAC come by TCP', async () => {
+  const pulling = rig();
+  const link = pulling.pull(cameras.url('open', 'h264'));
+  await expectMedia(pulling, ['h264', 'aac']);
+  expect(pulling.notes).toEqual([]);
+  expect(link.facts()).toMatchObject({ transport: 'TCP', lostPackets: 0 });
+});
+
+test('H.265 and G.711 come by UDP', async () => {
+  const pulling = rig({ interleaved: false });
+  const link = pulling.pull(cameras.url('open', 'h265'));
+  await expectMedia(pulling, ['h265', 'pcmu']);
+  expect(link.facts().transport).toBe('UDP');
+  expect(pulling.notes).toEqual([]);
+  link.close('enough');
+  expect((await link.ended).code).toBe('closed');
+});
+
+test('JPEG and Opus come by TCP', async () => {
+  const pulling = rig();
+  pulling.pull(cameras.url('open', 'jpeg'));
+  await expectMedia(pulling, ['mjpeg', 'opus']);
+  const [picture] = pulling.video[5]?.units ?? [];
+  expect([picture?.[0], picture?.[1], picture?.at(-2), picture?.at(-1)]).toEqual([0xff, 0xd8, 0xff, 0xd9]);
+});
+
+test.each(['digest', 'basic'] as const)('a camera with a password is played with it, by %s', async (server) => {
+  const pulling = rig();
+  pulling.pull(cameras.url(server, 'h264'));
+  await until(() => pulling.video.length > 5 && pulling.audio.length > 5);
+  const wrong = cameras.url(server, 'h264').replace(encodeURIComponent(CAMERA_USER.password), 'wrong');
+  expect(await rig().pull(wrong).ended).toEqual({
+    code: 'refused',
+    message: 'it refused the user name or password',
+  });
+  const none = `rtsp://127.0.0.1:${cameras.ports[server]}/h264`;
+  expect(await rig().pull(none).ended).toMatchObject({ code: 'refused', message: /put them into the address/ });
+});
+
+test('RTSP over HTTP brings the same', async () => {
+  const pulling = rig({ keepAliveIntervalMs: 100 });
+  const link = pulling.pull(cameras.url('open', 'h264', 'rtsph'));
+  await until(() => pulling.video.length > 20 && pulling.audio.length > 20, pulling.end?.message);
+  link.close('enough');
+  expect((await link.ended).code).toBe('closed');
+});
+
+test('where a camera takes one transport only, it is used, and the next attempt begins with it', async () => {
+  const byUdp = rig({ interleaved: false });
+  byUdp.pull(cameras.url('open', 'tcp-only'));
+  await until(() => byUdp.video.length > 5, byUdp.end?.message);
+  expect(byUdp.notes).toEqual([expect.stringMatching(/TCP.*refused/)]);
+  byUdp.pull(cameras.url('open', 'tcp-only'));
+  const before = byUdp.video.length;
+  await until(() => byUdp.video.length > before + 5);
+  expect(byUdp.notes.length).toBe(1);
+
+  const byTcp = rig();
+  const link = byTcp.pull(cameras.url('open', 'udp-only'));
+  await until(() => byTcp.video.length > 5, byTcp.end?.message);
+  expect(link.facts().transport).toBe('UDP');
+});
+
+test('a camera that drops us in mid-play and comes back goes on later in the same stream', async () => {
+  const pulling = rig();
+  const first = pulling.pull(cameras.url('open', 'h264'));
+  await until(() => pulling.video.length > 10);
+  cameras.drop();
+  expect(['unreachable', 'ended']).toContain((await first.ended).code);
+  const before = pulling.packets.length;
+  pulling.pull(cameras.url('open', 'h264'));
+  await until(() => pulling.packets.length > before + 30);
+  for (const kind of [pulling.video, pulling.audio])
+    expect(kind.every(({ dtsUs }, i) => dtsUs >= (kind[i - 1]?.dtsUs ?? 0))).toBe(true);
+  expect(pulling.packets[before]?.dtsUs).toBeGreaterThanOrEqual(pulling.packets[before - 1]?.dtsUs ?? 0);
+});
+
+test('a path that the camera does not have is told apart', async () => {
+  expect(await rig().pull(cameras.url('open', 'nothing')).ended).toMatchObject({ code: 'not_found' });
+});
