@@ -27,8 +27,3 @@ export function withLink(totals: LinkTotals, link: RelayLinkFacts | undefined): 
     lostPackets: lostPackets === undefined ? totals.lostPackets : (totals.lostPackets ?? 0) + lostPackets,
   };
 }
-
-/** All drops but those that are meant to be. */
-export function dropCount({ drops }: LinkTotals): number {
-  return Object.values(drops).reduce((sum, count) => sum + count, 0) - (drops.not_carried ?? 0);
-}

@@ -281,6 +281,19 @@ describe('a push', () => {
     expect(rig.rtmp.links).toHaveLength(1);
   });
 
+  it('counts what its connections were too slow for, all together', async () => {
+    rig.publish('s');
+    await rig.relays.push({ streamName: 's', url: TARGET });
+    rig.rtmp.last.run();
+    rig.rtmp.last.numbers = { bytesOut: 10, drops: { slow_viewer: 3, not_carried: 5 } };
+    rig.rtmp.last.end('stalled');
+    await expect.poll(() => rig.rtmp.links.length).toBe(2);
+    rig.rtmp.last.numbers = { bytesOut: 1, drops: { slow_viewer: 2 }, queuedBytes: 9 };
+    expect(only()).toMatchObject({ bytes: 11, drops: { slow_viewer: 5, not_carried: 5 } });
+    rig.relays.end(() => true, 'enough');
+    await expect.poll(() => rig.hub.counters.of('relay_dropped_packets')).toBe(5);
+  });
+
   it('is the same only by address and name together', async () => {
     rig.publish('a');
     rig.publish('b');

@@ -8,7 +8,7 @@ import type {
   RelayLinkFacts,
   RelayState,
 } from '../core/index.ts';
-import { dropCount, type LinkTotals, NO_TOTALS, withLink } from './link-totals.ts';
+import { type LinkTotals, NO_TOTALS, withLink } from './link-totals.ts';
 import { Notes } from './notes.ts';
 import { type RetryPolicy, STEADY_MS } from './options.ts';
 
@@ -231,8 +231,8 @@ export class Supervision {
   }
 
   #countDrops(): void {
-    const drops = dropCount(this.totals());
+    const { slow_viewer: drops = 0 } = this.totals().drops;
     if (drops > this.#countedDrops) this.#parts.counters.count('relay_dropped_packets', drops - this.#countedDrops);
-    this.#countedDrops = Math.max(drops, this.#countedDrops);
+    this.#countedDrops = drops;
   }
 }

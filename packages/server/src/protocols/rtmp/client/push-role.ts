@@ -36,8 +36,6 @@ export class PushRole implements LinkRole {
   readonly #env: LinkEnv;
   #link: LinkHandle | undefined;
   #place: Place | undefined;
-  /** Of what it was too slow for, as far as that was counted. */
-  #counted = 0;
   #released = false;
 
   constructor(attempt: PushAttempt, streamName: string, env: LinkEnv) {
@@ -82,7 +80,6 @@ export class PushRole implements LinkRole {
   check(): RelayEnd | undefined {
     const place = this.#place;
     if (place === undefined) return undefined;
-    this.#count(place);
     for (const [kind, reason] of Object.entries(place.lease.leftOut))
       this.#attempt.events.onNote(`${kind} is left out: ${reason}`);
     return undefined;
@@ -100,7 +97,6 @@ export class PushRole implements LinkRole {
     this.#released = true;
     const place = this.#place;
     if (place === undefined) return;
-    this.#count(place);
     place.viewer.close();
     this.#env.fanOuts.viewerLeft(place.fanOut);
     place.lease[Symbol.dispose]();
@@ -143,13 +139,6 @@ export class PushRole implements LinkRole {
     this.#place = { lease, fanOut, viewer, leftOutBefore };
     viewer.pump();
     source.viewerReady();
-  }
-
-  #count({ viewer }: Place): void {
-    const dropped = viewer.dropped - this.#counted;
-    if (dropped === 0) return;
-    this.#counted = viewer.dropped;
-    this.#env.counters.count('relay_dropped_packets', dropped);
   }
 }
 
