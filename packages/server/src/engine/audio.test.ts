@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import type { MediaPacket } from '@sluice/media';
-import { audioFormat, g722Track, opusPacketTicks, parseOpusHead } from '@sluice/media';
+import { audioFormat, g722Track, g726Track, l16Track, opusPacketTicks, parseOpusHead } from '@sluice/media';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ConversionTarget } from '../core/index.ts';
 import {
@@ -12,6 +12,7 @@ import {
   g711Clip,
   mp4Clip,
   mp4Of,
+  rawClip,
   type Sound,
   toneShare,
 } from './testing/clips.ts';
@@ -32,6 +33,18 @@ const SOURCES: Readonly<Record<string, () => MediaPacket[] | Promise<MediaPacket
   g722: () => cut(g722Track(1), ffmpeg([...TONE, '-ar', '16000', '-ac', '1', '-f', 'g722', '-'])),
   pcma: () => g711Clip('pcma', TONE),
   pcmu: () => g711Clip('pcmu', TONE),
+  ...Object.fromEntries(
+    ([2, 3, 4, 5] as const).flatMap((bitsPerSample) =>
+      (['rfc3551', 'aal2'] as const).map((packing) => {
+        const name = packing === 'aal2' ? 'g726' : 'g726le';
+        const encode = [...TONE, '-ar', '8000', '-ac', '1', '-c:a', name, '-b:a', `${bitsPerSample * 8}k`, '-f', name];
+        const track = g726Track(1, { bitsPerSample, packing });
+        return [`g726 ${packing} ${bitsPerSample}`, () => rawClip(track, encode, 1000 * bitsPerSample)];
+      }),
+    ),
+  ),
+  'l16 stereo': () => rawClip(l16Track(1, 44_100, 2), [...TONE, '-ar', '44100', '-ac', '2', '-f', 's16be'], 176_400),
+  'l16 mono': () => rawClip(l16Track(1, 16_000, 1), [...TONE, '-ar', '16000', '-ac', '1', '-f', 's16be'], 32_000),
 };
 
 const PAIRS: readonly (readonly [string, ConversionTarget['codec']])[] = [
@@ -51,6 +64,18 @@ const PAIRS: readonly (readonly [string, ConversionTarget['codec']])[] = [
   ['opus', 'g722'],
   ['aac', 'pcma'],
   ['aac', 'pcmu'],
+  ['g726 rfc3551 2', 'opus'],
+  ['g726 rfc3551 3', 'opus'],
+  ['g726 rfc3551 4', 'aac'],
+  ['g726 rfc3551 5', 'pcma'],
+  ['g726 aal2 2', 'opus'],
+  ['g726 aal2 3', 'opus'],
+  ['g726 aal2 4', 'aac'],
+  ['g726 aal2 5', 'pcmu'],
+  ['l16 stereo', 'opus'],
+  ['l16 stereo', 'aac'],
+  ['l16 mono', 'opus'],
+  ['l16 mono', 'g722'],
 ];
 
 describe('a conversion of sound', { timeout: 60_000 }, () => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { codecString, type MediaPacket, parseSps, sliceType, videoSize } from '@sluice/media';
 import { afterAll, describe, expect, test } from 'vitest';
-import { decodeSound, ffmpeg, firstLoudUs, flvClip, mp4Clip, mp4Of, vp8Clip } from './testing/clips.ts';
+import { decodeSound, ffmpeg, firstLoudUs, flvClip, jpegClip, mp4Clip, mp4Of, vp8Clip } from './testing/clips.ts';
 import { convert, Recording, testEngine, until } from './testing/run.ts';
 
 const { engine, counters } = testEngine({ videoPreset: 'ultrafast' });
@@ -31,6 +31,8 @@ const SOURCES: readonly (readonly [string, () => MediaPacket[] | Promise<MediaPa
   ['VP9', () => mp4Clip([...pictures(), ...VP9])],
   ['AV1', () => mp4Clip([...pictures(), ...AV1])],
   ['Sorenson Spark', () => flvClip([...pictures(), '-c:v', 'flv1'])],
+  ['Motion JPEG', () => jpegClip([...pictures(), '-pix_fmt', 'yuvj420p'], 30)],
+  ['Motion JPEG with 4:2:2', () => jpegClip([...pictures(), '-pix_fmt', 'yuvj422p'], 30)],
 ];
 
 describe('a conversion of pictures', { timeout: 60_000 }, () => {

@@ -82,6 +82,33 @@ export function cut(track: Track, bytes: Uint8Array): MediaPacket[] {
   });
 }
 
+/** Packets of 20 ms of sound that ffmpeg writes in a raw format with that many bytes a second. */
+export function rawClip(track: Track, args: readonly string[], bytesPerSecond: number): MediaPacket[] {
+  const bytes = ffmpeg([...args, '-']);
+  const packetBytes = bytesPerSecond / 50;
+  return Array.from({ length: Math.floor(bytes.length / packetBytes) }, (_, index) => {
+    const times = { ptsUs: index * 20_000, dtsUs: index * 20_000, key: true };
+    return packetOf(track, [new Uint8Array(bytes.subarray(index * packetBytes, (index + 1) * packetBytes))], times);
+  });
+}
+
+/** Motion JPEG, each packet a whole file. */
+export function jpegClip(args: readonly string[], fps: number): MediaPacket[] {
+  const bytes = ffmpeg([...args, '-c:v', 'mjpeg', '-f', 'mjpeg', '-']);
+  const track: Track = { id: 0, kind: 'video', codec: 'mjpeg', clockRate: 90_000, parameters: [] };
+  const packets: MediaPacket[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const next = bytes.indexOf(Buffer.of(0xff, 0xd8, 0xff), at + 2);
+    const end = next < 0 ? bytes.length : next;
+    const timeUs = Math.round((packets.length * 1e6) / fps);
+    packets.push(
+      packetOf(track, [new Uint8Array(bytes.subarray(at, end))], { ptsUs: timeUs, dtsUs: timeUs, key: true }),
+    );
+    at = end;
+  }
+  return packets;
+}
+
 export function packetOf(
   track: Track,
   units: readonly Uint8Array[],

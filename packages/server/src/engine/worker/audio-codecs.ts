@@ -1,4 +1,4 @@
-import { writeOpusHead } from '@sluice/media';
+import { l16Channels, ProtocolError, parseG726Parameters, writeOpusHead } from '@sluice/media';
 import type { OpenMessage, SourceMessage } from '../wire.ts';
 import { type PcmFormat, setSound } from './native/audio.ts';
 import { Decoder, Encoder, hasEncoder, NativeError } from './native/codec.ts';
@@ -12,6 +12,7 @@ const DECODERS: Readonly<Record<string, string>> = {
   pcma: 'pcm_alaw',
   pcmu: 'pcm_mulaw',
   g722: 'g722',
+  l16: 'pcm_s16be',
 };
 
 /** Codecs whose packets do not tell their rate and channels. */
@@ -22,9 +23,15 @@ const G711_RATE = 8000;
 
 /** Opens a decoder for a source. @throws NativeError */
 export function openAudioDecoder(source: SourceMessage): Decoder {
+  if (source.codec === 'g726') return openG726Decoder(source);
   const name = DECODERS[source.codec];
   if (!name) throw new NativeError(`${source.codec} is no sound that can be decoded`);
-  const [extraData] = parametersOf(source);
+  const parameters = parametersOf(source);
+  if (source.codec === 'l16') {
+    const sound = { rate: source.clockRate, channels: l16Channels(parameters) };
+    return new Decoder({ name, extraData: undefined, options: {}, configure: (context) => setSound(context, sound) });
+  }
+  const [extraData] = parameters;
   const rate = source.codec === 'g722' ? G722_RATE : source.clockRate;
   return new Decoder({
     name,
@@ -32,6 +39,29 @@ export function openAudioDecoder(source: SourceMessage): Decoder {
     options: {},
     configure: BARE.has(source.codec) ? (context) => setSound(context, { rate, channels: 1 }) : undefined,
   });
+}
+
+/** FFmpeg has a decoder for each order of the samples in a byte. */
+function openG726Decoder(source: SourceMessage): Decoder {
+  const { bitsPerSample, packing } = g726FormatOf(source);
+  return new Decoder({
+    name: packing === 'aal2' ? 'g726' : 'g726le',
+    extraData: undefined,
+    options: {},
+    configure: (context) => {
+      setSound(context, { rate: source.clockRate, channels: 1 });
+      context.bitsPerCodedSample = bitsPerSample;
+    },
+  });
+}
+
+function g726FormatOf(source: SourceMessage): ReturnType<typeof parseG726Parameters> {
+  try {
+    return parseG726Parameters(parametersOf(source));
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new NativeError(error.message);
+    throw error;
+  }
 }
 
 /** An encoder, ready, with the form of sound that it takes. */

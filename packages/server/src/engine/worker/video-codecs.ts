@@ -11,6 +11,7 @@ const DECODERS: Readonly<Record<string, string>> = {
   vp9: 'vp9',
   av1: 'libdav1d',
   flv1: 'flv',
+  mjpeg: 'mjpeg',
 };
 
 /** Codecs that may have pictures out of order, which a decoder must wait for. */

@@ -3,6 +3,8 @@ import {
   AV_PICTURE_TYPE_NONE,
   AV_PIX_FMT_YUV420P,
   AV_PIX_FMT_YUVJ420P,
+  AV_PIX_FMT_YUVJ422P,
+  AV_PIX_FMT_YUVJ444P,
   AVCOL_RANGE_JPEG,
   AVCOL_SPC_RGB,
   type AVPixelFormat,
@@ -26,6 +28,14 @@ function isEncodable({ width, height, format }: Picture): boolean {
   return isPlain && width % 2 === 0 && height % 2 === 0;
 }
 
+/** Formats whose name says that they use the whole range of values, as Motion JPEG does. */
+const FULL_RANGE: ReadonlySet<number> = new Set([AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P]);
+
+/** The format of 4:2:0 with the range of values that a picture has. */
+function encodedFormat({ format }: Picture): AVPixelFormat {
+  return FULL_RANGE.has(format) ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
+}
+
 /** Brings pictures of one form into 8 bits, 4:2:0 and an even size; those that have it are handed on. */
 export class PictureFitter {
   readonly width: number;
@@ -40,14 +50,14 @@ export class PictureFitter {
     this.height = Math.max(2, like.height & ~1);
     if (isEncodable(like)) return;
     this.#fitted.alloc();
-    this.#fitted.format = AV_PIX_FMT_YUV420P;
+    this.#fitted.format = encodedFormat(like);
     this.#fitted.width = this.width;
     this.#fitted.height = this.height;
     this.#context = new SoftwareScaleContext();
     try {
       mustSucceed(this.#fitted.getBuffer(), 'allocating a picture');
       const from = [like.width, like.height, like.format as AVPixelFormat] as const;
-      this.#context.getContext(...from, this.width, this.height, AV_PIX_FMT_YUV420P, SWS_BILINEAR);
+      this.#context.getContext(...from, this.width, this.height, encodedFormat(like), SWS_BILINEAR);
     } catch (error) {
       this.close();
       throw error;
@@ -100,7 +110,7 @@ export function openX264(settings: H264Settings, like: Picture): Encoder {
     configure: (context) => {
       context.width = width;
       context.height = height;
-      context.pixelFormat = like.format === AV_PIX_FMT_YUVJ420P ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
+      context.pixelFormat = encodedFormat(like);
       context.sampleAspectRatio = like.sampleAspectRatio;
       context.timeBase = new Rational(1, 1_000_000);
       context.framerate = new Rational(Math.round(fps * 1000), 1000);
@@ -114,7 +124,7 @@ export function openX264(settings: H264Settings, like: Picture): Encoder {
 
 /** Players show the colours right when they are told what the source's players were told. */
 function setColours(context: CodecContext, like: Picture): void {
-  context.colorRange = like.format === AV_PIX_FMT_YUVJ420P ? AVCOL_RANGE_JPEG : like.colorRange;
+  context.colorRange = FULL_RANGE.has(like.format) ? AVCOL_RANGE_JPEG : like.colorRange;
   // A picture that was RGB has been made into what players expect without being told.
   if (like.colorSpace === AVCOL_SPC_RGB) return;
   context.colorSpace = like.colorSpace;
