@@ -20,6 +20,7 @@ export class PullRole implements LinkRole {
   #input: RtmpToStream | undefined;
   readonly #unusable = new Map<'video' | 'audio', string>();
   #notCarried = 0;
+  /** Packets at the last check, and when there were more of them last. */
   #packets = 0;
   #packetsAtMs = 0;
 
@@ -30,7 +31,12 @@ export class PullRole implements LinkRole {
   }
 
   get settled(): boolean {
-    return this.#packets > 0;
+    return this.#taken > 0;
+  }
+
+  get #taken(): number {
+    const { audio, video } = (this.#input?.counts ?? NOTHING).packets;
+    return audio + video;
   }
 
   get overdue(): RelayEnd {
@@ -84,9 +90,8 @@ export class PullRole implements LinkRole {
   }
 
   check(nowMs: number): RelayEnd | undefined {
-    const { audio = 0, video = 0 } = this.#input?.counts.packets ?? {};
-    if (audio + video !== this.#packets) {
-      this.#packets = audio + video;
+    if (this.#taken !== this.#packets) {
+      this.#packets = this.#taken;
       this.#packetsAtMs = nowMs;
     }
     const { stallTimeoutMs } = this.#attempt;
@@ -103,8 +108,8 @@ export class PullRole implements LinkRole {
   release(): void {}
 
   facts(): Pick<RelayLinkFacts, 'packets' | 'drops'> {
-    const { packets, broken, notCarried } = this.#input?.counts ?? NOTHING;
-    return { packets: packets.audio + packets.video, drops: { broken, not_carried: notCarried + this.#notCarried } };
+    const { broken, notCarried } = this.#input?.counts ?? NOTHING;
+    return { packets: this.#taken, drops: { broken, not_carried: notCarried + this.#notCarried } };
   }
 
   /** Some servers send media, or metadata, without saying that they will. */

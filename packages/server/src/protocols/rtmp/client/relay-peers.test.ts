@@ -38,7 +38,7 @@ async function expectSame(came: readonly MediaPacket[], went: readonly MediaPack
 describe('nginx with its RTMP module', () => {
   it('takes a push and gives it back by a pull, byte for byte and to the millisecond', async () => {
     rig = new RelayRig();
-    const app = `rtmp://127.0.0.1:${nginx.port}/notify`;
+    const app = `rtmp://127.0.0.1:${nginx.port}/live`;
     const back = rig.stream('back');
     const came = rig.collect(back);
     const pull = rig.pull(back, `${app}/rtmp_cam`);
@@ -58,17 +58,16 @@ describe('nginx with its RTMP module', () => {
     await vi.waitFor(() => expect(pull.end?.code).toBe('ended'));
   });
 
-  it('says nothing when a publisher leaves: the pull ends as stalled', async () => {
+  it('says nothing while a publisher is silent: the pull ends as stalled, the push does not', async () => {
     rig = new RelayRig();
     const app = `rtmp://127.0.0.1:${nginx.port}/live`;
     const pull = rig.pull(rig.stream('back'), `${app}/rtmp_cam`, { stallTimeoutMs: 600 });
     await vi.waitFor(() => expect(pull.connected).toBe(1));
     const source = rig.stream('cam');
-    const push = rig.push(source, app);
+    const push = rig.push(source, app, {}, { connectTimeoutMs: 600, stallTimeoutMs: 600 });
     publishAll(source, clip);
-    await vi.waitFor(() => expect(pull.media).toBe(1));
-    await push.close();
     await vi.waitFor(() => expect(pull.end?.code).toBe('stalled'));
+    expect([pull.media, push.end]).toEqual([1, undefined]);
   });
 
   it('refuses a name that is taken, and the push says so', async () => {

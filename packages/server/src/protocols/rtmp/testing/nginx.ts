@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** nginx with its RTMP module: an application `live`, and one `notify` that tells players of publishers that leave. */
+/** nginx with its RTMP module, one application `live`. */
 export class Nginx {
   readonly port: number;
   readonly #child: ChildProcess;
@@ -30,7 +30,6 @@ rtmp {
   server {
     listen 127.0.0.1:${at};
     application live { live on; }
-    application notify { live on; publish_notify on; }
   }
 }
 `,
