@@ -1,4 +1,4 @@
-import { type AudioCodec, type Codec, isEnhancedOnly, type VideoCodec } from '@sluice/media';
+import { type AudioCodec, type Codec, codecTitle, isEnhancedOnly, type VideoCodec } from '@sluice/media';
 import {
   type Acceptance,
   type AdaptedStream,
@@ -80,8 +80,7 @@ export class PushRole implements LinkRole {
   check(): RelayEnd | undefined {
     const place = this.#place;
     if (place === undefined) return undefined;
-    for (const [kind, reason] of Object.entries(place.lease.leftOut))
-      this.#attempt.events.onNote(`${kind} is left out: ${reason}`);
+    for (const text of leftOut(place)) this.#attempt.events.onNote(text);
     return undefined;
   }
 
@@ -156,6 +155,18 @@ function acceptanceOf(
   return playerAcceptance({
     video: without === 'video' ? new Set() : video,
     audio: without === 'audio' ? new Set() : audio,
+  });
+}
+
+/** A sentence for each track that is wanted and does not go out. */
+function leftOut({ lease, fanOut }: Place): string[] {
+  const { acceptance, stream } = lease;
+  return (['video', 'audio'] as const).flatMap((kind) => {
+    const reason = lease.leftOut[kind];
+    if (reason !== undefined) return `${kind} is left out: ${reason}`;
+    const track = stream.state[kind];
+    if (track === undefined || fanOut.carries(track) || acceptance[kind].size === 0) return [];
+    return `${kind} is left out: the server does not take ${codecTitle(track.codec)}`;
   });
 }
 

@@ -64,7 +64,7 @@ describe('nginx with its RTMP module', () => {
     const pull = rig.pull(rig.stream('back'), `${app}/rtmp_cam`, { stallTimeoutMs: 600 });
     await vi.waitFor(() => expect(pull.connected).toBe(1));
     const source = rig.stream('cam');
-    const push = rig.push(source, app, {}, { connectTimeoutMs: 600, stallTimeoutMs: 600 });
+    const push = rig.push(source, app, {}, { stallTimeoutMs: 600 });
     publishAll(source, clip);
     await vi.waitFor(() => expect(pull.end?.code).toBe('stalled'));
     expect([pull.media, push.end]).toEqual([1, undefined]);
@@ -91,7 +91,7 @@ describe('nginx with its RTMP module', () => {
   it('sends nothing of a stream that is not there: the pull ends as not found', async () => {
     rig = new RelayRig();
     const url = `rtmp://127.0.0.1:${nginx.port}/live/nobody`;
-    const pull = rig.pull(rig.stream('back'), url, { connectTimeoutMs: 600 });
+    const pull = rig.pull(rig.stream('back'), url, { connectTimeoutMs: 1500 });
     await vi.waitFor(() => expect(pull.end?.code).toBe('not_found'));
     expect(pull.connected).toBe(1);
   });
