@@ -11,23 +11,24 @@ export interface ProgramStream {
 
 /** Writes the programme association section (ISO 13818-1 §2.4.4.3): one programme, whose map is at {@link PMT_PID}. */
 export function writePat(): Uint8Array {
-  return writeSection(0, 1, [...bigEndian16(PROGRAM_NUMBER), ...bigEndian16(0xe000 | PMT_PID)]);
+  return writeSection(0, [...bigEndian16(PROGRAM_NUMBER), ...bigEndian16(0xe000 | PMT_PID)]);
 }
 
-/** Writes the programme map section (ISO 13818-1 §2.4.4.8) without descriptors. */
-export function writePmt(streams: readonly ProgramStream[], pcrPid: number): Uint8Array {
+/** Writes the programme map section (ISO 13818-1 §2.4.4.8) without descriptors; `version` is 0 to 31. */
+export function writePmt(streams: readonly ProgramStream[], pcrPid: number, version = 0): Uint8Array {
   const body = [...bigEndian16(0xe000 | pcrPid), ...bigEndian16(0xf000)];
   for (const { pid, streamType } of streams) {
     body.push(streamType, ...bigEndian16(0xe000 | pid), ...bigEndian16(0xf000));
   }
-  return writeSection(2, PROGRAM_NUMBER, body);
+  return writeSection(2, body, version);
 }
 
 /** Section with the long header (§2.4.4.10) and its CRC, preceded by the pointer field of a packet that it starts. */
-function writeSection(tableId: number, tableIdExtension: number, body: readonly number[]): Uint8Array {
+function writeSection(tableId: number, body: readonly number[], version = 0): Uint8Array {
   const length = 5 + body.length + 4;
-  // Version 0, current, section 0 of 0.
-  const header = [tableId, ...bigEndian16(0xb000 | length), ...bigEndian16(tableIdExtension), 0xc1, 0, 0];
+  // The number of the transport stream is that of its programme. Current, section 0 of 0.
+  const numbers = [...bigEndian16(PROGRAM_NUMBER), 0xc1 | (version << 1), 0, 0];
+  const header = [tableId, ...bigEndian16(0xb000 | length), ...numbers];
   const section = [...header, ...body];
   const crc = crc32(section);
   return Uint8Array.of(0, ...section, ...bigEndian16(crc >>> 16), ...bigEndian16(crc & 0xffff));

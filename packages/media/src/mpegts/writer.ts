@@ -1,5 +1,5 @@
 import { type AacConfig, parseAacConfig, writeAdts } from '../codec/index.ts';
-import { type MediaPacket, ProtocolError, type Track } from '../packet.ts';
+import { type Codec, type MediaPacket, ProtocolError, type Track } from '../packet.ts';
 import { PMT_PID, type ProgramStream, writePat, writePmt } from './psi.ts';
 import { type PidState, TS_PACKET_BYTES, TS_PAYLOAD_BYTES, TsOutput } from './ts-output.ts';
 
@@ -15,8 +15,8 @@ const TIMESTAMP_MODULUS = 2 ** 33;
 const FIRST_ELEMENTARY_PID = 0x100;
 /** More would not fit in one packet with the programme map. */
 const MAX_TRACKS = 32;
-const STREAM_TYPE_AAC_ADTS = 0x0f;
-const STREAM_TYPE_H264 = 0x1b;
+/** `stream_type` of ISO 13818-1 table 2-34 for what can be written. */
+const STREAM_TYPES: Partial<Record<Codec, number>> = { aac: 0x0f, h264: 0x1b, h265: 0x24 };
 const FIRST_AUDIO_STREAM_ID = 0xc0;
 const FIRST_VIDEO_STREAM_ID = 0xe0;
 
@@ -28,11 +28,15 @@ const MAX_AUDIO_PES_US = 120_000;
 const MAX_AUDIO_JITTER_US = 2_000;
 
 const START_CODE = Uint8Array.of(0, 0, 0, 1);
-/** Access unit delimiter that allows all slice types (H.264 §7.4.2.4), which Apple's HLS rules demand. */
-const ACCESS_UNIT_DELIMITER = Uint8Array.of(0, 0, 0, 1, 0x09, 0xf0);
+/** Access unit delimiters that allow all slice types (H.264 §7.4.2.4, H.265 §7.3.2.5), which Apple's HLS rules demand. */
+const ACCESS_UNIT_DELIMITER = {
+  h264: Uint8Array.of(0, 0, 0, 1, 0x09, 0xf0),
+  h265: Uint8Array.of(0, 0, 0, 1, 0x46, 0x01, 0x50),
+};
 
 /** One track of the programme with what must last from one segment to the next. */
 interface ElementaryStream extends PidState, ProgramStream {
+  readonly isVideo: boolean;
   readonly streamId: number;
   /** Audio frames that wait for their PES packet. */
   pending: MediaPacket[];
@@ -49,41 +53,49 @@ interface ElementaryStream extends PidState, ProgramStream {
  */
 export class TsMuxer {
   readonly #streams = new Map<number, ElementaryStream>();
-  readonly #pat: PidState = { pid: 0, continuity: 0 };
-  readonly #pmt: PidState = { pid: PMT_PID, continuity: 0 };
+  readonly #pat: PidState;
+  readonly #pmt: PidState;
+  readonly #version: number;
   readonly #patSection = writePat();
   readonly #pmtSection: Uint8Array;
   readonly #pcrPid: number;
 
   /**
-   * @param tracks one to 32 tracks of h264 or aac; later packets belong to them by `track.id`.
+   * @param tracks one to 32 tracks of h264, h265 or aac; later packets belong to them by `track.id`.
+   * @param previous A muxer whose transport stream goes on with other tracks: counters go on, the map has a new version.
    * @throws ProtocolError `TS_UNSUPPORTED_CODEC` for other codecs, `AAC_BAD_CONFIG` or `AAC_BAD_ADTS` for AAC that
    *   ADTS cannot express.
    * @throws RangeError when there are no or too many tracks.
    */
-  constructor(tracks: readonly Track[]) {
+  constructor(tracks: readonly Track[], previous?: TsMuxer) {
     if (tracks.length === 0 || tracks.length > MAX_TRACKS) throw new RangeError(`${tracks.length} tracks`);
     let audioCount = 0;
     let videoCount = 0;
     for (const [index, track] of tracks.entries()) {
-      const isVideo = track.codec === 'h264';
-      if (!isVideo && track.codec !== 'aac') {
+      const isVideo = track.kind === 'video';
+      const streamType = STREAM_TYPES[track.codec];
+      const pid = FIRST_ELEMENTARY_PID + index;
+      if (streamType === undefined) {
         throw new ProtocolError('TS_UNSUPPORTED_CODEC', `cannot write ${track.codec} into MPEG-TS`);
       }
-      if (!isVideo) aacConfig(track);
+      if (track.codec === 'aac') aacConfig(track);
       this.#streams.set(track.id, {
-        pid: FIRST_ELEMENTARY_PID + index,
-        continuity: 0,
-        streamType: isVideo ? STREAM_TYPE_H264 : STREAM_TYPE_AAC_ADTS,
+        pid,
+        continuity: previous === undefined ? 0 : previous.#continuityOf(pid),
+        isVideo,
+        streamType,
         streamId: isVideo ? FIRST_VIDEO_STREAM_ID + (videoCount++ & 15) : FIRST_AUDIO_STREAM_ID + (audioCount++ & 31),
         pending: [],
         config: undefined,
       });
     }
     const streams = [...this.#streams.values()];
-    const clock = streams.find((stream) => stream.streamType === STREAM_TYPE_H264) ?? streams[0];
+    const clock = streams.find(({ isVideo }) => isVideo) ?? streams[0];
     this.#pcrPid = clock?.pid ?? FIRST_ELEMENTARY_PID;
-    this.#pmtSection = writePmt(streams, this.#pcrPid);
+    this.#pat = { pid: 0, continuity: previous === undefined ? 0 : previous.#pat.continuity };
+    this.#pmt = { pid: PMT_PID, continuity: previous === undefined ? 0 : previous.#pmt.continuity };
+    this.#version = previous === undefined ? 0 : (previous.#version + 1) % 32;
+    this.#pmtSection = writePmt(streams, this.#pcrPid, this.#version);
   }
 
   /**
@@ -94,13 +106,25 @@ export class TsMuxer {
    * @throws ProtocolError `AAC_BAD_ADTS` for an AAC frame of more than 8184 bytes.
    */
   segment(packets: readonly MediaPacket[]): Uint8Array {
+    return this.write(packets, true);
+  }
+
+  /**
+   * Writes packets as `segment` does, with PAT and PMT only where `tables` says so: they are to come at key frames, and
+   * every 100 ms.
+   *
+   * @throws like `segment`
+   */
+  write(packets: readonly MediaPacket[], tables: boolean): Uint8Array {
     const output = new TsOutput(estimateBytes(packets));
-    output.section(this.#pat, this.#patSection);
-    output.section(this.#pmt, this.#pmtSection);
+    if (tables) {
+      output.section(this.#pat, this.#patSection);
+      output.section(this.#pmt, this.#pmtSection);
+    }
     for (const packet of packets) {
       const stream = this.#streams.get(packet.track.id);
       if (stream === undefined) throw new RangeError(`no track ${packet.track.id} in this programme`);
-      if (stream.streamType === STREAM_TYPE_H264) {
+      if (stream.isVideo) {
         this.#writeVideo(output, stream, packet);
         continue;
       }
@@ -112,10 +136,16 @@ export class TsMuxer {
     return output.finish();
   }
 
+  #continuityOf(pid: number): number {
+    for (const stream of this.#streams.values()) if (stream.pid === pid) return stream.continuity;
+    return 0;
+  }
+
   #writeVideo(output: TsOutput, stream: ElementaryStream, packet: MediaPacket): void {
     const dts = timestamp(packet.dtsUs);
     // Length 0, allowed for video only, says that the packet ends where the next one begins (§2.4.3.7).
-    const pieces = [pesHeader(stream.streamId, 0, timestamp(packet.ptsUs), dts), ACCESS_UNIT_DELIMITER];
+    const delimiter = ACCESS_UNIT_DELIMITER[packet.track.codec === 'h265' ? 'h265' : 'h264'];
+    const pieces = [pesHeader(stream.streamId, 0, timestamp(packet.ptsUs), dts), delimiter];
     if (packet.key) {
       for (const unit of packet.track.parameters) pieces.push(START_CODE, unit);
     }

@@ -8,5 +8,7 @@ export {
   type SenderList,
 } from './input-port.ts';
 export { DEFAULT_TRANSPORT_STREAM_OPTIONS, type TransportStreamOptions } from './options.ts';
+export { isTsCarriable, TsFormat } from './packager.ts';
 export { type TransportStreamDeps, TransportStreamServer } from './server.ts';
 export { TsToStream, type TsToStreamCounts, type TsToStreamOptions } from './to-stream.ts';
+export { type UdpRelayDeps, UdpRelayProtocol } from './udp-relay.ts';
