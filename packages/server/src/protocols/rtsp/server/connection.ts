@@ -20,12 +20,6 @@ const MAX_COOKIE_CHARACTERS = 128;
 const TUNNEL_TYPE = 'application/x-rtsp-tunnelled';
 const LEFT: RtspOutcome = { failed: false, info: ENDING_INFO.sessionDisconnect };
 
-export interface RtspConnectionParts {
-  readonly context: RtspContext;
-  /** The socket is closed. */
-  onClosed(connection: RtspConnection): void;
-}
-
 /**
  * One connection to the RTSP server: reads requests, answers them in order, and carries interleaved frames. It may also
  * turn out to be one of the two connections of an HTTP tunnel.
@@ -34,7 +28,8 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
   readonly sessionId: string;
   readonly remoteAddress: string;
   readonly output: Socket;
-  readonly #parts: RtspConnectionParts;
+  /** Resolves when the socket is closed and nothing is left. */
+  readonly closed: Promise<void>;
   readonly #context: RtspContext;
   readonly #log: Log;
   readonly #reader: RtspReader;
@@ -54,20 +49,24 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
   #takenBytes = 0;
   #finishedMs = Number.NaN;
 
-  constructor(socket: Socket, parts: RtspConnectionParts) {
+  constructor(socket: Socket, context: RtspContext) {
     this.output = socket;
-    this.#parts = parts;
-    this.#context = parts.context;
+    this.#context = context;
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.sessionId = connectionName(socket);
-    this.#log = parts.context.log.child({ session: this.sessionId });
-    this.#reader = new RtspReader(parts.context.options.reader);
-    this.#conversation = new RtspConversation(this, parts.context);
+    this.#log = context.log.child({ session: this.sessionId });
+    this.#reader = new RtspReader(context.options.reader);
+    this.#conversation = new RtspConversation(this, context);
     socket.on('data', (bytes) => this.#onData(bytes));
     socket.on('drain', () => this.#next());
     socket.on('error', (error) => this.#log.debug({ error: error.message }, 'RTSP connection failed'));
     socket.on('end', () => this.finish('peer left'));
-    socket.on('close', () => this.#onClose());
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#onClose();
+        resolve();
+      });
+    });
   }
 
   get secure(): boolean {
@@ -290,6 +289,5 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
     if (this.#cookie !== undefined) this.#context.tunnels.close(this.#cookie, this.remoteAddress, this);
     this.#upstreamOf?.end.upstreamLost();
     this.#registration?.[Symbol.dispose]();
-    this.#parts.onClosed(this);
   }
 }

@@ -6,7 +6,7 @@ const NO_FEEDBACK = { nack: false, pli: false, fir: false, transportCc: false, r
 
 /** A track of a description, as receiving wants it. */
 export function negotiatedTrack(described: DescribedTrack): NegotiatedTrack {
-  const { kind, codec, payloadType, clockRate, packetizationMode, parameters, channels } = described;
+  const { kind, codec, payloadType, clockRate, packetizationMode, parameters, channels, aac } = described;
   return {
     kind,
     codec,
@@ -15,6 +15,8 @@ export function negotiatedTrack(described: DescribedTrack): NegotiatedTrack {
     packetizationMode,
     parameters,
     channels,
+    aac,
+    startCodes: true,
     feedback: NO_FEEDBACK,
     extensions: {},
   };

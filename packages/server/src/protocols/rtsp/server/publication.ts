@@ -34,6 +34,8 @@ interface SetUp {
 
 interface Running {
   readonly stream: Stream;
+  /** Positions in what is received, by the number of the announced track. */
+  readonly positions: ReadonlyMap<number, number>;
   readonly media: PublisherMedia;
   readonly registrations: readonly Disposable[];
 }
@@ -74,6 +76,14 @@ export class RtspPublication implements MediaSession, Publisher {
       wanted: access.fields['record'] === true,
       onEvent: (event) => access.recorded(event),
     };
+  }
+
+  /** Publishers tell what they send before they do. */
+  get tracksComplete(): boolean {
+    const running = this.#running;
+    if (running === undefined) return false;
+    const { video, audio } = running.stream.state;
+    return [video, audio].filter((track) => track !== undefined).length === this.#setUp.size;
   }
 
   /** True once a track is set up. */
@@ -140,6 +150,7 @@ export class RtspPublication implements MediaSession, Publisher {
       localSsrc: this.#localSsrc,
       cname: CNAME,
       reducedSizeRtcp: false,
+      forward: false,
       sendRtcp: (bytes) => this.#sendRtcp(bytes),
       onFirstMedia: () => {},
       onActivityTimeout: () => {
@@ -148,7 +159,8 @@ export class RtspPublication implements MediaSession, Publisher {
       onClockBreak: () => counters.count('source_clock_breaks'),
     });
     const registrations = [sessions.add(this), this.#context.everyTick((nowMs) => media.tick(nowMs))];
-    this.#running = { stream, media, registrations };
+    this.#running = { stream, media, registrations, positions: new Map(indexes.map((index, at) => [index, at])) };
+    media.declareTracks();
     log.info({ session: this.sessionId, stream: name, notes: described.notes }, 'publishing by RTSP');
     access.active(this);
   }
@@ -157,7 +169,7 @@ export class RtspPublication implements MediaSession, Publisher {
   interleaved(channel: number, payload: Uint8Array): void {
     const known = this.#channels.get(channel);
     if (known === undefined) return;
-    if (known.rtcp) this.#rtcp(payload);
+    if (known.rtcp) this.#rtcp(known.track, payload);
     else this.#rtp(known.track, payload);
   }
 
@@ -238,26 +250,28 @@ export class RtspPublication implements MediaSession, Publisher {
   #claim(index: number, clientPorts: NumberPair): Disposable | undefined {
     return this.#context.udp?.claim(this.#peer.remoteAddress, clientPorts, {
       rtp: (datagram) => this.#rtp(index, datagram),
-      rtcp: (datagram) => this.#rtcp(datagram),
+      rtcp: (datagram) => this.#rtcp(index, datagram),
     });
   }
 
   // Hot path: once per packet.
-  #rtp(_index: number, bytes: Uint8Array): void {
+  #rtp(index: number, bytes: Uint8Array): void {
     const running = this.#running;
     if (running === undefined) return;
     this.#bytesIn += bytes.length;
     try {
-      running.media.onRtp(parseRtp(bytes), performance.now());
+      running.media.onRtp(parseRtp(bytes), performance.now(), running.positions.get(index));
       this.#peer.alive();
     } catch (error) {
       this.#onBroken(error);
     }
   }
 
-  #rtcp(bytes: Uint8Array): void {
+  #rtcp(index: number, bytes: Uint8Array): void {
+    const running = this.#running;
+    if (running === undefined) return;
     try {
-      this.#running?.media.onRtcp(parseRtcp(bytes), performance.now());
+      running.media.onRtcp(parseRtcp(bytes), performance.now(), running.positions.get(index));
       this.#peer.alive();
     } catch (error) {
       this.#onBroken(error);

@@ -26,7 +26,8 @@ function contents(packets: readonly MediaPacket[], kind: 'video' | 'audio'): str
 
 describe('publishers by RTSP', () => {
   it.each([
-    ['tcp', 'h264'],
+    ['tcp', 'h264Aac'],
+    ['udp', 'h264Aac'],
     ['tcp', 'h265'],
     ['udp', 'vp8Opus'],
   ] as const)('give every picture and sound unchanged: FFmpeg by %s, %s', async (transport, codecs) => {
@@ -52,9 +53,12 @@ describe('publishers by RTSP', () => {
     for (const kind of ['video', 'audio'] as const) {
       const got = contents(published, kind);
       const sent = contents(packets, kind);
-      // The last frames may still be held when the publisher leaves.
-      expect(got.length).toBeGreaterThan(sent.length - 3);
-      expect(sent.join('\n').startsWith(got.join('\n'))).toBe(true);
+      // FFmpeg puts several frames of sound into one packet and throws the last one away; pictures may still be held.
+      expect(got.length).toBeGreaterThan(sent.length - 8);
+      // Sound before the first picture is not read.
+      const first = sent.indexOf(got[0] ?? '');
+      expect(first).toBeLessThan(2);
+      expect(got.findIndex((one, i) => one !== sent[first + i])).toBe(-1);
     }
   });
 });

@@ -114,8 +114,12 @@ export class RtspServer implements RtspContext {
 
   async #close(): Promise<void> {
     const closed = Promise.all(this.#listeners.map((listener) => listener.close()));
-    for (const connection of this.#open) connection.close('server stops');
-    for (const connection of this.#open) connection.output.destroySoon();
+    const open = [...this.#open];
+    for (const connection of open) {
+      connection.close('server stops');
+      connection.output.destroySoon();
+    }
+    await Promise.all(open.map((connection) => connection.closed));
     this.places.close();
     await closed;
     this.#tick?.[Symbol.dispose]();
@@ -129,9 +133,9 @@ export class RtspServer implements RtspContext {
       socket.destroy();
       return;
     }
-    this.#open.add(
-      new RtspConnection(socket, { context: this, onClosed: (connection) => this.#open.delete(connection) }),
-    );
+    const connection = new RtspConnection(socket, this);
+    this.#open.add(connection);
+    void connection.closed.then(() => this.#open.delete(connection));
   }
 
   #onTick(nowMs: number): void {
