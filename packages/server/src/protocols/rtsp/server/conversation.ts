@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { streamPayloadType } from '@sluice/media';
 import { ENDING_INFO, findStream, MediaServerError } from '../../../core/index.ts';
 import { parseAuthentications } from '../wire/authentication.ts';
@@ -15,6 +16,8 @@ import { parseTarget, type RtspTarget } from './target.ts';
 import { tracksKnown } from './tracks-known.ts';
 
 const PUBLIC = 'OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER, ANNOUNCE, RECORD';
+/** The end of a publication goes another way than its media by UDP, of which the last may not have been read yet. */
+const UDP_TAIL_MS = 100;
 const OK: RtspReply = { status: 200 };
 const NO_SESSION = refusal(454);
 const WRONG_STATE = refusal(455);
@@ -260,11 +263,12 @@ export class RtspConversation {
     return this.#inSession();
   }
 
-  #controlRecording({ method }: RtspRequest, publication: RtspPublication): RtspReply {
+  async #controlRecording({ method }: RtspRequest, publication: RtspPublication): Promise<RtspReply> {
     if (method === 'PLAY') return WRONG_STATE;
     // Encoders that pause go on with RECORD, which is none here: their media is taken whenever it comes.
     if (method !== 'TEARDOWN') return this.#inSession();
     publication.stopping();
+    if (publication.isUdp) await setTimeout(UDP_TAIL_MS);
     this.#endSession('the client has ended it', LEFT);
     return OK;
   }

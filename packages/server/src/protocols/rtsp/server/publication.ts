@@ -95,6 +95,12 @@ export class RtspPublication implements MediaSession, Publisher {
     return this.#running !== undefined;
   }
 
+  /** Its media comes by UDP. */
+  get isUdp(): boolean {
+    for (const { path } of this.#setUp.values()) return path.kind === 'udp';
+    return false;
+  }
+
   /** The announced track that a URL of SETUP means, by its `a=control` or its number; undefined when there is none. */
   trackOf(uri: string): number | undefined {
     const { tracks } = this.#admitted.described;
@@ -196,7 +202,7 @@ export class RtspPublication implements MediaSession, Publisher {
       streamName: name,
       status: this.#ended ? 'STOPPED' : this.started ? 'PUBLISHING' : 'PENDING',
       createDate: this.#createdAt,
-      transport: this.#isUdp ? 'UDP' : 'TCP',
+      transport: this.isUdp ? 'UDP' : 'TCP',
       remoteAddress: this.#peer.remoteAddress,
       bytesIn: this.#bytesIn,
       bytesOut: 0,
@@ -240,11 +246,6 @@ export class RtspPublication implements MediaSession, Publisher {
     const { access, client } = this.#admitted;
     access.ended(outcome.failed ? 'FAILED' : 'UNPUBLISHED', outcome.info);
     client.end(outcome.info);
-  }
-
-  get #isUdp(): boolean {
-    for (const { path } of this.#setUp.values()) return path.kind === 'udp';
-    return false;
   }
 
   #claim(index: number, clientPorts: NumberPair): Disposable | undefined {
