@@ -141,11 +141,12 @@ class TrackSender {
 export class RtspFormat implements FanOutFormat {
   readonly #options: RtspFormatOptions;
   readonly #senders: ReadonlyMap<Track['kind'], TrackSender>;
-  #epoch = -1;
+  #epoch: number | undefined;
   #unfit: string | undefined;
 
   constructor(options: RtspFormatOptions) {
     this.#options = options;
+    options.source.clock.begin(options.newestUs());
     this.#senders = new Map(options.tracks.map((sent) => [sent.track.kind, new TrackSender(sent, options)]));
   }
 
@@ -186,11 +187,11 @@ export class RtspFormat implements FanOutFormat {
   }
 
   change(state: StreamState, previous: StreamState | undefined, timeMs: number): Buffer {
-    const isNew = state.epoch !== this.#epoch;
+    const isNew = this.#epoch !== undefined && state.epoch !== this.#epoch;
+    this.#epoch = state.epoch;
     if (!isNew && previous !== undefined) return NOTHING;
     const { source, newestUs } = this.#options;
     if (isNew) source.clock.begin(newestUs());
-    this.#epoch = state.epoch;
     return Buffer.concat([...this.#senders.values()].map((sender) => sender.report(timeMs * 1000, timeMs)));
   }
 }
