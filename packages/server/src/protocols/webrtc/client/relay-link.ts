@@ -42,7 +42,6 @@ const HOST = /^[\w.:%-]{1,253}$/;
 const END_CODES: Readonly<Partial<Record<PeerEndReason, RelayEndCode>>> = {
   ice_keep_alive: 'stalled',
   dtls_fingerprint: 'invalid',
-  dtls_error: 'invalid',
   peer_closed: 'ended',
 };
 

@@ -1,7 +1,6 @@
 import type {
   Adaptations,
   Counters,
-  Log,
   PullAttempt,
   PushAttempt,
   RelayDirection,
@@ -29,7 +28,6 @@ export interface WebRtcRelayDeps {
   readonly adaptations: Adaptations;
   readonly counters: Counters;
   readonly ticker: Ticker;
-  readonly log: Log;
 }
 
 /** Options of relays: those of the server's own WebRTC, and what differs from the defaults. */

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Stream } from '../../../core/index.ts';
-import { apartMs, expectSame, watch } from './testing/came.ts';
+import { RelabelConverter } from '../../../core/testing/relabel-converter.ts';
+import { apartMs, expectSame, ofKind, watch } from './testing/came.ts';
 import { isMedia, LossyPath } from './testing/lossy-path.ts';
 import { RelayRig } from './testing/relay-rig.ts';
 import { Source, type SourceOptions } from './testing/source.ts';
@@ -103,4 +104,55 @@ describe('on a network that loses', () => {
     await waitFor(() => expectSame(came, source, { kind: 'video', newest: 60 }));
     expect(path.lost).toBeGreaterThan(5);
   });
+});
+
+test('what is pulled by a second connection goes on in the stream of the first, its time too', async () => {
+  rig = await RelayRig.start();
+  const source = sourceAt(rig.there.hub.streams, 'there');
+  const stream = rig.target('here');
+  const came = watched(stream);
+  const first = rig.pull('whep://HOST/whep/there', stream);
+  await waitFor(() => expectSame(came, source, { kind: 'video', newest: 10 }));
+  first.link.close('the network is gone');
+  await first.link.ended;
+  const before = came.length;
+  const onConnected = () => stream.beginAnew();
+  rig.pull('whep://HOST/whep/there', stream, { events: { onConnected, onMedia: () => {}, onNote: () => {} } });
+  await waitFor(() => expectSame(came.slice(before), source, { kind: 'video', newest: 10 }));
+  expect(stream.state.epoch).toBe(1);
+  const times = ofKind(came, 'video').map(({ dtsUs }) => dtsUs);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+});
+
+test('sound that WebRTC has not is converted on its way to another server', async () => {
+  rig = await RelayRig.start({ converter: new RelabelConverter() });
+  const source = sourceAt(rig.hub.streams, 'mine', { audio: 'aac' });
+  const relay = rig.push('whip://HOST/whip/theirs', source.stream);
+  await waitFor(() => {
+    const { video, audio } = rig.there.hub.streams.get('theirs')?.state ?? {};
+    expect([video?.codec, audio?.codec]).toEqual(['h264', 'opus']);
+  });
+  const came = watched(rig.there.hub.streams.get('theirs') as Stream);
+  await waitFor(() => expectSame(came, source, { kind: 'video', newest: 20 }));
+  expect(ofKind(came, 'audio').length).toBeGreaterThan(10);
+  expect(relay.notes).toEqual([]);
+});
+
+test('relays that are closed at any time let go of all, and a hundred of them leave nothing', async () => {
+  // On a busy machine it takes a while to tell the other side.
+  rig = await RelayRig.start({ closeTimeoutMs: 15_000 });
+  const source = sourceAt(rig.there.hub.streams, 'there');
+  const stream = rig.target('here');
+  const ends = await Promise.all(
+    Array.from({ length: 100 }, async (_, i) => {
+      const { link } =
+        i % 2 === 0 ? rig.pull('whep://HOST/whep/there', stream) : rig.push('whip://HOST/whip/theirs', source.stream);
+      setTimeout(() => link.close('early'), i);
+      return link.ended;
+    }),
+  );
+  expect(new Set(ends.map(({ code }) => code))).toContain('closed');
+  await waitFor(() => expect(rig.there.server.peerCount).toBe(0));
+  expect(source.stream.viewers).toBe(0);
+  expect(rig.there.server.sizes).toMatchObject({ paths: 0, ufrags: 0 });
 });

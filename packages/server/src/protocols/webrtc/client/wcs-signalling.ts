@@ -91,7 +91,11 @@ export class WcsSignalling implements Signalling {
       request.destroy();
       this.#fail(UPGRADE_CODES[statusCode] ?? 'unreachable', `the server answers ${statusCode} instead of a WebSocket`);
     });
-    socket.on('error', (error) => this.#fail('unreachable', `the WebSocket failed: ${quoted(error.message)}`));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Errors of the system and of TLS have codes of their own; those of what came have WS_ERR_….
+      const code = error.code?.startsWith('WS_ERR_') === true ? 'invalid' : 'unreachable';
+      this.#fail(code, `the WebSocket failed: ${quoted(error.message)}`);
+    });
     socket.on('close', () => this.#onClose());
   }
 
