@@ -98,6 +98,17 @@ it('a viewer that goes before there is media waits no longer; others do', async 
   expect(await stays).toBeDefined();
 });
 
+it('a protocol that lets an attempt hang keeps nobody waiting', async () => {
+  await rig.close();
+  rig = new RelayRig({ connectTimeoutMs: 50 });
+  await expect(find(CAMERA)).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', cause: 'no media came' });
+  // A push may have to wait until its own source sends something.
+  rig.publish('s');
+  await rig.relays.push({ streamName: 's', url: 'rtmp://camera.example/live' });
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect(rig.rtmp.links).toHaveLength(1);
+});
+
 it('the end of the server is told to those who wait', async () => {
   const waiting = find(CAMERA);
   waiting.catch(() => {});

@@ -95,6 +95,8 @@ export abstract class Relay implements MediaSession {
     this.supervision = new Supervision({
       policy: this.#policy(),
       firstMustWork: spec.origin === 'viewer',
+      // Protocols keep the time themselves; viewers that wait should not depend on it.
+      overdueMs: spec.direction === 'pull' ? 2 * env.options.connectTimeoutMs : undefined,
       counters: deps.counters,
       log: this.log,
       random: deps.random ?? Math.random,

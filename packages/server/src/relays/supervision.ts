@@ -16,6 +16,8 @@ export interface SupervisionParts {
   readonly policy: RetryPolicy;
   /** True: it is over when its first attempt has no media. */
   readonly firstMustWork: boolean;
+  /** An attempt that has no media by then is ended, should its protocol not have done so; undefined: it may wait for some. */
+  readonly overdueMs: number | undefined;
   readonly counters: Counters;
   readonly log: Log;
   /** In [0, 1). */
@@ -37,6 +39,7 @@ const STUBBORN: ReadonlySet<RelayEndCode> = new Set(['refused', 'not_found', 'in
 const DROPS_INTERVAL_MS = 1000;
 
 interface Attempt {
+  readonly begunMs: number;
   link: RelayLink | undefined;
   connected: boolean;
   /** When its first media came, on the clock of the ticker. */
@@ -116,6 +119,7 @@ export class Supervision {
   tick(nowMs: number): void {
     if (this.#over) return;
     if (this.#next !== undefined && nowMs >= this.#next.dueMs) this.#connect();
+    this.#endOverdue(nowMs);
     if (nowMs - this.#dropsMs < DROPS_INTERVAL_MS) return;
     this.#dropsMs = nowMs;
     this.#countDrops();
@@ -131,11 +135,18 @@ export class Supervision {
     this.#parts.onState();
   }
 
+  #endOverdue(nowMs: number): void {
+    const { overdueMs } = this.#parts;
+    const attempt = this.#attempt;
+    if (overdueMs === undefined || attempt === undefined || attempt.mediaMs !== undefined) return;
+    if (nowMs - attempt.begunMs > overdueMs) attempt.link?.close('no media came');
+  }
+
   #connect(): void {
     if (this.#over) return;
     this.#next = undefined;
     this.#attempts++;
-    const attempt: Attempt = { link: undefined, connected: false, mediaMs: undefined };
+    const attempt: Attempt = { begunMs: performance.now(), link: undefined, connected: false, mediaMs: undefined };
     this.#attempt = attempt;
     this.#become('connecting');
     // Whoever was told may have closed it.

@@ -3,6 +3,8 @@ import type { MediaPacket } from '@sluice/media';
 /** Sound goes out this much before its time at most, and is put anew when it is behind by so much. Microseconds. */
 const LEAD_US = 60_000;
 const MAX_LAG_US = 400_000;
+/** Packets are at least so far apart where one sound follows another: protocols count in milliseconds. */
+const MIN_STEP_US = 1000;
 /** More is not kept for a stream that stands still. */
 const MAX_HELD_US = 3_000_000;
 
@@ -23,7 +25,7 @@ export class SoundQueue {
 
   /** Something of that time has gone out. */
   taken(us: number): void {
-    if (us > this.#nextUs) this.#nextUs = us;
+    this.#nextUs = Math.max(this.#nextUs, us + MIN_STEP_US);
   }
 
   /** Another timeline begins in the stream. */

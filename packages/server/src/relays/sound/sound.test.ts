@@ -24,10 +24,10 @@ const files = new ClipFolder();
 let own: MediaPacket[] = [];
 beforeAll(async () => {
   const tone = (hertz: number, seconds: number) => ['-f', 'lavfi', '-i', `sine=${hertz}:r=48000:d=${seconds}`];
-  const wav = (name: string, seconds: number) =>
-    execFileSync('ffmpeg', ['-v', 'error', ...tone(FILE_HZ, seconds), ...ALAW, `${files.path}/${name}`]);
-  wav('once.wav', 1.5);
-  wav('short.wav', 0.4);
+  const wav = (name: string, seconds: number, options: readonly string[]) =>
+    execFileSync('ffmpeg', ['-v', 'error', ...tone(FILE_HZ, seconds), ...options, `${files.path}/${name}`]);
+  wav('once.wav', 1.5, ['-ar', '44100', '-ac', '1']);
+  wav('short.wav', 0.4, ALAW);
   files.make('silent.mp4', 1, '-an', '-c:v', 'libx264', '-preset', 'ultrafast');
   own = await mp4Clip([...tone(OWN_HZ, 12), '-ac', '2', '-c:a', 'aac']);
 });
@@ -127,7 +127,7 @@ function expectWhole(seen: Seen, gapMs = 60): void {
   const times = timesOf(seen, 'audio');
   for (let i = 1; i < times.length; i++) {
     const step = (times[i] ?? 0) - (times[i - 1] ?? 0);
-    expect(step).toBeGreaterThanOrEqual(0);
+    expect(step).toBeGreaterThan(0);
     expect(step, `at ${times[i]} ms`).toBeLessThanOrEqual(gapMs);
   }
 }
@@ -241,7 +241,7 @@ it('a file that is not there, or has no sound, is refused and changes nothing', 
 
 it('a file that turns out to be no use is noted, and the own sound goes on', async () => {
   const converter = new RelabelConverter();
-  converter.unknown.add('pcma');
+  converter.unknown.add('l16');
   begin(converter);
   const { id, seen, feed } = await push(own);
   await rig.relays.setSound(id, { file: 'once.wav', loop: false });

@@ -67,6 +67,8 @@ export class SwitchedStream extends OverlaidStream {
   #feed: { readonly feed: SoundFeed; readonly sound: RelaySound } | undefined;
   /** Of its own sound, what is newer than the sound that takes its place. */
   readonly #own: MediaPacket[] = [];
+  /** Another sound was sent, and its own has not been since. */
+  #mixed = false;
   #seen: StreamState | undefined;
   /** Newest time of what was read. */
   #streamUs: number | undefined;
@@ -233,7 +235,9 @@ export class SwitchedStream extends OverlaidStream {
   }
 
   #publishOwn(packet: MediaPacket, silent = this.#parts.control.muted): void {
-    if (packet.dtsUs < this.#queue.nextUs) return;
+    // What was never anything else passes whatever its times are.
+    if (this.#mixed && packet.dtsUs < this.#queue.nextUs) return;
+    this.#mixed = this.#soundTrack !== undefined;
     const sent = silent ? silenced(packet) : packet;
     this.#queue.taken(packet.dtsUs);
     if (sent !== undefined) this.publish(sent);
@@ -284,11 +288,17 @@ export class SwitchedStream extends OverlaidStream {
     const streamUs = this.#streamUs;
     // Its own sound is there to be silenced.
     if (streamUs === undefined || (muted && this.#seen?.audio !== undefined)) return;
-    for (let packet = this.#queue.take(streamUs); packet !== undefined; packet = this.#queue.take(streamUs)) {
+    for (let packet = this.#nextSound(streamUs); packet !== undefined; packet = this.#nextSound(streamUs)) {
       const moved = { ...packet, track: this.#trackFor(packet.track) };
       const sent = muted ? silenced(moved) : moved;
       if (sent !== undefined) this.publish(sent);
     }
+  }
+
+  #nextSound(streamUs: number): MediaPacket | undefined {
+    const packet = this.#queue.take(streamUs);
+    if (packet !== undefined) this.#mixed = true;
+    return packet;
   }
 
   /** The stream's own track where a decoder can't tell the difference, so that nothing is configured anew. */
