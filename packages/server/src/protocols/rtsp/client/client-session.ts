@@ -104,7 +104,9 @@ export class ClientSession {
    * Rejects with `TransportRefused` when the way is not taken.
    */
   async setup(uri: string, wanted: RtspTransport): Promise<RtspTransport> {
-    const headers = { Transport: writeTransport(wanted) };
+    // RFC 2326 has the mode in quotes, which FFmpeg as server does not know; all know it without.
+    const { mode, ...transport } = wanted;
+    const headers = { Transport: writeTransport(transport) + (mode === undefined ? '' : `;mode=${mode}`) };
     const response = await this.#requests.ask({ method: 'SETUP', uri, headers });
     if (response.status === 461) throw new TransportRefused('invalid', refusalOf('SETUP', response).message);
     this.#check('SETUP', response);

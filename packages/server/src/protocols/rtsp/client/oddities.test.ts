@@ -47,7 +47,7 @@ test('a camera is played, told that it is wanted, and let go of in good order', 
   await until(() => pulling.packets.length >= 11 && source.methods.includes('GET_PARAMETER'));
   expect(pulling.packets.map((packet) => video.numberOf(packet)).slice(0, 11)).toEqual([...Array(11).keys()]);
   expect([pulling.connected, pulling.media]).toEqual([1, 1]);
-  expect(link.facts()).toMatchObject({ transport: 'TCP', remoteAddress: `127.0.0.1:${source.port}` });
+  expect(link.facts()).toMatchObject({ transport: 'TCP', remoteAddress: '127.0.0.1' });
   expect(link.facts().bytesIn).toBeGreaterThan(30_000);
   link.close('enough');
   expect(await link.ended).toEqual({ code: 'closed', message: 'enough' });

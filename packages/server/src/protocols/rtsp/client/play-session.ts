@@ -80,8 +80,7 @@ export class PlaySession {
   }
 
   get remoteAddress(): string {
-    const { address, port } = this.#dialogue?.remote ?? { address: '', port: 0 };
-    return address === '' ? '' : `${address}:${port}`;
+    return this.#dialogue?.remote.address ?? '';
   }
 
   get bytesIn(): number {

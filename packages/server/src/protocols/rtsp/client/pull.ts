@@ -60,7 +60,8 @@ export class RtspPull implements RelayLink {
       packets: stats?.packets ?? 0,
       queuedBytes: stats?.queuedBytes ?? 0,
       drops: { ...stats?.drops, broken: (stats?.drops.broken ?? 0) + (stats?.malformed ?? 0) },
-      lostPackets: stats?.packetsLost,
+      // Those that RTCP reports count duplicates against the lost ones.
+      lostPackets: stats?.tracks.reduce((sum, { missed }) => sum + missed, 0),
     };
   }
 

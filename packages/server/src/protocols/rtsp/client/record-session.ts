@@ -62,8 +62,7 @@ export class RecordSession {
   }
 
   get remoteAddress(): string {
-    const { address, port } = this.#dialogue?.remote ?? { address: '', port: 0 };
-    return address === '' ? '' : `${address}:${port}`;
+    return this.#dialogue?.remote.address ?? '';
   }
 
   get bytesIn(): number {
