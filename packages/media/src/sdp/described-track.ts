@@ -16,7 +16,7 @@ export interface DescribedTrack {
   readonly channels?: 1 | 2 | undefined;
   /** H.264 only. */
   readonly packetizationMode?: 0 | 1 | undefined;
-  /** H.264 and H.265: always, because cameras put start codes into their packets. */
+  /** H.264 and H.265: always, because cameras put start codes into their packets, and markers too early. */
   readonly startCodes?: boolean | undefined;
   /** AAC only. */
   readonly aac?: AacPayloadFormat | undefined;

@@ -33,7 +33,7 @@ export interface RtpFormatOptions {
   readonly parameters?: readonly Uint8Array[] | undefined;
   /** H.264 only: `packetization-mode` of what is sent; 1 by default. Receivers take both. */
   readonly packetizationMode?: 0 | 1 | undefined;
-  /** H.264 and H.265 only: NAL units that are received may have start codes in them; false by default. */
+  /** H.264 and H.265 only: what is received may have start codes, and early markers; false by default. */
   readonly startCodes?: boolean | undefined;
   /** Opus only: channels of the track that is made; 2 by default. */
   readonly channels?: 1 | 2 | undefined;

@@ -1,3 +1,4 @@
+import { ProtocolError } from '../../packet.ts';
 import {
   type DepacketizedFrame,
   MAX_FRAME_BYTES,
@@ -22,6 +23,8 @@ export interface FrameBuilder {
   finish(timestamp: number, complete: boolean): DepacketizedFrame | undefined;
   /** Forgets what the frame has so far. */
   discard(): void;
+  /** True for a payload that belongs into the middle of a picture. Where it is absent, markers are believed. */
+  continues?(payload: Uint8Array): boolean;
 }
 
 /** Divides the packets of a video source into frames, by marker and timestamp, within the bounds. */
@@ -35,6 +38,10 @@ export class FrameDepacketizer implements RtpDepacketizer {
   #packets = 0;
   /** Who comes into the middle of a stream has missed something. */
   #gap = true;
+  /** Cameras that set it on every slice are found out by a slice that goes on behind it. */
+  #believesMarkers = true;
+  /** The frame before was whole, as far as one could tell. */
+  #gaveWhole = false;
 
   constructor(builder: FrameBuilder) {
     this.#builder = builder;
@@ -43,15 +50,26 @@ export class FrameDepacketizer implements RtpDepacketizer {
   push(packet: RtpMediaPacket, lost: boolean): DepacketizedFrame | undefined {
     if (lost) this.#gap = true;
     if (packet.payload.length > 0) {
-      if (this.#open && packet.timestamp !== this.#timestamp) this.#finish(!this.#gap);
+      const sameTime = packet.timestamp === this.#timestamp;
+      if (this.#open && !sameTime) this.#finish(!this.#gap);
+      else if (!this.#open && sameTime && !this.#gap && this.#gaveWhole) this.#doubtMarkers(packet);
       try {
         this.#add(packet);
       } finally {
         this.#gap = false;
-        if (packet.marker) this.#finish(true);
+        if (packet.marker && this.#believesMarkers) this.#finish(true);
       }
     }
     return this.#next();
+  }
+
+  /** What was taken for a whole picture was a part of one. */
+  #doubtMarkers({ payload }: RtpMediaPacket): void {
+    if (!this.#believesMarkers || this.#builder.continues?.(payload) !== true) return;
+    this.#believesMarkers = false;
+    this.#open = true;
+    this.#damaged = true;
+    throw new ProtocolError('RTP_EARLY_MARKER', 'a picture goes on behind its marker');
   }
 
   /** A broken frame gives way to a second one: else all that follow could be one packet late for long. */
@@ -90,6 +108,7 @@ export class FrameDepacketizer implements RtpDepacketizer {
     this.#damaged = false;
     this.#bytes = 0;
     this.#packets = 0;
+    this.#gaveWhole = frame !== undefined && !frame.broken;
     if (frame !== undefined) this.#ready.push(frame);
   }
 }

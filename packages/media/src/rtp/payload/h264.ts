@@ -19,6 +19,13 @@ const FORMAT: NalFormat = {
   canonical: canonicalUnits,
   isSlice: (unit) => nalType(unit) >= 1 && nalType(unit) <= NAL_IDR,
   isFirstSlice: (unit) => nalType(unit) <= NAL_IDR && isFirstSlice(unit, 1),
+  continues: (payload) => {
+    const type = nalType(payload);
+    if (type !== FU_A) return type >= 1 && type <= NAL_IDR && !isFirstSlice(payload, 1);
+    const head = payload[1] ?? 0;
+    const kind = head & 0x1f;
+    return kind >= 1 && kind <= NAL_IDR && ((head & FU_START) === 0 || !isFirstSlice(payload, 2));
+  },
   parameterKind: (unit) => [NAL_SPS, NAL_SPS_EXTENSION, NAL_PPS].indexOf(nalType(unit)),
   isComplete: (parameters) => {
     const has = (type: number): boolean => parameters.some((unit) => nalType(unit) === type);
@@ -35,7 +42,8 @@ function isFirstSlice(data: Uint8Array, offset: number): boolean {
  * Puts H.264 access units together, RFC 6184 in the packetization modes 0 and 1. The interleaved payload structures
  * (STAP-B, MTAP, FU-B) are refused with H264_UNSUPPORTED_PAYLOAD, what is broken with H264_BAD_PAYLOAD.
  * @param parameters SPS and PPS that the session description gave (`sprop-parameter-sets`), as the track has them.
- * @param startCodes True to take units with start codes, as some cameras send them, apart; costs a look at each byte.
+ * @param startCodes True to take units with start codes apart, as some cameras send them, and to find out those that
+ *   set the marker on each slice (RTP_EARLY_MARKER, once); costs a look at each byte.
  */
 export function h264Depacketizer(parameters: readonly Uint8Array[] = [], startCodes = false): RtpDepacketizer {
   return new FrameDepacketizer(new NalFrame(FORMAT, { parameters, startCodes }));

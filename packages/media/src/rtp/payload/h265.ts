@@ -24,6 +24,12 @@ const FORMAT: NalFormat = {
   canonical: canonicalH265Units,
   isSlice: (unit) => h265NalType(unit) < FIRST_NOT_SLICE,
   isFirstSlice: (unit) => h265NalType(unit) < FIRST_NOT_SLICE && isFirstSegment(unit, HEADER_BYTES),
+  continues: (payload) => {
+    const type = h265NalType(payload);
+    if (type !== FRAGMENT) return type < FIRST_NOT_SLICE && !isFirstSegment(payload, HEADER_BYTES);
+    const head = payload[2] ?? 0;
+    return (head & 0x3f) < FIRST_NOT_SLICE && ((head & FU_START) === 0 || !isFirstSegment(payload, 3));
+  },
   parameterKind: h265NalType,
   isComplete: (parameters) => isCompleteH265(parameters) && writeHevcConfig(parameters).length > 0,
 };
@@ -37,7 +43,8 @@ function isFirstSegment(data: Uint8Array, offset: number): boolean {
  * Puts H.265 access units together, RFC 7798 without decoding order numbers (`sprop-max-don-diff` 0, which is what
  * everyone sends). PACI packets are refused with H265_UNSUPPORTED_PAYLOAD, what is broken with H265_BAD_PAYLOAD.
  * @param parameters VPS, SPS and PPS that the session description gave (`sprop-vps` ...), as the track has them.
- * @param startCodes True to take units with start codes, as some cameras send them, apart; costs a look at each byte.
+ * @param startCodes True to take units with start codes apart, as some cameras send them, and to find out those that
+ *   set the marker on each slice (RTP_EARLY_MARKER, once); costs a look at each byte.
  */
 export function h265Depacketizer(parameters: readonly Uint8Array[] = [], startCodes = false): RtpDepacketizer {
   return new FrameDepacketizer(new NalFrame(FORMAT, { parameters, startCodes }));

@@ -16,6 +16,8 @@ export interface NalFormat {
   readonly isSlice: (unit: Uint8Array) => boolean;
   /** True for the first slice of a picture. */
   readonly isFirstSlice: (unit: Uint8Array) => boolean;
+  /** True for a payload that begins with another slice than the first of a picture, or with a part of a slice. */
+  readonly continues: (payload: Uint8Array) => boolean;
   /** Which of the kinds of parameter sets a unit is: a number that grows in the order of `Track.parameters`. */
   readonly parameterKind: (unit: Uint8Array) => number;
   /** True when a decoder can start with them. @throws ProtocolError for what no packager could write */
@@ -41,7 +43,7 @@ const NO_HEADER = new Uint8Array(0);
 
 /** Collects the NAL units of one frame after the other. */
 export class NalFrame implements FrameBuilder {
-  /** Units may have start codes (ITU-T H.264 annex B) before them and between them. */
+  /** Units may have start codes (ITU-T H.264 annex B) before them and between them, and pictures early markers. */
   readonly startCodes: boolean;
   readonly #format: NalFormat;
   #units: Unit[] = [];
@@ -108,6 +110,10 @@ export class NalFrame implements FrameBuilder {
     this.#fragmented = undefined;
     this.#broken = false;
     this.#doubtful = false;
+  }
+
+  continues(payload: Uint8Array): boolean {
+    return this.startCodes && this.#format.continues(payload);
   }
 
   #push(unit: Unit): void {
