@@ -211,6 +211,14 @@ describe('another Sluice', () => {
     expect(converter.opened.map(({ target }) => target)).toEqual(['aac']);
   });
 
+  it('is reached at an IPv6 address', async () => {
+    server = await RtmpRig.start({ listen: [{ host: '::1', port: 0 }] });
+    rig = new RelayRig();
+    const push = rig.push(rig.stream('cam'), `rtmp://[::1]:${server.server.port}/live`);
+    await vi.waitFor(() => expect(push.connected).toBe(1));
+    expect(push.link.facts().remoteAddress).toBe('::1');
+  });
+
   it('is not sent the sound of a push without', async () => {
     server = await RtmpRig.start();
     rig = new RelayRig();
