@@ -101,10 +101,12 @@ export const gstreamer: Player = async ({ url, folder, sends, until }) => {
   const pcm = join(folder, 'sound.pcm');
   // Not uridecodebin: it has gst-launch pause the pipeline at times to fill a buffer, and a branch may stay paused.
   const element = url.startsWith('rtmp') ? 'rtmp2src' : 'souphttpsrc';
-  const source = [element, `location=${url}`, '!', 'decodebin'];
-  const picture = 'd. ! queue ! videoconvert ! video/x-raw,format=I420 ! checksumsink hash=md5 sync=false async=false';
+  const rtsp = url.startsWith('rtsp');
+  const source = rtsp ? ['rtspsrc', `location=${url}`] : [element, `location=${url}`, '!', 'decodebin'];
+  const decoded = (media: string): string => (rtsp ? `d. ! application/x-rtp,media=${media} ! decodebin` : 'd.');
+  const picture = `${decoded('video')} ! queue ! videoconvert ! video/x-raw,format=I420 ! checksumsink hash=md5 sync=false async=false`;
   const format = 'audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved';
-  const sound = `d. ! queue ! audioconvert ! audioresample ! ${format} ! filesink async=false sync=false buffer-mode=2`;
+  const sound = `${decoded('audio')} ! queue ! audioconvert ! audioresample ! ${format} ! filesink async=false sync=false buffer-mode=2`;
   const branches = [sends.video ? picture : '', sends.audio ? `${sound} location=${pcm}` : ''];
   const pipeline = [...source, 'name=d', ...branches.join(' ').split(' ').filter(Boolean)];
   const env = { ...process.env, GST_DEBUG: '1', GST_DEBUG_NO_COLOR: '1' };

@@ -98,7 +98,7 @@ export function secretFields({ client_acl_property_name: name }: Settings): Read
 }
 
 /** The first address of this machine that others can reach. */
-function firstAddress(): string {
+export function firstAddress(): string {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
 }

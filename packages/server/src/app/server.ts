@@ -24,18 +24,22 @@ import { Engine } from '../engine/index.ts';
 import { type HttpMount, Ticker, type TlsIdentity } from '../io/index.ts';
 import { FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer } from '../protocols/hls/index.ts';
+import { TransportStreamServer } from '../protocols/mpegts/index.ts';
 import { RtmpServer } from '../protocols/rtmp/index.ts';
+import { RtspServer } from '../protocols/rtsp/index.ts';
 import { type WebRtcOptions, WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { AutoSnapshots, SnapshotMount, SnapshotServer } from '../snapshots/index.ts';
 import { VodResolver } from '../vod/index.ts';
-import { makeAccess, secretFields } from './access.ts';
+import { firstAddress, makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
+import { transportStreamOptions } from './mpegts-options.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
 import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
+import { rtspAddresses, rtspServerOptions } from './rtsp-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
 import { autoSnapshotOptions, snapshotMountOptions, snapshotOptions } from './snapshot-options.ts';
@@ -208,6 +212,8 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const deps = { ...hub, resolvers: [vod, resolver] };
   const identity = await identityFor(options);
   const rtmp = makeRtmp(options, deps, { host, identity });
+  const rtsp = makeRtsp(options, deps, { host, identity });
+  const transportStreams = makeTransportStreams(options, deps, host);
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
   const web = settings['http.port'] !== 0;
   const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
@@ -239,14 +245,32 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     hls: hls?.port ?? 0,
     ws: signalling?.port ?? 0,
     wss: signalling?.securePort ?? 0,
-    rtsp: 0,
+    rtsp: rtsp?.port ?? 0,
     srt: 0,
     webrtc: withWhip,
   });
   const control = web
-    ? makeControl(options, { ...hub, hls: hls?.packaging, fileStreams: vod, relays }, { host, identity, mounts, ports })
+    ? makeControl(
+        options,
+        { ...hub, hls: hls?.packaging, fileStreams: vod, relays, transportStreams },
+        { host, identity, mounts, ports },
+      )
     : undefined;
-  return { rtmp, hls, flv, webrtc, whip, whep, signalling, pictures, autoSnapshots, downloads, control };
+  return {
+    rtmp,
+    rtsp,
+    transportStreams,
+    hls,
+    flv,
+    webrtc,
+    whip,
+    whep,
+    signalling,
+    pictures,
+    autoSnapshots,
+    downloads,
+    control,
+  };
 }
 
 /** The certificate of the TLS ports, where one of them is on. */
@@ -255,6 +279,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
     settings['https.port'] !== 0 ||
     settings['wss.port'] !== 0 ||
     settings['rtmps.port'] !== 0 ||
+    settings['rtsps.port'] !== 0 ||
     settings.rtmps_listen.length > 0;
   if (!needed) return undefined;
   return tlsIdentity({
@@ -322,12 +347,29 @@ function makeRtmp(
   return new RtmpServer(deps, rtmpOptions(settings, { dataDir, listen, tls: identity }));
 }
 
-function portsOf({ rtmp, hls, control, signalling }: Awaited<ReturnType<typeof makeServers>>) {
+function makeRtsp(
+  { settings }: StartOptions,
+  deps: ConstructorParameters<typeof RtspServer>[0],
+  { host, identity }: { readonly host: string; readonly identity: TlsIdentity | undefined },
+): RtspServer | undefined {
+  const listen = rtspAddresses(settings, host);
+  return listen.length === 0
+    ? undefined
+    : new RtspServer(deps, rtspServerOptions(settings, { host, listen, tls: identity }));
+}
+
+function makeTransportStreams({ settings }: StartOptions, hub: Hub, host: string): TransportStreamServer {
+  const place = { address: host, host: settings.ip || firstAddress() };
+  return new TransportStreamServer(hub, transportStreamOptions(settings, place));
+}
+
+function portsOf({ rtmp, rtsp, hls, control, signalling }: Awaited<ReturnType<typeof makeServers>>) {
   return {
     http: control?.port,
     https: control?.securePort,
     rtmp: rtmp?.port,
     rtmps: rtmp?.securePort,
+    rtsp: rtsp?.port,
     hls: hls?.port,
     ws: signalling?.port,
     wss: signalling?.securePort,
