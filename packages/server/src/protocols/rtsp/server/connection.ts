@@ -272,6 +272,8 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
     this.#note(reason);
     this.#conversation.session?.close(reason);
     this.finish(reason, { failed: true, info: reason });
+    // Who does not read gets nothing more.
+    if (this.output.writableNeedDrain) this.output.destroy();
   }
 
   #noteRefusal(status: number, reason: string | undefined): void {
