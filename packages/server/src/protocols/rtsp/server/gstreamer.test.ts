@@ -24,7 +24,7 @@ describe('GStreamer', () => {
     await vi.waitFor(() => expect(gst.output()).toMatch(/EOS|ERROR/), 10_000);
     // All slices of the clip are there as they are, behind start codes.
     const bytes = readFileSync(out);
-    const found = packets.filter(({ units }) => units.every((unit) => bytes.includes(unit))).length;
+    const found = packets.filter(({ units }) => units.every((unit) => bytes.includes(Buffer.from(unit)))).length;
     expect(found).toBe(packets.length);
   });
 });

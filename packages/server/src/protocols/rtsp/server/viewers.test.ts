@@ -119,7 +119,7 @@ describe('viewers by UDP', () => {
     rig = await RtspRig.start({ sessionTimeoutMs: 500 });
     feed(rig.publish('cam', [VIDEO, AUDIO]), 0, 100);
     const clients = [await rig.client(), await rig.client()];
-    const ports = [];
+    const ports: { rtcp: Awaited<ReturnType<typeof listen>>; port: number }[] = [];
     for (const client of clients) {
       const rtcp = await listen();
       const [, port = 0] = await setUpUdp(client, (await listen()).port, rtcp.port);
