@@ -1,6 +1,8 @@
-import type { RelayProtocol, StreamResolver } from '../core/index.ts';
+import { MediaServerError, type RelayProtocol, type StreamResolver } from '../core/index.ts';
 import type { OutboundGuard } from '../io/index.ts';
+import { UdpRelayProtocol } from '../protocols/mpegts/index.ts';
 import { type RtmpRelayOptions, RtmpRelayProtocol } from '../protocols/rtmp/index.ts';
+import { parseInterleavedChannels, type RtspRelayOptions, RtspRelayProtocol } from '../protocols/rtsp/index.ts';
 import { type WebRtcOptions, WebRtcRelayProtocol } from '../protocols/webrtc/index.ts';
 import {
   AutoPush,
@@ -64,7 +66,9 @@ export function relayProtocols(
 ): RelayProtocol[] {
   const tlsVerify = settings.relay_tls_verify;
   return [
+    new RtspRelayProtocol(place, rtspRelayOptions(settings)),
     new RtmpRelayProtocol(place, rtmpRelayOptions(settings)),
+    new UdpRelayProtocol(place),
     ...(webrtc === undefined ? [] : [new WebRtcRelayProtocol(place, { ...webrtc, tlsVerify })]),
   ];
 }
@@ -89,6 +93,26 @@ function relayOptions(settings: Settings): RelayOptions {
     byNameIdleTimeoutMs: settings.pull_by_name_idle_timeout,
     recorded: settings.record_rtsp_streams ? ['rtsp'] : [],
     defaultScheme: settings.wcs_agent_ssl ? 'wss' : 'ws',
+  };
+}
+
+/** @throws MediaServerError CONFIG_INVALID */
+function rtspRelayOptions(settings: Settings): Partial<RtspRelayOptions> {
+  const { rtsp_client_port_from: portFrom, rtsp_client_port_to: portTo } = settings;
+  const channels = parseInterleavedChannels(settings.rtsp_interleaved_channels);
+  if (channels === undefined)
+    throw new MediaServerError('CONFIG_INVALID', 'rtsp_interleaved_channels is not of the form 2-3;0-1 (audio;video)');
+  if (portTo <= portFrom)
+    throw new MediaServerError('CONFIG_INVALID', `rtsp_client_port_to=${portTo} is not above ${portFrom}`);
+  return {
+    interleaved: settings.rtsp_interleaved_mode,
+    channels,
+    stripAudioCodecs: settings.rtsp_client_strip_audio_codecs.map((name) => name.toLowerCase()),
+    portFrom,
+    portTo,
+    localAddress: settings.rtsp_client_address || undefined,
+    keepAliveIntervalMs: settings.rtsp_client_keep_alive_interval,
+    tlsVerify: settings.rtsp_client_tls_verify,
   };
 }
 
