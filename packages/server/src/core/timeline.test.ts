@@ -26,6 +26,17 @@ describe('timeline', () => {
     expect(timeline.breaks).toBe(0);
   });
 
+  it('takes a smaller step for a break where it is told to, but not the return of a track that has paused', () => {
+    const timeline = new Timeline(0, 1_000_000);
+    for (let ms = 0; ms <= 5000; ms += 40) timeline.map(ms * 1000, VIDEO);
+    timeline.map(0, AUDIO);
+    expect(timeline.map(5_000_000, AUDIO)).toBe(5_000_000);
+    expect(timeline.breaks).toBe(0);
+    expect(timeline.map(7_000_000, VIDEO)).toBe(5_020_000);
+    expect(timeline.map(7_010_000, AUDIO)).toBe(5_030_000);
+    expect(timeline.breaks).toBe(2);
+  });
+
   it('keeps tracks aligned that are interleaved seconds apart', () => {
     const timeline = new Timeline();
     for (let ms = 0; ms < 60_000; ms += 20) {

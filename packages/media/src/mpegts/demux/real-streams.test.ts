@@ -120,23 +120,46 @@ describe('transport streams of ffmpeg', () => {
     expect(Math.abs((video?.ptsUs ?? 0) - (audio?.ptsUs ?? Number.NaN))).toBeLessThan(100_000);
   }, 20_000);
 
-  it('lose whole pictures and no parts of any when transport packets are lost, up to the next key picture', () => {
-    const whole = new Set(pictures(h264.path));
-    const complete = demux(h264.bytes).packets.length;
-    let lostAny = 0;
-    for (let seed = 1; seed <= 8; seed++) {
-      const random = prng(seed);
-      const { demuxer, packets } = collector();
-      for (let at = 0; at < h264.bytes.length; at += 1316)
-        if (random() >= 0.02) demuxer.push(h264.bytes.subarray(at, at + 1316));
-      demuxer.flush();
-      if (packets.length < complete) lostAny++;
-      const shown = picturesOf(packets, 'h264');
-      expect(shown.length).toBe(ofKind(packets, 'video').length);
-      expect(shown.filter((hash) => !whole.has(hash))).toEqual([]);
-    }
-    expect(lostAny).toBe(8);
-  }, 30_000);
+  it.each([
+    ['h264', 'H.264', X264],
+    ['h264', 'H.264 in an open GOP', [...X264, '-x264-params', 'open-gop=1:scenecut=0']],
+    ['h265', 'H.265', X265],
+  ])(
+    'lose whole pictures and no parts of any when transport packets are lost, up to the next key picture: %s, %s',
+    (codec, name, encoder) => {
+      const { path, bytes } = encode(`lossy-${name.replace(/\W/g, '-')}`, [...VIDEO, ...AUDIO, ...encoder, ...AAC]);
+      const intact = new Set(pictures(path));
+      const complete = demux(bytes).packets.length;
+      for (let seed = 1; seed <= 5; seed++) {
+        const random = prng(seed);
+        const { demuxer, packets } = collector();
+        let lost = 0;
+        for (let at = 0; at < bytes.length; at += 1316) {
+          if (random() < 0.03) lost++;
+          else demuxer.push(bytes.subarray(at, at + 1316));
+        }
+        demuxer.flush();
+        expect(lost).toBeGreaterThan(0);
+        expect(packets.length).toBeLessThan(complete);
+        const shown = picturesOf(packets, codec);
+        const given = ofKind(packets, 'video').length;
+        // Between I pictures that are no IDR, ffmpeg shows not all that it decodes when others are missing.
+        if (name === 'H.264 in an open GOP') expect(shown.length).toBeLessThanOrEqual(given);
+        else expect(shown.length).toBe(given);
+        expect(shown.length).toBeGreaterThan(0);
+        expect(shown.filter((hash) => !intact.has(hash))).toEqual([]);
+      }
+    },
+    30_000,
+  );
+
+  it('are read by their first programme with media', () => {
+    const two = ['-map', '0', '-map', '1', '-map', '0', '-program', 'st=0:st=1', '-program', 'st=2'];
+    const { bytes } = encode('two-programmes', [...VIDEO, ...AUDIO, ...two, ...X264, ...AAC]);
+    const { packets, notes } = demux(bytes);
+    expect([ofKind(packets, 'video').length, ofKind(packets, 'audio').length]).toEqual([75, 142]);
+    expect(notes).toEqual(['of 2 programmes only number 1 is taken']);
+  }, 20_000);
 
   it('that are mutated give packets within bounds or nothing, and are read again behind the damage', () => {
     const random = prng(20_261_122);

@@ -128,6 +128,31 @@ describe('transport streams that ffmpeg sends', () => {
     20_000,
   );
 
+  it.each([
+    ['x264enc bframes=2 b-adapt=false key-int-max=25 speed-preset=ultrafast ! h264parse', 'h264', ''],
+    ['x265enc key-int-max=25 speed-preset=ultrafast ! h265parse', 'h265', 'rtpmp2tpay !'],
+  ])(
+    'come whole from GStreamer, too: %s, %s %s',
+    async (encoder, codec, payloader) => {
+      const { port, packets } = await rig.input();
+      const video = `videotestsrc num-buffers=50 ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 ! ${encoder}`;
+      const audio = 'audiotestsrc num-buffers=94 ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! aacparse';
+      const sink = `mpegtsmux name=mux alignment=7 ! ${payloader} udpsink host=127.0.0.1 port=${port} sync=false`;
+      await run('gst-launch-1.0', ['-q', ...`${video} ! ${sink} ${audio} ! queue ! mux.`.split(' ').filter(Boolean)]);
+      await vi.waitFor(() => expect(packets.length).toBeGreaterThanOrEqual(49 + 85));
+      rig.server.end(() => true, 'test');
+      const pictures = ofKind(packets, 'video');
+      expect(pictures.map(({ track }) => track.codec)).toEqual(Array(pictures.length).fill(codec));
+      expect(pictures.length).toBeGreaterThanOrEqual(49);
+      const shown = pictures.map(({ ptsUs }) => ptsUs).sort((a, b) => a - b);
+      for (const [i, time] of shown.entries())
+        if (i > 0) expect(Math.abs(time - (shown[i - 1] ?? 0) - 40_000)).toBeLessThan(100);
+      expect(picturesOf(packets).length).toBe(pictures.length);
+      expect(rig.hub.counters.of('mpegts_bad_packets')).toBe(0);
+    },
+    20_000,
+  );
+
   it('are whole in spite of packets of RTP that come late, early or twice', async () => {
     const bytes = new Uint8Array(readFileSync(encode('H.264 with B-frames and AAC')));
     const { port, packets } = await rig.input();

@@ -129,6 +129,17 @@ describe('inputs', () => {
     expect(rig.hub.streams.size).toBe(0);
   });
 
+  it('that are ended while their port is opened leave nothing behind', async () => {
+    const opening = rig.input();
+    rig.server.end(() => true, 'test');
+    await expect(opening).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
+    const atStop = rig.input();
+    const closing = rig.server.close();
+    await expect(atStop).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
+    await closing;
+    expect(rig.hub.streams.size).toBe(0);
+  });
+
   it('join a multicast group', async () => {
     const group = '239.255.77.1';
     const { facts, port, packets } = await rig.input({ group });

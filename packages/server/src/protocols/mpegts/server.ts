@@ -29,7 +29,8 @@ export class TransportStreamServer implements TransportStreams {
   readonly #deps: TransportStreamDeps;
   readonly #options: TransportStreamOptions;
   readonly #inputs = new Set<TransportInput>();
-  readonly #closing = new Set<Promise<void>>();
+  /** Ports that are being opened and closed. */
+  readonly #busy = new Set<Promise<void>>();
   #tick: Disposable | undefined;
   #checkedMs = 0;
   #closed = false;
@@ -45,11 +46,16 @@ export class TransportStreamServer implements TransportStreams {
     const input = new TransportInput(this.#specOf(start), this.#deps, (ended, closed) => this.#onEnd(ended, closed));
     this.#inputs.add(input);
     this.#tick ??= this.#deps.ticker.on((nowMs) => this.#check(nowMs));
+    const opening = this.#openFor(input, start, open);
+    const settled = opening.then(
+      () => {},
+      () => {},
+    );
+    this.#busy.add(settled);
     try {
-      input.opened(await this.#openPort(start, open, input));
-    } catch (error) {
-      input.close('its port could not be opened');
-      throw error;
+      await opening;
+    } finally {
+      this.#busy.delete(settled);
     }
     this.#deps.counters.count('mpegts_inputs');
     return input.facts();
@@ -69,7 +75,20 @@ export class TransportStreamServer implements TransportStreams {
   async close(reason = 'server stops'): Promise<void> {
     this.#closed = true;
     for (const input of [...this.#inputs]) input.close(reason);
-    await Promise.all(this.#closing);
+    await Promise.all(this.#busy);
+  }
+
+  async #openFor(input: TransportInput, start: TransportStreamStart, open: InputPortOpen): Promise<void> {
+    try {
+      const port = await this.#openPort(start, open, input);
+      input.opened(port);
+      if (!input.ended) return;
+      await port.close();
+    } catch (error) {
+      input.close('its port could not be opened');
+      throw error;
+    }
+    throw new MediaServerError('STREAM_NOT_FOUND', `"${start.streamName}" was ended while its port was opened`);
   }
 
   /** @throws MediaServerError CONFIG_INVALID */
@@ -120,8 +139,8 @@ export class TransportStreamServer implements TransportStreams {
 
   #onEnd(input: TransportInput, closed: Promise<void>): void {
     this.#inputs.delete(input);
-    const done = closed.finally(() => this.#closing.delete(done));
-    this.#closing.add(done);
+    const done = closed.finally(() => this.#busy.delete(done));
+    this.#busy.add(done);
     if (this.#inputs.size > 0) return;
     this.#tick?.[Symbol.dispose]();
     this.#tick = undefined;

@@ -84,10 +84,9 @@ export class TransportInput implements MediaSession, Publisher {
     return this.#ended;
   }
 
-  /** The port that was opened for it; it is closed with the input. */
+  /** The port that was opened for it; it is closed with the input, unless that is over already. */
   opened(port: InputPort): void {
     this.#port = port;
-    if (this.#ended) void port.close();
   }
 
   /** A sender was let in. One after another begins anew. */
