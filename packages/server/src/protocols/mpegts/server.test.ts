@@ -191,6 +191,13 @@ describe('senders', () => {
     expect(after.find(({ track }) => track.kind === 'video')?.key).toBe(true);
   });
 
+  it('whose datagrams come twice lose nothing', async () => {
+    const { port, packets } = await rig.input();
+    await (await rig.sender(port)).send(clip.flatMap((datagram) => [datagram, datagram]));
+    await vi.waitFor(() => expect(packets.length).toBeGreaterThanOrEqual(50 + 94 - 2));
+    expect(rig.hub.counters.of('mpegts_bad_packets')).toBe(0);
+  });
+
   it('whose clock jumps go on where the stream stands, sound and picture together', async () => {
     const { port, packets, stream } = await rig.input();
     const sender = await rig.sender(port);
