@@ -321,6 +321,16 @@ test('audio codecs of the settings are left out', async () => {
   expect(pulling.notes).toEqual([expect.stringContaining('rtsp_client_strip_audio_codecs')]);
 });
 
+test('sound that would go to the camera is not asked for', async () => {
+  const sdp = `${VIDEO_SDP}a=recvonly\r\n${AUDIO_SDP}a=sendonly\r\n`;
+  const source = await camera((request) => ordinaryAnswer(request, sdp));
+  const pulling = rig();
+  pulling.pull(source.url);
+  await until(() => source.methods.includes('PLAY'));
+  expect(source.methods.filter((method) => method === 'SETUP').length).toBe(1);
+  expect(pulling.notes).toEqual([expect.stringMatching(/goes to the camera/)]);
+});
+
 test('a track that is refused is left out, the other is played', async () => {
   const video = new SyntheticVideo();
   const source = await camera((request, connection) =>

@@ -20,8 +20,8 @@ export interface PullDeps {
 }
 
 const MAX_REDIRECTS = 5;
-/** Media without a picture that a decoder could begin with is believed to come to it within this time. */
-const KEY_FRAME_WAIT_MS = 30_000;
+/** Media without a key frame may come to one within so many times the time for connecting. */
+const KEY_FRAME_PATIENCE = 1.9;
 
 /** Pulls the stream of a camera or server by RTSP (RFC 2326): one attempt, over as many connections as it takes. */
 export class RtspPull implements RelayLink {
@@ -68,6 +68,10 @@ export class RtspPull implements RelayLink {
   close(reason: string): void {
     this.#closing ??= new RtspFailure('closed', reason);
     this.#session?.finish(this.#closing);
+  }
+
+  get #udpPatienceMs(): number {
+    return Math.min(this.#deps.relay.udpPatienceMs, this.#attempt.connectTimeoutMs / 2);
   }
 
   async #run(): Promise<RelayEnd> {
@@ -135,7 +139,7 @@ export class RtspPull implements RelayLink {
       ports,
       counters,
       requestTimeoutMs: connectTimeoutMs,
-      udpPatienceMs: Math.min(relay.udpPatienceMs, connectTimeoutMs / 2),
+      udpPatienceMs: this.#udpPatienceMs,
       makeMedia: (tracks, sdp, sendRtcp) => this.#makeMedia(tracks, sdp, sendRtcp),
       onAgreed: () => this.#agreed(),
       onNote: (text) => events.onNote(text),
@@ -153,7 +157,8 @@ export class RtspPull implements RelayLink {
       tracks,
       stream,
       sdp,
-      silenceMs: stallTimeoutMs,
+      // By UDP the other way is tried first.
+      silenceMs: Math.max(stallTimeoutMs, this.#way === 'udp' ? this.#udpPatienceMs + 1000 : 0),
       localSsrc: randomInt(1, 0xffff_ffff),
       cname: mediaSessionId,
       sendRtcp,
@@ -188,7 +193,7 @@ export class RtspPull implements RelayLink {
       session.finish(new RtspFailure(code, `it ${session.stage} within ${connectTimeoutMs} ms`));
     } else if (nowMs - heardMs > stallTimeoutMs)
       session.finish(new RtspFailure('stalled', `no media for ${stallTimeoutMs} ms`));
-    else if (!this.#playable && sinceStartMs > Math.max(connectTimeoutMs, KEY_FRAME_WAIT_MS))
+    else if (!this.#playable && sinceStartMs > connectTimeoutMs * KEY_FRAME_PATIENCE)
       session.finish(new RtspFailure('invalid', 'its packets make up nothing that can be played: no key frame came'));
   }
 

@@ -26,11 +26,15 @@ export function usableTracks(
   { stripAudioCodecs }: Pick<RtspRelayOptions, 'stripAudioCodecs'>,
 ): UsableTracks {
   const stripped = new Set(stripAudioCodecs.map((name) => ALIASES[name.toLowerCase()] ?? name.toLowerCase()));
+  const sends = described.tracks.some(({ direction }) => direction === 'recvonly');
   const tracks: DescribedTrack[] = [];
   const notes = [...described.notes];
   for (const track of described.tracks) {
     const { kind, codec } = track;
-    if (kind === 'audio' && stripped.has(codec))
+    // ONVIF writes directions as its clients see them: what we could send stands beside what we receive.
+    if (kind === 'audio' && sends && track.direction === 'sendonly')
+      notes.push(`audio "${codec}" is left out: it goes to the camera`);
+    else if (kind === 'audio' && stripped.has(codec))
       notes.push(`audio "${codec}" is left out: rtsp_client_strip_audio_codecs names it`);
     else if (tracks.some((chosen) => chosen.kind === kind))
       notes.push(`${kind} "${codec}" is left out: a stream has one track of a kind`);

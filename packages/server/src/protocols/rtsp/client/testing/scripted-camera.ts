@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { RtspHeaders } from '../../wire/headers.ts';
 import { RtspReader, type RtspRequest } from '../../wire/reader.ts';
 import { writeInterleaved, writeRequest, writeResponse } from '../../wire/writer.ts';
@@ -60,10 +61,14 @@ export class ScriptedCamera {
     this.#server = server;
   }
 
-  static async start(script: CameraScript): Promise<ScriptedCamera> {
-    const server = createServer();
+  /** `tls`: certificate and key of one that speaks `rtsps`. */
+  static async start(script: CameraScript, tls?: TlsOptions): Promise<ScriptedCamera> {
+    const server = tls === undefined ? createServer() : createTlsServer(tls);
     const camera = new ScriptedCamera(server);
-    server.on('connection', (socket) => camera.connections.push(new CameraConnection(socket, script)));
+    server.on('tlsClientError', () => undefined);
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
+      camera.connections.push(new CameraConnection(socket, script)),
+    );
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return camera;
