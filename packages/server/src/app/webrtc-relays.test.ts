@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -28,6 +31,13 @@ async function start(options: RelayRigOptions = {}) {
   const rig = await RelayRig.start(options);
   const access = new ScriptedAccess();
   const folder = mkdtempSync(join(tmpdir(), 'webrtc-relays-'));
+  const identity = await tlsIdentity({
+    certificateFile: '',
+    privateKeyFile: '',
+    dataDir: folder,
+    host: 'here.example',
+    log: new TestLog(),
+  });
   const server = new SignallingServer(
     { ...rig.there.hub, ticker: rig.there.ticker, peers: rig.there.server, access },
     {
@@ -38,13 +48,7 @@ async function start(options: RelayRigOptions = {}) {
         { host: '127.0.0.1', port: 0 },
         { host: '127.0.0.1', port: 0, secure: true },
       ],
-      identity: await tlsIdentity({
-        certificateFile: '',
-        privateKeyFile: '',
-        dataDir: folder,
-        host: 'here.example',
-        log: new TestLog(),
-      }),
+      identity,
     },
   );
   await server.start();
@@ -53,7 +57,7 @@ async function start(options: RelayRigOptions = {}) {
     await server.close();
     rmSync(folder, { recursive: true });
   });
-  return { rig, access, server, url: `ws://127.0.0.1:${server.port}` };
+  return { rig, access, server, identity, url: `ws://127.0.0.1:${server.port}` };
 }
 
 function sourceAt(
@@ -178,4 +182,25 @@ describe('a server with the protocol of the Web SDK', () => {
     const relay = lax.pull(`wss://localhost:${other.securePort}`, lax.target('lax'), { remoteStreamName: 'there' });
     await waitFor(() => expect(relay.told).toEqual(['connected', 'media']));
   });
+});
+
+test('WHIP and WHEP by HTTPS are used when the certificate is good, or need not be', async () => {
+  for (const tlsVerify of [true, false]) {
+    const { rig, identity } = await start({ tlsVerify });
+    const web = createServer(identity, (request, response) => rig.serve(request, response)).listen(0, '127.0.0.1');
+    await once(web, 'listening');
+    cleanUp.push(() => void web.close());
+    const source = sourceAt(rig.there.hub.streams, 'there');
+    const host = `127.0.0.1:${(web.address() as AddressInfo).port}`;
+    const pull = rig.pull(`wheps://${host}/whep/there`, rig.target('here'));
+    const push = rig.push(`whips://${host}/whip/back`, source.stream);
+    for (const relay of [pull, push]) {
+      if (tlsVerify)
+        expect(await relay.link.ended).toMatchObject({
+          code: 'unreachable',
+          message: expect.stringContaining('relay_tls_verify'),
+        });
+      else await waitFor(() => expect(relay.told).toEqual(['connected', 'media']));
+    }
+  }
 });

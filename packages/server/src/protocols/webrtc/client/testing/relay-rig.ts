@@ -68,7 +68,7 @@ export class RelayRig {
     this.protocol = new WebRtcRelayProtocol({ ...this.hub, ticker: this.ticker }, options);
     const deps = { ...there.hub, gateway: there.server };
     this.#mounts = [new WhipMount('publish', deps), new WhipMount('play', deps)];
-    this.#web = createServer((request, response) => this.#serve(request, response));
+    this.#web = createServer((request, response) => this.serve(request, response));
   }
 
   static async start({ converter, ...options }: RelayRigOptions = {}): Promise<RelayRig> {
@@ -138,7 +138,8 @@ export class RelayRig {
     return whole;
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
+  /** Answers as its own web server does, for another one. */
+  serve(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = request;
     this.requests.push({ method, url, authorization: headers.authorization });
     if (this.instead !== undefined) return this.instead(request, response);

@@ -93,7 +93,7 @@ describe('towards a lite agent, which answers only', () => {
     expect([agent.nominated, lite.agent.nominated, changes.length]).toEqual([true, true, 1]);
   });
 
-  test('checks are repeated ever more slowly until one is answered, and never faster than 50 ms', () => {
+  test('checks are repeated until one is answered, each after half a second or one, and never two within 50 ms', () => {
     const { agent } = fullAgent();
     const paths = [new Path(1), new Path(2), new Path(3)];
     for (const [i, path] of paths.entries()) agent.addCandidate(path, 100 - i);
@@ -105,7 +105,7 @@ describe('towards a lite agent, which answers only', () => {
     const gaps = times.slice(1).map((time, i) => time - (times[i] ?? 0));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50);
     expect(times.slice(0, 4)).toEqual([0, 50, 100, 500]);
-    expect(times.length).toBeLessThan(20);
+    expect(times.length).toBeLessThan(32);
   });
 
   test('the best of the ways that work is nominated, and one that works at once is waited for', () => {

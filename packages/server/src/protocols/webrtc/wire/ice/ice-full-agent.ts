@@ -34,9 +34,9 @@ interface Pair<Path> {
 
 /** Ta (RFC 8445 §14.2). */
 const PACE_MS = 50;
-/** RTO, doubled each time up to the maximum (RFC 8445 §14.3). */
+/** RTO, doubled (RFC 8445 §14.3), but only once: on a network that loses much, the whole attempt has some seconds. */
 const FIRST_TIMEOUT_MS = 500;
-const MAX_TIMEOUT_MS = 4000;
+const MAX_TIMEOUT_MS = 1000;
 /** A better pair that is still being checked is waited for so long before the best that works is nominated. */
 const BETTER_PAIR_WAIT_MS = 150;
 /** RFC 7675 §5.1: every 5 s, each time between 80 and 120 % of it. */
