@@ -37,6 +37,13 @@ describe('timeline', () => {
     expect(timeline.breaks).toBe(2);
   });
 
+  it('gets used to a source whose every step is large', () => {
+    const timeline = new Timeline(0, 1_000_000);
+    const times = Array.from({ length: 10 }, (_, i) => timeline.map(i * 2_000_000));
+    expect(times.slice(2).map((time, i) => time - (times[i + 1] ?? 0))).toEqual(Array(8).fill(2_000_000));
+    expect(timeline.breaks).toBe(1);
+  });
+
   it('keeps tracks aligned that are interleaved seconds apart', () => {
     const timeline = new Timeline();
     for (let ms = 0; ms < 60_000; ms += 20) {

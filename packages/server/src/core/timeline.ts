@@ -11,6 +11,8 @@ const BREAK_GAP_US = 20_000;
 interface Lane {
   sourceUs: number;
   offsetUs: number;
+  /** Its last step, whatever it was. */
+  stepUs: number;
 }
 
 /**
@@ -48,16 +50,17 @@ export class Timeline {
   map(sourceUs: number, trackId = 0): number {
     let lane = this.#lanes.get(trackId);
     if (lane === undefined) {
-      lane = { sourceUs, offsetUs: this.#offsetOfNewTrack(sourceUs) };
+      lane = { sourceUs, offsetUs: this.#offsetOfNewTrack(sourceUs), stepUs: 0 };
       this.#lanes.set(trackId, lane);
     } else {
       const stepUs = sourceUs - lane.sourceUs;
-      const leaps = stepUs > this.#maxForwardJumpUs && !this.#comesBack(sourceUs, lane);
+      const leaps = stepUs > this.#maxForwardJumpUs && !this.#isUsual(stepUs, lane) && !this.#comesBack(sourceUs, lane);
       if (leaps || stepUs < -MAX_BACKWARD_JUMP_US) {
         this.#breaks++;
         lane.offsetUs = this.#offsetAfterBreak(sourceUs, lane);
       }
       lane.sourceUs = sourceUs;
+      lane.stepUs = stepUs;
     }
     const time = sourceUs + lane.offsetUs;
     if (time > this.#lastUs) this.#lastUs = time;
@@ -71,6 +74,11 @@ export class Timeline {
     if (this.#lanes.size > 0) return this.#lastUs - sourceUs;
     if (this.#resumed) return this.#lastUs + BREAK_GAP_US - sourceUs;
     return sourceUs < 0 ? -sourceUs : 0;
+  }
+
+  /** True for a step like the one before, of a track that is alone: slides and slow cameras make large ones all the time. */
+  #isUsual(stepUs: number, { stepUs: lastUs }: Lane): boolean {
+    return this.#lanes.size === 1 && stepUs <= lastUs * 1.5;
   }
 
   /** True for a track that has paused: another one on its clock is where it goes on. */
