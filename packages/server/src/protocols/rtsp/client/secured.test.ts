@@ -48,7 +48,8 @@ async function tunnelCamera(video: SyntheticVideo): Promise<{ port: number; cook
   const cookies = new Set<string>();
   const asked: string[] = [];
   const sockets = new Set<Socket>();
-  let get: Socket | undefined;
+  /** Those that what we say goes to; the newest is last. */
+  const tunnels: Socket[] = [];
   const hash = (...parts: (string | undefined)[]): string => createHash('sha256').update(parts.join(':')).digest('hex');
   const isSigned = ({ method, uri, headers }: RtspRequest): boolean => {
     const [given] = parseAuthentications(headers.get('Authorization') ?? '');
@@ -73,7 +74,7 @@ async function tunnelCamera(video: SyntheticVideo): Promise<{ port: number; cook
         if (event.method === 'GET') {
           const headers = RtspHeaders.of(signed ? { 'Content-Type': 'application/x-rtsp-tunnelled' } : challenge);
           socket.write(writeResponse({ status: signed ? 200 : 401, version: 'HTTP/1.0', headers }));
-          if (signed) get = socket;
+          if (signed) tunnels.push(socket);
         } else if (signed) {
           posted = true;
           http.stop();
@@ -88,6 +89,7 @@ async function tunnelCamera(video: SyntheticVideo): Promise<{ port: number; cook
     const parts = text.match(/[A-Za-z0-9+/]+={0,2}/g) ?? [];
     for (const part of parts)
       rtsp.push(Buffer.from(part, 'base64'), (event) => {
+        const get = tunnels.at(-1);
         if (event.type !== 'request' || get === undefined) return;
         const {
           status = 200,
