@@ -39,6 +39,15 @@ describe('the picture size of a key frame', () => {
     expect(pictureSize(vp(codec, encoder))).toEqual({ width: 322, height: 178 });
   });
 
+  test('is read from Motion JPEG', () => {
+    const input = ['-f', 'lavfi', '-i', 'testsrc2=size=322x178:rate=5:duration=0.2', '-pix_fmt', 'yuvj420p'];
+    const file = execFileSync('ffmpeg', ['-v', 'error', ...input, '-frames:v', '1', '-f', 'mjpeg', '-']);
+    const track: Track = { id: 0, kind: 'video', codec: 'mjpeg', clockRate: 90_000, parameters: [] };
+    expect(pictureSize(packetOf(track, file))).toEqual({ width: 322, height: 178 });
+    const random = prng(9);
+    for (let i = 0; i < 300; i++) pictureSize(packetOf(track, mutate(file, random)));
+  });
+
   test('is unknown for other frames, sound and broken ones, which never throw', () => {
     const key = vp('vp9', 'libvpx-vp9');
     expect(pictureSize({ ...key, key: false })).toBeUndefined();

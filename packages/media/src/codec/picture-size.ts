@@ -1,6 +1,7 @@
 import { type MediaPacket, ProtocolError } from '../packet.ts';
 import { BitReader } from './bits.ts';
 import { videoSize } from './describe.ts';
+import { jpegSize } from './jpeg.ts';
 import { parseVp8KeyFrame } from './vp8.ts';
 import { parseVp9KeyFrame } from './vp9.ts';
 
@@ -16,8 +17,8 @@ const SORENSON_SIZES: readonly (readonly [width: number, height: number] | undef
 ];
 
 /**
- * Picture size in pixels of a key frame: from its track where that tells, otherwise (VP8, VP9, Sorenson Spark) from
- * the frame itself. Undefined for other frames, for audio, and when it can't be parsed.
+ * Picture size in pixels of a key frame: from its track where that tells, otherwise (VP8, VP9, Sorenson Spark, Motion JPEG)
+ * from the frame itself. Undefined for other frames, for audio, and when it can't be parsed.
  */
 export function pictureSize(packet: MediaPacket): { width: number; height: number } | undefined {
   const { track, units, key } = packet;
@@ -33,6 +34,8 @@ export function pictureSize(packet: MediaPacket): { width: number; height: numbe
         return sizeOf(parseVp9KeyFrame(frame));
       case 'flv1':
         return sorensonSize(frame);
+      case 'mjpeg':
+        return jpegSize(frame);
       default:
         return undefined;
     }

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FlvAudioReader, FlvDemuxer, flvConfigTag, flvFrameTag, writeFlvHeader, writeFlvTag } from '../flv/index.ts';
 import { Mp4Reader, writeInitSegment, writeMediaSegment } from '../mp4/index.ts';
-import type { MediaPacket } from '../packet.ts';
+import type { MediaPacket, Track } from '../packet.ts';
 import { mutate, prng } from '../testing/mutate.ts';
 import { aacTrack, writeAacConfig } from './aac.ts';
 import { opusPacketTicks, writeOpusHead } from './opus.ts';
+import { g726Track, l16Track } from './raw-audio.ts';
 import { silentFrame } from './silence.ts';
 import { speexFrameCount } from './speex.ts';
 import { g722Track, speexTrack } from './telephony.ts';
@@ -233,27 +234,37 @@ describe('Speex frames', () => {
   });
 });
 
-test('G.722 fades to silence within 10 ms', () => {
-  const loud = encode('loud.g722', ['-c:a', 'g722', '-ar', '16000', '-ac', '1', '-f', 'g722']);
-  const packet: MediaPacket = {
-    track: g722Track(1),
-    units: [loud],
-    ptsUs: 0,
-    dtsUs: 0,
-    key: true,
-    byteLength: loud.length,
-  };
-  const path = join(directory, 'silenced.g722');
+test.each([
+  ['G.722', g722Track(1), ['-c:a', 'g722', '-ar', '16000', '-f', 'g722'], ['-f', 'g722'], 4],
+  ...([3, 4, 5] as const).map((bitsPerSample): [string, Track, string[], string[], number] => [
+    `G.726 of ${bitsPerSample} bits`,
+    g726Track(1, { bitsPerSample, packing: 'rfc3551' }),
+    ['-c:a', 'g726le', '-ar', '8000', '-b:a', `${bitsPerSample * 8}k`, '-f', 'g726le'],
+    ['-f', 'g726le', '-code_size', String(bitsPerSample)],
+    16 / bitsPerSample,
+  ]),
+])('%s fades to silence within 10 ms', (...[name, track, encoding, format, expansion]) => {
+  const loud = encode(`loud of ${name}`, ['-ac', '1', ...encoding]);
+  const packet: MediaPacket = { track, units: [loud], ptsUs: 0, dtsUs: 0, key: true, byteLength: loud.length };
+  const path = join(directory, `silenced of ${name}`);
   writeFileSync(path, Buffer.concat([loud, withFrame(packet, silentFrame(packet)).units[0] ?? loud]));
 
-  const result = spawnSync('ffmpeg', ['-v', 'error', '-f', 'g722', '-i', path, '-f', 's16le', '-'], {
+  const result = spawnSync('ffmpeg', ['-v', 'error', ...format, '-i', path, '-f', 's16le', '-'], {
     maxBuffer: 1 << 28,
   });
   const samples = new Int16Array(new Uint8Array(result.stdout).buffer);
 
-  expect(samples.length).toBe(loud.length * 4);
+  expect(samples.length * 2).toBeCloseTo(loud.length * 2 * expansion, -1);
   const loudest = (from: number, to: number): number =>
     samples.slice(from, to).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-  expect(loudest(0, loud.length * 2)).toBeGreaterThan(3000);
-  expect(loudest(loud.length * 2 + 160, samples.length)).toBeLessThan(100);
+  expect(loudest(0, samples.length / 2)).toBeGreaterThan(3000);
+  expect(loudest(samples.length / 2 + 160, samples.length)).toBeLessThan(100);
+});
+
+test('G.726 of two bits, which has no step that fades, is not silenced; plain samples are', () => {
+  const packetOf = (track: Track): MediaPacket => {
+    return { track, units: [Uint8Array.of(1, 2, 3, 4)], ptsUs: 0, dtsUs: 0, key: true, byteLength: 4 };
+  };
+  expect(silentFrame(packetOf(g726Track(1, { bitsPerSample: 2, packing: 'aal2' })))).toBeUndefined();
+  expect(silentFrame(packetOf(l16Track(1, 48_000, 2)))).toEqual(new Uint8Array(4));
 });

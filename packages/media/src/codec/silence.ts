@@ -2,6 +2,7 @@ import { type MediaPacket, ProtocolError, type Track } from '../packet.ts';
 import { aacChannelConfiguration, parseAacConfig } from './aac.ts';
 import { BitWriter } from './bits.ts';
 import { opusFrameCount, opusPacketTicks, parseOpusHead } from './opus.ts';
+import { parseG726Parameters } from './raw-audio.ts';
 import { speexFrameCount } from './speex.ts';
 
 /** The values of G.711 that decode to zero, or to the smallest step. */
@@ -35,6 +36,10 @@ export function silentFrame(packet: MediaPacket): Uint8Array | undefined {
         return new Uint8Array(data.length).fill(PCMU_SILENCE);
       case 'g722':
         return new Uint8Array(data.length).fill(G722_SILENCE);
+      case 'g726':
+        return silentG726(track, data);
+      case 'l16':
+        return new Uint8Array(data.length);
       case 'speex':
         return silentSpeex(track, data);
       default:
@@ -44,6 +49,12 @@ export function silentFrame(packet: MediaPacket): Uint8Array | undefined {
     if (error instanceof ProtocolError) return undefined;
     throw error;
   }
+}
+
+/** The smallest step, at every rate but 16 kbit/s, which has no step that fades. */
+function silentG726({ parameters }: Track, { length }: Uint8Array): Uint8Array | undefined {
+  const { bitsPerSample } = parseG726Parameters(parameters);
+  return bitsPerSample === 2 ? undefined : new Uint8Array(length).fill(0xff);
 }
 
 /** id_syn_ele of ISO/IEC 14496-3 table 4.85. */

@@ -1,4 +1,4 @@
-import type { Codec, MediaPacket, Track } from '@sluice/media';
+import { type Codec, l16Track, type MediaPacket, type Track } from '@sluice/media';
 import { expect, test } from 'vitest';
 import { Stream } from '../core/index.ts';
 import { LanePackager } from './lane-packager.ts';
@@ -12,6 +12,11 @@ const CODECS: readonly (readonly [Track['kind'], Codec])[] = [
   ['video', 'av1'],
   ['audio', 'opus'],
   ['audio', 'pcma'],
+  ['video', 'mjpeg'],
+  ['audio', 'aac'],
+  ['audio', 'g726'],
+  ['audio', 'l16'],
+  ['audio', 'speex'],
 ];
 
 /** Bytes that look random and are the same each time. */
@@ -41,7 +46,21 @@ test.each(CODECS)(
       stream.publish(packet);
     }
     expect(seen).toBe(2000);
-    if (codec === 'av1') expect(packager.broken).toBeGreaterThan(100);
+    if (codec === 'av1' || codec === 'mjpeg') expect(packager.broken).toBeGreaterThan(100);
     packager.close();
   },
 );
+
+test('sound of RTSP players is packets of a length that they take, each at its time', () => {
+  const stream = new Stream('s');
+  stream.attachPublisher({ sessionId: 'p', close: () => {} });
+  const packager = new LanePackager(stream, 'audio', OPTIONS);
+  const track = l16Track(1, 48_000, 2);
+  const unit = new Uint8Array(48_000);
+  stream.publish({ track, units: [unit], ptsUs: 1_000_000, dtsUs: 1_000_000, key: true, byteLength: unit.length });
+  const packets = Array.from({ length: packager.lane.end }, (_, index) => packager.lane.at(index));
+  expect(packets).toHaveLength(40);
+  expect(packets.map((packet) => packet?.timestamp)).toEqual(packets.map((_, index) => 48_000 + index * 300));
+  expect(packets.every((packet) => packet?.payload.length === 1200)).toBe(true);
+  packager.close();
+});
