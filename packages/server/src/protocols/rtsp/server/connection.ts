@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
 import { ProtocolError } from '@sluice/media';
-import { type ClientConnection, type ConnectionDescription, ENDING_INFO, type Log } from '../../../core/index.ts';
+import {
+  type ClientConnection,
+  type ConnectionDescription,
+  ENDING_INFO,
+  type Log,
+  withoutCredentials,
+} from '../../../core/index.ts';
 import { connectionName, plainAddress } from '../../../io/index.ts';
 import { RtspHeaders } from '../wire/headers.ts';
 import { type RtspEvent, RtspReader, type RtspRequest } from '../wire/reader.ts';
@@ -15,6 +21,10 @@ import { TunnelDecoder, type TunnelEnd } from './tunnels.ts';
 const MAX_WAITING_REQUESTS = 8;
 /** How long the last bytes of a closed connection may take to leave. */
 const CLOSE_LINGER_MS = 2000;
+/** Reasons may name a stream, whose name may be the address of a camera. */
+const ADDRESS = /[a-z0-9+.-]+:\/\/[^\s"]+/gi;
+/** Of a tunnel, where the connection that brings them can't be held back. */
+const MAX_TUNNELLED_REQUESTS = 100;
 const MAX_AGENT_CHARACTERS = 256;
 const MAX_COOKIE_CHARACTERS = 128;
 const TUNNEL_TYPE = 'application/x-rtsp-tunnelled';
@@ -77,6 +87,10 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
     return this.#cookie !== undefined;
   }
 
+  get open(): boolean {
+    return Number.isNaN(this.#finishedMs);
+  }
+
   get agent(): string {
     return this.#agent;
   }
@@ -98,10 +112,6 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
       this.#onBroken(error);
     }
     if (!began) this.#messageSinceMs = performance.now();
-  }
-
-  upstreamLost(): void {
-    // QuickTime closes its POST now and then and makes another one.
   }
 
   /** Ends the session at once, and the connection when what was written has left. Idempotent. */
@@ -126,7 +136,10 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
       if (nowMs - this.#finishedMs > CLOSE_LINGER_MS) this.output.destroy();
       return;
     }
-    if (this.#upstreamOf !== undefined) return;
+    if (this.#upstreamOf !== undefined) {
+      if (!this.#upstreamOf.end.open) this.finish('its tunnel is closed');
+      return;
+    }
     const { headerTimeoutMs, sessionTimeoutMs } = this.#context.options;
     const { takenBytes } = this.#conversation;
     // Who takes what it is sent is there, also when it says nothing.
@@ -174,8 +187,9 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
     this.#agent = (event.headers.get('User-Agent') ?? this.#agent).slice(0, MAX_AGENT_CHARACTERS);
     this.#registration ??= this.#context.connections.add(this);
     this.#waiting.push(event);
-    // A tunnel's requests are held back by its client, which waits for answers.
     if (this.#waiting.length >= MAX_WAITING_REQUESTS) this.output.pause();
+    if (this.tunnelled && this.#waiting.length > MAX_TUNNELLED_REQUESTS)
+      throw new ProtocolError('RTSP_TOO_MANY_REQUESTS', `${this.#waiting.length} requests without waiting for answers`);
     this.#next();
   }
 
@@ -283,13 +297,16 @@ export class RtspConnection implements RtspPeer, ClientConnection, TunnelEnd {
 
   #note(reason: string): void {
     const held = this.#context.faults.take();
-    if (held >= 0) this.#log.warn({ reason, suppressed: held }, 'RTSP client refused or dropped');
+    if (held >= 0)
+      this.#log.warn(
+        { reason: reason.replaceAll(ADDRESS, withoutCredentials), suppressed: held },
+        'RTSP client refused or dropped',
+      );
   }
 
   #onClose(): void {
     this.finish('peer left');
     if (this.#cookie !== undefined) this.#context.tunnels.close(this.#cookie, this.remoteAddress, this);
-    this.#upstreamOf?.end.upstreamLost();
     this.#registration?.[Symbol.dispose]();
   }
 }

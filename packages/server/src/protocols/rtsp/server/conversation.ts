@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { streamPayloadType } from '@sluice/media';
-import { ENDING_INFO, findStream, MediaServerError } from '../../../core/index.ts';
+import { ENDING_INFO, findStream, MediaServerError, startUsOf } from '../../../core/index.ts';
 import { parseAuthentications } from '../wire/authentication.ts';
 import { sequenceOf } from '../wire/headers.ts';
 import { parseSession, writeSession } from '../wire/playback-headers.ts';
@@ -154,13 +154,17 @@ export class RtspConversation {
     if (denied !== undefined) return denied;
     const { signal } = this.#search;
     const { streamName } = target;
-    const stream = await findStream(this.#context, streamName, { waitMs: options.playWaitMs, signal });
+    const stream = await findStream(this.#context, streamName, {
+      waitMs: options.playWaitMs,
+      signal,
+      startUs: startUsOf(target.custom['start']),
+    });
     if (stream === undefined) return refusal(404, `no stream "${streamName}" is live`);
     this.#playback?.end('another stream was asked for');
     this.#playback = undefined;
     const lease = this.#context.places.lease(stream);
     // A source that waits for its viewer has nothing to convert until then.
-    if (lease.stream !== stream) stream.viewerReady();
+    if (this.#context.places.converts(lease)) stream.viewerReady();
     const known = await tracksKnown(lease, this.#context, { ...options, signal });
     const tracks = known.filter((track) => streamPayloadType(track) !== undefined);
     playback.found({ lease, tracks });

@@ -150,7 +150,11 @@ describe('RTSP over HTTP and TLS', () => {
     expect((await down.answer()).headers.get('CSeq')).toBe('3');
     upAgain.socket.write('!!!!');
     await upAgain.gone();
+    const last = await rig.client();
+    last.socket.write(`${post}${request(4)}`);
+    expect((await down.answer()).headers.get('CSeq')).toBe('4');
     down.close();
+    await last.gone();
     await vi.waitFor(() => expect(rig.server.connectionCount).toBe(0));
   });
 

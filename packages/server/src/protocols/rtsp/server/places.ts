@@ -48,6 +48,13 @@ export class Places {
     return this.#deps.adaptations.lease(stream, this.#acceptance, { steady: true });
   }
 
+  /** True while something of the stream must be converted for players. */
+  converts({ stream, source }: AdaptedStream): boolean {
+    if (stream === source) return false;
+    const { video, audio } = this.#deps.adaptations.needsConversion(source, this.#acceptance);
+    return video === 'yes' || audio === 'yes';
+  }
+
   /** The source that packets of that kind are from. */
   ssrcOf({ lease }: FoundStream, kind: Track['kind']): number {
     return this.#sources.of(lease.stream).ssrc[kind];

@@ -8,6 +8,7 @@ import {
   type SessionDescription,
   type SessionFacts,
   viewerFacts,
+  withoutCredentials,
 } from '../../../core/index.ts';
 import { writeRtpInfo } from '../wire/playback-headers.ts';
 import type { NumberPair, RtspTransport } from '../wire/transport.ts';
@@ -93,7 +94,7 @@ export class RtspPlayback implements MediaSession {
 
   /** The answer to DESCRIBE. */
   description(): string {
-    return writeStreamSdp(this.tracks, { name: this.target.streamName });
+    return writeStreamSdp(this.tracks, { name: withoutCredentials(this.target.streamName) });
   }
 
   /** Prepares a track; undefined when the client offers no transport that can be used (461). */
@@ -279,7 +280,10 @@ export class RtspPlayback implements MediaSession {
     const registrations = [sessions.add(this)];
     if (udp !== undefined) registrations.push(this.#context.everyTick((nowMs) => this.#tickUdp(udp, nowMs)));
     const { sessionId } = this.#peer;
-    log.info({ session: sessionId, stream: this.target.streamName, udp: this.#isUdp }, 'play started');
+    log.info(
+      { session: sessionId, stream: withoutCredentials(this.target.streamName), udp: this.#isUdp },
+      'play started',
+    );
     return { place, viewer, sent, udp, leftOutBefore: place.fanOut.leftOut, registrations };
   }
 

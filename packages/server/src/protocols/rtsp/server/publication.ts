@@ -10,6 +10,7 @@ import {
   type SessionDescription,
   type SessionFacts,
   type Stream,
+  withoutCredentials,
 } from '../../../core/index.ts';
 import { PublisherMedia } from '../../../rtp/index.ts';
 import type { NumberPair, RtspTransport } from '../wire/transport.ts';
@@ -167,7 +168,10 @@ export class RtspPublication implements MediaSession, Publisher {
     const registrations = [sessions.add(this), this.#context.everyTick((nowMs) => media.tick(nowMs))];
     this.#running = { stream, media, registrations, positions: new Map(indexes.map((index, at) => [index, at])) };
     media.declareTracks();
-    log.info({ session: this.sessionId, stream: name, notes: described.notes }, 'publishing by RTSP');
+    log.info(
+      { session: this.sessionId, stream: withoutCredentials(name), notes: described.notes },
+      'publishing by RTSP',
+    );
     access.active(this);
   }
 
@@ -177,10 +181,6 @@ export class RtspPublication implements MediaSession, Publisher {
     if (known === undefined) return;
     if (known.rtcp) this.#rtcp(known.track, payload);
     else this.#rtp(known.track, payload);
-  }
-
-  requestKeyFrame(): void {
-    this.#running?.media.requestKeyFrame();
   }
 
   /** Called about once a second; tells why the publication should end, or undefined. */

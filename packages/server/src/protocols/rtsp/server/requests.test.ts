@@ -1,6 +1,7 @@
 import { parseRtcp, parseRtp } from '@sluice/media';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Fields, MediaServerError, Stream } from '../../../core/index.ts';
+import { PersonalStreams } from '../../../core/testing/personal-streams.ts';
 import { RelabelConverter } from '../../../core/testing/relabel-converter.ts';
 import { type AccessAnswer, ScriptedAccess } from '../../../core/testing/scripted-access.ts';
 import { parseRtpInfo } from '../wire/playback-headers.ts';
@@ -307,4 +308,25 @@ describe('access of RTSP players', () => {
     expect((await client.request('DESCRIBE', rig.url('cam'), { Authorization })).status).toBe(200);
     expect((await client.request('DESCRIBE', rig.url('cam?token=secret'))).status).toBe(200);
   });
+});
+
+it('a file for one viewer alone is played from its first packet on, beginning where the address says', async () => {
+  const packets = [0, 40, 80].map((ms) => packet(VIDEO, ms, ms === 0));
+  const files = new PersonalStreams(packets);
+  rig = await RtspRig.start({}, { resolvers: [files], converter: new RelabelConverter() });
+  const client = await rig.client();
+  expect((await client.play(rig.url('vod%3A%2F%2Fclip.mp4?start=12.5'))).status).toBe(200);
+  await vi.waitFor(() => expect(packetsOf(client, 0).filter(({ marker }) => marker)).toHaveLength(3));
+  expect(files.requests).toMatchObject([{ startUs: 12_500_000 }]);
+  client.close();
+  await vi.waitFor(() => expect(files.streams[0]?.readerCount).toBeLessThan(2));
+});
+
+it('names with passwords are not logged', async () => {
+  rig = await RtspRig.start();
+  const client = await rig.client();
+  const name = encodeURIComponent('rtsp://user:secret@10.0.0.1/cam?key=hidden');
+  expect((await client.request('DESCRIBE', rig.url(name))).status).toBe(404);
+  expect(JSON.stringify(rig.hub.log.lines)).toContain('10.0.0.1/cam');
+  expect(JSON.stringify(rig.hub.log.lines)).not.toMatch(/secret|hidden/);
 });

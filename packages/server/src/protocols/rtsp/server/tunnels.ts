@@ -2,10 +2,10 @@ import { ProtocolError } from '@sluice/media';
 
 /** Where the second connection of a tunnel brings what the client sends. */
 export interface TunnelEnd {
+  /** False once the GET is closed. A POST may be closed, and another one come for it, as QuickTime does. */
+  readonly open: boolean;
   /** Bytes of RTSP, without base64. */
   receive(bytes: Uint8Array): void;
-  /** The connection that brought them is gone; another one may come. */
-  upstreamLost(): void;
 }
 
 /**

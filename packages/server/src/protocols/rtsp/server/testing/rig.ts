@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { MediaPacket, Track } from '@sluice/media';
 import { expect } from 'vitest';
-import type { AccessControl, Converter, Publisher, Stream } from '../../../../core/index.ts';
+import type { AccessControl, Converter, Publisher, Stream, StreamResolver } from '../../../../core/index.ts';
 import { testHub } from '../../../../core/testing/hub.ts';
 import { Ticker } from '../../../../io/index.ts';
 import type { RtspServerOptions } from '../options.ts';
@@ -16,10 +16,10 @@ export class RtspRig {
   readonly #clients: TestClient[] = [];
   readonly #programs: ChildProcess[] = [];
 
-  private constructor(hub: RtspRig['hub'], options: Partial<RtspServerOptions>) {
+  private constructor(hub: RtspRig['hub'], options: Partial<RtspServerOptions>, resolvers: readonly StreamResolver[]) {
     this.hub = hub;
     this.server = new RtspServer(
-      { ...hub, resolvers: [], ticker: new Ticker() },
+      { ...hub, resolvers, ticker: new Ticker() },
       {
         listen: [{ host: '127.0.0.1', port: 0 }],
         udp: { host: '127.0.0.1', port: 0 },
@@ -32,10 +32,14 @@ export class RtspRig {
 
   static async start(
     options: Partial<RtspServerOptions> = {},
-    around: { readonly access?: AccessControl; readonly converter?: Converter } = {},
+    around: {
+      readonly access?: AccessControl;
+      readonly converter?: Converter;
+      readonly resolvers?: readonly StreamResolver[];
+    } = {},
   ): Promise<RtspRig> {
     const hub = testHub(0, around.converter);
-    const rig = new RtspRig({ ...hub, access: around.access ?? hub.access }, options);
+    const rig = new RtspRig({ ...hub, access: around.access ?? hub.access }, options, around.resolvers ?? []);
     await rig.server.start();
     return rig;
   }
