@@ -11,7 +11,7 @@ import { RawCaller } from './raw-caller.ts';
 export const WAIT = { timeout: 15_000, interval: 20 };
 
 /** Something that is seen and heard, at the speed of life, until it is killed. */
-const SCENE = [
+export const SCENE = [
   ...['-re', '-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25', '-re', '-f', 'lavfi', '-i', 'sine=sample_rate=48000'],
   ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '12', '-pix_fmt', 'yuv420p'],
   ...['-c:a', 'aac', '-f', 'mpegts'],
