@@ -1,3 +1,4 @@
+import type { MediaPacket } from '@sluice/media';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { CAMERA_USER, GStreamerCameras } from './testing/gstreamer-cameras.ts';
 import { PullRig, until } from './testing/pull-rig.ts';
@@ -12,12 +13,20 @@ const AAC = `${SOUND_48} ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97`;
 const PCMU = `${SOUND} ! mulawenc ! rtppcmupay name=pay1`;
 const OPUS = `${SOUND_48} ! opusenc ! rtpopuspay name=pay1 pt=98`;
 
+/** Pictures at each fifth of a second of the camera's clock, a tick at each full one. */
+const FIVE_A_SECOND = H264.replace('framerate=25/1', 'framerate=5/1').replace('key-int-max=10', 'key-int-max=2');
+const TICKS = PCMU.replace('audiotestsrc', 'audiotestsrc wave=ticks');
+
+/** How far its pictures are behind: FFmpeg as player finds the same. */
+const CAMERA_OFFSET_US = 24_000;
+
 let cameras: GStreamerCameras;
 beforeAll(async () => {
   cameras = await GStreamerCameras.start({
     h264: { pipeline: `${H264} ${AAC}` },
     h265: { pipeline: `${H265} ${PCMU}` },
     jpeg: { pipeline: `${JPEG} ${OPUS}` },
+    ticks: { pipeline: `${FIVE_A_SECOND} ${TICKS}` },
     'tcp-only': { pipeline: `${H264} ${PCMU}`, lower: 'tcp' },
     'udp-only': { pipeline: H264, lower: 'udp' },
   });
@@ -125,6 +134,36 @@ test('a camera that drops us in mid-play and comes back goes on later in the sam
   expect(pulling.packets[before]?.dtsUs).toBeGreaterThanOrEqual(pulling.packets[before - 1]?.dtsUs ?? 0);
 });
 
+test.each([true, false])(
+  'sound and picture are together as they were at the camera, interleaved %s',
+  async (interleaved) => {
+    const pulling = rig({ interleaved });
+    pulling.pull(cameras.url('open', 'ticks'));
+    const newestUs = (): number => pulling.video.at(-1)?.ptsUs ?? 0;
+    /** For each tick that has pictures around it: how far these are from where they were at the camera. */
+    const apartUs = (): number[] =>
+      tickTimesUs(pulling.audio)
+        .filter((tickUs) => newestUs() > tickUs + 250_000)
+        .map((tickUs) => Math.min(...pulling.video.map(({ ptsUs }) => Math.abs(ptsUs - tickUs - CAMERA_OFFSET_US))));
+    // Before its first reports, times of arrival have to do.
+    await until(() => apartUs().length > 1 && (apartUs().at(-1) ?? Number.NaN) < 15_000, String(apartUs()));
+    const ticks = apartUs().length;
+    await until(() => apartUs().length > ticks);
+    expect(apartUs().at(-1)).toBeLessThan(15_000);
+  },
+);
+
 test('a path that the camera does not have is told apart', async () => {
   expect(await rig().pull(cameras.url('open', 'nothing')).ended).toMatchObject({ code: 'not_found' });
 });
+
+/** When ticks begin in G.711 that is silent otherwise. */
+function tickTimesUs(packets: readonly MediaPacket[]): number[] {
+  const times: number[] = [];
+  for (const { units, ptsUs } of packets) {
+    const at = units[0]?.findIndex((sample) => (sample & 0x7f) < 0x60) ?? -1;
+    const tickUs = ptsUs + at * 125;
+    if (at >= 0 && tickUs - (times.at(-1) ?? Number.NEGATIVE_INFINITY) > 500_000) times.push(tickUs);
+  }
+  return times;
+}
