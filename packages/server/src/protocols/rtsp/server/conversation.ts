@@ -83,6 +83,9 @@ export class RtspConversation {
   #checkHeaders({ version, headers }: RtspRequest): RtspReply | undefined {
     if (version !== 'RTSP/1.0') return { ...refusal(505), close: true };
     if (sequenceOf(headers) === undefined) return refusal(400, 'a request needs a CSeq');
+    // RFC 2326 §12.32; cameras' clients ask for a way back for sound so, and do without when they hear no.
+    const required = headers.get('Require') ?? headers.get('Proxy-Require');
+    if (required !== undefined) return { ...refusal(551), headers: { Unsupported: required } };
     const asked = parseSession(headers.get('Session') ?? '');
     const hasSession = this.#publication !== undefined || this.#playback?.isSetUp === true;
     return asked !== undefined && (asked.id !== this.#id || !hasSession) ? NO_SESSION : undefined;

@@ -1,4 +1,4 @@
-import { parseRtcp, parseRtp } from '@sluice/media';
+import { parseRtcp, parseRtp, unixMsOfNtp } from '@sluice/media';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Fields, MediaServerError, Stream } from '../../../core/index.ts';
 import { PersonalStreams } from '../../../core/testing/personal-streams.ts';
@@ -40,6 +40,8 @@ describe('requests of RTSP', () => {
     const options = await client.request('OPTIONS', '*');
     expect(options.headers.get('Public')).toContain('GET_PARAMETER');
     expect((await client.request('OPTIONS', '*', { CSeq: 'x' })).status).toBe(400);
+    const required = await client.request('OPTIONS', '*', { Require: 'www.onvif.org/ver20/backchannel' });
+    expect([required.status, required.headers.get('Unsupported')]).toEqual([551, 'www.onvif.org/ver20/backchannel']);
     expect((await client.request('JUMP', rig.url('cam'))).status).toBe(501);
     expect((await client.request('PLAY', rig.url('cam'))).status).toBe(454);
     expect((await client.request('OPTIONS', '*', { Session: 'other' })).status).toBe(454);
@@ -137,6 +139,20 @@ describe('requests of RTSP', () => {
     }
   });
 
+  it('tell as the time of the newest packet that it is now, though viewers begin earlier', async () => {
+    rig = await RtspRig.start();
+    const stream = rig.publish('cam', [VIDEO]);
+    for (let ms = 0; ms < 10_000; ms += 40) stream.publish(packet(VIDEO, ms, ms === 0));
+    const client = await rig.client();
+    await client.play(rig.url('cam'));
+    await vi.waitFor(() => expect(packetsOf(client, 0).length).toBeGreaterThanOrEqual(250));
+    const [report] = parseRtcp(client.frames[0]?.payload ?? Buffer.alloc(0));
+    if (report?.kind !== 'sr') throw new Error('no sender report');
+    const newest = packetsOf(client, 0).at(-1)?.timestamp ?? 0;
+    const newestMs = unixMsOfNtp(report) + ((newest - report.rtpTimestamp) | 0) / 90;
+    expect(Math.abs(newestMs - Date.now())).toBeLessThan(3000);
+  });
+
   it('choose channels and refuse transports that can not be served', async () => {
     rig = await RtspRig.start({ udp: undefined });
     live();
@@ -213,6 +229,23 @@ describe('requests of RTSP', () => {
     rig.hub.streams.end(stream, 'over');
     await client.gone();
     expect(rig.hub.sessions.size).toBe(0);
+  });
+
+  it('go on when the source begins anew with the same codecs', async () => {
+    rig = await RtspRig.start();
+    const stream = live();
+    const client = await rig.client();
+    await client.play(rig.url('cam'));
+    await vi.waitFor(() => expect(packetsOf(client, 0)).toHaveLength(10));
+    stream.beginAnew();
+    stream.publish(packet({ ...VIDEO }, 2000));
+    stream.publish(packet({ ...AUDIO }, 2000));
+    await vi.waitFor(() => expect(packetsOf(client, 2)).toHaveLength(11));
+    const [before, after] = packetsOf(client, 0).slice(9);
+    expect(after?.sequence).toBe(((before?.sequence ?? 0) + 1) & 0xffff);
+    const isPacket = client.frames.map(({ channel }) => channel === 0);
+    // A new report comes before the first packet of the new beginning.
+    expect(client.frames.slice(isPacket.lastIndexOf(true) - 2).map(({ channel }) => channel)).toEqual([1, 3, 0, 2]);
   });
 
   it('end when the codec changes, and go on with other parameter sets', async () => {

@@ -30,6 +30,7 @@ export const RTSP_REASONS: Readonly<Record<number, string>> = {
   501: 'Not Implemented',
   503: 'Service Unavailable',
   505: 'RTSP Version Not Supported',
+  551: 'Option not supported',
 };
 
 export interface RequestToWrite {
