@@ -58,6 +58,16 @@ describe('a server that refuses', () => {
     expect(await endOf(pull())).toEqual({ code, message: `the server answers ${status}${words}` });
   });
 
+  test.each([
+    ['{"status":404,"message":"there is no stream"}', 'the server answers 404: there is no stream'],
+    ['{"title":"Not Found","detail":"gone"}', 'the server answers 404: gone'],
+    ['null', 'the server answers 404: null'],
+    ['[7]', 'the server answers 404: [7]'],
+  ])('with an error in JSON, %s, is quoted by its words', async (body, message) => {
+    answering(404, { 'content-type': 'application/json' }, body);
+    expect(await endOf(pull())).toEqual({ code: 'not_found', message });
+  });
+
   test('is told the token, and one that redirects elsewhere is not', async () => {
     rig.instead = (request, response) => {
       request.resume();

@@ -125,6 +125,17 @@ function httpUrl(location: string, base: URL): URL | undefined {
 function refusal({ status, body, contentType }: HttpReply): RelayFailure {
   const code = CODES[status] ?? (status >= 500 ? 'unreachable' : 'invalid');
   // Whole pages are nothing for people who read one line.
-  const text = /html/i.test(contentType) ? '' : quoted(body);
+  const text = /html/i.test(contentType) ? '' : quoted(wordsOf(body));
   return new RelayFailure(code, `the server answers ${status}${text === '' ? '' : `: ${text}`}`);
+}
+
+/** The words for people in an error as this server and many others answer it (RFC 9457 §3.1); else the whole. */
+function wordsOf(body: string): string {
+  try {
+    const { message, detail, title } = JSON.parse(body) as Readonly<Record<string, unknown>>;
+    const words = [message, detail, title].find((one) => typeof one === 'string' && one !== '');
+    return typeof words === 'string' ? words : body;
+  } catch {
+    return body;
+  }
 }
