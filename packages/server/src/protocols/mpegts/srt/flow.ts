@@ -42,7 +42,9 @@ export interface FlowParts {
   readonly latencyMs: number;
   /** Sends a datagram to the caller. */
   reply(datagram: Buffer): void;
-  /** The other side's library turned it away: mostly for its passphrase. */
+  /** The connection stands. */
+  onConnected(): void;
+  /** The SRT library turned it away: mostly for its passphrase. */
   onTurnedAway(reason: number): void;
   /** It was refused, or stands, or is gone: it waits for nothing any more. Once. */
   onSettled(): void;
@@ -222,6 +224,7 @@ export class SrtFlow {
   #connected(): void {
     if (this.#state !== 'opening') return;
     this.#enter('open');
+    this.#parts.onConnected();
     this.#admission?.guest.onConnected();
   }
 

@@ -174,11 +174,12 @@ export class SrtGate {
   }
 
   #partsOf(flow: () => SrtFlow, { key, from }: Origin): FlowParts {
-    const { srt, log } = this.#deps;
+    const { srt, log, counters } = this.#deps;
     const { passphrase, latencyMs } = this.#options;
     return {
       ...{ transport: srt, log, latencyMs, passphrase: passphrase === '' ? undefined : passphrase },
       reply: (datagram) => this.#send(datagram, from),
+      onConnected: () => counters.count('srt_connections'),
       onTurnedAway: (reason) => this.#count(from, `the SRT library said ${reason}`),
       onSettled: () => this.#settled(flow(), plainAddress(from.address)),
       onGone: () => {

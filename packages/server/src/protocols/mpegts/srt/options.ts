@@ -44,5 +44,5 @@ export const DEFAULT_SRT_SERVER_OPTIONS: SrtServerOptions = {
   publishTimeoutMs: 90_000,
   maxTimestampDiffS: 1,
   flushIntervalMs: 30,
-  writeBytes: 64 * 1024,
+  writeBytes: 16 * 1024,
 };

@@ -49,7 +49,7 @@ export class SrtPlayback implements SrtGuest, MediaSession {
 
   onConnected(): void {
     if (this.#over || this.#connection === undefined) return;
-    this.#sink = new SrtSink(this.#connection);
+    this.#sink = new SrtSink(this.#connection, this.#stream);
     this.#registration = this.#context.deps.sessions.add(this);
     this.#peer.register();
     this.#context.opened(this);
@@ -69,8 +69,10 @@ export class SrtPlayback implements SrtGuest, MediaSession {
     this.#end(reason, { status: this.#sink === undefined ? 'FAILED' : 'STOPPED', info });
   }
 
-  /** Called on every tick while it waits for tracks to begin with. */
+  /** Called on every tick. */
   poll(nowMs: number): void {
+    this.#sink?.tick(nowMs);
+    // It waits for tracks to begin with.
     if (this.#playing !== undefined || this.#over || this.#sink === undefined) return;
     const stream = this.#stream;
     if (stream.ended) return this.#streamEnded(ENDING_INFO.publisherStop);

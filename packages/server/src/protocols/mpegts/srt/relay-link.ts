@@ -1,4 +1,5 @@
 import {
+  type Counters,
   MediaServerError,
   type OutboundAddress,
   type PullAttempt,
@@ -27,6 +28,8 @@ export interface SrtRole {
   begin(connection: SrtConnection, finish: (end: RelayEnd) => void): void;
   onData(bytes: Uint8Array): void;
   onWritable(): void;
+  /** Called on every tick. */
+  tick(nowMs: number): void;
   /** Called some times a second from `begin` on; tells why it is to end. */
   check(nowMs: number): RelayEnd | undefined;
   /** Gives back what it has. Idempotent. */
@@ -37,6 +40,7 @@ export interface SrtRole {
 export interface SrtLinkDeps {
   readonly srt: SrtTransport;
   readonly ticker: Ticker;
+  readonly counters: Counters;
   readonly latencyMs: number;
 }
 
@@ -70,7 +74,7 @@ export class SrtRelayLink implements RelayLink {
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#tick = deps.ticker.on((nowMs) => this.#check(nowMs));
+    this.#tick = deps.ticker.on((nowMs) => this.#onTick(nowMs));
     void this.#call().catch((error: unknown) => this.#finish(endOfAddress(error)));
   }
 
@@ -118,11 +122,13 @@ export class SrtRelayLink implements RelayLink {
   #connected(): void {
     if (this.#over || this.#connection === undefined) return;
     this.#begun = true;
+    this.#deps.counters.count('srt_connections');
     this.#attempt.events.onConnected();
     this.#role.begin(this.#connection, (end) => this.#finish(end));
   }
 
-  #check(nowMs: number): void {
+  #onTick(nowMs: number): void {
+    this.#role.tick(nowMs);
     if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
     this.#checkedMs = nowMs;
     const end = this.#begun ? this.#role.check(nowMs) : undefined;

@@ -10,7 +10,7 @@ import {
 } from '../../../core/index.ts';
 import type { Ticker } from '../../../io/index.ts';
 import { readSrtAddress } from './relay-address.ts';
-import { SrtRelayLink } from './relay-link.ts';
+import { type SrtLinkDeps, SrtRelayLink } from './relay-link.ts';
 import { SrtPullRole, SrtPushRole } from './relay-roles.ts';
 
 export interface SrtRelayDeps {
@@ -33,7 +33,7 @@ export interface SrtRelayOptions {
 export const DEFAULT_SRT_RELAY_OPTIONS: SrtRelayOptions = {
   latencyMs: 120,
   maxTimestampDiffS: 1,
-  writeBytes: 64 * 1024,
+  writeBytes: 16 * 1024,
 };
 
 /**
@@ -68,8 +68,7 @@ export class SrtRelayProtocol implements RelayProtocol {
     return new SrtRelayLink(attempt, new SrtPushRole(attempt, env), this.#linkDeps());
   }
 
-  #linkDeps(): { srt: SrtTransport; ticker: Ticker; latencyMs: number } {
-    const { srt, ticker } = this.#deps;
-    return { srt, ticker, latencyMs: this.#options.latencyMs };
+  #linkDeps(): SrtLinkDeps {
+    return { ...this.#deps, latencyMs: this.#options.latencyMs };
   }
 }

@@ -63,6 +63,8 @@ export class SrtPullRole implements SrtRole {
 
   onWritable(): void {}
 
+  tick(): void {}
+
   check(nowMs: number): RelayEnd | undefined {
     const { connectTimeoutMs, stallTimeoutMs } = this.#attempt;
     if (!this.flows && nowMs - this.#beganMs > connectTimeoutMs) {
@@ -135,7 +137,7 @@ export class SrtPushRole implements SrtRole {
     const { adaptations, fanOuts, writeBytes } = this.#env;
     const over: RelayEnd = { code: 'closed', message: 'the stream is over' };
     if (source.ended) return finish(over);
-    const sink = new SrtSink(connection, () => {
+    const sink = new SrtSink(connection, source, () => {
       if (this.#flows) return;
       this.#flows = true;
       events.onMedia();
@@ -160,6 +162,10 @@ export class SrtPushRole implements SrtRole {
 
   onWritable(): void {
     this.#sink?.drained();
+  }
+
+  tick(nowMs: number): void {
+    this.#sink?.tick(nowMs);
   }
 
   check(nowMs: number): RelayEnd | undefined {

@@ -120,7 +120,6 @@ export class SrtServer implements SrtContext {
 
   opened(session: SrtSession): void {
     this.#sessions.add(session);
-    this.deps.counters.count('srt_connections');
     const { mediaType, streamName, sessionId } = session.describe();
     this.deps.log.info({ session: sessionId, stream: streamName, mediaType }, 'SRT connection begins');
   }

@@ -59,7 +59,7 @@ export type RefusalCode = (typeof REFUSAL)[keyof typeof REFUSAL];
 
 /** What a handshake packet says. */
 export interface Handshake {
-  /** `answer` stands for an accepting conclusion too: who sends it makes the difference. */
+  /** A conclusion that accepts looks like one that asks: who sends it makes the difference. */
   readonly type: 'induction' | 'conclusion' | 'refusal' | 'other';
   /** Of the sender, in its own numbering. */
   readonly socketId: number;
