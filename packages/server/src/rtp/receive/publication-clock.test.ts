@@ -48,6 +48,30 @@ test('before sender reports, tracks are as far apart as their first packets', ()
   expect(at(clock, clock.video, 77, 5040)).toBe(40_000);
 });
 
+test.each(['video', 'audio'] as const)(
+  'sender reports from before the first packets count at once, %s first',
+  (kind) => {
+    const clock = clockAt();
+    const [first, second] = kind === 'video' ? [clock.video, clock.audio] : [clock.audio, clock.video];
+    clock.senderReport(first, reportOf(1_000_000, 500));
+    expect(at(clock, first, 500, 5000)).toBe(0);
+    // Sampled 30 ms after the first packet of the other track, and 200 ms on its way.
+    clock.senderReport(second, reportOf(1_000_000, 2 ** 32 - 100));
+    const timestamp = 2 ** 32 - 100 + (30 * second.clockRate) / 1000;
+    expect(at(clock, second, timestamp, 5230)).toBe(30_000);
+    expect(clock.pendingCorrectionUs).toBeCloseTo(0, 3);
+    expect(clock.ignoredReports).toBe(0);
+  },
+);
+
+test('an early report that puts tracks too far apart is not believed', () => {
+  const clock = clockAt();
+  clock.senderReport(clock.video, reportOf(1_000_000, 0));
+  clock.senderReport(clock.audio, reportOf(1_060_000, 0));
+  at(clock, clock.video, 0, 5000);
+  expect(at(clock, clock.audio, 0, 5040)).toBe(40_000);
+});
+
 test('timestamps go on across their wrap', () => {
   const clock = clockAt();
   at(clock, clock.video, 2 ** 32 - 9000, 1000);

@@ -23,13 +23,19 @@ interface WallClockPoint {
   readonly ticks: number;
 }
 
+/** A sender report from before the first packet of its track, as FFmpeg and many cameras send one. */
+interface EarlyReport {
+  readonly ntpUs: number;
+  readonly rtpTimestamp: number;
+}
+
 /**
  * Puts the two RTP clocks of a publisher on one timeline, that of the stream.
  *
  * At first a track begins where its first packet arrives; from then on it follows its own timestamps. Once there are
- * sender reports for both, what they tell of the distance of sound and picture counts (RFC 3550 §6.4.1). The sound
- * stays as it is, because every step in it is heard; the picture is moved, slower or faster by at most half, so that
- * its time never runs backwards.
+ * sender reports for both, what they tell of the distance of sound and picture counts (RFC 3550 §6.4.1): at once, when
+ * they came before the second track's first packet. Later the sound stays as it is, because every step in it is heard;
+ * the picture is moved, slower or faster by at most half, so that its time never runs backwards.
  */
 export class PublicationClock {
   /** Sender reports that were left alone because they can't be right. */
@@ -54,8 +60,10 @@ export class PublicationClock {
   ) {
     this.#baseUs = o.baseUs;
     this.#onBreak = o.onBreak;
-    this.video = new TrackClock(rates.video, (arrivalMs) => this.#now(this.audio, arrivalMs), o.onBreak);
-    this.audio = new TrackClock(rates.audio, (arrivalMs) => this.#now(this.video, arrivalMs), o.onBreak);
+    const begin = (track: TrackClock, arrivalMs: number, timestamp: number): number =>
+      this.#startOf(track, track === this.video ? this.audio : this.video, { arrivalMs, timestamp });
+    this.video = new TrackClock(rates.video, begin, o.onBreak);
+    this.audio = new TrackClock(rates.audio, begin, o.onBreak);
   }
 
   /** How far the picture is from where the sender reports want it, microseconds; undefined while they tell nothing. */
@@ -79,11 +87,15 @@ export class PublicationClock {
     return Math.max(this.#startUs, Math.round(sourceUs + this.#offsetUs));
   }
 
-  /** Takes a sender report of a track whose packets have begun to come. */
+  /** Takes a sender report of a track; one from before its packets counts from the first one on. */
   senderReport(track: TrackClock, report: SenderReport): void {
+    if (report.ntpSeconds === 0) return void this.ignoredReports++;
     const ntpUs = report.ntpSeconds * 1e6 + (report.ntpFraction / 2 ** 32) * 1e6;
     const ticks = track.ticksNear(report.rtpTimestamp);
-    if (report.ntpSeconds === 0 || ticks === undefined) return void this.ignoredReports++;
+    if (ticks === undefined) {
+      track.early = { ntpUs, rtpTimestamp: report.rtpTimestamp };
+      return;
+    }
     const before = track.report;
     track.report = { ntpUs, ticks };
     if (before !== undefined) {
@@ -108,9 +120,14 @@ export class PublicationClock {
     else this.video.targetUs = correctionUs;
   }
 
-  /** Time of the source's clock at an arrival, as the other track tells it. */
-  #now(other: TrackClock, arrivalMs: number): number {
-    return other.estimateUs(arrivalMs) ?? 0;
+  /** Time of the source's clock for a track's first packet, as the other track tells it: by reports, or by the arrival. */
+  #startOf(track: TrackClock, other: TrackClock, first: { arrivalMs: number; timestamp: number }): number {
+    const arrivalUs = other.estimateUs(first.arrivalMs) ?? 0;
+    const { early, clockRate } = track;
+    if (early === undefined || other.report === undefined) return arrivalUs;
+    const ntpUs = early.ntpUs + (((first.timestamp - early.rtpTimestamp) | 0) / clockRate) * 1e6;
+    const reportedUs = other.sourceUs(other.report.ticks) + (ntpUs - other.report.ntpUs);
+    return Math.abs(reportedUs - arrivalUs) > MAX_OFFSET_US ? arrivalUs : reportedUs;
   }
 
   #begin(): Timeline {
@@ -123,10 +140,12 @@ export class TrackClock {
   readonly clockRate: number;
   /** The newest sender report, unless the clock has jumped since. */
   report: WallClockPoint | undefined;
+  /** The newest sender report while no packet has come. */
+  early: EarlyReport | undefined;
   /** Where the sender reports want the track, and where it is: microseconds added to the time by arrival. */
   targetUs = 0;
   correctionUs = 0;
-  readonly #beginUs: (arrivalMs: number) => number;
+  readonly #beginUs: (track: TrackClock, arrivalMs: number, timestamp: number) => number;
   readonly #onBreak: () => void;
   #anchorTicks = 0;
   #anchorUs = 0;
@@ -137,10 +156,14 @@ export class TrackClock {
   #hurries = false;
 
   /**
-   * @param beginUs Source time of the track's first packet, by its arrival.
+   * @param beginUs Source time of the track's first packet.
    * @param onBreak The clock has jumped.
    */
-  constructor(clockRate: number, beginUs: (arrivalMs: number) => number, onBreak: () => void) {
+  constructor(
+    clockRate: number,
+    beginUs: (track: TrackClock, arrivalMs: number, timestamp: number) => number,
+    onBreak: () => void,
+  ) {
     this.clockRate = clockRate;
     this.#beginUs = beginUs;
     this.#onBreak = onBreak;
@@ -155,7 +178,8 @@ export class TrackClock {
   ticks(timestamp: number, arrivalMs: number): number {
     if (Number.isNaN(this.#newestTicks)) {
       this.#anchorTicks = timestamp;
-      this.#anchorUs = this.#beginUs(arrivalMs);
+      this.#anchorUs = this.#beginUs(this, arrivalMs, timestamp);
+      this.#useEarlyReport(timestamp);
       return this.#advance(timestamp, timestamp, arrivalMs);
     }
     const delta = (timestamp - this.#newestTimestamp) | 0;
@@ -198,6 +222,13 @@ export class TrackClock {
   estimateUs(arrivalMs: number): number | undefined {
     if (Number.isNaN(this.#newestTicks)) return undefined;
     return this.sourceUs(this.#newestTicks) + Math.max(0, arrivalMs - this.#newestMs) * 1000;
+  }
+
+  #useEarlyReport(timestamp: number): void {
+    const { early } = this;
+    if (early === undefined) return;
+    this.report = { ntpUs: early.ntpUs, ticks: timestamp + ((early.rtpTimestamp - timestamp) | 0) };
+    this.early = undefined;
   }
 
   #advance(timestamp: number, ticks: number, arrivalMs: number): number {
