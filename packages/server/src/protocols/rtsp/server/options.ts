@@ -85,6 +85,7 @@ export const DEFAULT_RTSP_SERVER_OPTIONS: RtspServerOptions = {
   audioCodecs: new Set<AudioCodec>(['aac', 'opus', 'pcma', 'pcmu', 'g722', 'speex']),
   defaultAppKey: 'defaultApp',
   tokenField: 'token',
-  receive: DEFAULT_RECEIVE_OPTIONS,
+  // Nothing that is lost can be asked for again, so what follows a lost frame would be broken to the next key frame.
+  receive: { ...DEFAULT_RECEIVE_OPTIONS, strictness: 'STRICT' },
   reader: DEFAULT_RTSP_READER_OPTIONS,
 };

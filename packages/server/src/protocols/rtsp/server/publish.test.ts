@@ -1,5 +1,8 @@
-import { type MediaPacket, writeRtp } from '@sluice/media';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { type MediaPacket, rtpPacketizer, type Track, writeRtp, writeStreamSdp } from '@sluice/media';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { prng } from '../../../../../media/src/testing/mutate.ts';
 import type { Stream } from '../../../core/index.ts';
 import { ScriptedAccess } from '../../../core/testing/scripted-access.ts';
 import { writeInterleaved } from '../wire/writer.ts';
@@ -64,6 +67,65 @@ describe('publishers by RTSP', () => {
     }
   });
 });
+
+it('of a publisher by UDP that loses, doubles and exchanges packets, whole frames come, or none to the next key frame', async () => {
+  rig = await RtspRig.start();
+  using clip = new Clip(CODECS.h264, 6);
+  const { tracks, packets } = await clip.read();
+  const client = await rig.client();
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  await client.request('ANNOUNCE', rig.url('lossy'), { 'Content-Type': 'application/sdp' }, writeStreamSdp(tracks));
+  const Transport = `RTP/AVP;unicast;client_port=${port}-${port + 1};mode=record`;
+  await client.request('SETUP', rig.url('lossy/trackID=0'), { Transport });
+  await client.request('RECORD', rig.url('lossy'));
+  const published = collect(rig.hub.streams.get('lossy') as Stream);
+  const random = prng(3);
+  const [serverPort = 0] = rig.server.udp?.ports ?? [];
+  for (const datagram of damaged(rtpOf(packets, tracks[0] as Track), random)) {
+    socket.send(datagram, serverPort, '127.0.0.1');
+    if (random() < 0.3) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const sent = contents(packets, 'video');
+  await vi.waitFor(() => expect(contents(published, 'video').length).toBeGreaterThan(20));
+  let before = -2;
+  await client.request('TEARDOWN', rig.url('lossy'));
+  socket.close();
+  const numbers = contents(published, 'video').map((unit) => sent.indexOf(unit));
+  expect(numbers.length).toBeLessThan(sent.length);
+  for (const number of numbers) {
+    expect(number).toBeGreaterThan(before);
+    if (number !== before + 1) expect(packets[number]?.key).toBe(true);
+    before = number;
+  }
+});
+
+/** Pictures as datagrams of RTP. */
+function rtpOf(packets: readonly MediaPacket[], track: Track): Uint8Array[] {
+  const packetizer = rtpPacketizer('h264');
+  let sequence = 65_500;
+  return packets.flatMap((picture) =>
+    packetizer.packetize({ ...picture, track }, 1200).map(({ payload, marker }) => {
+      const timestamp = Math.round(picture.ptsUs * 0.09);
+      sequence = (sequence + 1) & 0xffff;
+      return writeRtp({ payloadType: 96, marker, sequence, timestamp, ssrc: 9 }, payload);
+    }),
+  );
+}
+
+/** One in fifty is missing, one in twenty comes twice, one in twenty too late. */
+function damaged(datagrams: readonly Uint8Array[], random: () => number): Uint8Array[] {
+  const result: Uint8Array[] = [];
+  for (const datagram of datagrams) {
+    if (random() < 0.02) continue;
+    if (random() < 0.05) result.push(datagram);
+    if (random() < 0.05) result.splice(Math.max(0, result.length - 2), 0, datagram);
+    else result.push(datagram);
+  }
+  return result;
+}
 
 describe('requests of publishers', () => {
   const SDP = [
