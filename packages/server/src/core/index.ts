@@ -32,5 +32,6 @@ export * from './stream-packaging.ts';
 export * from './stream-registry.ts';
 export * from './stream-signals.ts';
 export * from './timeline.ts';
+export * from './tracks-settled.ts';
 export * from './transport-streams.ts';
 export * from './typed-events.ts';

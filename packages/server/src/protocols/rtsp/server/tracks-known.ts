@@ -1,12 +1,9 @@
 import type { Track } from '@sluice/media';
-import type { Adaptations, AdaptedStream, Stream } from '../../../core/index.ts';
+import { type Adaptations, type AdaptedStream, type Stream, tracksSettled } from '../../../core/index.ts';
 import type { Ticker } from '../../../io/index.ts';
 
-/** A stream that has one track is believed to have no other after this time, of its own or of waiting. */
-const SECOND_TRACK_WAIT_MS = 500;
-
 export interface TrackWait {
-  /** For a stream that shows no track. */
+  /** For a stream that shows no track, or no packet. */
   readonly trackWaitMs: number;
   /** For a track that is being converted. */
   readonly conversionWaitMs: number;
@@ -26,7 +23,7 @@ export function tracksKnown(
   const isKnown = (nowMs: number): boolean => {
     if (wait.signal.aborted || lease.stream.ended || lease.source.ended) return true;
     const waitedMs = nowMs - beganMs;
-    if (!isSourceKnown(lease.source, waitedMs, wait)) return false;
+    if (!tracksSettled(lease.source, waitedMs, wait.trackWaitMs)) return false;
     return waitedMs > wait.conversionWaitMs || !isConverting(lease, env.adaptations);
   };
   return new Promise((resolve) => {
@@ -44,13 +41,6 @@ function tracksOf({ state }: Stream): readonly Track[] {
   return [state.video, state.audio].filter((track) => track !== undefined);
 }
 
-function isSourceKnown(source: Stream, waitedMs: number, { trackWaitMs }: TrackWait): boolean {
-  const count = tracksOf(source).length;
-  if (count === 2) return true;
-  if (count === 0) return waitedMs > trackWaitMs;
-  return source.publisher?.tracksComplete === true || Math.max(waitedMs, cachedMs(source)) > SECOND_TRACK_WAIT_MS;
-}
-
 /** True while a track that can be given is still missing in the form that the player gets. */
 function isConverting({ stream, source, acceptance, leftOut }: AdaptedStream, adaptations: Adaptations): boolean {
   if (stream === source) return false;
@@ -58,9 +48,4 @@ function isConverting({ stream, source, acceptance, leftOut }: AdaptedStream, ad
   return (['video', 'audio'] as const).some(
     (kind) => (needs[kind] === 'yes' || needs[kind] === 'no') && stream.state[kind] === undefined && !(kind in leftOut),
   );
-}
-
-function cachedMs({ log, lastDtsUs }: Stream): number {
-  const oldest = log.at(log.start);
-  return oldest === undefined ? 0 : (lastDtsUs - oldest.dtsUs) / 1000;
 }
