@@ -1,5 +1,5 @@
 import { MediaServerError } from '../core/index.ts';
-import type { TransportStreamOptions } from '../protocols/mpegts/index.ts';
+import type { SrtServerOptions, TransportStreamOptions } from '../protocols/mpegts/index.ts';
 import type { Settings } from './settings/index.ts';
 
 /**
@@ -18,6 +18,19 @@ export function transportStreamOptions(
     host: place.host,
     ports: { from, to },
     timeoutMs: settings.mpegts_timeout,
+    maxTimestampDiffS: settings.mpegts_max_timestamp_diff,
+  };
+}
+
+/** How callers of the SRT port for all streams are served, by the settings. */
+export function srtServerOptions(settings: Settings, address: string): Partial<SrtServerOptions> {
+  return {
+    address,
+    port: settings['srt.port'],
+    passphrase: settings.srt_passphrase,
+    latencyMs: settings.srt_latency,
+    maxCallers: settings.srt_max_connections,
+    publishTimeoutMs: settings.mpegts_timeout,
     maxTimestampDiffS: settings.mpegts_max_timestamp_diff,
   };
 }

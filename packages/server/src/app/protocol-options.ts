@@ -60,5 +60,6 @@ export function engineOptions(settings: Settings): EngineOptions {
     keyFrameIntervalS: settings.video_transcoder_key_frame_interval,
     videoBitrateFactor: settings.video_transcoder_bitrate_factor,
     idleMs: settings.transcoder_idle_time * 1000,
+    srtConnections: settings.srt_max_connections,
   };
 }

@@ -1,6 +1,7 @@
 import { MediaServerError, type RelayProtocol, type StreamResolver } from '../core/index.ts';
+import type { Engine } from '../engine/index.ts';
 import type { OutboundGuard } from '../io/index.ts';
-import { UdpRelayProtocol } from '../protocols/mpegts/index.ts';
+import { type SrtRelayOptions, SrtRelayProtocol, UdpRelayProtocol } from '../protocols/mpegts/index.ts';
 import { type RtmpRelayOptions, RtmpRelayProtocol } from '../protocols/rtmp/index.ts';
 import { parseInterleavedChannels, type RtspRelayOptions, RtspRelayProtocol } from '../protocols/rtsp/index.ts';
 import { type WebRtcOptions, WebRtcRelayProtocol } from '../protocols/webrtc/index.ts';
@@ -61,7 +62,7 @@ export function makeRelays(
 /** The protocols that are spoken with other servers, by the settings. `webrtc`: options of the server's own WebRTC. */
 export function relayProtocols(
   settings: Settings,
-  place: ConstructorParameters<typeof WebRtcRelayProtocol>[0],
+  place: ConstructorParameters<typeof WebRtcRelayProtocol>[0] & { readonly engine: Engine },
   webrtc: WebRtcOptions | undefined,
 ): RelayProtocol[] {
   const tlsVerify = settings.relay_tls_verify;
@@ -69,6 +70,7 @@ export function relayProtocols(
     new RtspRelayProtocol(place, rtspRelayOptions(settings)),
     new RtmpRelayProtocol(place, rtmpRelayOptions(settings)),
     new UdpRelayProtocol(place),
+    new SrtRelayProtocol({ ...place, srt: place.engine.srt }, srtRelayOptions(settings)),
     ...(webrtc === undefined ? [] : [new WebRtcRelayProtocol(place, { ...webrtc, tlsVerify })]),
   ];
 }
@@ -114,6 +116,10 @@ function rtspRelayOptions(settings: Settings): Partial<RtspRelayOptions> {
     keepAliveIntervalMs: settings.rtsp_client_keep_alive_interval,
     tlsVerify: settings.rtsp_client_tls_verify,
   };
+}
+
+function srtRelayOptions(settings: Settings): Partial<SrtRelayOptions> {
+  return { latencyMs: settings.srt_latency, maxTimestampDiffS: settings.mpegts_max_timestamp_diff };
 }
 
 function rtmpRelayOptions(settings: Settings): Partial<RtmpRelayOptions> {

@@ -24,22 +24,17 @@ import { Engine } from '../engine/index.ts';
 import { type HttpMount, Ticker, type TlsIdentity } from '../io/index.ts';
 import { FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer } from '../protocols/hls/index.ts';
-import { TransportStreamServer } from '../protocols/mpegts/index.ts';
-import { RtmpServer } from '../protocols/rtmp/index.ts';
-import { RtspServer } from '../protocols/rtsp/index.ts';
 import { type WebRtcOptions, WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
 import { AutoSnapshots, SnapshotMount, SnapshotServer } from '../snapshots/index.ts';
 import { VodResolver } from '../vod/index.ts';
-import { firstAddress, makeAccess, secretFields } from './access.ts';
+import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
+import { makeRtmp, makeRtsp, makeSrt, makeTransportStreams } from './doors.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
-import { transportStreamOptions } from './mpegts-options.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
 import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
-import { rtmpAddresses, rtmpOptions } from './rtmp-options.ts';
-import { rtspAddresses, rtspServerOptions } from './rtsp-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
 import { autoSnapshotOptions, snapshotMountOptions, snapshotOptions } from './snapshot-options.ts';
@@ -211,9 +206,11 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const host = listenAddress(settings.bind_address);
   const deps = { ...hub, resolvers: [vod, resolver] };
   const identity = await identityFor(options);
-  const rtmp = makeRtmp(options, deps, { host, identity });
-  const rtsp = makeRtsp(options, deps, { host, identity });
-  const transportStreams = makeTransportStreams(options, deps, host);
+  const place = { dataDir, host, identity };
+  const rtmp = makeRtmp(settings, deps, place);
+  const rtsp = makeRtsp(settings, deps, place);
+  const transportStreams = makeTransportStreams(settings, deps, place);
+  const srt = makeSrt(settings, deps, place);
   const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
   const web = settings['http.port'] !== 0;
   const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
@@ -246,7 +243,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     ws: signalling?.port ?? 0,
     wss: signalling?.securePort ?? 0,
     rtsp: rtsp?.port ?? 0,
-    srt: 0,
+    srt: srt?.port ?? 0,
     webrtc: withWhip,
   });
   const control = web
@@ -260,6 +257,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     rtmp,
     rtsp,
     transportStreams,
+    srt,
     hls,
     flv,
     webrtc,
@@ -337,39 +335,14 @@ function makeControl(
   });
 }
 
-function makeRtmp(
-  { settings, dataDir }: StartOptions,
-  deps: ConstructorParameters<typeof RtmpServer>[0],
-  { host, identity }: { readonly host: string; readonly identity: TlsIdentity | undefined },
-): RtmpServer | undefined {
-  const listen = rtmpAddresses(settings, host);
-  if (listen.length === 0) return undefined;
-  return new RtmpServer(deps, rtmpOptions(settings, { dataDir, listen, tls: identity }));
-}
-
-function makeRtsp(
-  { settings }: StartOptions,
-  deps: ConstructorParameters<typeof RtspServer>[0],
-  { host, identity }: { readonly host: string; readonly identity: TlsIdentity | undefined },
-): RtspServer | undefined {
-  const listen = rtspAddresses(settings, host);
-  return listen.length === 0
-    ? undefined
-    : new RtspServer(deps, rtspServerOptions(settings, { host, listen, tls: identity }));
-}
-
-function makeTransportStreams({ settings }: StartOptions, hub: Hub, host: string): TransportStreamServer {
-  const place = { address: host, host: settings.ip || firstAddress() };
-  return new TransportStreamServer(hub, transportStreamOptions(settings, place));
-}
-
-function portsOf({ rtmp, rtsp, hls, control, signalling }: Awaited<ReturnType<typeof makeServers>>) {
+function portsOf({ rtmp, rtsp, srt, hls, control, signalling }: Awaited<ReturnType<typeof makeServers>>) {
   return {
     http: control?.port,
     https: control?.securePort,
     rtmp: rtmp?.port,
     rtmps: rtmp?.securePort,
     rtsp: rtsp?.port,
+    srt: srt?.port,
     hls: hls?.port,
     ws: signalling?.port,
     wss: signalling?.securePort,
