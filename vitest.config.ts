@@ -11,6 +11,7 @@ const WAITING = [
   'files',
   'flv',
   'guides-recording',
+  'guides-relays',
   'guides-web',
   'hooks',
   'in-buffer',
