@@ -66,4 +66,20 @@ describe('the ring of log lines', () => {
     expect(lines[0]?.fields['err']).toMatch(/^TypeError: broken\n/);
     expect(lines[0]?.fields).not.toHaveProperty('pid');
   });
+
+  it('has no passwords of addresses that are names of streams, wherever they stand in a line', () => {
+    const written: string[] = [];
+    const { log, recent } = createLog({ level: 'info', format: 'json', isTTY: false, write: (s) => written.push(s) });
+    const name = 'rtsp://admin:hu"sh@camera/one?user=admin&password=hush';
+    log.child({ stream: name }).info({ reason: `"${name}" is busy` }, `no stream ${name}, nor http://host/a`);
+    log.error({ err: new Error(`can't play ${name}`) }, 'failed');
+    const told = [written.join('\n'), JSON.stringify(recent.since(0, 10).lines)];
+    for (const text of told) expect(text).not.toMatch(/admin|sh@|hush/);
+    expect(JSON.parse(written[0] ?? '')).toMatchObject({ stream: 'rtsp://camera/one?user=…&password=…' });
+    expect(written[0]).toContain('http://host/a');
+    const long = 'a'.repeat(500_000);
+    const startedMs = performance.now();
+    log.info({ long: `${long}://${long}` }, 'long');
+    expect(performance.now() - startedMs).toBeLessThan(2000);
+  });
 });

@@ -228,3 +228,17 @@ export interface RelayProtocol {
 export function withoutCredentials(url: string): string {
   return url.replace(/^([a-z0-9+.-]+:\/\/)[^/?#]*@/i, '$1').replace(/([?&;][^=&;#]*=)[^&;#]*/g, '$1…');
 }
+
+/**
+ * The address of a relay for logs and lists: without credentials, and without what stands last in one that is pushed to
+ * by RTMP, which is the key of the stream at most services.
+ */
+export function shownAddress({ direction, url }: Pick<RelayFacts, 'direction' | 'url'>): string {
+  const shown = withoutCredentials(url);
+  return direction === 'push' ? shown.replace(/^(rtmps?:\/\/[^/?#]+\/[^/?#]+\/)[^?#]+/i, '$1…') : shown;
+}
+
+/** The name of a stream for other servers: passwords of cameras, whose addresses may be names, are none of their business. */
+export function nameForOthers(streamName: string): string {
+  return streamName.replace(/^([a-z0-9+.-]+:\/\/)[^/?#]*@/i, '$1');
+}

@@ -77,6 +77,21 @@ it('is let go of some time after its last viewer, recorder or push', async () =>
   expect(rig.cameras.last.closed).toBe('nobody watches');
 });
 
+it('a recorder that the settings start for every camera keeps none', async () => {
+  await rig.close();
+  rig = new RelayRig({ byNameIdleTimeoutMs: 50, recorded: ['rtsp'] });
+  rig.cameras.script = (link) => link.run();
+  const stream = await find(CAMERA);
+  expect(stream?.publisher?.recording?.wanted).toBe(true);
+  const recorder = stream?.attach({ startAt: 'live', onReadable: () => {}, onEnd: () => {} });
+  stream?.addViewers(1);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(stream?.ended).toBe(false);
+  stream?.addViewers(-1);
+  await expect.poll(() => stream?.ended).toBe(true);
+  recorder?.close();
+});
+
 it('one that the API began is not let go of', async () => {
   rig.cameras.script = (link) => link.run();
   await rig.relays.pull({ url: CAMERA });

@@ -95,13 +95,16 @@ export class PullRelay extends Relay {
     this.env.deps.streams.end(this.stream, reason);
   }
 
-  /** Recorders and pushes count, as they have no viewers. */
+  /**
+   * Recorders that somebody started count, although they have no viewers. One that the settings start for every camera
+   * does not: it would keep each camera that was ever looked at for good.
+   */
   #checkViewers(nowMs: number): void {
     if (this.starting) {
       this.#watchedMs = nowMs;
       return;
     }
-    if (this.stream.viewers > 0 || this.stream.readerCount > 0) {
+    if (this.stream.viewers > 0 || (!this.spec.record && this.stream.readerCount > 0)) {
       this.#wasWatched = true;
       this.#watchedMs = nowMs;
       return;

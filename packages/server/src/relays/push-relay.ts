@@ -1,4 +1,13 @@
-import type { Reader, RelayEnd, RelayEvents, RelayLink, RelaySound, SessionFacts, Stream } from '../core/index.ts';
+import {
+  nameForOthers,
+  type Reader,
+  type RelayEnd,
+  type RelayEvents,
+  type RelayLink,
+  type RelaySound,
+  type SessionFacts,
+  type Stream,
+} from '../core/index.ts';
 import { Relay, type RelayEnv, type RelaySpec } from './relay.ts';
 import { SoundControl } from './sound/sound-control.ts';
 import { SwitchedStream } from './sound/switched-stream.ts';
@@ -67,7 +76,8 @@ export class PushRelay extends Relay {
   }
 
   protected connect(events: RelayEvents): RelayLink {
-    const { protocol, options, streamName } = this.spec;
+    const { protocol, options } = this.spec;
+    const streamName = nameForOthers(this.spec.streamName);
     if (protocol.push === undefined) throw new Error(`${protocol.protocol} can not be pushed`);
     return protocol.push({ ...this.attempt(events), source: this.#switched, streamName, options });
   }

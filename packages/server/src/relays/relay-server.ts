@@ -1,6 +1,7 @@
 import {
   findStream,
   MediaServerError,
+  nameForOthers,
   type PullStart,
   type PushOptions,
   type PushStart,
@@ -165,7 +166,7 @@ export class RelayServer implements Relays {
     const protocol = this.#protocolOf(target, direction);
     protocol.check?.(target, direction);
     // Another server of ours has to be told the name; elsewhere the address says it.
-    const named = remoteStreamName ?? (SPEAKS_OUR_PROTOCOL.test(target) ? streamName : undefined);
+    const named = remoteStreamName ?? (SPEAKS_OUR_PROTOCOL.test(target) ? nameForOthers(streamName) : undefined);
     const record = direction === 'pull' && (asked || this.#options.recorded.includes(protocol.protocol));
     return { direction, protocol, url, target, streamName, remoteStreamName: named, record, ...rest };
   }

@@ -20,6 +20,7 @@ import {
   type SessionRegistry,
   type StreamRegistry,
   type StreamResolver,
+  shownAddress,
   withoutCredentials,
 } from '../core/index.ts';
 import type { Ticker } from '../io/index.ts';
@@ -90,7 +91,7 @@ export abstract class Relay implements MediaSession {
       relay: this.mediaSessionId,
       direction: spec.direction,
       stream: withoutCredentials(spec.streamName),
-      url: withoutCredentials(spec.url),
+      url: shownAddress(spec),
     });
     this.supervision = new Supervision({
       policy: this.#policy(),
@@ -238,13 +239,13 @@ export abstract class Relay implements MediaSession {
 
   #onState(): void {
     const { state, attempts, reconnects, lastError } = this.supervision;
-    const { direction, streamName, url } = this.spec;
+    const { direction, streamName } = this.spec;
     if (state === 'running') this.log.info({ attempts }, 'relay runs');
     this.#reports.report({
       mediaSessionId: this.mediaSessionId,
       direction,
       name: streamName,
-      uri: withoutCredentials(url),
+      uri: shownAddress(this.spec),
       status: state.toUpperCase(),
       attempts,
       reconnects,

@@ -1,5 +1,5 @@
 import type { RelayRow, RelaysBody, RelaysQuery } from '@sluice/contract';
-import { type RelayFacts, type Relays, withoutCredentials } from '../../core/index.ts';
+import { type RelayFacts, type Relays, shownAddress, withoutCredentials } from '../../core/index.ts';
 
 const USUAL_LIMIT = 50;
 
@@ -21,9 +21,9 @@ function relayRow(relay: RelayFacts): RelayRow {
     direction: relay.direction,
     protocol: relay.protocol,
     origin: relay.origin,
-    url: withoutCredentials(relay.url),
+    url: shownAddress(relay),
     // A camera that was asked for by its address has that for a name.
-    streamName: relay.streamName === relay.url ? withoutCredentials(relay.streamName) : relay.streamName,
+    streamName: relay.streamName.includes('://') ? withoutCredentials(relay.streamName) : relay.streamName,
     ...(remoteStreamName === undefined ? {} : { remoteStreamName }),
     state: relay.state,
     sinceMs: Math.round(relay.createdAtMs),

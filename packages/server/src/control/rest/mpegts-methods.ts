@@ -1,6 +1,6 @@
 import { MpegTsFilter, MpegTsObject, MpegTsStartup } from '@sluice/contract';
 import Type from 'typebox';
-import type { TransportStreamInput, TransportStreams } from '../../core/index.ts';
+import { MediaServerError, type TransportStreamInput, type TransportStreams } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
 import { isEmpty, matches } from './filter.ts';
 import { RestError } from './rest-error.ts';
@@ -19,7 +19,7 @@ export const MPEGTS_METHODS = [
     request: MpegTsStartup,
     answer: MpegTsObject,
     errors: {
-      400: 'the name, the port or the passphrase can not be used',
+      400: 'the name, the port, the list of senders or the passphrase can not be used',
       409: 'that name is in use',
       500: 'no port is free',
       503: 'the server carries as many streams as its settings allow',
@@ -27,14 +27,10 @@ export const MPEGTS_METHODS = [
     example: { ...EXAMPLE, transport: 'srt', allowedList: ['192.0.2.0/24'] },
     run: async ({ deps, body }) => {
       const { localStreamName, timeout, maxTimestampDiff, latency, ...rest } = body;
-      const input = await inputsOf(deps).startup({
-        ...rest,
-        streamName: localStreamName,
-        timeoutMs: timeout,
-        maxTimestampDiffS: maxTimestampDiff,
-        latencyMs: latency,
-      });
-      return mpegTsObject(input, deps);
+      const inputs = inputsOf(deps);
+      const wishes = { timeoutMs: timeout, maxTimestampDiffS: maxTimestampDiff, latencyMs: latency };
+      const starting = inputs.startup({ ...rest, ...wishes, streamName: localStreamName });
+      return mpegTsObject(await starting.catch(rethrown), deps);
     },
   }),
   restMethod({
@@ -72,6 +68,12 @@ export const MPEGTS_METHODS = [
     },
   }),
 ];
+
+/** What is wrong with a value here is the caller's, not that of a setting. */
+function rethrown(error: unknown): never {
+  if (error instanceof MediaServerError && error.code === 'CONFIG_INVALID') throw new RestError(400, error.message);
+  throw error;
+}
 
 function found(deps: ControlDeps, filter: object): MpegTsObject[] {
   const objects = inputsOf(deps)

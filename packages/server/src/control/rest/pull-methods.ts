@@ -62,7 +62,7 @@ export const PULL_METHODS = [
     answer: Type.Array(PullObject),
     errors: {},
     example: { localStreamName: 'here' },
-    run: ({ deps, body }) => found(deps, filterOf(body)),
+    run: ({ deps, body }) => found(deps, filterOf(body, deps)),
   }),
   restMethod({
     path: '/pull/find_all',
@@ -124,9 +124,11 @@ function addressOf(uri: string, { agentScheme = 'ws' }: Pick<ControlDeps, 'agent
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(uri) ? uri : `${agentScheme}://${uri}`;
 }
 
-function filterOf({ uri, localStreamName, remoteStreamName }: Static<typeof PullFilter>) {
+function filterOf(filter: Static<typeof PullFilter>, deps: Pick<ControlDeps, 'agentScheme'>) {
+  const { uri, localStreamName, remoteStreamName } = filter;
+  const bare = uri === undefined ? undefined : bareUri(addressOf(uri, deps));
   return (relay: RelayFacts): boolean =>
-    (uri === undefined || bareUri(relay.url) === bareUri(uri)) &&
+    (bare === undefined || bareUri(addressOf(relay.url, deps)) === bare) &&
     (localStreamName === undefined || relay.streamName === localStreamName) &&
     (remoteStreamName === undefined || relay.remoteStreamName === remoteStreamName);
 }
@@ -140,7 +142,7 @@ function found(deps: ControlDeps, wanted: (relay: RelayFacts) => boolean): PullO
 
 function end(deps: ControlDeps, filter: Static<typeof PullFilter>, shown: (relay: RelayFacts) => boolean): void {
   if (isEmpty(filter)) throw new RestError(400, 'say what to end: uri, localStreamName, remoteStreamName');
-  const wanted = filterOf(filter);
+  const wanted = filterOf(filter, deps);
   if (relaysOf(deps).end((relay) => shown(relay) && wanted(relay), 'terminated by REST') === 0)
     throw new RestError(404, NONE);
 }

@@ -64,7 +64,8 @@ export const PUSH_METHODS = [
     ...MEDIA,
     run: ({ deps, body: { mediaSessionId } }) => {
       const ended = relaysOf(deps).end(
-        (relay) => isPush(relay) && relay.mediaSessionId === mediaSessionId,
+        // By WebRTC, too: `/push/startup` takes such addresses.
+        (relay) => relay.direction === 'push' && relay.mediaSessionId === mediaSessionId,
         'terminated by REST',
       );
       if (ended === 0) throw new RestError(404, NONE);

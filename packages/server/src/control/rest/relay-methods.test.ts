@@ -17,6 +17,7 @@ beforeEach(async () => {
   starts = [];
   const transportStreams = {
     startup: async (start: TransportStreamStart) => {
+      if (start.allowedList?.includes('nonsense')) throw new MediaServerError('CONFIG_INVALID', 'no address: nonsense');
       starts.push(start);
       const { streamName, transport, timeoutMs = 90_000, maxTimestampDiffS = 1, allowedList = [] } = start;
       const input: TransportStreamInput = {
@@ -110,6 +111,12 @@ describe('/push', () => {
     expect(await statusOf('/push/find_all')).toBe(404);
   });
 
+  it('ends by its id what it began, by WebRTC too', async () => {
+    const { mediaSessionId } = await push({ rtmpUrl: 'ws://target:8080' });
+    expect(await statusOf('/push/terminate', { mediaSessionId })).toBe(200);
+    expect(relays.all()).toEqual([]);
+  });
+
   it('tells how it goes: the last error, and when it is tried again', async () => {
     const { mediaSessionId } = await push();
     const lastError = { message: 'connection refused', atMs: 5000.7 };
@@ -132,6 +139,7 @@ describe('/pull', () => {
       { url: 'wss://other:8443', streamName: 'x', record: true },
     ]);
     expect(await messageOf('/pull/pull', { uri: 'ws://other' })).toContain('remoteStreamName');
+    expect((await call('/pull/find', { uri: 'other:8443' })).body).toMatchObject([{ uri: 'wss://other:8443' }]);
     expect((await call('/pull/find_all')).body).toMatchObject([
       { uri: 'ws://other:8080', localStreamName: 'here', remoteMediaSessionId: null, status: 'NEW' },
       { record: true },
@@ -193,6 +201,11 @@ describe('/rtsp', () => {
 });
 
 describe('/mpegts', () => {
+  it('tells the caller what is wrong with what it gives', async () => {
+    const body = { localStreamName: 'field', transport: 'udp', allowedList: ['nonsense'] };
+    expect(await call('/mpegts/startup', body)).toMatchObject({ status: 400, body: { message: 'no address: nonsense' } });
+  });
+
   it('opens a port, lists it, ends it', async () => {
     const start = {
       localStreamName: 'field',

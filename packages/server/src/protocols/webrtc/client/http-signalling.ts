@@ -90,7 +90,10 @@ export class HttpSignalling implements Signalling {
     const { status, body } = reply;
     if (status !== 201 && status !== 200) throw refusal(reply);
     if (reply.location !== undefined) this.#session = httpUrl(reply.location, url);
-    if (this.#session?.hostname !== url.hostname && this.#session !== undefined) this.#authorization = undefined;
+    // Nor do credentials go where others can read them, if they did not before.
+    const { hostname, protocol } = this.#session ?? url;
+    if (hostname !== url.hostname || (url.protocol === 'https:' && protocol !== 'https:'))
+      this.#authorization = undefined;
     if (body.trim() === '') throw new RelayFailure('invalid', 'the server gave no answer to the offer');
     return body;
   }
