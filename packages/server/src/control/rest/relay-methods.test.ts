@@ -203,7 +203,10 @@ describe('/rtsp', () => {
 describe('/mpegts', () => {
   it('tells the caller what is wrong with what it gives', async () => {
     const body = { localStreamName: 'field', transport: 'udp', allowedList: ['nonsense'] };
-    expect(await call('/mpegts/startup', body)).toMatchObject({ status: 400, body: { message: 'no address: nonsense' } });
+    expect(await call('/mpegts/startup', body)).toMatchObject({
+      status: 400,
+      body: { message: 'no address: nonsense' },
+    });
   });
 
   it('opens a port, lists it, ends it', async () => {
