@@ -83,7 +83,9 @@ type Attribute = MediaDescription['attributes'][number];
 /** `96 H264/90000/`, `96 H264 / 90000`, and `96 H264` with its clock left out. */
 function tidyMap(attribute: Attribute, usualClockRate: number): Attribute {
   if (attribute.name !== 'rtpmap') return attribute;
-  const value = (attribute.value ?? '').replaceAll(/\s*\/\s*/g, '/').replace(/\/+$/, '');
+  const parts = (attribute.value ?? '').split('/').map((part) => part.trim());
+  while (parts.length > 1 && parts.at(-1) === '') parts.pop();
+  const value = parts.join('/');
   return { name: 'rtpmap', value: /^\d+\s+[^\s/]+$/.test(value) ? `${value}/${usualClockRate}` : value };
 }
 

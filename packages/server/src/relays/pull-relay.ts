@@ -71,13 +71,13 @@ export class PullRelay extends Relay {
     return pull.call(this.spec.protocol, { ...this.attempt(events), stream: this.stream });
   }
 
-  protected onLink(link: RelayLink | undefined): void {
-    // Viewers look whether there is a means for it at all.
-    if (link?.requestKeyFrame === undefined) delete this.#publisher.requestKeyFrame;
-    else this.#publisher.requestKeyFrame = () => this.link?.requestKeyFrame?.();
+  protected onLink(): void {
+    this.#takeKeyFrameRequests();
   }
 
   protected onConnected(again: boolean): void {
+    // Some links know only now whether the other side can be asked.
+    this.#takeKeyFrameRequests();
     if (again) this.stream.beginAnew();
   }
 
@@ -93,6 +93,12 @@ export class PullRelay extends Relay {
   protected onOver(reason: string): void {
     this.#onFirst(sourceError(this.spec.target, { code: 'closed', message: reason }));
     this.env.deps.streams.end(this.stream, reason);
+  }
+
+  /** Viewers look whether there is a means for it at all. */
+  #takeKeyFrameRequests(): void {
+    if (this.link?.requestKeyFrame === undefined) delete this.#publisher.requestKeyFrame;
+    else this.#publisher.requestKeyFrame = () => this.link?.requestKeyFrame?.();
   }
 
   /**

@@ -116,6 +116,20 @@ describe('a pull', () => {
     expect(stream?.canRequestKeyFrame).toBe(false);
   });
 
+  it('asks for key frames also where the connection finds out only when it is agreed on that it can', async () => {
+    await rig.relays.pull({ url: CAMERA, streamName: 'cam' });
+    const stream = rig.hub.streams.get('cam');
+    const { last } = rig.cameras;
+    expect(stream?.canRequestKeyFrame).toBe(false);
+    last.requestKeyFrame = () => void last.keyFramesAsked++;
+    last.attempt.events.onConnected();
+    expect(stream?.canRequestKeyFrame).toBe(true);
+    stream?.requestKeyFrame();
+    expect(last.keyFramesAsked).toBe(1);
+    last.end('ended');
+    expect(await last.ended.then(() => stream?.canRequestKeyFrame)).toBe(false);
+  });
+
   it('ends when its session is ended, its stream or all that matches, each with the connection', async () => {
     for (const end of [
       (id: string) => rig.hub.sessions.get(id)?.close('by session'),

@@ -119,9 +119,10 @@ export class Dialogue {
 
   /** Ends it at once. Idempotent; no event follows. */
   close(): void {
+    // What ended it may have come before the link was there: behind the head of a tunnel's answer.
+    this.#link?.destroy();
     if (this.#closed) return;
     this.#closed = true;
-    this.#link?.destroy();
     this.requests.close(new RtspFailure('closed', 'the connection was closed'));
   }
 

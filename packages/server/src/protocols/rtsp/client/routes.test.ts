@@ -57,6 +57,14 @@ test('datagrams are taken from the source that the server names', () => {
   expect(route.accept(false, rtp(96), { address: '10.0.0.2', port: 7000 }, 0)).toBe(true);
 });
 
+test('datagrams from port 0 are left alone, as an answer to them would be an error of the system', () => {
+  const { route, sent } = udpRoute();
+  for (const isRtcp of [false, true])
+    expect(route.accept(isRtcp, rtp(isRtcp ? 200 : 96), { address: '10.0.0.1', port: 0 }, 0)).toBe(false);
+  route.sendRtcp(rtp(201));
+  expect([route.heard, sent]).toEqual([false, []]);
+});
+
 test('RTCP goes where the server told, or next to where its packets come from', () => {
   const told = udpRoute({ serverPorts: [5000, 5001] });
   told.route.sendRtcp(rtp(201));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { generate } from 'selfsigned';
 import { afterEach, expect, test } from 'vitest';
 import { parseAuthentications } from '../wire/authentication.ts';
@@ -127,4 +127,24 @@ test('a tunnel over HTTP that asks for SHA-256 is opened and played, with one co
   expect((await link.ended).code).toBe('closed');
   expect(await rig().pull(`rtsph://user:wrong@127.0.0.1:${camera.port}/live`).ended).toMatchObject({ code: 'refused' });
   expect(await rig().pull(`rtsph://127.0.0.1:${camera.port}/live`).ended).toMatchObject({ code: 'refused' });
+});
+
+test('a tunnel whose answer goes on with what is no RTSP is closed, both halves of it', async () => {
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined).on('close', () => open.delete(socket));
+    socket.once('data', (bytes) => {
+      if (bytes.toString('latin1').startsWith('GET')) socket.write('HTTP/1.0 200 OK\r\n\r\nnothing of RTSP\r\n');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  expect(await rig().pull(`rtsph://127.0.0.1:${port}/live`).ended).toMatchObject({ code: 'invalid' });
+  await expect.poll(() => open.size).toBe(0);
 });

@@ -45,6 +45,8 @@ export class UdpRoute {
   /** True for a datagram that is to be read. Hot path. */
   accept(rtcp: boolean, bytes: Uint8Array, from: Endpoint, nowMs: number): boolean {
     if (bytes.length < 8 || (bytes[0] ?? 0) >> 6 !== RTP_VERSION) return false;
+    // Nothing can be sent back to port 0: the system refuses it.
+    if (from.port === 0) return false;
     const known = rtcp ? this.#rtcp : this.#rtp;
     const same = known !== undefined && known.port === from.port && known.address === from.address;
     if (!same) {

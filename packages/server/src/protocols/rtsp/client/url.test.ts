@@ -39,7 +39,8 @@ test('a redirection takes credentials along within a host, not to another one an
   expect(redirected(from, 'rtsp://x:y@other/b').credentials).toEqual({ user: 'x', password: 'y' });
   expect(redirected(parseRtspUrl('rtsps://u:p@h/a'), 'rtsp://h/b').credentials).toBeUndefined();
   expect(redirected(parseRtspUrl('rtspu://u:p@h/a'), 'rtsp://h/b').scheme).toBe('rtspu');
-  expect(() => redirected(from, 'http://h/b')).toThrow(expect.objectContaining({ code: 'URL_INVALID' }));
+  for (const wrong of ['http://h/b', '//[h/b'])
+    expect(() => redirected(from, wrong)).toThrow(expect.objectContaining({ code: 'URL_INVALID' }));
 });
 
 test('controls are relative to what the answer tells, by whatever host', () => {

@@ -73,7 +73,7 @@ export function redirected(from: RtspAddress, location: string): RtspAddress {
 
 function absolute(from: RtspAddress, location: string): string {
   if (/^[a-z][a-z0-9+.-]*:/i.test(location)) return location;
-  return new URL(location, from.outboundUrl).href;
+  return URL.canParse(location, from.outboundUrl) ? new URL(location, from.outboundUrl).href : location;
 }
 
 function parseOrUndefined(url: string): URL | undefined {

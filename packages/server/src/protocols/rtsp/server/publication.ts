@@ -20,7 +20,7 @@ import type { RtspContext } from './context.ts';
 import { negotiatedTrack } from './negotiated-track.ts';
 import type { RtspPeer } from './peer.ts';
 import type { AdmittedPublication } from './publisher-admission.ts';
-import { parseTarget } from './target.ts';
+import { parseTarget, withoutEndSlashes } from './target.ts';
 
 /** What the back end hears of an end. */
 export interface RtspOutcome {
@@ -105,9 +105,9 @@ export class RtspPublication implements MediaSession, Publisher {
   /** The announced track that a URL of SETUP means, by its `a=control` or its number; undefined when there is none. */
   trackOf(uri: string): number | undefined {
     const { tracks } = this.#admitted.described;
-    const path = uri.replace(/\/+$/, '');
+    const path = withoutEndSlashes(uri);
     const named = tracks.findIndex(({ control = '' }) => {
-      const name = control.replace(/^\/+|\/+$/g, '');
+      const name = withoutEndSlashes(control.replace(/^\/+/, ''));
       return name !== '' && name !== '*' && (path === name || path.endsWith(`/${name}`));
     });
     if (named >= 0) return named;

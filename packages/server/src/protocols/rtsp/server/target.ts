@@ -31,7 +31,7 @@ export function parseTarget(uri: string): RtspTarget | undefined {
   if (scheme === undefined || authority === undefined) return undefined;
   const track = TRACK.exec(fullQuery) ?? TRACK.exec(fullPath);
   const query = fullQuery.replace(TRACK, '').replace(/\/$/, '');
-  const path = fullPath.replace(TRACK, '').replace(/\/+$/, '');
+  const path = withoutEndSlashes(fullPath.replace(TRACK, ''));
   const streamName = decode(path.slice(1));
   if (streamName === undefined || !isValidStreamName(streamName)) return undefined;
   const parameters = new URLSearchParams(query);
@@ -54,6 +54,13 @@ export function trackUrl(url: string, track: number): string {
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   return `${path}/trackID=${track}${mark < 0 ? '' : url.slice(mark)}`;
+}
+
+/** The text without slashes at its end. In time that grows with its length alone, which `/\/+$/` does not. */
+export function withoutEndSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end -= 1;
+  return text.slice(0, end);
 }
 
 function decode(text: string): string | undefined {
