@@ -94,6 +94,11 @@ export class SrtFlow {
     return this.#decided.signal;
   }
 
+  /** True when it is kept only to say again what may have been lost. */
+  get isOver(): boolean {
+    return this.#state === 'refused' || this.#state === 'ending';
+  }
+
   /** To be called once with what was decided. */
   decide(admission: Admission): void {
     if (this.#state !== 'asking') {

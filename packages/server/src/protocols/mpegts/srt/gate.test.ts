@@ -149,6 +149,12 @@ describe('the gate of SRT', () => {
     expect(await reasonFor(await concluded())).toBe(1402);
   });
 
+  it('lets callers in the place of those that it has refused', async () => {
+    await start({ maxCallers: 2 }, async () => ({ refusal: REFUSAL.forbidden, message: 'no' }));
+    for (let count = 0; count < 4; count++) expect(await reasonFor(await concluded())).toBe(1403);
+    expect(gate.callers).toBe(2);
+  });
+
   it.each([
     ['of the time before SRT', { version: 4 }],
     ['without extensions', { extensions: Buffer.alloc(0) }],

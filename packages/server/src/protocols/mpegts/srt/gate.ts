@@ -29,7 +29,7 @@ export interface SrtGateOptions {
   /** Callers need it; empty or absent: none. */
   readonly passphrase?: string | undefined;
   readonly latencyMs: number;
-  /** Callers at once, those included that are being refused. */
+  /** Callers at once. Those that were refused or have ended count as long as nobody else wants their place. */
   readonly maxCallers: number;
 }
 
@@ -153,7 +153,7 @@ export class SrtGate {
     const waiting = this.#pendingOf.get(remoteAddress) ?? 0;
     // They try again in a quarter of a second.
     if (this.#pending.size >= MAX_PENDING || waiting >= MAX_PENDING_PER_ADDRESS) return;
-    if (this.#flows.size >= this.#options.maxCallers)
+    if (this.#flows.size >= this.#options.maxCallers && !this.#makeRoom())
       return this.#refuse(conclusion, from, { code: REFUSAL.overload, why: 'as many SRT callers as may be' });
     const streamId = handshake.version === HSV5 ? readStreamId(conclusion) : undefined;
     if (streamId === undefined)
@@ -171,6 +171,16 @@ export class SrtGate {
       if ('refusal' in admission) this.#count(from, admission.message);
       flow.decide(admission);
     });
+  }
+
+  /** Who is over makes room: otherwise a few who are refused again and again would keep all others out. */
+  #makeRoom(): boolean {
+    for (const flow of this.#flows.values()) {
+      if (!flow.isOver) continue;
+      flow.close();
+      return true;
+    }
+    return false;
   }
 
   #partsOf(flow: () => SrtFlow, { key, from }: Origin): FlowParts {
