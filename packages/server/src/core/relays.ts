@@ -238,7 +238,11 @@ export function shownAddress({ direction, url }: Pick<RelayFacts, 'direction' | 
   return direction === 'push' ? shown.replace(/^(rtmps?:\/\/[^/?#]+\/[^/?#]+\/)[^?#]+/i, '$1…') : shown;
 }
 
+const ADDRESS = /^[a-z0-9+.-]+:\/\//i;
+const SECRET = /([?&;][^=&;#]*(?:pass|pwd|token|secret|key|auth)[^=&;#]*=)[^&;#]*/gi;
+
 /** The name of a stream for other servers: passwords of cameras, whose addresses may be names, are none of their business. */
 export function nameForOthers(streamName: string): string {
-  return streamName.replace(/^([a-z0-9+.-]+:\/\/)[^/?#]*@/i, '$1');
+  if (!ADDRESS.test(streamName)) return streamName;
+  return streamName.replace(/^([^/]*\/\/)[^/?#]*@/, '$1').replace(SECRET, '$1');
 }

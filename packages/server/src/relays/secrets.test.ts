@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RelayRig } from './testing/relay-rig.ts';
 
-const CAMERA = 'rtsp://user:hush@camera.example/one';
+const CAMERA = 'rtsp://user:hush@camera.example/one?channel=2&password=hush';
 
 let rig: RelayRig;
 beforeEach(() => {
@@ -24,7 +24,8 @@ it('the password of a camera, whose address is the name of its stream, does not 
   rig.publish(CAMERA);
   await rig.relays.push({ streamName: CAMERA, url: 'rtmp://camera.example/live' });
   await rig.relays.push({ streamName: CAMERA, url: 'ws://camera.example' });
-  expect(rig.rtmp.last.attempt).toMatchObject({ streamName: 'rtsp://camera.example/one' });
-  expect(rig.servers.last.attempt).toMatchObject({ remoteStreamName: 'rtsp://camera.example/one' });
+  const told = 'rtsp://camera.example/one?channel=2&password=';
+  expect(rig.rtmp.last.attempt).toMatchObject({ streamName: told });
+  expect(rig.servers.last.attempt).toMatchObject({ remoteStreamName: told });
   expect(rig.relays.all().map(({ streamName }) => streamName)).toEqual([CAMERA, CAMERA]);
 });

@@ -38,8 +38,8 @@ afterEach(async () => {
 
 const say = (client: WebSocket, message: string, ...data: unknown[]) => client.send(JSON.stringify({ message, data }));
 
-function pull(connectTimeoutMs = 5000): Promise<RelayEnd> {
-  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+function pull(connectTimeoutMs = 5000, scheme = 'ws'): Promise<RelayEnd> {
+  const url = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   return rig.pull(url, rig.target('here'), { remoteStreamName: 'there', connectTimeoutMs }).link.ended;
 }
 
@@ -103,3 +103,11 @@ test('an answer that is garbage is invalid, and a failure by another message cou
   rig.hub.streams.end(rig.hub.streams.get('here') ?? rig.target('here'), 'next');
   expect(await pull()).toEqual({ code: 'unreachable', message: 'the server says FAILED: Failed by error' });
 });
+
+test.each(['wss', 'wheps'])(
+  'a server that speaks no TLS is told by %s, without the words of OpenSSL',
+  async (scheme) => {
+    const { message } = await pull(5000, scheme);
+    expect(message).toMatch(/^the server does not speak TLS as it should \([A-Z_]+\)$/);
+  },
+);

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
 import type { OutboundAddresses } from '../../../core/index.ts';
 import { RelayFailure } from './relay-failure.ts';
+import { quoted } from './signalling.ts';
 
 export interface PinnedHttpOptions {
   readonly outbound: OutboundAddresses;
@@ -88,9 +89,11 @@ function single(header: string | string[] | undefined): string | undefined {
 
 function whyUnreachable(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  const text = String(message ?? error).slice(0, 200);
+  const text = quoted(String(message ?? error));
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
     return 'the server did not answer in time';
   if (/CERT|SELF_SIGNED|ALTNAME/.test(code ?? '')) return `its certificate is not good (relay_tls_verify): ${text}`;
+  // The text of OpenSSL is for those who work on it.
+  if (/^(ERR_SSL|EPROTO)/.test(code ?? '')) return `the server does not speak TLS as it should (${code})`;
   return `the request failed: ${text}`;
 }

@@ -94,7 +94,9 @@ export class WcsSignalling implements Signalling {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Errors of the system and of TLS have codes of their own; those of what came have WS_ERR_….
       const code = error.code?.startsWith('WS_ERR_') === true ? 'invalid' : 'unreachable';
-      this.#fail(code, `the WebSocket failed: ${quoted(error.message)}`);
+      const isTls = /^(ERR_SSL|EPROTO)/.test(error.code ?? '');
+      const tls = `the server does not speak TLS as it should (${error.code})`;
+      this.#fail(code, isTls ? tls : `the WebSocket failed: ${quoted(error.message)}`);
     });
     socket.on('close', () => this.#onClose());
   }
