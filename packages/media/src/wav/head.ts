@@ -54,7 +54,9 @@ export async function readWavHead(source: ByteSource): Promise<WavHead> {
     else if (id === 'fmt ') format = await readFormat(source, at, bytes);
     else if (id === 'data') {
       if (format === undefined) throw badWav('its samples come before their format');
-      const said = bytes === ELSEWHERE ? (longDataBytes ?? Number.POSITIVE_INFINITY) : bytes;
+      // A recorder that was cut off has left both sizes as they were before the first sample.
+      const unfinished = bytes === 0 && riff.getUint32(4, true) + CHUNK_HEADER_BYTES <= at;
+      const said = bytes === ELSEWHERE || unfinished ? (longDataBytes ?? Number.POSITIVE_INFINITY) : bytes;
       const frameBytes = format.channels * format.bytesPerSample;
       const there = Math.min(said, source.size - at);
       return { ...format, dataOffset: at, dataBytes: there - (there % frameBytes) };

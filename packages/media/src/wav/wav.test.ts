@@ -120,6 +120,17 @@ describe('samples of WAV files', () => {
     expect(joined(await packetsOf(plain.subarray(0, plain.length - 1001))).length).toBe(expected.length - 1004);
   });
 
+  it.each([0, 36])(
+    'are found where a recorder was cut off before it wrote sizes, its RIFF of %i bytes',
+    async (size) => {
+      const file = Buffer.from(wav('-bitexact'));
+      const whole = joined(await packetsOf(file));
+      file.writeUInt32LE(size, 4);
+      file.writeUInt32LE(0, file.indexOf('data') + 4);
+      expect(joined(await packetsOf(file))).toEqual(whole);
+    },
+  );
+
   it('are not kept in one large piece', async () => {
     const [first, second] = await packetsOf(wav('-ac', '1', '-ar', '8000', '-c:a', 'pcm_alaw'));
     expect(first?.units[0]?.buffer.byteLength).toBe(160);
