@@ -1,13 +1,15 @@
 // What recording costs: many RTMP publishers of 1 Mbit/s, without and with recording, in one run.
 // node bench/recording.mjs [--publishers 50] [--seconds 10] [--rounds 2] [--set record_sync=false]
 // Needs: npm run build, ffmpeg.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { makeClip } from './support/clip.mjs';
+import { median, metric } from './support/figures.mjs';
 import { freePort, startSluice, usage } from './support/peers.mjs';
 
 const { values } = parseArgs({
@@ -24,16 +26,6 @@ const SETTINGS = Object.fromEntries(values.set.map((set) => set.split('=')));
 const LOAD = fileURLToPath(new URL('./support/rtmp-publish-load.mjs', import.meta.url));
 const SETTLE_MS = 4000;
 const PUBLISHERS = Number(values.publishers);
-
-/** 1 Mbit/s: 30 pictures and 43 packets of sound a second, a key frame every two seconds. */
-function makeClip(folder) {
-  const file = join(folder, 'clip.flv');
-  const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=1280x720:r=30', '-f', 'lavfi', '-i', 'sine=440:r=44100'];
-  const rate = ['-b:v', '900k', '-maxrate', '1000k', '-bufsize', '1000k'];
-  const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '60', '-bf', '0', ...rate];
-  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, '-c:a', 'aac', '-b:a', '96k', '-t', '10', file]);
-  return file;
-}
 
 async function startLoad(port, clip) {
   const child = spawn(process.execPath, [LOAD, String(port), clip, String(PUBLISHERS)], {
@@ -54,12 +46,6 @@ function bytesIn(folder) {
   return readdirSync(folder, { recursive: true })
     .map((name) => statSync(join(folder, name)))
     .reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0);
-}
-
-/** One figure of `/metrics`. */
-async function metric(port, name) {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
 }
 
 async function measure(folder, clip, recorded) {
@@ -90,11 +76,6 @@ async function measure(folder, clip, recorded) {
     lagMs,
     lost,
   };
-}
-
-function median(list) {
-  const sorted = [...list].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
 }
 
 const folder = mkdtempSync(join(values.folder, 'sluice-bench-'));

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { FlvDemuxer } from '@sluice/media';
 import { TestClient } from '../packages/server/dist/protocols/rtmp/testing/client.js';
 import { setChunkSize } from '../packages/server/dist/protocols/rtmp/wire/chunk-writer.js';
+import { median } from './support/figures.mjs';
 import { startNginx, startSluice, usage } from './support/peers.mjs';
 
 const { values } = parseArgs({
@@ -127,11 +128,6 @@ async function measure(server, tags, viewers) {
     p95: percentile(0.95),
     closed,
   };
-}
-
-function median(list) {
-  const sorted = list.sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median, summary } from './support/figures.mjs';
 import { startNginx, startSluice, usage } from './support/peers.mjs';
 
 const { values } = parseArgs({
@@ -76,17 +77,6 @@ async function measure(server, clip, publishers) {
     closed,
     lateMs,
   };
-}
-
-function median(list) {
-  const sorted = [...list].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
-}
-
-/** Median and spread of one figure over the rounds. */
-function summary(list, digits) {
-  const range = `${Math.min(...list).toFixed(digits)}–${Math.max(...list).toFixed(digits)}`;
-  return `${median(list).toFixed(digits)} (${range})`;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));

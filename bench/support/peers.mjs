@@ -59,7 +59,9 @@ export async function startSluice(folder, settings = {}) {
   const args = [MAIN, 'start', '--data-dir', join(folder, 'sluice')];
   for (const [key, value] of Object.entries(all)) args.push('--set', `${key}=${value}`);
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  await listening(port, child);
+  for (const key of ['rtmp.port', 'http.port', 'rtsp.port']) {
+    if (Number(all[key]) !== 0) await listening(all[key], child);
+  }
   return { name: 'sluice', pid: child.pid, port, stop: stopper(child) };
 }
 
