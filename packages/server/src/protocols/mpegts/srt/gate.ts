@@ -7,6 +7,7 @@ import { type Admission, type FlowParts, SrtFlow } from './flow.ts';
 import {
   type Handshake,
   inductionAnswer,
+  libraryReason,
   REFUSAL,
   type RefusalCode,
   readHandshake,
@@ -190,7 +191,7 @@ export class SrtGate {
       ...{ transport: srt, log, latencyMs, passphrase: passphrase === '' ? undefined : passphrase },
       reply: (datagram) => this.#send(datagram, from),
       onConnected: () => counters.count('srt_connections'),
-      onTurnedAway: (reason) => this.#count(from, `the SRT library said ${reason}`),
+      onTurnedAway: (reason) => this.#count(from, libraryReason(reason)),
       onSettled: () => this.#settled(flow(), plainAddress(from.address)),
       onGone: () => {
         if (this.#flows.get(key) === flow()) this.#flows.delete(key);

@@ -66,6 +66,10 @@ describe('ports for one SRT publisher', { timeout: 40_000 }, () => {
     const wrong = publish(uri, '?passphrase=battery staple');
     await vi.waitFor(() => expect(wrong.exitCode).not.toBeNull(), WAIT);
     expect(server.all()[0]?.receiving).toBe(false);
+    const refused = hub.log.lines.filter(({ message }) => message === 'SRT caller refused');
+    expect(refused).toContainEqual(
+      expect.objectContaining({ fields: expect.objectContaining({ reason: 'its passphrase is wrong' }) }),
+    );
     publish(uri, '?passphrase=correct horse');
     await receiving();
   });

@@ -57,6 +57,20 @@ export const REFUSAL = {
 /** One of {@link REFUSAL}. */
 export type RefusalCode = (typeof REFUSAL)[keyof typeof REFUSAL];
 
+/** Reasons of the SRT library (`SRT_REJECT_REASON`) that people can do something about. */
+const LIBRARY_REASONS: ReadonlyMap<number, string> = new Map([
+  [8, 'its version of SRT is too old'],
+  [10, 'its passphrase is wrong'],
+  [11, 'one side has a passphrase and the other has none'],
+  [12, 'it wants messages, not a live stream'],
+  [13, 'it uses another kind of congestion control, for files say'],
+]);
+
+/** What the SRT library refused somebody for, in words. */
+export function libraryReason(reason: number): string {
+  return LIBRARY_REASONS.get(reason) ?? `the SRT library said ${reason}`;
+}
+
 /** What a handshake packet says. */
 export interface Handshake {
   /** A conclusion that accepts looks like one that asks: who sends it makes the difference. */
