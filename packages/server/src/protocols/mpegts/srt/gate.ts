@@ -130,6 +130,8 @@ export class SrtGate {
 
   // Hot path: once per datagram of all callers.
   #onDatagram(datagram: Buffer, from: RemoteInfo): void {
+    // No answer can be sent to port 0: the system refuses it by an error.
+    if (from.port === 0) return;
     const key = `${from.address}:${from.port}`;
     const flow = this.#flows.get(key);
     const handshake = readHandshake(datagram);

@@ -231,6 +231,19 @@ test('a stream that pauses is not given up, one that becomes another is announce
   expect(server.methods.at(-1)).toBe('TEARDOWN');
 });
 
+test('a server that tells no ports for media by UDP, or port 0, is told of and not sent to', async () => {
+  for (const port of ['', ';server_port=0-0', ';server_port=7000-0']) {
+    const server = await target((request) => {
+      const answer = recording(request);
+      return request.method === 'SETUP'
+        ? { headers: { ...answer.headers, Transport: `RTP/AVP;unicast;client_port=1-2${port}` } }
+        : answer;
+    });
+    const link = rig().push(server.url.replace('rtsp:', 'rtspu:'));
+    expect(await link.ended).toMatchObject({ code: 'invalid', message: expect.stringMatching(/which ports/) });
+  }
+});
+
 test('addresses of a tunnel over HTTP are not pushed to', () => {
   const { protocol } = rig();
   expect(() => protocol.check('rtsph://h/live', 'push')).toThrow(expect.objectContaining({ code: 'URL_INVALID' }));

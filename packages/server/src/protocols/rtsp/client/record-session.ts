@@ -170,7 +170,9 @@ export class RecordSession {
     this.#pairs.push(pair);
     if (this.#outcome.why !== undefined) pair.close();
     const { serverPort } = await session.setup(uri, { ...wanted, lower: 'UDP', clientPort: pair.ports });
-    if (serverPort === undefined) throw new RtspFailure('invalid', 'it does not tell which ports media is to go to');
+    // To port 0 nothing can be sent: the system refuses it by an error.
+    if (serverPort === undefined || serverPort.includes(0))
+      throw new RtspFailure('invalid', 'it does not tell which ports media is to go to');
     return {
       sender,
       send: (isRtcp, packet) => pair.send(isRtcp, packet, { address: remote, port: serverPort[isRtcp ? 1 : 0] }),
