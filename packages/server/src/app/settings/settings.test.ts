@@ -181,16 +181,16 @@ describe('loadSettings', () => {
   });
 
   test('passes over unknown names with a warning and suggests the nearest one', () => {
-    expect(warningsOf({ text: 'rtmp.prot=1\nzzz=2\nhls-list-size=3\nrecord_rtsp_streams=x' })).toEqual([
+    expect(warningsOf({ text: 'rtmp.prot=1\nzzz=2\nhls-list-size=3\nrecord_mixer_streams=x' })).toEqual([
       'FILE:1: rtmp.prot is no known setting; it is passed over; did you mean rtmp.port?',
       'FILE:2: zzz is no known setting; it is passed over',
       'FILE:3: hls-list-size is no known setting; it is passed over; did you mean hls_list_size?',
-      'FILE:4: record_rtsp_streams is a known WCS setting, not supported yet; it is passed over',
+      'FILE:4: record_mixer_streams is a known WCS setting, not supported yet; it is passed over',
     ]);
-    expect(warningsOf({ env: { SLUICE_RTMP_PROT: '1', SLUICE_ZZZ: '1', SLUICE_RECORD_RTSP_STREAMS: 'x' } })).toEqual([
+    expect(warningsOf({ env: { SLUICE_RTMP_PROT: '1', SLUICE_ZZZ: '1', SLUICE_RECORD_MIXER_STREAMS: 'x' } })).toEqual([
       'SLUICE_RTMP_PROT: there is no such setting; did you mean SLUICE_RTMP_PORT?',
       'SLUICE_ZZZ: there is no such setting',
-      'SLUICE_RECORD_RTSP_STREAMS: record_rtsp_streams is a known WCS setting, not supported yet; it is passed over',
+      'SLUICE_RECORD_MIXER_STREAMS: record_mixer_streams is a known WCS setting, not supported yet; it is passed over',
     ]);
   });
 
