@@ -10,7 +10,7 @@ import type { Program } from './support/program.ts';
 import { ROOT, TestServer } from './support/server.ts';
 import { describeWatched, shown, type Watched } from './support/watched.ts';
 
-const WATCH_SECONDS = 3;
+const WATCH_SECONDS = 4;
 /** Rows that players watch at the same time. Two fit on two idle cores; one leaves room for a busy machine. */
 const ROWS_AT_ONCE = 1;
 const PLAYS = {
