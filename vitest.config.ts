@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** End-to-end tests that mostly wait for media in real time: three of them at once disturb none. */
+/** End-to-end tests that mostly wait for media in real time: two of them at once disturb neither. */
 const WAITING = [
   'access',
   'cameras',
@@ -60,7 +60,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         test: {
           name: 'e2e',
