@@ -350,6 +350,11 @@ describe('ways to play', () => {
     rtsp: 5554,
     srt: 8890,
     webrtc: true,
+    hlsSecure: 0,
+    mse: false,
+    lowLatencyHls: false,
+    dash: false,
+    hlsLadder: false,
   };
 
   it('are left out where the server or the page can not have them', () => {

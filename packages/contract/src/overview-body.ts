@@ -83,6 +83,8 @@ export type OverviewStream = Static<typeof OverviewStream>;
 export const OverviewPorts = Type.Object({
   rtmp: Type.Integer(),
   hls: Type.Integer(),
+  /** HLS with TLS, by HTTP/2. */
+  hlsSecure: Type.Integer(),
   http: Type.Integer(),
   https: Type.Integer(),
   /** Of the Web SDK's signalling. */
@@ -93,6 +95,13 @@ export const OverviewPorts = Type.Object({
   srt: Type.Integer(),
   /** True when `/whip/` and `/whep/` of the web ports answer. */
   webrtc: Type.Boolean(),
+  /** True when `/mse/` of the web ports answers. */
+  mse: Type.Boolean(),
+  /** True when HLS playlists have parts and can be waited for; when there are DASH manifests beside them. */
+  lowLatencyHls: Type.Boolean(),
+  dash: Type.Boolean(),
+  /** True when streams can be had in several qualities by HLS (`-HLS-ABR-STREAM`). */
+  hlsLadder: Type.Boolean(),
 });
 
 export type OverviewPorts = Static<typeof OverviewPorts>;

@@ -1,5 +1,5 @@
 /** Names of the codecs that the hub can carry, as FFmpeg and the RFCs call them; `flv1` is Sorenson Spark. */
-export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9' | 'flv1' | 'mjpeg';
+export type VideoCodec = 'h264' | 'h265' | 'av1' | 'vp8' | 'vp9' | 'flv1' | 'mjpeg' | 'mpeg1';
 export type AudioCodec = 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'g726' | 'l16' | 'speex';
 export type Codec = VideoCodec | AudioCodec;
 
@@ -39,6 +39,7 @@ export interface Track {
  * in `track.parameters`). For all others there is one unit:
  * - av1: a temporal unit's OBUs, each with its size field, without temporal delimiters; sequence headers stay in.
  * - vp8, vp9, flv1: one frame, or for vp9 one superframe. mjpeg: one whole JPEG file (JFIF) a picture, always `key`.
+ * - mpeg1: one coded picture, with its sequence header when it is `key`.
  * - audio: one raw frame; for speex, pcma, pcmu, g722, g726 and l16 (16-bit samples, big endian,
  *   interleaved) as many as the source put together.
  *

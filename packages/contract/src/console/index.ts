@@ -1,4 +1,5 @@
 export * from './connection-rows.ts';
+export * from './ladder-body.ts';
 export * from './log-body.ts';
 export * from './recording-rows.ts';
 export * from './relay-rows.ts';

@@ -19,6 +19,7 @@ const TITLES: Readonly<Record<Codec, string>> = {
   vp9: 'VP9',
   flv1: 'Sorenson Spark',
   mjpeg: 'Motion JPEG',
+  mpeg1: 'MPEG-1 video',
   aac: 'AAC',
   opus: 'Opus',
   pcma: 'G.711 A-law',
@@ -61,6 +62,7 @@ function codecStringOf({ codec, parameters }: Track): string | undefined {
       return 'opus';
     case 'flv1':
     case 'mjpeg':
+    case 'mpeg1':
     case 'pcma':
     case 'pcmu':
     case 'g722':

@@ -19,7 +19,7 @@ const EX_HEADER_BYTES = 5;
 const COMPOSITION_BYTES = 3;
 
 /** These have no place in FLV. */
-type FlvCodec = Exclude<Codec, 'g722' | 'g726' | 'l16' | 'mjpeg'>;
+type FlvCodec = Exclude<Codec, 'g722' | 'g726' | 'l16' | 'mjpeg' | 'mpeg1'>;
 
 /** How the tags of a codec begin; a FourCC as the 32-bit number that it is on the wire. */
 const FORMS = {
@@ -81,6 +81,7 @@ export function flvConfigTag(track: Track): Uint8Array | undefined {
     case 'pcma':
     case 'pcmu':
     case 'mjpeg':
+    case 'mpeg1':
     case 'g722':
     case 'g726':
     case 'l16':
@@ -141,6 +142,7 @@ export function flvFrameTag(packet: MediaPacket): Uint8Array {
       return body;
     }
     case 'mjpeg':
+    case 'mpeg1':
     case 'g722':
     case 'g726':
     case 'l16':

@@ -18,6 +18,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   [`${SERVER}/protocols/mpegts`]: [`${SERVER}/core`, `${SERVER}/io`, `${SERVER}/rtp`, '@sluice/media', 'node:'],
   [`${SERVER}/protocols/rtmp`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/protocols/hls`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
+  [`${SERVER}/protocols/mse`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'ws', 'node:'],
+  [`${SERVER}/renditions`]: [`${SERVER}/core`, '@sluice/media', 'yaml', 'node:'],
   [`${SERVER}/protocols/flv`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'ws', 'node:'],
   [`${SERVER}/protocols/webrtc`]: [
     `${SERVER}/core`,

@@ -245,6 +245,11 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     rtsp: rtsp?.port ?? 0,
     srt: srt?.port ?? 0,
     webrtc: withWhip,
+    hlsSecure: 0,
+    mse: false,
+    lowLatencyHls: false,
+    dash: false,
+    hlsLadder: false,
   });
   const control = web
     ? makeControl(

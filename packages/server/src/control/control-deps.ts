@@ -31,6 +31,12 @@ export interface ControlPorts {
   readonly srt: number;
   /** True when WHIP and WHEP answer on the web ports. */
   readonly webrtc: boolean;
+  readonly hlsSecure: number;
+  /** What can be played besides: see the contract's `OverviewPorts`. */
+  readonly mse: boolean;
+  readonly lowLatencyHls: boolean;
+  readonly dash: boolean;
+  readonly hlsLadder: boolean;
 }
 
 /** The newest lines of the server's log. */

@@ -251,7 +251,20 @@ describe('/health, /metrics and /api/overview', () => {
     const base = await start();
     const body = (await (await fetch(`${base}/api/overview`)).json()) as OverviewBody;
     expect(Value.Check(OverviewBody, body)).toBe(true);
-    const media = { rtmp: 1935, hls: 8082, ws: 8080, wss: 8443, rtsp: 5554, srt: 8890, webrtc: true };
+    const media = {
+      rtmp: 1935,
+      hls: 8082,
+      ws: 8080,
+      wss: 8443,
+      rtsp: 5554,
+      srt: 8890,
+      webrtc: true,
+      hlsSecure: 8445,
+      mse: true,
+      lowLatencyHls: true,
+      dash: true,
+      hlsLadder: true,
+    };
     expect(body.ports).toEqual({ ...media, http: fixture.server?.port, https: 0 });
     expect(body.addresses).toEqual(['127.0.0.1']);
     expect(body.streams.map((s) => [s.name, s.startedByDemo, s.viewers])).toEqual([

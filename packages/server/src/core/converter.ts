@@ -1,8 +1,9 @@
 import type { Codec, MediaPacket, Track } from '@sluice/media';
+import type { VideoForm } from './video-form.ts';
 
 /** What a track is to be turned into. */
 export interface ConversionTarget {
-  readonly codec: 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'h264';
+  readonly codec: 'aac' | 'opus' | 'pcma' | 'pcmu' | 'g722' | 'h264' | 'mpeg1';
   /** Bits a second; the converter chooses when it is absent. */
   readonly bitrateBps?: number;
   /** Of sound that is made: samples a second and channels; those of the source, as near as the codec allows, by default. */
@@ -12,6 +13,8 @@ export interface ConversionTarget {
   readonly variableBitrate?: 0 | 1 | 2 | 3 | 4 | 5;
   /** Seconds between key frames of video, about. */
   readonly keyFrameIntervalS?: number;
+  /** Of a picture that is made; that of the source by default. */
+  readonly picture?: VideoForm | undefined;
 }
 
 export interface ConversionEvents {
@@ -57,6 +60,19 @@ export interface Conversion {
 /** The part of the server that decodes and encodes; it works in other processes, which may die without harm here. */
 export interface Converter {
   canConvert(from: Codec, to: ConversionTarget['codec']): boolean;
-  /** Begins; `source` may be replaced by later packets' tracks. */
-  open(source: Track, target: ConversionTarget, events: ConversionEvents): Conversion;
+  /**
+   * Begins; `source` may be replaced by later packets' tracks. Conversions of pictures with the same `feed`, which stands
+   * for one source whose packets all of them get, are decoded once for all.
+   */
+  open(source: Track, target: ConversionTarget, events: ConversionEvents, feed?: object): Conversion;
+  /** What conversions of pictures may cost here and do cost; absent where nothing is known of it. */
+  budget?(): ConversionBudget;
+  /** What such a conversion is expected to cost, in processor cores, from what is known of the source by now. */
+  estimate?(source: Track, target: ConversionTarget): number;
+}
+
+/** Processor cores: those that pictures may be converted with, and those that running conversions take. */
+export interface ConversionBudget {
+  readonly limitCores: number;
+  readonly usedCores: number;
 }

@@ -41,6 +41,10 @@ export const ERRORS = {
     status: 406,
     meaning: 'the client can not take the stream as it is, and the settings forbid to convert it',
   },
+  TRANSCODING_LIMIT: {
+    status: 503,
+    meaning: 'the machine, or the settings, have no processor time left to make another form of the picture',
+  },
   PEER_LIMIT: { status: 503, meaning: 'the server carries as many WebRTC peers as its settings allow' },
   TOKEN_REQUIRED: { status: 401, meaning: 'a stream token is needed, and none came or it can not be used' },
   ACCESS_DENIED: { status: 403, meaning: 'the back end, a stream token or a list of addresses forbids it' },

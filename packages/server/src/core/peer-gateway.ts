@@ -1,4 +1,5 @@
 import type { RecordingEvent } from './recording.ts';
+import type { VideoForm } from './video-form.ts';
 
 /**
  * How signalling of any kind (the Web SDK's WebSocket, later SIP over WebSocket or an SFU protocol) has WebRTC peers
@@ -14,8 +15,8 @@ export interface PeerGateway {
   publish(request: PeerRequest): Promise<PeerSession>;
   /**
    * Answers the offer of a browser that wants to play.
-   * @throws MediaServerError STREAM_NOT_FOUND, SDP_INVALID, NO_COMMON_CODECS, TRANSCODING_DISABLED, MEDIA_SESSION_BUSY
-   * or PEER_LIMIT
+   * @throws MediaServerError STREAM_NOT_FOUND, SDP_INVALID, NO_COMMON_CODECS, TRANSCODING_DISABLED,
+   * TRANSCODING_LIMIT, MEDIA_SESSION_BUSY or PEER_LIMIT
    */
   play(request: PeerRequest): Promise<PeerSession>;
 }
@@ -38,6 +39,8 @@ export interface PeerRequest {
   /** Limits that the client asks for, bits a second; 0 or absent for none. */
   readonly minBitrateBps?: number | undefined;
   readonly maxBitrateBps?: number | undefined;
+  /** Player: the form of the picture that it asks for; the stream's own by default. */
+  readonly picture?: VideoForm | undefined;
   /** What the authoriser is to see: parameters of the request, a bearer token as `token`. */
   readonly custom: Readonly<Record<string, string>>;
   /** Publisher: it is to be recorded from its first packet on. */

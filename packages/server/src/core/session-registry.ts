@@ -3,7 +3,7 @@ import type { SessionFacts } from './explain.ts';
 import { PastSessions } from './past-sessions.ts';
 
 /** Protocols that sessions speak. */
-export type SessionProtocol = 'rtmp' | 'flv' | 'hls' | 'vod' | 'webrtc' | 'rtsp' | 'mpegts' | 'srt';
+export type SessionProtocol = 'rtmp' | 'flv' | 'hls' | 'mse' | 'vod' | 'webrtc' | 'rtsp' | 'mpegts' | 'srt';
 
 /**
  * Why packets of a session did not go through. `slow_viewer`: the viewer did not read in time. `broken`: the
@@ -20,7 +20,7 @@ export interface SessionDescription {
   readonly mediaSessionId: string;
   readonly appKey: string;
   readonly protocol: SessionProtocol;
-  /** WCS's name of the provider: `Flash` for RTMP, `HLS`, `VOD`, `WebRTC`, `RTSP`, `MPEGTS`, `SRT`. */
+  /** WCS's name of the provider: `Flash` for RTMP, `HLS`, `MSE`, `WSPlayer`, `VOD`, `WebRTC`, `RTSP`, `MPEGTS`, `SRT`. */
   readonly mediaProvider: string;
   readonly mediaType: 'publish' | 'play';
   readonly streamName: string;

@@ -20,7 +20,7 @@ import { vp8Depacketizer, vp8Packetizer } from './vp8.ts';
 import { vp9Depacketizer, vp9Packetizer } from './vp9.ts';
 
 /** Codecs that have a payload format here. */
-export type RtpCodec = Exclude<Codec, 'flv1'>;
+export type RtpCodec = Exclude<Codec, 'flv1' | 'mpeg1'>;
 
 /** True for codecs that have a payload format here. */
 export function isRtpCodec(codec: Codec): codec is RtpCodec {

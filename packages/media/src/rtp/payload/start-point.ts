@@ -29,6 +29,7 @@ export function isRtpStartPoint(codec: Codec, payload: Uint8Array): boolean {
       // Type-specific byte, then the offset of the fragment in the frame (RFC 2435 §3.1).
       return payload.length > 8 && payload[1] === 0 && payload[2] === 0 && payload[3] === 0;
     case 'flv1':
+    case 'mpeg1':
       return false;
     case 'aac':
     case 'opus':

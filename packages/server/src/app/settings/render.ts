@@ -43,7 +43,13 @@ const GROUPS: readonly { title: string; has: (name: SettingName) => boolean }[] 
   { title: 'Files in S3', has: (name) => /^(aws_|record_s3)/.test(name) },
   { title: 'Playing files', has: (name) => name.startsWith('vod_') || name === 'media_dir' },
   { title: 'Pictures', has: (name) => name.startsWith('snapshot_') },
-  { title: 'HLS', has: (name) => name.startsWith('hls') },
+  {
+    title: 'Qualities made by the server',
+    has: (name) =>
+      /^(hls_abr|h264_b_frames|wcs_sfu|transcoder_max|encoder_priority|video_encoder|video_transcoder)/.test(name),
+  },
+  { title: 'Playing over WebSockets (MSE)', has: (name) => /^(mse_|wsplayer)/.test(name) },
+  { title: 'HLS and DASH', has: (name) => /^(hls|ll_hls|dash)/.test(name) },
   {
     title: 'Access',
     has: (name) =>

@@ -1,11 +1,14 @@
 import type { SettingEntry } from './setting-entry.ts';
+import { ABR_SETTINGS } from './tables/abr.ts';
 import { ACCESS_SETTINGS } from './tables/access.ts';
 import { ENGINE_SETTINGS } from './tables/engine.ts';
 import { FLV_SETTINGS } from './tables/flv.ts';
 import { GENERAL_SETTINGS } from './tables/general.ts';
 import { HLS_SETTINGS } from './tables/hls.ts';
 import { HOOK_SETTINGS } from './tables/hooks.ts';
+import { LL_HLS_SETTINGS } from './tables/ll-hls.ts';
 import { MPEGTS_SETTINGS } from './tables/mpegts.ts';
+import { MSE_SETTINGS } from './tables/mse.ts';
 import { RECORDING_SETTINGS } from './tables/recording.ts';
 import { RELAY_SETTINGS } from './tables/relays.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
@@ -27,6 +30,9 @@ export const SCHEMA = {
   ...RTMP_SETTINGS,
   ...FLV_SETTINGS,
   ...HLS_SETTINGS,
+  ...LL_HLS_SETTINGS,
+  ...ABR_SETTINGS,
+  ...MSE_SETTINGS,
   ...WEBRTC_SETTINGS,
   ...RTSP_SETTINGS,
   ...MPEGTS_SETTINGS,
@@ -58,6 +64,8 @@ export type Settings = { readonly [K in SettingName]: ValueOf<(typeof SCHEMA)[K]
 export const ALIASES: Readonly<Record<string, SettingName>> = {
   http_port: 'http.port',
   hls_port: 'hls.port',
+  ll_hls_create_preloader: 'hls_preloader_enabled',
+  ll_hls_custom_preloader_dir: 'll_hls_preloader_dir',
   rtmp_port: 'rtmp.port',
   'hls.http.port': 'hls.port',
   external_ip: 'ip',

@@ -3,28 +3,25 @@
  * each one gives a warning that says so, unlike a name that nobody knows.
  */
 const BY_FAMILY = {
-  ports: `hls.https.port rtmfp.port cdn_port port_from port_to media_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
+  ports: `rtmfp.port cdn_port port_from port_to media_port_to wcs_agent_port_from wcs_agent_port_to outbound_port`,
   server: `ip_local hold_ip_settings disable_manager_rmi client_mode client_log_level
     client_dump_level enable_extended_logging wss.cert.password wss.keystore.password user_agent
     load_balancing_enabled`,
   rest: `auto_login_url get_callee_url balance_header cost_header`,
   rtmp: `disable_streaming_proxy`,
-  hls: `hls_abr_auto_start hls_abr_enabled hls_dir
-    hls_hold_segments_before_delete hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled
-    hls_player_height hls_player_width hls_preloader_dir hls_preloader_enabled hls_preloader_time_min
-    hls_segment_name_suffix_randomizer_enabled hls_static_dir hls_static_enabled hls_store_segment_in_memory
-    ll_hls_create_preloader ll_hls_custom_preloader_dir ll_hls_enabled ll_hls_list_size ll_hls_preloader_dir
-    h264_b_frames_force_transcoding frame_cnt_to_determine_their_type`,
+  hls: `hls_hold_segments_before_delete hls_hold_segments_size hls_manifest_file hls_master_playlist_enabled
+    hls_player_height hls_player_width hls_segment_name_suffix_randomizer_enabled hls_static_dir hls_static_enabled
+    hls_store_segment_in_memory frame_cnt_to_determine_their_type`,
   vod: `vod_mp4_container_isoparser_heap_datasource`,
   recording: `record_mixer_streams mp4_container_write_header_on_fly webm_java_writer_enable
     webm_java_cluster`,
   webrtc: `rtp_bundle compact_media_port_usage ice_tcp_transport ice_tcp_nio ice_tcp_channel_high_water_mark
     ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size ice_tcp_send_buffer_size av_paced_sender
-    av_paced_sender_max_buffer_size wcs_sfu_bridge_enabled`,
+    av_paced_sender_max_buffer_size`,
   codecs: `codecs_exclude_sfu codecs_exclude_sip codecs_exclude_sip_rtmp use_fdk_aac use_speex_java_impl
-    h264_sps_rbsp_scale h264_strict_kframe_detect encoder_priority video_encoder_h264_gop
+    h264_sps_rbsp_scale h264_strict_kframe_detect
     video_enabled video_filter_enable_fps video_filter_enable_rotate video_filter_fps
-    video_filter_fps_gop_synchronization video_transcoder_preserve_aspect_ratio streaming_video_decoder_fast_start
+    video_filter_fps_gop_synchronization streaming_video_decoder_fast_start
     transcoder_agent_activity_timer_timeout custom_watermark_filename custom_watermark_mix watermark_x watermark_y`,
   mixer: `audio_mixer_output_channels audio_mixer_output_codec audio_mixer_output_sample_rate
     mixer_activity_timer_timeout mixer_audio_threads mixer_auto_start mixer_desktop_align

@@ -12,6 +12,7 @@ const WCS_CODECS: Readonly<Record<Codec, string>> = {
   vp9: 'VP9',
   flv1: 'FLV',
   mjpeg: 'JPEG',
+  mpeg1: 'MPV',
   aac: 'mpeg4-generic',
   opus: 'opus',
   pcma: 'PCMA',

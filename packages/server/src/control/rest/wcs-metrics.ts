@@ -13,6 +13,7 @@ const PAYLOAD_TYPES: Readonly<Record<Codec, number>> = {
   h264: 119,
   flv1: 127,
   mjpeg: 26,
+  mpeg1: 32,
   vp8: 100,
   vp9: 121,
   av1: 122,

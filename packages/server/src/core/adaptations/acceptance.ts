@@ -1,9 +1,10 @@
 import type { AudioCodec, Track, VideoCodec } from '@sluice/media';
 import type { ConversionTarget } from '../converter.ts';
 import type { Stream } from '../stream.ts';
+import { type VideoForm, videoFormKey } from '../video-form.ts';
 
 /** Codecs of sound that a conversion can make. */
-export type AudioTarget = Exclude<ConversionTarget['codec'], 'h264'>;
+export type AudioTarget = Exclude<ConversionTarget['codec'], 'h264' | 'mpeg1'>;
 
 /** The form of sound that is made; what is absent follows the source and the settings. */
 export type AudioOutput = Pick<ConversionTarget, 'bitrateBps' | 'sampleRate' | 'channels' | 'variableBitrate'>;
@@ -19,9 +20,14 @@ export interface Acceptance {
   /** False: pictures that are not shown in the order of their decoding (B-frames) are not taken. */
   readonly reorderedVideo: boolean;
   /** What other pictures are turned into; undefined: they are left out. */
-  readonly videoTarget: 'h264' | undefined;
+  readonly videoTarget: 'h264' | 'mpeg1' | undefined;
   /** What other sound is turned into; undefined: it is left out. */
   readonly audioTarget: AudioTarget | undefined;
+  /**
+   * The picture is wanted in this form alone: it is always made. Who differs in it has another `key`: see
+   * {@link targetKey}.
+   */
+  readonly videoOutput?: VideoForm | undefined;
   /** Form of the sound that is made of other sound. Who differs in it has another `key`: see {@link targetKey}. */
   readonly audioOutput?: AudioOutput | undefined;
   /**
@@ -58,6 +64,7 @@ const VIDEO_CODECS: Readonly<Record<VideoCodec, true>> = {
   vp9: true,
   flv1: true,
   mjpeg: true,
+  mpeg1: true,
 };
 
 const AUDIO_CODECS: Readonly<Record<AudioCodec, true>> = {
@@ -87,13 +94,14 @@ export function takesEverything({ video, audio, reorderedVideo }: Acceptance): b
 /** True when a track is taken as it is; `reorders` tells whether its pictures are reordered. */
 export function accepts(acceptance: Acceptance, track: Track, reorders: boolean): boolean {
   if (track.kind === 'audio') return acceptance.audio.has(track.codec as AudioCodec);
+  if (acceptance.videoOutput !== undefined) return false;
   return acceptance.video.has(track.codec as VideoCodec) && (acceptance.reorderedVideo || !reorders);
 }
 
 /** What tracks of that kind are turned into when they are not taken as they are. */
 export function targetOf(acceptance: Acceptance, kind: Track['kind']): ConversionTarget | undefined {
-  const { videoTarget, audioTarget, audioOutput } = acceptance;
-  if (kind === 'video') return videoTarget && { codec: videoTarget };
+  const { videoTarget, videoOutput, audioTarget, audioOutput } = acceptance;
+  if (kind === 'video') return videoTarget && { codec: videoTarget, picture: videoOutput };
   return audioTarget && { ...audioOutput, codec: audioTarget };
 }
 
@@ -101,7 +109,7 @@ export function targetOf(acceptance: Acceptance, kind: Track['kind']): Conversio
 export function targetKey(target: ConversionTarget): string {
   const { codec, bitrateBps, sampleRate, channels, variableBitrate, keyFrameIntervalS } = target;
   const form = [bitrateBps, sampleRate, channels, variableBitrate || undefined, keyFrameIntervalS];
-  return `${codec} ${form.map((value) => value ?? '-').join(' ')}`;
+  return `${codec} ${form.map((value) => value ?? '-').join(' ')} ${videoFormKey(target.picture)}`;
 }
 
 /** True for a kind of track that the viewer wants, in whatever form. */

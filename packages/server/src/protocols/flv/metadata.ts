@@ -35,6 +35,7 @@ const CODEC_IDS: Readonly<Record<Codec, number>> = {
   g726: 0,
   l16: 0,
   mjpeg: 0,
+  mpeg1: 0,
 };
 
 /**

@@ -4,6 +4,12 @@ import { GIB, MINUTES_MS } from './units.ts';
 /** Settings of HLS. */
 export const HLS_SETTINGS = {
   'hls.port': { type: 'port', default: 8082, from: 'wcs', doc: 'Port that HLS playlists and segments are served on.' },
+  'hls.https.port': {
+    type: 'port',
+    default: 8445,
+    from: 'wcs',
+    doc: 'The same as `hls.port` with TLS, by HTTP/2 and HTTP/1.1. Safari plays low-latency HLS by HTTP/2 only.',
+  },
   hls_auto_start: {
     type: 'boolean',
     default: false,

@@ -1,0 +1,98 @@
+import type { SettingEntry } from '../setting-entry.ts';
+import { GIB } from './units.ts';
+
+/** Settings of low-latency HLS, DASH, the window that viewers can go back in, and the clip before the first segment. */
+export const LL_HLS_SETTINGS = {
+  ll_hls_enabled: {
+    type: 'boolean',
+    default: true,
+    from: 'wcs',
+    doc: 'Playlists have parts of segments and may be waited for (low-latency HLS), at the same addresses. Players that do not know it are not concerned. Needs `hls_container=fmp4`.',
+  },
+  ll_hls_part_time: {
+    type: 'integer',
+    unit: 'ms',
+    min: 100,
+    max: 5000,
+    default: 500,
+    from: 'own',
+    doc: 'Duration of a part. Players stay three of them behind; shorter ones mean more requests of each viewer.',
+  },
+  ll_hls_list_size: {
+    type: 'integer',
+    unit: 'segments',
+    min: 3,
+    max: 10_000,
+    default: 12,
+    from: 'wcs',
+    doc: 'Segments that a playlist with parts lists.',
+  },
+  ll_hls_max_waiting: {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 20_000,
+    from: 'own',
+    doc: 'Requests that may wait for a playlist or a part to come at the same time; further ones are answered with 503.',
+  },
+  hls_dvr_window: {
+    type: 'integer',
+    unit: 's',
+    min: 0,
+    max: 604_800,
+    default: 0,
+    from: 'own',
+    doc: 'How far viewers of HLS and DASH can go back; older segments lie on disk. 0: no further than the playlist is long.',
+  },
+  hls_dir: {
+    type: 'string',
+    format: 'path',
+    default: 'hls',
+    from: 'wcs',
+    doc: 'Folder of segments that viewers can go back to; below the data folder unless it begins with `/`. It is emptied at the start.',
+  },
+  hls_dvr_disk_limit: {
+    type: 'integer',
+    unit: 'bytes',
+    min: 1_048_576,
+    max: 65_536 * GIB,
+    default: 10 * GIB,
+    from: 'own',
+    doc: 'Most disk space that segments of all streams take; the oldest go first.',
+  },
+  hls_preloader_enabled: {
+    type: 'boolean',
+    default: false,
+    from: 'wcs',
+    doc: 'Viewers see a clip until a stream has its first segment, instead of waiting.',
+  },
+  hls_preloader_dir: {
+    type: 'string',
+    format: 'file',
+    default: '',
+    from: 'wcs',
+    doc: 'Folder of the clips for `hls_container=ts`: `16x9`, `4x3` and `2x1`, each with `index0.ts`, `index1.ts`, … Empty: the clips that come with the server.',
+  },
+  hls_preloader_time_min: {
+    type: 'integer',
+    unit: 'ms',
+    min: 100,
+    max: 60_000,
+    default: 2000,
+    from: 'wcs',
+    doc: 'Least duration of a segment of the clip.',
+  },
+  ll_hls_preloader_dir: {
+    type: 'string',
+    format: 'file',
+    default: '',
+    from: 'wcs',
+    doc: 'Folder of the clips for `hls_container=fmp4`: `16x9.mp4`, `4x3.mp4` and `2x1.mp4` with H.264 and AAC. Empty: the clips that come with the server.',
+  },
+  dash_enabled: {
+    type: 'boolean',
+    default: true,
+    from: 'own',
+    doc: 'Streams can be played by DASH too, at `/<stream>/<stream>.mpd` of the ports of HLS. Needs `hls_container=fmp4`.',
+  },
+} as const satisfies Record<string, SettingEntry>;
