@@ -339,7 +339,7 @@ function checkHeaders(headers: HlsOptions['extraHeaders']): void {
 
 /** Resolves when the server listens. */
 function listen(server: Server, options: HlsOptions): Promise<void> {
-  const { host, port } = options;
+  const { host, port = 0 } = options;
   return new Promise((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException): void => {
       const place = `${host}:${port}`;
