@@ -2,11 +2,13 @@ import type { LogBody, SettingsBody } from '@sluice/contract';
 import type {
   Adaptations,
   ConnectionRegistry,
+  ConversionBudget,
   FileStreams,
   Log,
   RecentEndings,
   Recorder,
   Relays,
+  Renditions,
   SessionRegistry,
   Snapshots,
   Stream,
@@ -97,6 +99,9 @@ export interface ControlDeps {
   /** For explanations: what is converted, and how sessions ended; absent where nobody keeps it. */
   readonly adaptations?: Adaptations | undefined;
   readonly endings?: RecentEndings | undefined;
+  /** Qualities that streams can be had in, and what conversions of pictures may cost and do cost; absent: there are none. */
+  readonly renditions?: Renditions | undefined;
+  readonly conversionBudget?: (() => ConversionBudget | undefined) | undefined;
   /** How a live stream went in the last minutes; the control server itself keeps it. */
   readonly historyOf?: ((stream: Stream) => StreamHistory | undefined) | undefined;
   /** Applications, whose back ends are asked and told; absent: there are no methods for them. */

@@ -1,6 +1,7 @@
 import {
   ConnectionsBody,
   ConnectionsQuery,
+  LadderBody,
   LogBody,
   OverviewBody,
   RecordingsBody,
@@ -18,6 +19,7 @@ import Type from 'typebox';
 import type { ControlDeps } from '../control-deps.ts';
 import { errorBody } from '../error-body.ts';
 import { historyRoute } from './history-route.ts';
+import { ladderOf } from './ladder.ts';
 import { overview } from './overview.ts';
 import { listRecordings } from './recording-list.ts';
 import { listRelays } from './relay-list.ts';
@@ -60,6 +62,7 @@ export function consoleRoutes(app: FastifyInstance, deps: ConsoleDeps, web: () =
     serverRoutes(scope, deps);
     recordingRoutes(scope, deps);
     relayRoutes(scope, deps);
+    ladderRoute(scope, deps);
     done();
   });
 }
@@ -125,6 +128,15 @@ function relayRoutes(app: FastifyInstance, { relays }: ConsoleDeps): void {
     '/api/relays',
     { schema: { querystring: RelaysQuery, ...answers(RelaysBody) } },
     ({ query }) => listRelays(relays, query),
+  );
+}
+
+function ladderRoute(app: FastifyInstance, deps: ConsoleDeps): void {
+  const querystring = Type.Object({ stream: Type.String() });
+  app.get<{ Querystring: { stream: string } }>(
+    '/api/ladder',
+    { schema: { querystring, ...answers(LadderBody) } },
+    ({ query }) => ladderOf(deps, query.stream),
   );
 }
 
