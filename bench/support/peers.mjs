@@ -48,6 +48,7 @@ export async function startSluice(folder, settings = {}) {
   const off = {
     'http.port': 0,
     'https.port': 0,
+    'hls.https.port': 0,
     'hls.port': 0,
     'ws.port': 0,
     'wss.port': 0,

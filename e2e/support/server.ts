@@ -49,6 +49,7 @@ export async function freePorts() {
   return {
     rtmp: await freePort(),
     hls: await freePort(),
+    hlsSecure: await freePort(),
     http: await freePort(),
     https: await freePort(),
     ws: await freePort(),
@@ -66,6 +67,7 @@ export function portSettings(ports: ServerPorts): Record<string, number> {
   return {
     'rtmp.port': ports.rtmp,
     'hls.port': ports.hls,
+    'hls.https.port': ports.hlsSecure,
     'http.port': ports.http,
     'https.port': ports.https,
     'ws.port': ports.ws,

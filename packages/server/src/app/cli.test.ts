@@ -16,6 +16,7 @@ const NO_PORTS = [
   'http.port',
   'https.port',
   'hls.port',
+  'hls.https.port',
   'rtmp.port',
   'ws.port',
   'wss.port',

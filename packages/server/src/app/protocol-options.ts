@@ -1,6 +1,5 @@
 import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from '../engine/index.ts';
 import type { FlvOptions } from '../protocols/flv/index.ts';
-import { type HlsOptions, resolveHlsOptions } from '../protocols/hls/index.ts';
 import { parseHeaderList, type Settings } from './settings/index.ts';
 
 /** FLV is played on the web port, so what that tells browsers of other origins holds for it too. */
@@ -33,22 +32,6 @@ export function webSocketKeepAlive(settings: Settings) {
     keepAliveIntervalMs: settings['keep_alive.server_interval'],
     keepAliveProbes: settings['keep_alive.probes'],
   };
-}
-
-export function hlsOptions(settings: Settings, host: string): HlsOptions {
-  return resolveHlsOptions({
-    host,
-    port: settings['hls.port'],
-    listSize: settings.hls_list_size,
-    segmentMinMs: settings.hls_time_min,
-    maxSegmentMs: settings.hls_max_segment_time,
-    container: settings.hls_container === 'ts' ? 'ts' : 'fmp4',
-    autoStart: settings.hls_auto_start,
-    providerTimeoutMs: settings.hls_manager_provider_timeout * 1000,
-    maxBytes: settings.hls_memory_limit,
-    startWaitMs: settings.hls_start_wait,
-    extraHeaders: parseHeaderList(settings.hls_access_control_headers),
-  });
 }
 
 export function engineOptions(settings: Settings): EngineOptions {

@@ -30,9 +30,10 @@ import { VodResolver } from '../vod/index.ts';
 import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
 import { makeRtmp, makeRtsp, makeSrt, makeTransportStreams } from './doors.ts';
+import { hlsOptions } from './hls-options.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
-import { engineOptions, flvOptions, hlsOptions } from './protocol-options.ts';
+import { engineOptions, flvOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
 import type { Settings } from './settings/index.ts';
@@ -211,7 +212,8 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const rtsp = makeRtsp(settings, deps, place);
   const transportStreams = makeTransportStreams(settings, deps, place);
   const srt = makeSrt(settings, deps, place);
-  const hls = settings['hls.port'] === 0 ? undefined : new HlsServer(deps, hlsOptions(settings, host));
+  const hlsSettings = hlsOptions(settings, place);
+  const hls = hlsSettings && new HlsServer(deps, hlsSettings);
   const web = settings['http.port'] !== 0;
   const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
   const flv = settings.flv_enabled && web ? new FlvServer(deps, { ...flvOptions(settings), allowsOrigin }) : undefined;
@@ -281,6 +283,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
   const needed =
     settings['https.port'] !== 0 ||
     settings['wss.port'] !== 0 ||
+    settings['hls.https.port'] !== 0 ||
     settings['rtmps.port'] !== 0 ||
     settings['rtsps.port'] !== 0 ||
     settings.rtmps_listen.length > 0;
