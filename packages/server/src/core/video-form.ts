@@ -31,3 +31,26 @@ export function videoFormKey(form: VideoForm | undefined): string {
   const parts = [width, height, bitrateBps, fps, keyFrameFrames, preset, profile, encoder, stretch || undefined];
   return parts.map((part) => part ?? '-').join(',');
 }
+
+/** Size of a picture, pixels. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Size of the picture that comes of a source in that form: never larger than the source, of even numbers. */
+export function sizeInForm(source: PictureSize, form: VideoForm): PictureSize {
+  const across = Math.min(1, (form.width ?? source.width) / source.width);
+  const down = Math.min(1, (form.height ?? source.height) / source.height);
+  const stretches = form.stretch === true && form.width !== undefined && form.height !== undefined;
+  const both = Math.min(across, down);
+  return {
+    width: even(source.width * (stretches ? across : both)),
+    height: even(source.height * (stretches ? down : both)),
+  };
+}
+
+function even(pixels: number): number {
+  // A product such as 1280 * (720 / 1280) may fall short of the whole number that it stands for.
+  return Math.max(2, Math.floor((pixels + 1e-6) / 2) * 2);
+}

@@ -56,6 +56,13 @@ export function playerAcceptance(player: Pick<Acceptance, 'video' | 'audio' | 's
   };
 }
 
+/** What a viewer takes who wants the picture in that form alone, H.264 unless it has another target; the sound as before. */
+export function withPicture(acceptance: Acceptance, form: VideoForm): Acceptance {
+  const codec = acceptance.videoTarget ?? 'h264';
+  const key = `${acceptance.key} made ${targetKey({ codec, picture: form })}`;
+  return { ...acceptance, key, videoTarget: codec, videoOutput: form };
+}
+
 const VIDEO_CODECS: Readonly<Record<VideoCodec, true>> = {
   h264: true,
   h265: true,
@@ -83,9 +90,10 @@ export const ALL_VIDEO_CODECS: ReadonlySet<VideoCodec> = new Set(Object.keys(VID
 export const ALL_AUDIO_CODECS: ReadonlySet<AudioCodec> = new Set(Object.keys(AUDIO_CODECS) as AudioCodec[]);
 
 /** True when whatever a stream may have is taken as it is. */
-export function takesEverything({ video, audio, reorderedVideo }: Acceptance): boolean {
+export function takesEverything({ video, audio, reorderedVideo, videoOutput }: Acceptance): boolean {
   return (
     reorderedVideo &&
+    videoOutput === undefined &&
     [...ALL_VIDEO_CODECS].every((codec) => video.has(codec)) &&
     [...ALL_AUDIO_CODECS].every((codec) => audio.has(codec))
   );

@@ -136,8 +136,8 @@ export class Adaptations {
     if (options.steady !== true && options.onUnfit === undefined && willFit(stream, acceptance))
       return asItIs(stream, acceptance);
     const { key } = acceptance;
-    const all = this.#derivativesOf(stream);
-    const derived = all.derived.get(key) ?? this.#derive(stream, converter, { acceptance });
+    this.#forgetFailed(stream, key);
+    const derived = this.#derivativesOf(stream).derived.get(key) ?? this.#derive(stream, converter, { acceptance });
     clearTimeout(derived.linger);
     derived.leases++;
     let over = false;
@@ -226,17 +226,31 @@ export class Adaptations {
     const key = keyOf(what.kind, what.target) + what.owner;
     let conversion = all.conversions.get(key);
     if (conversion === undefined) {
-      conversion = new TrackConversion(stream, what, {
-        log: this.#deps.log,
-        converter,
-        onIdle: () => {
-          all.conversions.delete(key);
-          this.#tidy(stream, all);
+      // Decoded together with others only where all begin alike: what has an owner begins where that wants.
+      const feed = what.kind === 'video' && what.owner === '' ? stream : undefined;
+      conversion = new TrackConversion(
+        stream,
+        { ...what, feed },
+        {
+          log: this.#deps.log,
+          converter,
+          onIdle: () => {
+            all.conversions.delete(key);
+            this.#tidy(stream, all);
+          },
         },
-      });
+      );
       all.conversions.set(key, conversion);
     }
     return conversion;
+  }
+
+  /** What lacks a track and has nobody any more is made anew: there may be room now for what was refused then. */
+  #forgetFailed(stream: Stream, key: string): void {
+    const derived = this.#sources.get(stream)?.derived.get(key);
+    if (derived === undefined || derived.leases > 0) return;
+    const { video, audio } = derived.adaptation.leftOut;
+    if (video !== undefined || audio !== undefined) this.#end(stream, key, 'it is made anew');
   }
 
   #linger(stream: Stream, key: string, derived: Derived): void {

@@ -32,6 +32,14 @@ export interface TrackConversionEnv {
   onIdle(): void;
 }
 
+/** What is converted into what. */
+export interface ConversionOrder {
+  readonly kind: Track['kind'];
+  readonly target: ConversionTarget;
+  /** Stands for the source towards other conversions of it, which decode it together: see Converter. */
+  readonly feed?: object | undefined;
+}
+
 interface ConvertedEntry extends LogEntry {
   readonly packet: MediaPacket;
   readonly epoch: number;
@@ -46,6 +54,7 @@ export class TrackConversion {
   readonly #source: Stream;
   readonly #kind: Track['kind'];
   readonly #target: ConversionTarget;
+  readonly #feed: object | undefined;
   readonly #env: TrackConversionEnv;
   readonly #made: PacketLog<ConvertedEntry>;
   readonly #keyFrames = new KeyFrameRetry();
@@ -68,10 +77,11 @@ export class TrackConversion {
   #takenUs = 0;
   #madeUs = 0;
 
-  constructor(source: Stream, what: { kind: Track['kind']; target: ConversionTarget }, env: TrackConversionEnv) {
+  constructor(source: Stream, { kind, target, feed }: ConversionOrder, env: TrackConversionEnv) {
     this.#source = source;
-    this.#kind = what.kind;
-    this.#target = what.target;
+    this.#kind = kind;
+    this.#target = target;
+    this.#feed = feed;
     this.#env = env;
     const { gopCacheMaxMs, gopCacheMaxBytes } = source.options;
     this.#made = new PacketLog({ maxDurationMs: gopCacheMaxMs, maxBytes: gopCacheMaxBytes });
@@ -228,11 +238,12 @@ export class TrackConversion {
     const epoch = this.#epoch;
     const what = { stream: this.#source.name, from: track.codec, to: this.#target.codec };
     this.#env.log.info(what, 'conversion started');
-    const conversion = this.#env.converter.open(track, this.#target, {
-      onPacket: (packet) => this.#emit(packet, epoch),
-      onFailed: (reason) => this.#fail(reason, what),
+    const events = {
+      onPacket: (packet: MediaPacket) => this.#emit(packet, epoch),
+      onFailed: (reason: string) => this.#fail(reason, what),
       onKeyFrameNeeded: () => this.#source.requestKeyFrame(),
-    });
+    };
+    const conversion = this.#env.converter.open(track, this.#target, events, this.#feed);
     // It may have failed at once.
     if (this.#failure === undefined) this.#conversion = conversion;
   }

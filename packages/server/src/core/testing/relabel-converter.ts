@@ -15,6 +15,8 @@ export class RelabelConversion implements Conversion {
   readonly target: ConversionTarget['codec'];
   /** All of the target. */
   readonly wanted: ConversionTarget;
+  /** What it is decoded together with. */
+  readonly feed: object | undefined;
   readonly pushed: MediaPacket[] = [];
   keyFrameRequests = 0;
   closed = false;
@@ -27,8 +29,13 @@ export class RelabelConversion implements Conversion {
   #nextIsKey = true;
   #highestUs = Number.NEGATIVE_INFINITY;
 
-  constructor(source: Track, target: ConversionTarget, parts: { events: ConversionEvents; held: boolean }) {
+  constructor(
+    source: Track,
+    target: ConversionTarget,
+    parts: { events: ConversionEvents; held: boolean; feed: object | undefined },
+  ) {
     this.source = source;
+    this.feed = parts.feed;
     this.target = target.codec;
     this.wanted = target;
     this.#events = parts.events;
@@ -105,14 +112,17 @@ export class RelabelConverter implements Converter {
   held = false;
   /** Codecs that can't be converted. */
   readonly unknown = new Set<Codec>();
+  /** New conversions fail at once, with this. */
+  refusal: string | undefined;
 
   canConvert(from: Codec): boolean {
     return !this.unknown.has(from);
   }
 
-  open(source: Track, target: ConversionTarget, events: ConversionEvents): Conversion {
-    const conversion = new RelabelConversion(source, target, { events, held: this.held });
+  open(source: Track, target: ConversionTarget, events: ConversionEvents, feed?: object): Conversion {
+    const conversion = new RelabelConversion(source, target, { events, held: this.held, feed });
     this.opened.push(conversion);
+    if (this.refusal !== undefined) conversion.fail(this.refusal);
     return conversion;
   }
 
