@@ -3,6 +3,7 @@ import type {
   AdaptedStream,
   Counters,
   Log,
+  Renditions,
   SessionFacts,
   Stream,
   StreamRegistry,
@@ -10,13 +11,20 @@ import type {
 } from '../../core/index.ts';
 import { ACCEPTANCE } from './carriage.ts';
 import { packagingFacts } from './explain.ts';
+import type { HlsLadder } from './ladder/ladder.ts';
 import type { HlsOptions } from './options.ts';
 import { HlsPackager } from './packager.ts';
+import type { HlsForm } from './position.ts';
+import type { SegmentArchive } from './segment-archive.ts';
 
 export interface HlsChannelsDeps {
   readonly streams: StreamRegistry;
   readonly resolvers: readonly StreamResolver[];
   readonly adaptations: Adaptations;
+  /** Qualities of streams; absent: there is only the one that is published. */
+  readonly renditions?: Renditions | undefined;
+  /** Makes the archive of a new channel, which is disposed of with it; absent: segments are in memory alone. */
+  openArchive?(streamName: string): SegmentArchive;
   readonly log: Log;
   readonly counters: Counters;
 }
@@ -60,7 +68,7 @@ export class HlsChannels {
   }
 
   /** The packager of that name if there is one; nothing is started. */
-  find(streamName: string, nowMs: number): HlsPackager | undefined {
+  find(streamName: string, nowMs: number, _form: HlsForm = 'muxed'): HlsPackager | undefined {
     const channel = this.#channels.get(streamName);
     if (channel !== undefined) channel.requestedMs = nowMs;
     return channel?.packager;
@@ -77,7 +85,7 @@ export class HlsChannels {
    * The packager of that name, started if need be; undefined when there is no such stream.
    * @throws what a resolver throws, such as MediaServerError FILE_NOT_FOUND
    */
-  async open(streamName: string): Promise<HlsPackager | undefined> {
+  async open(streamName: string, _form: HlsForm = 'muxed'): Promise<HlsPackager | undefined> {
     const { streams, resolvers } = this.#deps;
     const stream = streams.get(streamName);
     if (stream !== undefined) return this.#packagerOf(stream);
@@ -87,6 +95,19 @@ export class HlsChannels {
     if (present !== undefined && (resolver === undefined || !this.#isOver(streamName, nowMs))) return present;
     const resolved = this.isPersonal(streamName) ? undefined : await resolver?.resolve(streamName);
     return resolved === undefined || resolved.ended || this.#closed ? undefined : this.#packagerOf(resolved);
+  }
+
+  /**
+   * The ladder of that stream, started if need be; undefined when there is no such stream or it has no picture.
+   * @throws what `open` throws, and MediaServerError TRANSCODING_LIMIT
+   */
+  async openLadder(_streamName: string): Promise<HlsLadder | undefined> {
+    return undefined;
+  }
+
+  /** The ladder of that stream if it runs; nothing is started. */
+  findLadder(_streamName: string, _nowMs: number): HlsLadder | undefined {
+    return undefined;
   }
 
   /** What is known of a viewer of that stream; undefined while it is not packaged. */

@@ -57,7 +57,7 @@ function packageInto(folder: string, packets: readonly MediaPacket[]) {
   for (const packet of packets) stream.publish(packet);
   stream.end('over');
   mkdirSync(folder);
-  const media = packager.mediaPlaylist('');
+  const media = packager.mediaPlaylist({ query: '' });
   writeFileSync(join(folder, 'test.m3u8'), media);
   for (const [uri, number] of [...media.matchAll(/^test_(\d+)\.m4s$/gm)].map((m) => [m[0], Number(m[1])] as const)) {
     writeFileSync(join(folder, uri), packager.window.segment(number)?.bytes ?? '');

@@ -90,8 +90,8 @@ describe('cutting', () => {
     feed(stream, { fromMs: 0, toMs: 25_000, gopMs: 60_000 });
     expect(durations(cuts)).toEqual([10_000, 10_000]);
     expect(cuts.map((c) => c.independent)).toEqual([true, false]);
-    expect(packager.mediaPlaylist('')).not.toContain('INDEPENDENT');
-    expect(packager.mediaPlaylist('')).toContain('#EXT-X-TARGETDURATION:10\n');
+    expect(packager.mediaPlaylist({ query: '' })).not.toContain('INDEPENDENT');
+    expect(packager.mediaPlaylist({ query: '' })).toContain('#EXT-X-TARGETDURATION:10\n');
   });
 
   test('a segment with too many bytes is cut wherever it is', () => {
@@ -212,7 +212,7 @@ describe('changes of a stream', () => {
     feed(stream, { fromMs: 61_000, toMs: 63_100 });
     expect(cuts.map((c) => c.discontinuity)).toEqual([false, false, true]);
     expect(durations(cuts)).toEqual([2000, 1000, 2000]);
-    const playlist = packager.mediaPlaylist('');
+    const playlist = packager.mediaPlaylist({ query: '' });
     expect(linesOf(playlist, '#EXT-X-DISCONTINUITY')).toEqual(['#EXT-X-DISCONTINUITY']);
     const first = packager.window.listed[0]?.sequence ?? 0;
     expect(linesOf(playlist, '#EXT-X-MAP')).toEqual([`#EXT-X-MAP:URI="a%20b_init_${first}.mp4"`]);
@@ -227,11 +227,11 @@ describe('changes of a stream', () => {
     stream.detachPublisher(PUBLISHER);
     stream.attachPublisher(PUBLISHER);
     feed(stream, { fromMs: 10_000, toMs: 16_100 });
-    expect(packager.mediaPlaylist('')).toContain('#EXT-X-DISCONTINUITY\n');
-    expect(packager.mediaPlaylist('')).not.toContain('#EXT-X-DISCONTINUITY-SEQUENCE');
+    expect(packager.mediaPlaylist({ query: '' })).toContain('#EXT-X-DISCONTINUITY\n');
+    expect(packager.mediaPlaylist({ query: '' })).not.toContain('#EXT-X-DISCONTINUITY-SEQUENCE');
     feed(stream, { fromMs: 17_000, toMs: 19_100 });
-    expect(packager.mediaPlaylist('')).not.toContain('#EXT-X-DISCONTINUITY\n');
-    expect(packager.mediaPlaylist('')).toContain('#EXT-X-DISCONTINUITY-SEQUENCE:1\n');
+    expect(packager.mediaPlaylist({ query: '' })).not.toContain('#EXT-X-DISCONTINUITY\n');
+    expect(packager.mediaPlaylist({ query: '' })).toContain('#EXT-X-DISCONTINUITY-SEQUENCE:1\n');
   });
 
   test('a changed video configuration begins a new segment at once', () => {
@@ -242,7 +242,7 @@ describe('changes of a stream', () => {
     expect(durations(cuts)).toEqual([1000, 2000]);
     expect(cuts.map((c) => c.discontinuity)).toEqual([false, true]);
     const first = packager.window.listed[0]?.sequence ?? 0;
-    const playlist = packager.mediaPlaylist('');
+    const playlist = packager.mediaPlaylist({ query: '' });
     expect(playlist).toContain(`#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="a%20b_init_${first + 1}.mp4"\n`);
     expect(linesOf(playlist, '#EXT-X-MAP')).toHaveLength(2);
   });
@@ -303,7 +303,7 @@ describe('the playlist', () => {
     feed(stream, { fromMs: 0, toMs: 40_100 });
     const first = Math.floor(WALL_MS / 1000);
     expect(packager.window.listed.map((s) => s.sequence - first)).toEqual([17, 18, 19]);
-    expect(packager.mediaPlaylist('')).toContain(`#EXT-X-MEDIA-SEQUENCE:${first + 17}\n`);
+    expect(packager.mediaPlaylist({ query: '' })).toContain(`#EXT-X-MEDIA-SEQUENCE:${first + 17}\n`);
     expect(packager.window.segment(first + 12)).toBeDefined();
     expect(packager.window.segment(first + 11)).toBeUndefined();
     expect(packager.window.init(first)).toBeDefined();
@@ -314,7 +314,7 @@ describe('the playlist', () => {
     packager.start();
     feed(stream, { fromMs: 0, toMs: 4100 });
     const n = Math.floor(WALL_MS / 1000);
-    expect(packager.mediaPlaylist('?token=1')).toBe(
+    expect(packager.mediaPlaylist({ query: '?token=1' })).toBe(
       [
         '#EXTM3U',
         '#EXT-X-VERSION:7',
@@ -339,7 +339,7 @@ describe('the playlist', () => {
     feed(stream, { fromMs: 0, toMs: 5200, gopMs: 5200 });
     feed(stream, { fromMs: 5200, toMs: 20_000 });
     expect(packager.window.listed.every((s) => s.durationUs === 2_000_000)).toBe(true);
-    expect(packager.mediaPlaylist('')).toContain('#EXT-X-TARGETDURATION:6\n');
+    expect(packager.mediaPlaylist({ query: '' })).toContain('#EXT-X-TARGETDURATION:6\n');
   });
 
   test('ends with the last, shorter segment when the stream ends', () => {
@@ -348,7 +348,7 @@ describe('the playlist', () => {
     feed(stream, { fromMs: 0, toMs: 2480 });
     stream.end('over');
     expect(durations(cuts)).toEqual([2000, 480]);
-    expect(packager.mediaPlaylist('').endsWith('#EXT-X-ENDLIST\n')).toBe(true);
+    expect(packager.mediaPlaylist({ query: '' }).endsWith('#EXT-X-ENDLIST\n')).toBe(true);
     expect(stream.readerCount).toBe(0);
   });
 
@@ -366,7 +366,7 @@ describe('the playlist', () => {
     expect([segment?.sequence, segment?.discontinuity]).toEqual([before, true]);
     expect(two.packager.window.listed).toHaveLength(1);
     expect(two.packager.window.segment(before - 1)).toBeDefined();
-    expect(two.packager.mediaPlaylist('')).not.toContain('ENDLIST');
+    expect(two.packager.mediaPlaylist({ query: '' })).not.toContain('ENDLIST');
   });
 
   test('waiters are called at the first segment and not after they were disposed', () => {

@@ -5,6 +5,7 @@ import type { Cut, CutTracks } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
 import type { HlsOptions } from './options.ts';
 import { renderMasterPlaylist, renderMediaPlaylist } from './playlist.ts';
+import type { FoundMedia, MediaPlaylistRequest, MediaTarget, PlaylistPosition } from './position.ts';
 import { createMuxer, pictureSizeOf, type SegmentMuxer } from './segment-muxer.ts';
 import { type Segment, SegmentWindow } from './segment-window.ts';
 
@@ -146,8 +147,45 @@ export class HlsPackager {
     return { [Symbol.dispose]: () => void this.#waiters.delete(callback) };
   }
 
-  /** The media playlist, with `query` on each URI. */
-  mediaPlaylist(query: string): string {
+  /** EXT-X-TARGETDURATION of the playlists, seconds. */
+  get targetSeconds(): number {
+    return this.window.targetSeconds;
+  }
+
+  /** Duration of a part at most, milliseconds; undefined while its playlists have no parts. */
+  get partTargetMs(): number | undefined {
+    return undefined;
+  }
+
+  /** The newest segment or part that can be fetched; undefined while there is none. */
+  position(): PlaylistPosition | undefined {
+    const newest = this.window.listed.at(-1);
+    return newest && { msn: newest.sequence, part: undefined };
+  }
+
+  /**
+   * Calls `callback` once, when the playlist has that segment or part, or one after it, or nothing more will come; undefined
+   * when that is so already. A part that its segment ended without counts as the first one of the next (RFC 8216bis
+   * §6.2.5.2). Dispose of the result to forget it.
+   */
+  onceAvailable(msn: number, _part: number | undefined, callback: () => void): Disposable | undefined {
+    if (this.#ended || this.window.nextSequence > msn) return undefined;
+    return this.onceReady(callback);
+  }
+
+  /** True when nobody who reads the playlists would ask for that yet: 400 (RFC 8216bis §6.2.5.2). */
+  farAhead(msn: number, _part: number | undefined): boolean {
+    return msn > this.window.nextSequence + 1;
+  }
+
+  /** What can be fetched; see {@link FoundMedia}. */
+  media(target: MediaTarget): FoundMedia {
+    const bytes = target.kind === 'init' ? this.window.init(target.msn) : this.window.segment(target.msn)?.bytes;
+    return bytes && [bytes];
+  }
+
+  /** The media playlist of a track, as its kind of container has it. */
+  mediaPlaylist({ query }: MediaPlaylistRequest): string {
     return renderMediaPlaylist({
       streamName: this.stream.name,
       container: this.#options.container,

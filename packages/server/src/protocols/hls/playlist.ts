@@ -82,8 +82,17 @@ export function renderMasterPlaylist(playlist: MasterPlaylist): string {
 
 const UNSAFE_IN_QUERY = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]/g;
 
-/** The query of a request as `?…`, with nothing in it that could end a line or a quoted attribute; empty without one. */
-export function safeQuery(raw: string): string {
+/**
+ * The query of a request as `?…`, with nothing in it that could end a line or a quoted attribute, and without what it says
+ * of the playlist itself (`_HLS_…`, RFC 8216bis §6.2.5); empty without one.
+ */
+export function safeQuery(query: string): string {
+  const raw = query.includes('_HLS_') ? withoutDirectives(query) : query;
   if (raw.length === 0) return '';
   return `?${raw.replace(UNSAFE_IN_QUERY, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase().slice(-2)}`)}`;
+}
+
+function withoutDirectives(query: string): string {
+  const rest = query.split('&').filter((parameter) => !parameter.startsWith('_HLS_'));
+  return rest.join('&');
 }

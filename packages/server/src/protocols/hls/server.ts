@@ -249,7 +249,7 @@ export class HlsServer {
     const { targetSeconds } = window;
     this.#viewers.visit({ visitor, stream, targetSeconds, nowMs: performance.now() });
     const uriQuery = safeQuery(query);
-    const text = kind === 'media' ? packager.mediaPlaylist(uriQuery) : packager.masterPlaylist(uriQuery);
+    const text = kind === 'media' ? packager.mediaPlaylist({ query: uriQuery }) : packager.masterPlaylist(uriQuery);
     this.#viewers.sent(visitor, this.#answer.playlist(response, { text, targetSeconds }));
   }
 
