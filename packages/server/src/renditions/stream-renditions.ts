@@ -1,0 +1,172 @@
+import {
+  type Adaptations,
+  type ConversionTarget,
+  type Converter,
+  type Ladder,
+  type LadderUse,
+  MediaServerError,
+  playerAcceptance,
+  type Rendition,
+  type Renditions,
+  type Stream,
+  sizeInForm,
+  type VideoForm,
+  withPicture,
+} from '../core/index.ts';
+import { chooseProfiles } from './choose-profiles.ts';
+import { DEFAULT_PROFILES, type RenditionProfile } from './profile.ts';
+import { type Quality, type QualityChoices, qualityOf } from './quality.ts';
+import { SourcePictures } from './source-picture.ts';
+
+export interface RenditionsDeps {
+  readonly adaptations: Adaptations;
+  /** Undefined: nothing is converted here. */
+  readonly converter: Converter | undefined;
+}
+
+export interface RenditionsOptions extends QualityChoices {
+  /** Profiles of each file, see `loadProfiles`. */
+  readonly hls: readonly RenditionProfile[];
+  readonly webrtc: readonly RenditionProfile[];
+  /** `hls_abr_enabled` and `wcs_sfu_bridge_enabled`. */
+  readonly hlsEnabled: boolean;
+  readonly webrtcEnabled: boolean;
+}
+
+export const DEFAULT_RENDITIONS_OPTIONS: RenditionsOptions = Object.freeze({
+  hls: DEFAULT_PROFILES.hls,
+  webrtc: DEFAULT_PROFILES.webrtc,
+  hlsEnabled: true,
+  webrtcEnabled: false,
+  gopFrames: 60,
+  preserveAspectRatio: true,
+  bFramesForceTranscoding: false,
+});
+
+/** Cores below that are a matter of rounding. */
+const TOLERANCE_CORES = 0.005;
+
+/** A quality with what it costs to begin it now: nothing when it goes through, or when it is made already. */
+interface Offer extends Quality {
+  readonly estimatedCores: number;
+  readonly isPaid: boolean;
+}
+
+/** The qualities of streams by profiles, as far as the machine can make them. Holds nothing but what it knows of sizes. */
+export class StreamRenditions implements Renditions {
+  readonly #deps: RenditionsDeps;
+  readonly #options: RenditionsOptions;
+  readonly #pictures = new SourcePictures();
+
+  constructor(deps: RenditionsDeps, options: Partial<RenditionsOptions> = {}) {
+    this.#deps = deps;
+    this.#options = Object.freeze({ ...DEFAULT_RENDITIONS_OPTIONS, ...options });
+  }
+
+  enabled(use: LadderUse): boolean {
+    if (this.#deps.converter === undefined) return false;
+    return use === 'hls' ? this.#options.hlsEnabled : this.#options.webrtcEnabled;
+  }
+
+  ladder(stream: Stream, use: LadderUse): Ladder | undefined {
+    const source = this.enabled(use) ? this.#pictures.of(stream) : undefined;
+    if (source === undefined) return undefined;
+    const { profiles, notes } = chooseProfiles(this.#options[use], source.size);
+    const context = { use, choices: this.#options };
+    const offers = profiles.map((profile) => this.#offer(stream, qualityOf(profile, source, context)));
+    const { kept, dropped } = this.#affordable(offers);
+    if (kept.length === 0) throw limit(`the qualities of "${stream.name}" take more`, offers.at(-1), this.#freeCores);
+    return {
+      renditions: kept.sort(bestFirst).map(renditionOf),
+      estimatedCores: kept.reduce((sum, { estimatedCores }) => sum + estimatedCores, 0),
+      freeCores: this.#freeCores,
+      notes: [
+        ...notes,
+        ...dropped.map((one) => `${one.name} is left out: ${cost(one.estimatedCores, this.#freeCores)}`),
+      ],
+    };
+  }
+
+  admit(stream: Stream, form: VideoForm): void {
+    const { converter } = this.#deps;
+    const track = stream.state.video;
+    if (converter === undefined)
+      throw new MediaServerError(
+        'TRANSCODING_DISABLED',
+        'width, height or bitrate are asked for, and transcoding_disabled forbids to make them: ask for none of them',
+      );
+    if (track === undefined) return;
+    if (!converter.canConvert(track.codec, 'h264'))
+      throw new MediaServerError('TRANSCODING_DISABLED', `pictures of ${track.codec} can not be converted here`);
+    const source = this.#pictures.of(stream);
+    const anyone = playerAcceptance({ video: new Set(['h264']), audio: new Set() });
+    if (this.#runs(stream, withPicture(anyone, form))) return;
+    const estimatedCores = this.#estimate(stream, { codec: 'h264', picture: form });
+    if (estimatedCores <= this.#freeCores + TOLERANCE_CORES) return;
+    const size = source && sizeInForm(source.size, form);
+    const what = size === undefined ? 'the picture' : `a picture of ${size.width}x${size.height}`;
+    throw limit(`${what} can not be made now`, { estimatedCores }, this.#freeCores);
+  }
+
+  get #freeCores(): number {
+    const budget = this.#deps.converter?.budget?.();
+    return budget === undefined ? Number.POSITIVE_INFINITY : Math.max(0, budget.limitCores - budget.usedCores);
+  }
+
+  #offer(stream: Stream, quality: Quality): Offer {
+    const { form, acceptance } = quality;
+    if (form === undefined) return { ...quality, estimatedCores: 0, isPaid: true };
+    const estimatedCores = this.#estimate(stream, { codec: 'h264', picture: form });
+    return { ...quality, estimatedCores, isPaid: this.#runs(stream, acceptance) };
+  }
+
+  #estimate(stream: Stream, target: ConversionTarget): number {
+    const { video } = stream.state;
+    return video === undefined ? 0 : (this.#deps.converter?.estimate?.(video, target) ?? 0);
+  }
+
+  /** True while that picture is being made: its cost is among what is used. */
+  #runs(stream: Stream, acceptance: Quality['acceptance']): boolean {
+    const running = this.#deps.adaptations.conversionFor(stream, 'video', acceptance);
+    return running !== undefined && running.failure === undefined;
+  }
+
+  /** What all of it together leaves room for: the costliest goes first. */
+  #affordable(offers: readonly Offer[]): { kept: Offer[]; dropped: Offer[] } {
+    const { converter } = this.#deps;
+    const kept = [...offers];
+    const dropped: Offer[] = [];
+    const free = this.#freeCores + TOLERANCE_CORES;
+    for (;;) {
+      const open = kept.filter(({ isPaid }) => !isPaid);
+      const needed = open.reduce((sum, { estimatedCores }) => sum + estimatedCores, 0);
+      if (needed <= free || converter === undefined) return { kept, dropped };
+      const costliest = open.reduce((most, one) => (one.estimatedCores > most.estimatedCores ? one : most));
+      kept.splice(kept.indexOf(costliest), 1);
+      dropped.push(costliest);
+    }
+  }
+}
+
+function renditionOf(offer: Offer): Rendition {
+  const { name, acceptance, original, size, bandwidthBps, fps, estimatedCores } = offer;
+  return { name, acceptance, original, size, bandwidthBps, fps, estimatedCores };
+}
+
+/** By size; of the same size what goes through, then what has more bits. */
+function bestFirst(one: Offer, other: Offer): number {
+  const pixels = other.size.width * other.size.height - one.size.width * one.size.height;
+  return pixels || Number(other.original) - Number(one.original) || other.bandwidthBps - one.bandwidthBps;
+}
+
+function limit(what: string, offer: { readonly estimatedCores: number } | undefined, freeCores: number) {
+  const advice = 'ask for a smaller picture, for the stream as it is, or raise transcoder_max_cores';
+  return new MediaServerError(
+    'TRANSCODING_LIMIT',
+    `${what}: ${cost(offer?.estimatedCores ?? 0, freeCores)}; ${advice}`,
+  );
+}
+
+function cost(estimatedCores: number, freeCores: number): string {
+  return `it takes about ${estimatedCores.toFixed(2)} processor cores, and ${freeCores.toFixed(2)} are free`;
+}
