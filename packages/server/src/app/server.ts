@@ -15,6 +15,7 @@ import {
 import {
   Adaptations,
   ConnectionRegistry,
+  type Converter,
   type Log,
   RecentEndings,
   SessionRegistry,
@@ -36,6 +37,7 @@ import { makeOutboundGuard } from './outbound-options.ts';
 import { engineOptions, flvOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
+import { makeRenditions } from './rendition-options.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
 import { autoSnapshotOptions, snapshotMountOptions, snapshotOptions } from './snapshot-options.ts';
@@ -158,10 +160,11 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
   const endings = new RecentEndings();
   // Pictures of streams need it too, where nothing is converted for players. It starts no process before it is used.
   const engine = new Engine(engineOptions(settings), { log, counters });
-  const converter = settings.transcoding_disabled ? undefined : engine;
+  const converter: Converter | undefined = settings.transcoding_disabled ? undefined : engine;
   const adaptations = new Adaptations({ converter, log, counters });
   const recording = await makeRecording(settings, dataDir, { streams, adaptations, log, counters });
   const { recorder } = recording;
+  const renditions = await makeRenditions(settings, { dataDir, adaptations, converter, log });
   const outbound = makeOutboundGuard(settings);
   const parts = { settings, dataDir, streams, endings, recorder: () => recorder, outbound, log, counters };
   const controls = makeAccess(parts);
@@ -173,6 +176,8 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
     ...controls,
     users: new Users(join(dataDir, USERS_FILE), log),
     adaptations,
+    renditions,
+    converter,
     engine,
     snapshots: new SnapshotServer({ streams, pictures: engine.pictures, log, counters }, snapshotOptions(settings)),
     recording,
@@ -249,9 +254,9 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     webrtc: withWhip,
     hlsSecure: 0,
     mse: false,
-    lowLatencyHls: false,
-    dash: false,
-    hlsLadder: false,
+    lowLatencyHls: hlsSettings?.lowLatency === true,
+    dash: hlsSettings?.dash === true,
+    hlsLadder: hub.renditions.enabled('hls'),
   });
   const control = web
     ? makeControl(
@@ -319,6 +324,7 @@ function makeControl(
     settingsView: settingsView && (() => settingsView),
     maxStreams: settings.max_streams,
     secretFields: secretFields(settings),
+    conversionBudget: () => hub.converter?.budget?.(),
     pushPrefix: settings.rtmp_transponder_stream_name_prefix,
     agentScheme: settings.wcs_agent_ssl ? 'wss' : 'ws',
   } as const;
