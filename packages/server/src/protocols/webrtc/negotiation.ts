@@ -1,10 +1,12 @@
-import type { AudioCodec, Track, VideoCodec } from '@sluice/media';
+import { type AudioCodec, parseH264ProfileLevel, type Track, type VideoCodec } from '@sluice/media';
 import {
   type Acceptance,
   type Adaptations,
   MediaServerError,
   type PeerRequest,
   type Stream,
+  type VideoForm,
+  withPicture,
 } from '../../core/index.ts';
 import type { NegotiatedTrack as ReceivedTrack } from '../../rtp/index.ts';
 import type { WebRtcOptions } from './options.ts';
@@ -40,7 +42,8 @@ export function negotiatePublish(request: PeerRequest, options: WebRtcOptions): 
 }
 
 /**
- * What a player's offer comes to, for a stream of which it is known what it consists of.
+ * What a player's offer comes to, for a stream of which it is known what it consists of. A picture that is asked for in a
+ * form is made anew, in the profile of H.264 that is agreed on.
  * @throws MediaServerError SDP_INVALID, NO_COMMON_CODECS or TRANSCODING_DISABLED
  */
 export function negotiatePlay(
@@ -50,7 +53,14 @@ export function negotiatePlay(
 ): { readonly negotiated: NegotiatedMedia; readonly acceptance: Acceptance } {
   const { stream, adaptations } = from;
   const converts = adaptations.enabled;
+  const { picture } = request;
+  if (picture !== undefined && !converts)
+    throw new MediaServerError(
+      'TRANSCODING_DISABLED',
+      'the player asks for a size or bitrate of the picture, and transcoding_disabled forbids to make it: ask for neither',
+    );
   const offer = parseOffer(request.offer);
+  const video = picture === undefined ? videoFormat(stream, converts) : madeFormat(stream);
   const policy = {
     direction: 'send',
     videoCodecs: options.videoCodecs,
@@ -60,13 +70,36 @@ export function negotiatePlay(
     transportCc: false,
   } as const;
   const negotiated = negotiateOrExplain(
-    () => negotiate(offer, { ...policy, video: videoFormat(stream, converts), audio: audioFormat(stream, converts) }),
+    () => negotiate(offer, { ...policy, video, audio: audioFormat(stream, converts) }),
     // With conversions it would do: so it is only the setting that is in the way.
     converts
       ? undefined
       : () => negotiate(offer, { ...policy, video: videoFormat(stream, true), audio: audioFormat(stream, true) }),
   );
-  return { negotiated, acceptance: acceptanceOf(negotiated) };
+  const acceptance = acceptanceOf(negotiated);
+  if (picture === undefined || negotiated.video === undefined) return { negotiated, acceptance };
+  const profile = picture.profile ?? encodedProfile(negotiated.video);
+  return { negotiated, acceptance: withPicture(acceptance, { ...picture, profile }) };
+}
+
+/** What a picture is that is made in any case. */
+function madeFormat(stream: Stream): SourceFormat | undefined {
+  const usual = videoFormat(stream, true);
+  return usual && { codec: 'unknown', conversions: ['h264'] };
+}
+
+/** The richest profile that encoders here make and that the player decodes (RFC 6184 §8.1). */
+function encodedProfile({ formatParameters }: NegotiatedTrack): VideoForm['profile'] {
+  const id = /profile-level-id=([0-9a-f]{6})/i.exec(formatParameters)?.[1];
+  switch (id === undefined ? undefined : parseH264ProfileLevel(id)?.profile) {
+    case 'high':
+    case 'constrained_high':
+      return 100;
+    case 'main':
+      return 77;
+    default:
+      return 66;
+  }
 }
 
 function negotiateOrExplain(

@@ -38,6 +38,8 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   #playback: Playback | undefined;
   #lookedMs = 0;
   #watch: Disposable | undefined;
+  /** The stream whose size the player sees, when it is another one than the source. */
+  #sized: { readonly stream: Stream; readonly watch: Disposable } | undefined;
 
   constructor(request: PeerRequest, context: PeerSessionContext, parts: PlayerParts) {
     super(request, context);
@@ -51,6 +53,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
       { adaptations, packagers, sink: peer, cname, sendRtcp: (packet) => peer.sendRtcp(packet) },
     );
     this.#watch = this.#parts.watched.watch(stream, this);
+    this.#watchSize();
     return this.run(peer, this);
   }
 
@@ -74,14 +77,18 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     if (nowMs - this.#lookedMs >= LOOK_INTERVAL_MS) {
       this.#lookedMs = nowMs;
       if (playback.isUnplayable) return this.end('not_playable', 'the stream has other codecs by now than the player');
+      const failure = playback.pictureFailure;
+      if (failure !== undefined) return this.end('not_playable', failure);
     }
     playback.tick(nowMs);
+    this.#watchSize();
     this.#videoRate.update(playback.sent('video').bytes, nowMs);
     this.#audioRate.update(playback.sent('audio').bytes, nowMs);
   }
 
-  onSize({ width, height }: PictureSize): void {
-    if (!this.over) this.request.events.onResize?.(width, height);
+  /** Of the source. */
+  onSize(size: PictureSize): void {
+    if (this.#sized === undefined) this.#tellSize(size);
   }
 
   onStreamEnd(reason: string): void {
@@ -121,6 +128,22 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   protected release(): void {
     this.#watch?.[Symbol.dispose]();
+    this.#sized?.watch[Symbol.dispose]();
     this.#playback?.close();
+  }
+
+  /** The player is told the size of what it gets, which is not always that of the source. */
+  #watchSize(): void {
+    const { stream: source, watched } = this.#parts;
+    const stream = this.#playback?.pictureStream ?? source;
+    if (stream === (this.#sized?.stream ?? source)) return;
+    this.#sized?.watch[Symbol.dispose]();
+    // The end of the source is what counts: what is made of it ends with it.
+    const watcher: StreamWatcher = { onSize: (size) => this.#tellSize(size), onStreamEnd: () => {} };
+    this.#sized = { stream, watch: watched.watch(stream, watcher) };
+  }
+
+  #tellSize({ width, height }: PictureSize): void {
+    if (!this.over) this.request.events.onResize?.(width, height);
   }
 }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseIceCandidate } from '@sluice/media';
 import {
+  type Acceptance,
   findStream,
   type Log,
   MediaServerError,
@@ -9,6 +10,8 @@ import {
   type PeerRequest,
   type PeerSession,
   type ProtocolDeps,
+  type Renditions,
+  type Stream,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker } from '../../io/index.ts';
 import { LanePackagers } from '../../rtp/index.ts';
@@ -29,6 +32,8 @@ import { type LocalSources, type NegotiatedMedia, writeAnswer } from './wire/off
 
 export interface WebRtcDeps extends ProtocolDeps {
   readonly ticker: Ticker;
+  /** Qualities of streams, and whether there is room for one more form of a picture. Default: none, and always. */
+  readonly renditions?: Renditions | undefined;
 }
 
 const FAULT_LINES_PER_SECOND = 5;
@@ -125,6 +130,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         { stream, adaptations: this.#deps.adaptations },
         this.#options,
       );
+      this.#admitPicture(stream, acceptance);
       const sources = newSources({ video: negotiated.video !== undefined, audio: negotiated.audio !== undefined });
       const session = new PlayerSession(request, this, {
         stream,
@@ -138,6 +144,17 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       this.#run(session, { request, negotiated, sending: sources });
       return session;
     });
+  }
+
+  /**
+   * A picture that must be made needs room on the machine, unless it is made for others already.
+   * @throws MediaServerError TRANSCODING_LIMIT, TRANSCODING_DISABLED
+   */
+  #admitPicture(stream: Stream, acceptance: Acceptance): void {
+    const { renditions, adaptations } = this.#deps;
+    if (adaptations.needsConversion(stream, acceptance).video !== 'yes') return;
+    const running = adaptations.conversionFor(stream, 'video', acceptance);
+    if (running === undefined || running.failure !== undefined) renditions?.admit(stream, acceptance.videoOutput ?? {});
   }
 
   /** Ends all peers; resolves when the port is free. Idempotent. */

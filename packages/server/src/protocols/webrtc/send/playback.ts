@@ -1,25 +1,21 @@
 import type { ReportBlock, RtcpPacket, Track } from '@sluice/media';
-import type {
-  Acceptance,
-  Adaptations,
-  AdaptedStream,
-  RtpLane,
-  RtpLaneFormat,
-  SessionMediaFacts,
-  Stream,
-} from '../../../core/index.ts';
-import type { LaneLease, LanePackagers } from '../../../rtp/index.ts';
+import type { Acceptance, Adaptations, SessionMediaFacts, Stream } from '../../../core/index.ts';
+import type { LanePackagers } from '../../../rtp/index.ts';
 import { StreamClock } from '../../../rtp/index.ts';
 import { playedFacts } from '../explain/played-facts.ts';
-import type { PlayedCodec, PlayedMedia } from './played-media.ts';
-import { type RtpSink, type SendFormat, SendTrack } from './send-track.ts';
+import { PictureChange } from './picture-change.ts';
+import type { PlayedMedia } from './played-media.ts';
+import { type RtpSink, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
+import { formatFor, SourceLease, TrackSource } from './track-source.ts';
 
 /** What is played, and in what form the player takes it. */
 export interface PlaybackTarget {
   readonly stream: Stream;
   readonly acceptance: Acceptance;
   readonly media: readonly PlayedMedia[];
+  /** The picture may become another one by `changePicture`, while the sound stays as it is. Default: false. */
+  readonly changesPicture?: boolean | undefined;
 }
 
 export interface PlaybackDeps {
@@ -40,10 +36,7 @@ const CHOICE_INTERVAL_MS = 200;
 interface PlayedTrack {
   readonly media: PlayedMedia;
   readonly send: SendTrack;
-  /** The way to packetize that is used, when it is one of ours. */
-  lease: { readonly stream: Stream; readonly mode: 0 | 1; readonly lane: LaneLease } | undefined;
-  /** The stream that the lane is of: asked for key frames. */
-  origin: Stream | undefined;
+  source: TrackSource;
   askedMs: number;
   /** What the player has asked for, and said of its losses. */
   readonly asked: PlayerRequests;
@@ -68,7 +61,7 @@ export class Playback {
   readonly #deps: PlaybackDeps;
   readonly #reports: SenderReports;
   readonly #tracks: readonly PlayedTrack[];
-  #adapted: AdaptedStream;
+  #change: PictureChange | undefined;
   #startedMs: number | undefined;
   #chosenMs = 0;
   #packetsLost = 0;
@@ -76,13 +69,13 @@ export class Playback {
   readonly #lostOf = new Map<number, number>();
   #closed = false;
 
-  constructor({ stream, acceptance, media }: PlaybackTarget, deps: PlaybackDeps) {
+  constructor({ stream, acceptance, media, changesPicture = false }: PlaybackTarget, deps: PlaybackDeps) {
     this.#source = stream;
     this.#acceptance = acceptance;
     this.#deps = deps;
     const clock = new StreamClock();
     this.#reports = new SenderReports(deps.cname, clock);
-    this.#adapted = this.#lease();
+    const shared = changesPicture ? undefined : this.#lease(acceptance);
     this.#tracks = media.map((media) => ({
       media,
       send: new SendTrack(deps.sink, {
@@ -92,8 +85,7 @@ export class Playback {
         orientationId: media.orientationId,
         formatFor: (format) => formatFor(media.codecs, format),
       }),
-      lease: undefined,
-      origin: undefined,
+      source: new TrackSource(shared ?? this.#lease(onlyOf(media.kind, acceptance)), media, deps.packagers),
       askedMs: Number.NEGATIVE_INFINITY,
       asked: { nacks: 0, plis: 0, firs: 0, packetsLost: 0, lossFraction: undefined, jitterTicks: 0 },
     }));
@@ -122,6 +114,16 @@ export class Playback {
     return sum;
   }
 
+  /** The stream that the picture is taken from: its size is what the player sees. */
+  get pictureStream(): Stream {
+    return this.#picture?.source.lease.streamFor('video') ?? this.#source;
+  }
+
+  /** Why the picture that is asked for in a form is missing; undefined when it is not. */
+  get pictureFailure(): string | undefined {
+    return this.#acceptance.videoOutput && this.#picture?.source.lease.adapted.leftOut.video;
+  }
+
   /**
    * True when the stream has become something that the player does not take and that can't be converted for it: a new
    * offer may lead to something better.
@@ -131,13 +133,35 @@ export class Playback {
     return video === 'impossible' || audio === 'impossible';
   }
 
+  /**
+   * Has the picture made for that acceptance from the next key frame of it on; until then it goes on as it is. Only where
+   * `changesPicture` was said. A change that is under way is given up for it. `onDone` tells how it ended: why the
+   * picture stays as it is, or undefined.
+   */
+  changePicture(acceptance: Acceptance, onDone: (failure: string | undefined) => void): void {
+    this.#change?.close();
+    this.#change = undefined;
+    const track = this.#picture;
+    if (track === undefined || this.#closed) return;
+    const source = new TrackSource(this.#lease(onlyOf('video', acceptance)), track.media, this.#deps.packagers);
+    this.#change = new PictureChange(track.send, source, (failure) => {
+      this.#change = undefined;
+      if (failure === undefined) this.#takeOver(track, source);
+      else disposeOf(source);
+      onDone(failure);
+    });
+  }
+
   /** What each kind of media comes to, for people. */
   explain(nowMs: number): SessionMediaFacts[] {
-    const asItIs = { stream: this.#source, source: this.#source, acceptance: this.#acceptance, leftOut: {} };
+    const { adaptations } = this.#deps;
     return this.#tracks.map((track) => {
-      const own = track.send.lane !== undefined && track.send.lane === this.#source.rtp[track.media.kind];
-      const adapted = own || this.#streamFor(track.media.kind) === this.#source ? asItIs : this.#adapted;
-      return playedFacts(track, { adapted, adaptations: this.#deps.adaptations, nowMs });
+      const { lease } = track.source;
+      const { acceptance, source } = lease;
+      const own = track.send.lane !== undefined && track.send.lane === source.rtp[track.media.kind];
+      const asItIs = { stream: source, source, acceptance, leftOut: {} };
+      const adapted = own || lease.streamFor(track.media.kind) === source ? asItIs : lease.adapted;
+      return playedFacts(track, { adapted, adaptations, nowMs });
     });
   }
 
@@ -152,6 +176,7 @@ export class Playback {
     if (this.#startedMs === undefined || this.#closed) return;
     const unresolved = this.#tracks.some(({ send }) => send.lane === undefined);
     if (unresolved || nowMs - this.#chosenMs >= CHOICE_INTERVAL_MS) this.#choose(nowMs);
+    this.#change?.tick(nowMs);
     for (const track of this.#tracks) {
       track.send.tick();
       if (track.media.kind === 'video' && track.send.waitsForStart) this.#askForKeyFrame(track, nowMs);
@@ -183,7 +208,7 @@ export class Playback {
             if (track.media.kind !== 'video') continue;
             if (packet.kind === 'pli') track.asked.plis++;
             else track.asked.firs++;
-            track.origin?.requestKeyFrame();
+            track.source.origin?.requestKeyFrame();
           }
           break;
         default:
@@ -195,85 +220,51 @@ export class Playback {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#change?.close();
     for (const track of this.#tracks) {
       track.send.follow(undefined);
-      track.lease?.lane[Symbol.dispose]();
+      disposeOf(track.source);
     }
-    this.#adapted[Symbol.dispose]();
     this.#source.addViewers(-1);
   }
 
-  /** The stream as it is while the player takes all of it; a derived one from the moment on when it no longer does. */
-  #lease(): AdaptedStream {
-    return this.#deps.adaptations.lease(this.#source, this.#acceptance, {
-      onUnfit: () => {
-        if (this.#closed) return;
-        const before = this.#adapted;
-        this.#adapted = this.#lease();
-        before[Symbol.dispose]();
-        for (const track of this.#tracks)
-          if (track.lease !== undefined && track.lease.stream !== this.#streamFor(track.media.kind))
-            this.#release(track);
-      },
-    });
+  get #picture(): PlayedTrack | undefined {
+    return this.#tracks.find(({ media }) => media.kind === 'video');
+  }
+
+  #lease(acceptance: Acceptance): SourceLease {
+    const lease = new SourceLease(this.#source, acceptance, this.#deps.adaptations);
+    lease.onChanged = () => {
+      for (const { source } of this.#tracks) if (source.lease === lease) source.releaseStale();
+    };
+    return lease;
+  }
+
+  /** The new source has a key frame: the picture goes on with that. */
+  #takeOver(track: PlayedTrack, source: TrackSource): void {
+    const before = track.source;
+    track.source = source;
+    this.#follow(track, Number.POSITIVE_INFINITY);
+    disposeOf(before);
   }
 
   #choose(nowMs: number): void {
     this.#chosenMs = nowMs;
     for (const track of this.#tracks) {
-      const lane = this.#laneFor(track);
-      if (lane === track.send.lane) continue;
-      const canAsk = track.origin?.canRequestKeyFrame === true;
-      track.send.follow(lane, {
-        maxPastUs: canAsk ? MAX_PAST_ON_REQUEST_US : Number.POSITIVE_INFINITY,
-        liveUs: () => this.#source.lastDtsUs,
-      });
+      const canAsk = track.source.origin?.canRequestKeyFrame === true;
+      this.#follow(track, canAsk ? MAX_PAST_ON_REQUEST_US : Number.POSITIVE_INFINITY);
     }
   }
 
-  /** The publisher's own packets where the player takes them; else packets made of frames, converted if need be. */
-  #laneFor(track: PlayedTrack): RtpLane | undefined {
-    const { kind, codecs } = track.media;
-    const own = this.#source.rtp[kind];
-    if (own.format !== undefined && formatFor(codecs, own.format) !== undefined) {
-      this.#release(track);
-      track.origin = this.#source;
-      return own;
-    }
-    const stream = this.#streamFor(kind);
-    const codec = stream.state[kind]?.codec;
-    const played = codecs.find((candidate) => candidate.codec === codec);
-    if (played === undefined) {
-      // Until there is what can be played, nothing is better than what can't.
-      if (track.lease === undefined || track.lease.stream === stream) return track.send.lane;
-      this.#release(track);
-      return undefined;
-    }
-    const mode = played.packetizationMode ?? 1;
-    if (track.lease?.stream !== stream || track.lease.mode !== mode) {
-      this.#release(track);
-      track.lease = { stream, mode, lane: this.#deps.packagers.lease(stream, kind, mode) };
-    }
-    track.origin = stream;
-    return track.lease.lane.lane;
-  }
-
-  /** Pictures that the player takes as they are do not wait for sound that is converted: they have the same times. */
-  #streamFor(kind: Track['kind']): Stream {
-    const { adaptations } = this.#deps;
-    const asItIs = kind === 'video' && adaptations.needsConversion(this.#source, this.#acceptance).video === 'no';
-    return asItIs ? this.#source : this.#adapted.stream;
-  }
-
-  #release(track: PlayedTrack): void {
-    track.lease?.lane[Symbol.dispose]();
-    track.lease = undefined;
+  #follow({ send, source }: PlayedTrack, maxPastUs: number): void {
+    const lane = source.laneFor(send.lane);
+    if (lane !== send.lane) send.follow(lane, { maxPastUs, liveUs: () => this.#source.lastDtsUs });
   }
 
   #askForKeyFrame(track: PlayedTrack, nowMs: number): void {
     if (nowMs - track.askedMs < KEY_FRAME_RETRY_MS) return;
     track.askedMs = nowMs;
-    track.origin?.requestKeyFrame();
+    track.source.origin?.requestKeyFrame();
   }
 
   #countLoss(reports: readonly ReportBlock[]): void {
@@ -289,13 +280,15 @@ export class Playback {
   }
 }
 
-/** How packets of a lane are sent to a player that takes those codecs; undefined when it does not take them. */
-function formatFor(codecs: readonly PlayedCodec[], format: RtpLaneFormat): SendFormat | undefined {
-  const { codec } = format.track;
-  const mode = format.packetizationMode;
-  // Who takes fragments and aggregates takes single units as well, but not the other way round.
-  return (
-    codecs.find((played) => played.codec === codec && (mode === undefined || played.packetizationMode === mode)) ??
-    codecs.find((played) => played.codec === codec && (mode !== 1 || played.packetizationMode !== 0))
-  );
+/** What a player takes of one kind. */
+function onlyOf(kind: Track['kind'], acceptance: Acceptance): Acceptance {
+  const key = `${acceptance.key} ${kind} only`;
+  return kind === 'video'
+    ? { ...acceptance, key, audio: new Set(), audioTarget: undefined }
+    : { ...acceptance, key, video: new Set(), videoTarget: undefined, videoOutput: undefined };
+}
+
+function disposeOf(source: TrackSource): void {
+  source[Symbol.dispose]();
+  source.lease[Symbol.dispose]();
 }

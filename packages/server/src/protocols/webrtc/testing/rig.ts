@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { writeRtp } from '@sluice/media';
-import type { Converter, PeerEndReason, PeerRequest, PeerSession } from '../../../core/index.ts';
+import type { Converter, PeerEndReason, PeerRequest, PeerSession, Renditions } from '../../../core/index.ts';
 import { testHub } from '../../../core/testing/hub.ts';
 import { Ticker } from '../../../io/index.ts';
 import { resolveWebRtcOptions, type WebRtcOptions } from '../options.ts';
@@ -30,6 +30,7 @@ export interface RigSession {
 export interface RigOptions extends Partial<WebRtcOptions> {
   /** Converts tracks that players don't take; without it none is. */
   readonly converter?: Converter | undefined;
+  readonly renditions?: Renditions | undefined;
 }
 
 /** A WebRTC server with a hub of its own, and clients for it. */
@@ -40,10 +41,10 @@ export class WebRtcRig {
   readonly identity: OwnIdentity;
   readonly #clients: RtcClient[] = [];
 
-  private constructor(identity: OwnIdentity, own: OwnIdentity, { converter, ...options }: RigOptions) {
+  private constructor(identity: OwnIdentity, own: OwnIdentity, { converter, renditions, ...options }: RigOptions) {
     this.identity = identity;
     this.hub = testHub(0, converter);
-    const deps = { ...this.hub, ticker: this.ticker, resolvers: [] };
+    const deps = { ...this.hub, ticker: this.ticker, resolvers: [], renditions };
     this.server = new WebRtcServer(
       deps,
       resolveWebRtcOptions({ host: '127.0.0.1', certificate: own.certificate, ...options }),
@@ -70,15 +71,24 @@ export class WebRtcRig {
   }
 
   publish(streamName: string, options: Partial<RtcClientOptions> = {}): Promise<RigSession> {
-    return this.#open('publish', streamName, { direction: 'sendonly', ...options });
+    return this.#open('publish', streamName, { options: { direction: 'sendonly', ...options } });
   }
 
-  play(streamName: string, options: Partial<RtcClientOptions> = {}): Promise<RigSession> {
-    return this.#open('play', streamName, { direction: 'recvonly', ...options });
+  /** With `asked`, the player asks for what a plain one does not. */
+  play(
+    streamName: string,
+    options: Partial<RtcClientOptions> = {},
+    asked: Partial<PeerRequest> = {},
+  ): Promise<RigSession> {
+    return this.#open('play', streamName, { options: { direction: 'recvonly', ...options }, asked });
   }
 
-  async #open(way: 'publish' | 'play', streamName: string, options: Partial<RtcClientOptions>): Promise<RigSession> {
-    const client = this.client(options);
+  async #open(
+    way: 'publish' | 'play',
+    streamName: string,
+    more: { readonly options: Partial<RtcClientOptions>; readonly asked?: Partial<PeerRequest> },
+  ): Promise<RigSession> {
+    const client = this.client(more.options);
     const events: RigSession['events'] = { active: false, ended: undefined, detail: '', sizes: [] };
     const request: PeerRequest = {
       streamName,
@@ -100,6 +110,7 @@ export class WebRtcRig {
         },
         onResize: (width, height) => events.sizes.push(`${width}x${height}`),
       },
+      ...more.asked,
     };
     const session = await this.server[way](request);
     await client.connect(session.answer);

@@ -17,6 +17,31 @@ async function restart(...args: Parameters<typeof WhipFixture.start>): Promise<v
   fixture = await WhipFixture.start(...args);
 }
 
+describe('a player by WHEP that asks for a picture of its own', () => {
+  it('reaches the gateway with what it asks for, in bits a second', async () => {
+    await fixture.offer('/whep/cam?width=640&height=360&bitrate=500');
+    await fixture.offer('/whep/cam?height=240&width=0');
+    await fixture.offer('/whep/cam?width=0&token=x');
+    await fixture.offer('/whip/cam?width=640');
+    expect(fixture.gateway.requests.map(({ picture }) => picture)).toEqual([
+      { width: 640, height: 360, bitrateBps: 500_000 },
+      { height: 240 },
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it.each(['width=x', 'height=-1', 'bitrate=1e9', 'width=640.5', 'height=99999', 'bitrate='])(
+    'is told what is allowed when it asks for %s',
+    async (query) => {
+      const response = await fixture.offer(`/whep/cam?${query}`);
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain('is a whole number from 0 to');
+      expect(fixture.gateway.requests).toEqual([]);
+    },
+  );
+});
+
 describe('an offer by WHIP', () => {
   it('is answered with the session and its address, which can not be guessed', async () => {
     const response = await fixture.offer('/whip/cam');

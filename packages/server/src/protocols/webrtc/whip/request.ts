@@ -1,5 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { type ClientIntroduction, isValidStreamName, type StreamRequestFacts } from '../../../core/index.ts';
+import {
+  type ClientIntroduction,
+  isValidStreamName,
+  type StreamRequestFacts,
+  type VideoForm,
+} from '../../../core/index.ts';
 import { connectionName, plainAddress } from '../../../io/index.ts';
 
 /** At most this many parameters are read from a URL; the rest is left out. */
@@ -68,6 +73,32 @@ export function appKeyOf({ query }: Target): string {
 /** True when a URL asks with `record=true` for what it publishes to be recorded. */
 export function wantsRecording({ query }: Target): boolean {
   return new URLSearchParams(query).get('record') === 'true';
+}
+
+/** Most that a player may ask for: pixels of a side, and kilobits a second. */
+const MAX_SIDE = 8192;
+const MAX_KBPS = 200_000;
+
+/**
+ * The form of the picture that a player asks for with `width`, `height` and `bitrate` (kbit/s, as in WCS); undefined when
+ * it asks for none, 0 being none too.
+ */
+export function pictureOf({ query }: Target): VideoForm | undefined | Refusal {
+  const parameters = new URLSearchParams(query);
+  const form: { width?: number; height?: number; bitrateBps?: number } = {};
+  for (const [name, most] of [
+    ['width', MAX_SIDE],
+    ['height', MAX_SIDE],
+    ['bitrate', MAX_KBPS],
+  ] as const) {
+    const text = parameters.get(name) ?? '0';
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (value < 0 || value > most) return { status: 400, message: `${name} is a whole number from 0 to ${most}` };
+    if (value === 0) continue;
+    if (name === 'bitrate') form.bitrateBps = value * 1000;
+    else form[name] = value;
+  }
+  return Object.keys(form).length > 0 ? form : undefined;
 }
 
 /** What a request says of its client, but for how to end it. */

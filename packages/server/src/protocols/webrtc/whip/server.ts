@@ -14,6 +14,7 @@ import {
   type SessionRegistry,
   type StreamAccess,
   startUsOf,
+  type VideoForm,
 } from '../../../core/index.ts';
 import { type HttpMount, RateLimiter } from '../../../io/index.ts';
 import { Answerer, ENDPOINT_METHODS, FRAGMENT_TYPE, SDP_TYPE, SESSION_METHODS } from './answer.ts';
@@ -27,6 +28,7 @@ import {
   hasBodyOf,
   introductionOf,
   matches,
+  pictureOf,
   type Refusal,
   readBody,
   resourceIdOf,
@@ -131,7 +133,8 @@ export class WhipMount implements HttpMount {
     const { request, response, target } = exchange;
     const streamName = streamNameOf(target, this.prefix);
     if (typeof streamName !== 'string') return this.#refuse(exchange, streamName);
-    const refusal = this.#admit(request);
+    const picture = this.#way === 'play' ? pictureOf(target) : undefined;
+    const refusal = this.#admit(request) ?? refusalOf(picture);
     if (refusal !== undefined) return this.#refuse(exchange, refusal);
     const offer = await this.#readBody(request);
     if (typeof offer !== 'string') return this.#refuse(exchange, offer);
@@ -209,6 +212,7 @@ export class WhipMount implements HttpMount {
       videoOrientation: this.#options.videoOrientation,
       custom: customOf(target, request),
       waitMs: this.#way === 'play' ? this.#options.playWaitMs : undefined,
+      picture: this.#way === 'play' ? formOf(pictureOf(target)) : undefined,
       startUs: startUsOf(customOf(target, request)['start']),
       signal: session.abort.signal,
       events: {
@@ -296,6 +300,14 @@ export class WhipMount implements HttpMount {
 /** Differs for each session: one HTTP connection may carry several. */
 function sessionIdOf(request: IncomingMessage, { mediaSessionId }: WhipSession): string {
   return `${endpointsOf(request).sessionId}/${mediaSessionId.slice(0, 8)}`;
+}
+
+function refusalOf(picture: ReturnType<typeof pictureOf>): Refusal | undefined {
+  return picture !== undefined && 'status' in picture ? picture : undefined;
+}
+
+function formOf(picture: ReturnType<typeof pictureOf>): VideoForm | undefined {
+  return picture === undefined || 'status' in picture ? undefined : picture;
 }
 
 function noSession(): Refusal {

@@ -1,0 +1,133 @@
+import type { Track } from '@sluice/media';
+import type { Acceptance, Adaptations, AdaptedStream, RtpLane, RtpLaneFormat, Stream } from '../../../core/index.ts';
+import type { LaneLease, LanePackagers } from '../../../rtp/index.ts';
+import type { PlayedCodec } from './played-media.ts';
+import type { SendFormat } from './send-track.ts';
+
+/** A stream in a form that a player takes: the source while it takes all of that, a derived one from then on. */
+export class SourceLease implements Disposable {
+  readonly source: Stream;
+  readonly acceptance: Acceptance;
+  /** Called when it has gone over to another stream. */
+  onChanged: () => void = () => {};
+  readonly #adaptations: Adaptations;
+  #adapted: AdaptedStream;
+  #over = false;
+
+  constructor(source: Stream, acceptance: Acceptance, adaptations: Adaptations) {
+    this.source = source;
+    this.acceptance = acceptance;
+    this.#adaptations = adaptations;
+    this.#adapted = this.#lease();
+  }
+
+  get adapted(): AdaptedStream {
+    return this.#adapted;
+  }
+
+  /** Pictures that the player takes as they are do not wait for sound that is converted: they have the same times. */
+  streamFor(kind: Track['kind']): Stream {
+    const asItIs = kind === 'video' && this.#adaptations.needsConversion(this.source, this.acceptance).video === 'no';
+    return asItIs ? this.source : this.#adapted.stream;
+  }
+
+  [Symbol.dispose](): void {
+    this.#over = true;
+    this.#adapted[Symbol.dispose]();
+  }
+
+  #lease(): AdaptedStream {
+    return this.#adaptations.lease(this.source, this.acceptance, {
+      onUnfit: () => {
+        if (this.#over) return;
+        const before = this.#adapted;
+        this.#adapted = this.#lease();
+        before[Symbol.dispose]();
+        this.onChanged();
+      },
+    });
+  }
+}
+
+/** Where one track of a player comes from: the publisher's own packets, or packets made of frames. */
+export class TrackSource implements Disposable {
+  readonly lease: SourceLease;
+  readonly #kind: Track['kind'];
+  readonly #codecs: readonly PlayedCodec[];
+  readonly #packagers: LanePackagers;
+  /** The way to packetize that is used, when it is one of ours. */
+  #packager: { readonly stream: Stream; readonly mode: 0 | 1; readonly lane: LaneLease } | undefined;
+  #origin: Stream | undefined;
+
+  constructor(
+    lease: SourceLease,
+    media: { readonly kind: Track['kind']; readonly codecs: readonly PlayedCodec[] },
+    packagers: LanePackagers,
+  ) {
+    this.lease = lease;
+    this.#kind = media.kind;
+    this.#codecs = media.codecs;
+    this.#packagers = packagers;
+  }
+
+  /** The stream that the lane is of: asked for key frames. Undefined before there is a lane. */
+  get origin(): Stream | undefined {
+    return this.#origin;
+  }
+
+  /**
+   * The lane to follow at this moment: the publisher's own packets where the player takes them; else packets made of
+   * frames, converted if need be. `current` is the one that is followed.
+   */
+  laneFor(current: RtpLane | undefined): RtpLane | undefined {
+    const { source, acceptance } = this.lease;
+    const own = source.rtp[this.#kind];
+    const isMade = this.#kind === 'video' && acceptance.videoOutput !== undefined;
+    if (!isMade && own.format !== undefined && formatFor(this.#codecs, own.format) !== undefined) {
+      this.#release();
+      this.#origin = source;
+      return own;
+    }
+    const stream = this.lease.streamFor(this.#kind);
+    const codec = stream.state[this.#kind]?.codec;
+    const played = this.#codecs.find((candidate) => candidate.codec === codec);
+    if (played === undefined || (isMade && stream === source)) {
+      // Until there is what can be played, nothing is better than what can't.
+      if (this.#packager === undefined || this.#packager.stream === stream) return current;
+      this.#release();
+      return undefined;
+    }
+    const mode = played.packetizationMode ?? 1;
+    if (this.#packager?.stream !== stream || this.#packager.mode !== mode) {
+      this.#release();
+      this.#packager = { stream, mode, lane: this.#packagers.lease(stream, this.#kind, mode) };
+    }
+    this.#origin = stream;
+    return this.#packager.lane.lane;
+  }
+
+  /** Gives packets back that are of a stream which is not the right one any more. */
+  releaseStale(): void {
+    if (this.#packager !== undefined && this.#packager.stream !== this.lease.streamFor(this.#kind)) this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.#release();
+  }
+
+  #release(): void {
+    this.#packager?.lane[Symbol.dispose]();
+    this.#packager = undefined;
+  }
+}
+
+/** How packets of a lane are sent to a player that takes those codecs; undefined when it does not take them. */
+export function formatFor(codecs: readonly PlayedCodec[], format: RtpLaneFormat): SendFormat | undefined {
+  const { codec } = format.track;
+  const mode = format.packetizationMode;
+  // Who takes fragments and aggregates takes single units as well, but not the other way round.
+  return (
+    codecs.find((played) => played.codec === codec && (mode === undefined || played.packetizationMode === mode)) ??
+    codecs.find((played) => played.codec === codec && (mode !== 1 || played.packetizationMode !== 0))
+  );
+}
