@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Exchange } from './http/exchange.ts';
 import type { HlsOptions } from './options.ts';
 import { parseRange } from './request.ts';
 
@@ -10,6 +10,21 @@ const OF_STATUS: Readonly<Record<number, readonly [string, string]>> = {
   429: ['Retry-After', '2'],
   503: ['Retry-After', '2'],
 };
+/** What is handed to a connection at once: so much of a body must move in the time that a client may be stuck. */
+const SLICE_BYTES = 64 * 1024;
+const IMMUTABLE = 'public, max-age=3600, immutable';
+
+export interface Playlist {
+  readonly body: Buffer;
+  readonly type: string;
+  readonly cacheControl: string;
+}
+
+/** Bytes of media, in pieces that are sent one after another as they are. */
+export interface Media {
+  readonly pieces: readonly Uint8Array[];
+  readonly type: string;
+}
 
 /** Writes the server's answers, all with the headers that pages of other origins need. */
 export class Answerer {
@@ -26,80 +41,138 @@ export class Answerer {
   }
 
   /** Answers a CORS preflight (Fetch standard §3.2.2). */
-  preflight(response: ServerResponse): void {
-    this.#prepare(response);
-    setUnlessGiven(response, 'Access-Control-Allow-Methods', METHODS);
-    setUnlessGiven(response, 'Access-Control-Allow-Headers', '*, Authorization, Range');
-    setUnlessGiven(response, 'Access-Control-Max-Age', '86400');
-    response.writeHead(204, { Allow: METHODS }).end();
+  preflight(exchange: Exchange): void {
+    this.#prepare(exchange, 204);
+    setUnlessGiven(exchange, 'Access-Control-Allow-Methods', METHODS);
+    setUnlessGiven(exchange, 'Access-Control-Allow-Headers', '*, Authorization, Range');
+    setUnlessGiven(exchange, 'Access-Control-Max-Age', '86400');
+    exchange.header('Allow', METHODS);
+    exchange.end();
   }
 
   /** Answers with an error that tells in words what to do. Never cached for longer than a second. */
-  fail(response: ServerResponse, failure: { status: number; code: string; message: string }): void {
-    if (response.headersSent || response.destroyed) return;
+  fail(exchange: Exchange, failure: { status: number; code: string; message: string }): void {
+    if (exchange.begun) return;
     const body = Buffer.from(JSON.stringify({ code: failure.code, message: failure.message }));
-    this.#prepare(response);
-    response.setHeader('Cache-Control', failure.status === 404 ? 'max-age=1' : 'no-store');
+    this.#prepare(exchange, failure.status);
+    exchange.header('Cache-Control', failure.status === 404 ? 'max-age=1' : 'no-store');
     const [name, value] = OF_STATUS[failure.status] ?? [];
-    if (name !== undefined && value !== undefined) response.setHeader(name, value);
+    if (name !== undefined && value !== undefined) exchange.header(name, value);
     // What follows a URL that is too long or a body that nobody reads is not worth parsing.
-    if (failure.status === 405 || failure.status === 414) response.setHeader('Connection', 'close');
-    response.setHeader('Content-Type', 'application/json; charset=utf-8');
-    response.setHeader('Content-Length', body.byteLength);
-    response.statusCode = failure.status;
-    end(response, body);
+    if (failure.status === 405 || failure.status === 414) exchange.header('Connection', 'close');
+    exchange.header('Content-Type', 'application/json; charset=utf-8');
+    exchange.header('Content-Length', body.byteLength);
+    send(exchange, body);
   }
 
-  /** Sends a playlist, to be cached for no longer than half its target duration; gives the bytes of its body. */
-  playlist(response: ServerResponse, { text, targetSeconds }: { text: string; targetSeconds: number }): number {
-    const body = Buffer.from(text);
-    // RFC 8216 §6.3.4: a client that found nothing new asks again after half the target duration. With the same answer
-    // from its cache it would run dry beside segments that are there.
-    const maxAgeSeconds = Math.min(1, Math.floor(targetSeconds / 2));
-    this.#prepare(response);
-    response.setHeader('Content-Type', 'application/vnd.apple.mpegurl');
-    response.setHeader('Cache-Control', `max-age=${maxAgeSeconds}`);
-    response.setHeader('Content-Length', body.byteLength);
-    return end(response, body);
+  /** Sends a playlist or manifest; gives the bytes of its body. */
+  playlist(exchange: Exchange, { body, type, cacheControl }: Playlist): number {
+    this.#prepare(exchange, 200);
+    exchange.header('Content-Type', type);
+    exchange.header('Cache-Control', cacheControl);
+    exchange.header('Content-Length', body.byteLength);
+    return send(exchange, body);
   }
 
-  /** Sends a segment or a single range of it (RFC 9110 §14); gives the bytes of the body. */
-  media(request: IncomingMessage, response: ServerResponse, media: { body: Uint8Array; type: string }): number {
-    const size = media.body.byteLength;
-    this.#prepare(response);
-    response.setHeader('Accept-Ranges', 'bytes');
-    const range = request.method === 'GET' ? parseRange(request.headers.range, size) : undefined;
+  /** Sends media or a single range of it (RFC 9110 §14); gives the bytes of the body. */
+  media(exchange: Exchange, { pieces, type }: Media): number {
+    const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    const range = this.mediaHead(exchange, { size, type });
+    if (range === undefined) return 0;
+    return send(exchange, ...partOf(pieces, range.first, range.last + 1));
+  }
+
+  /**
+   * Writes the head of an answer with media, and gives the bytes that are to follow, both ends included; undefined when
+   * there are none and the answer is complete.
+   */
+  mediaHead(
+    exchange: Exchange,
+    { size, type }: { readonly size: number; readonly type: string },
+  ): { readonly first: number; readonly last: number } | undefined {
+    const range = exchange.method === 'GET' ? parseRange(exchange.range, size) : undefined;
     if (range === 'unsatisfiable') {
-      response.writeHead(416, { 'Content-Range': `bytes */${size}`, 'Content-Length': 0 }).end();
-      return 0;
+      this.#prepare(exchange, 416);
+      exchange.header('Accept-Ranges', 'bytes');
+      exchange.header('Content-Range', `bytes */${size}`);
+      exchange.header('Content-Length', 0);
+      exchange.end();
+      return undefined;
     }
-    response.setHeader('Content-Type', media.type);
-    response.setHeader('Cache-Control', 'public, max-age=3600, immutable');
-    if (range === undefined) {
-      response.setHeader('Content-Length', size);
-      return end(response, media.body);
-    }
-    response.statusCode = 206;
-    response.setHeader('Content-Range', `bytes ${range.first}-${range.last}/${size}`);
-    response.setHeader('Content-Length', range.last - range.first + 1);
-    return end(response, media.body.subarray(range.first, range.last + 1));
+    this.#prepare(exchange, range === undefined ? 200 : 206);
+    exchange.header('Accept-Ranges', 'bytes');
+    exchange.header('Content-Type', type);
+    exchange.header('Cache-Control', IMMUTABLE);
+    const { first, last } = range ?? { first: 0, last: size - 1 };
+    if (range !== undefined) exchange.header('Content-Range', `bytes ${first}-${last}/${size}`);
+    exchange.header('Content-Length', last - first + 1);
+    if (!exchange.isHead && size > 0) return { first, last };
+    exchange.end();
+    return undefined;
   }
 
-  #prepare(response: ServerResponse): void {
-    for (const [name, value] of this.#headers) response.setHeader(name, value);
+  /** Begins an answer with media that is still being made, of a length that nobody knows (RFC 9112 §7.1). */
+  growing(exchange: Exchange, type: string): void {
+    this.#prepare(exchange, 200);
+    exchange.header('Content-Type', type);
+    exchange.header('Cache-Control', IMMUTABLE);
+  }
+
+  #prepare(exchange: Exchange, status: number): void {
+    exchange.status = status;
+    for (const [name, value] of this.#headers) exchange.header(name, value);
   }
 }
 
-function setUnlessGiven(response: ServerResponse, name: string, value: string): void {
-  if (!response.hasHeader(name)) response.setHeader(name, value);
+function setUnlessGiven(exchange: Exchange, name: string, value: string): void {
+  if (!exchange.hasHeader(name)) exchange.header(name, value);
 }
 
-/** Sends the body, or only its headers when the request was HEAD. The body is not copied. */
-function end(response: ServerResponse, body: Uint8Array): number {
-  if (response.req.method === 'HEAD') {
-    response.end();
+/** The bytes from `first` to before `end` of all pieces together; nothing is copied. */
+export function partOf(pieces: readonly Uint8Array[], first: number, end: number): Uint8Array[] {
+  const part: Uint8Array[] = [];
+  let offset = 0;
+  for (const piece of pieces) {
+    const from = Math.max(0, first - offset);
+    const to = Math.min(piece.byteLength, end - offset);
+    if (from < to) part.push(from === 0 && to === piece.byteLength ? piece : piece.subarray(from, to));
+    offset += piece.byteLength;
+  }
+  return part;
+}
+
+/** Sends the body, or only its headers when the request was HEAD; gives its bytes. Nothing is copied. */
+function send(exchange: Exchange, ...pieces: readonly Uint8Array[]): number {
+  if (exchange.isHead || exchange.over) {
+    exchange.end();
     return 0;
   }
-  response.end(body);
-  return body.byteLength;
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined && first.byteLength <= SLICE_BYTES) {
+    exchange.end(first);
+    return first.byteLength;
+  }
+  pump(exchange, pieces);
+  return pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+}
+
+/** Hands over slices as fast as the client takes them, so that it can be seen whether it does. */
+function pump(exchange: Exchange, pieces: readonly Uint8Array[]): void {
+  let index = 0;
+  let offset = 0;
+  const more = (): void => {
+    for (let piece = pieces[index]; piece !== undefined; piece = pieces[index]) {
+      const slice = piece.subarray(offset, offset + SLICE_BYTES);
+      offset += slice.byteLength;
+      if (offset >= piece.byteLength) {
+        index++;
+        offset = 0;
+      }
+      if (!exchange.write(slice)) return;
+    }
+    exchange.onDrain = undefined;
+    exchange.end();
+  };
+  exchange.onDrain = more;
+  more();
 }

@@ -6,6 +6,7 @@ import { SegmentCutter } from './cutter.ts';
 import type { HlsOptions } from './options.ts';
 import { renderMasterPlaylist, renderMediaPlaylist } from './playlist.ts';
 import type { FoundMedia, MediaPlaylistRequest, MediaTarget, PlaylistPosition } from './position.ts';
+import type { SegmentArchive } from './segment-archive.ts';
 import { createMuxer, pictureSizeOf, type SegmentMuxer } from './segment-muxer.ts';
 import { type Segment, SegmentWindow } from './segment-window.ts';
 
@@ -13,6 +14,8 @@ export interface HlsPackagerDeps {
   readonly stream: Stream;
   /** Tracks of the source that the stream was made without; none when left out. */
   leftOut?(): LeftOut;
+  /** Where segments go that leave the memory. */
+  readonly archive?: SegmentArchive | undefined;
   readonly log: Log;
   readonly counters: Counters;
   /** Wall clock, milliseconds since 1970; `Date.now` but for tests. */
@@ -40,6 +43,7 @@ export class HlsPackager {
   readonly #counters: Counters;
   readonly #options: HlsPackagerOptions;
   readonly #leftOut: () => LeftOut;
+  readonly #archive: SegmentArchive | undefined;
   readonly #wallMs: () => number;
   readonly #createMuxer: typeof createMuxer;
   readonly #cutter: SegmentCutter;
@@ -64,6 +68,7 @@ export class HlsPackager {
     this.#log = deps.log.child({ stream: deps.stream.name });
     this.#counters = deps.counters;
     this.#options = options;
+    this.#archive = deps.archive;
     this.#leftOut = () => deps.leftOut?.() ?? {};
     this.#wallMs = deps.wallMs ?? Date.now;
     this.#createMuxer = deps.createMuxer ?? createMuxer;
@@ -182,6 +187,11 @@ export class HlsPackager {
   media(target: MediaTarget): FoundMedia {
     const bytes = target.kind === 'init' ? this.window.init(target.msn) : this.window.segment(target.msn)?.bytes;
     return bytes && [bytes];
+  }
+
+  /** The bytes of a segment that `media` says is archived; undefined when it is not kept any more. */
+  async readArchived({ msn, track }: MediaTarget): Promise<Uint8Array | undefined> {
+    return this.#archive?.read(msn, track);
   }
 
   /** The media playlist of a track, as its kind of container has it. */

@@ -1,35 +1,130 @@
+import type { HlsTrack } from './position.ts';
+
 /** What a URL of the HLS server asks for. */
 export type HlsTarget =
-  | { readonly kind: 'media' | 'master'; readonly streamName: string }
-  | { readonly kind: 'segment' | 'init'; readonly streamName: string; readonly number: number };
+  /** The media playlist, the master playlist with it alone, the DASH manifest, or the master playlist of all qualities. */
+  | { readonly kind: 'media' | 'master' | 'manifest' | 'ladder'; readonly streamName: string }
+  /** The media playlist of one quality. */
+  | { readonly kind: 'variant'; readonly streamName: string; readonly variant: string }
+  | MediaFile;
 
-const SEGMENT_SUFFIX = /^_(\d{1,15})\.(?:m4s|ts)$/;
-const INIT_SUFFIX = /^_init_(\d{1,15})\.mp4$/;
+/** A file of media that a playlist or manifest names. */
+export interface MediaFile {
+  readonly kind: 'segment' | 'part' | 'init';
+  readonly streamName: string;
+  /** Quality that it is of; undefined: of the stream as it is. */
+  readonly variant: string | undefined;
+  readonly track: HlsTrack;
+  /** Media Sequence Number; of an initialization section the number in its name. */
+  readonly number: number;
+  readonly part: number | undefined;
+}
+
+export function isMediaFile(target: HlsTarget): target is MediaFile {
+  return 'track' in target;
+}
+
+/** What WCS adds to a stream's name in the addresses of all its qualities (functions-2 §H.1). */
+export const LADDER_SUFFIX = '-HLS-ABR-STREAM';
+const MEDIA_SUFFIX = /^(?:_([va]))?_(\d{1,15})(?:\.(\d{1,6}))?\.(?:m4s|ts)$/;
+const INIT_SUFFIX = /^(?:_([va]))?_init_(\d{1,15})\.mp4$/;
+const MAX_COMPONENTS = 3;
 
 /**
- * Reads a path `/<stream>/<file>`, each part percent-encoded on its own, so a `/` in a stream's name is `%2F`.
- * `malformed` for a broken encoding, undefined for a path of no known form.
+ * Reads a path `/<stream>/<file>` or `/<stream>-HLS-ABR-STREAM/<quality>/<file>`, each component percent-encoded on its
+ * own, so a `/` in a stream's name is `%2F`. `malformed` for a broken encoding, undefined for a path of no known form.
  */
 export function parseTarget(path: string): HlsTarget | 'malformed' | undefined {
-  const [, streamPart, filePart, ...rest] = path.split('/');
-  let streamName: string;
-  let file: string;
+  const [, ...encoded] = path.split('/');
+  const components: string[] = [];
   try {
-    streamName = decodeURIComponent(streamPart ?? '');
-    file = decodeURIComponent(filePart ?? '');
-    for (const part of rest) decodeURIComponent(part);
+    for (const component of encoded) components.push(decodeURIComponent(component));
   } catch {
     return 'malformed';
   }
-  if (streamName.length === 0 || rest.length > 0) return undefined;
-  if (file === `${streamName}.m3u8`) return { kind: 'media', streamName };
-  if (file === 'index.m3u8') return { kind: 'master', streamName };
+  if (components.length > MAX_COMPONENTS) return undefined;
+  const [folder = '', second = '', third] = components;
+  const isLadder = folder.endsWith(LADDER_SUFFIX);
+  const streamName = isLadder ? folder.slice(0, -LADDER_SUFFIX.length) : folder;
+  if (streamName.length === 0) return undefined;
+  if (third !== undefined) return isLadder ? variantTarget({ streamName, variant: second, file: third }) : undefined;
+  if (isLadder) return second === `${folder}.m3u8` ? { kind: 'ladder', streamName } : undefined;
+  if (second === `${streamName}.m3u8`) return { kind: 'media', streamName };
+  if (second === 'index.m3u8') return { kind: 'master', streamName };
+  if (second === `${streamName}.mpd`) return { kind: 'manifest', streamName };
+  return mediaFile(second, { streamName, variant: undefined });
+}
+
+function variantTarget(path: { streamName: string; variant: string; file: string }): HlsTarget | undefined {
+  const { streamName, variant, file } = path;
+  if (variant.length === 0) return undefined;
+  if (file === `${variant}.m3u8`) return { kind: 'variant', streamName, variant };
+  return mediaFile(file, { streamName, variant });
+}
+
+function mediaFile(
+  file: string,
+  { streamName, variant }: Pick<MediaFile, 'streamName' | 'variant'>,
+): MediaFile | undefined {
   if (!file.startsWith(streamName)) return undefined;
   const suffix = file.slice(streamName.length);
-  const init = INIT_SUFFIX.exec(suffix)?.[1];
-  if (init !== undefined) return { kind: 'init', streamName, number: Number(init) };
-  const segment = SEGMENT_SUFFIX.exec(suffix)?.[1];
-  return segment === undefined ? undefined : { kind: 'segment', streamName, number: Number(segment) };
+  const init = INIT_SUFFIX.exec(suffix);
+  const [, track, number, part] = init ?? MEDIA_SUFFIX.exec(suffix) ?? [];
+  if (number === undefined) return undefined;
+  return {
+    kind: init !== null ? 'init' : part === undefined ? 'segment' : 'part',
+    streamName,
+    variant,
+    track: track === 'v' ? 'video' : track === 'a' ? 'audio' : 'main',
+    number: Number(number),
+    part: part === undefined ? undefined : Number(part),
+  };
+}
+
+/** What a client says of the playlist that it wants (Delivery Directives, RFC 8216bis §6.2.5). */
+export interface Directives {
+  /** The playlist is to have this segment, or this part of it; undefined: as it is. */
+  readonly msn: number | undefined;
+  readonly part: number | undefined;
+  /** Old segments may be left out. */
+  readonly skip: boolean;
+}
+
+const NO_DIRECTIVES: Directives = { msn: undefined, part: undefined, skip: false };
+const DIGITS = /^\d{1,15}$/;
+
+/** Reads the directives of a query, without `?`. `malformed` for one that is said twice or is not as it has to be. */
+export function parseDirectives(query: string): Directives | 'malformed' {
+  if (!query.includes('_HLS_')) return NO_DIRECTIVES;
+  const values = new Map<string, string>();
+  for (const parameter of query.split('&')) {
+    if (!parameter.startsWith('_HLS_')) continue;
+    const mark = parameter.indexOf('=');
+    const name = mark < 0 ? parameter : parameter.slice(0, mark);
+    if (values.has(name)) return 'malformed';
+    values.set(name, mark < 0 ? '' : parameter.slice(mark + 1));
+  }
+  const msn = values.get('_HLS_msn');
+  const part = values.get('_HLS_part');
+  const skip = values.get('_HLS_skip');
+  if (msn !== undefined && !DIGITS.test(msn)) return 'malformed';
+  // §6.2.5.2: a part is one of a segment.
+  if (part !== undefined && (!DIGITS.test(part) || msn === undefined)) return 'malformed';
+  if (skip !== undefined && skip !== 'YES' && skip !== 'v2') return 'malformed';
+  return {
+    msn: msn === undefined ? undefined : Number(msn),
+    part: part === undefined ? undefined : Number(part),
+    skip: skip !== undefined,
+  };
+}
+
+/** A query without what it says of the playlist: what a client says of itself, and is repeated on addresses. */
+export function withoutDirectives(query: string): string {
+  if (!query.includes('_HLS_')) return query;
+  return query
+    .split('&')
+    .filter((parameter) => !parameter.startsWith('_HLS_'))
+    .join('&');
 }
 
 /** A range of bytes, both ends included. */

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type {
   MediaSession,
   SessionDescription,
@@ -8,16 +7,20 @@ import type {
   Stream,
   ViewerIntroduction,
 } from '../../core/index.ts';
-import { connectionName, plainAddress } from '../../io/index.ts';
+import type { Exchange } from './http/exchange.ts';
+import { RequestMeter, type RequestStatistics } from './request-meter.ts';
 
 /** A viewer whose session was closed is refused for this long. */
 const BLOCK_MS = 10_000;
 const MAX_CUSTOM_PARAMETERS = 64;
+const MAX_USER_AGENT = 256;
 /** WCS's application key of viewers that name none. */
 const DEFAULT_APP_KEY = 'defaultApp';
 
 interface Viewer {
   readonly introduction: ViewerIntroduction;
+  readonly userAgent: string;
+  readonly meter: RequestMeter;
   readonly session: MediaSession;
   readonly registration: Disposable;
   stream: Stream;
@@ -27,11 +30,33 @@ interface Viewer {
   patienceMs: number;
 }
 
+/** What is asked for, and by what kind of player. */
+export interface Asked {
+  readonly streamName: string;
+  /** Of the request, without `?` and without directives: becomes the custom parameters. */
+  readonly query: string;
+  /** WCS's name for the provider is `HLS`; it has none for DASH. */
+  readonly mediaProvider: 'HLS' | 'DASH';
+}
+
 /** Whose request it is. */
 export interface Visitor {
   /** Tells viewers apart. */
   readonly key: string;
+  readonly userAgent: string;
   readonly introduction: ViewerIntroduction;
+}
+
+/** What is known of a viewer's requests, by WCS's names (functions-2 §H.6). */
+export interface ViewerStatistics {
+  /** The id of its session. */
+  readonly id: string;
+  readonly streamName: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly userAgent: string;
+  readonly active: boolean;
+  readonly metrics: RequestStatistics;
 }
 
 /** A playlist that is being sent. */
@@ -39,6 +64,8 @@ export interface Visit {
   readonly visitor: Visitor;
   readonly stream: Stream;
   readonly targetSeconds: number;
+  /** Quality that is watched, where there are several. */
+  readonly variant?: string | undefined;
   /** Monotonic milliseconds. */
   readonly nowMs: number;
 }
@@ -76,24 +103,21 @@ export class HlsViewers {
     return false;
   }
 
-  /**
-   * Whose request it is, with what that says of itself; the ids are those of its session if it has one already.
-   * @param query Of the request, without `?`: becomes the custom parameters.
-   */
-  recognize(request: IncomingMessage, streamName: string, query: string): Visitor {
-    const { socket } = request;
-    const key = viewerKey(request, streamName);
+  /** Whose request it is, with what that says of itself; the ids are those of its session if it has one already. */
+  recognize({ peer, userAgent }: Exchange, { streamName, query, mediaProvider }: Asked): Visitor {
+    const key = viewerKey(`${peer.address} ${mediaProvider}`, userAgent, streamName);
     const known = this.#viewers.get(key)?.introduction;
     const custom = query === '' ? NO_PARAMETERS : parametersOf(query);
     return {
       key,
+      userAgent,
       introduction: {
-        sessionId: known?.sessionId ?? connectionName(socket),
-        mediaSessionId: known?.mediaSessionId ?? `${randomUUID()}-${streamName}-HLS`,
+        sessionId: known?.sessionId ?? peer.connectionName,
+        mediaSessionId: known?.mediaSessionId ?? `${randomUUID()}-${streamName}-${mediaProvider}`,
         appKey: custom['appKey'] || DEFAULT_APP_KEY,
         protocol: 'hls',
-        mediaProvider: 'HLS',
-        remoteAddress: plainAddress(socket.remoteAddress),
+        mediaProvider,
+        remoteAddress: peer.address,
         streamName,
         custom,
       },
@@ -105,7 +129,7 @@ export class HlsViewers {
     return this.#blocked.size > 0 && (this.#blocked.get(key) ?? 0) > nowMs;
   }
 
-  /** Notes that a playlist is being sent; registers the viewer when it is a new one and there is room. */
+  /** Notes that a playlist is sent or waited for; registers the viewer when it is a new one and there is room. */
   visit(visit: Visit): void {
     const { visitor, stream, nowMs } = visit;
     const { key } = visitor;
@@ -113,16 +137,38 @@ export class HlsViewers {
     if (viewer === undefined) return;
     viewer.seenMs = nowMs;
     viewer.patienceMs = visit.targetSeconds * 3000;
+    // Sound of its own is fetched beside every quality of the picture.
+    if (visit.variant !== 'audio') viewer.meter.shows(visit.variant, nowMs);
     if (viewer.stream === stream) return;
     viewer.stream.addViewers(-1);
     stream.addViewers(1);
     viewer.stream = stream;
   }
 
-  /** Adds sent bytes to the viewer, if it is known. */
+  /** Adds sent bytes to the viewer, if it is known: who fetches media is there, also without asking for playlists. */
   sent({ key }: Visitor, bytes: number): void {
     const viewer = this.#viewers.get(key);
-    if (viewer !== undefined) viewer.bytesOut += bytes;
+    if (viewer === undefined) return;
+    viewer.bytesOut += bytes;
+    viewer.seenMs = Math.max(viewer.seenMs, performance.now());
+  }
+
+  /** Notes how a request of the viewer was answered, and how long that took; undefined when it was meant to wait. */
+  answered({ key }: Visitor, status: number, tookMs: number | undefined): void {
+    this.#viewers.get(key)?.meter.answered(status, tookMs);
+  }
+
+  /** What is known of the requests of each viewer. */
+  statistics(): readonly ViewerStatistics[] {
+    return [...this.#viewers.values()].map(({ introduction, userAgent, meter, stream, seenMs, patienceMs }) => ({
+      id: introduction.mediaSessionId,
+      streamName: stream.name,
+      ip: introduction.remoteAddress,
+      port: Number(/:(\d+)\//.exec(introduction.sessionId)?.[1] ?? 0),
+      userAgent,
+      active: performance.now() - seenMs <= patienceMs,
+      metrics: meter.statistics(performance.now()),
+    }));
   }
 
   /** Lets go of viewers that have been silent for too long. */
@@ -152,6 +198,8 @@ export class HlsViewers {
     const registration = this.#sessions.add(session);
     const viewer = {
       introduction,
+      userAgent: visit.visitor.userAgent.slice(0, MAX_USER_AGENT),
+      meter: new RequestMeter(nowMs),
       session,
       registration,
       stream,
@@ -180,11 +228,9 @@ export class HlsViewers {
 }
 
 /** The user agent is hashed: it can be long, and comes from outside. */
-function viewerKey(request: IncomingMessage, streamName: string): string {
-  const agent = createHash('sha1')
-    .update(request.headers['user-agent'] ?? '')
-    .digest('base64');
-  return `${request.socket.remoteAddress ?? ''} ${agent} ${streamName}`;
+function viewerKey(whence: string, userAgent: string, streamName: string): string {
+  const agent = createHash('sha1').update(userAgent).digest('base64');
+  return `${whence} ${agent} ${streamName}`;
 }
 
 function sessionFacts(introduction: ViewerIntroduction): Omit<SessionDescription, 'bytesOut'> {
