@@ -65,6 +65,11 @@ export class Exchange {
     return this.method === 'HEAD';
   }
 
+  /** True when the answer is on its way as a whole. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** True when the answer is on its way as a whole, or nobody waits for it any more. */
   get over(): boolean {
     return this.#ended || this.#gone;

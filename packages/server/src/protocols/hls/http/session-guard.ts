@@ -49,6 +49,7 @@ export class SessionGuard {
         open.sinceMs = nowMs;
       } else if (nowMs - open.sinceMs > STALL_MS) {
         this.#counters.count('hls_slow_viewers');
+        this.#streams.delete(stream);
         open.exchange.drop();
         stream.destroy();
       }
@@ -60,7 +61,7 @@ export class SessionGuard {
   #closed(stream: ServerHttp2Stream): void {
     const open = this.#streams.get(stream);
     this.#streams.delete(stream);
-    if (open?.exchange.over === true && !stream.aborted) return;
+    if (open === undefined || open.exchange.ended) return;
     const nowMs = performance.now();
     if (nowMs - this.#windowMs > RESET_WINDOW_MS) {
       this.#windowMs = nowMs;
