@@ -1,5 +1,4 @@
 import type { OverviewPorts } from '@sluice/contract';
-import type { PlayProtocol } from './play-protocol.ts';
 import { PUBLISH_LINK } from './use-route.ts';
 
 /** Application name of RTMP addresses; the server takes any. */
@@ -17,6 +16,10 @@ export interface StreamAddresses {
   readonly srtPlay: string;
   readonly whip: string;
   readonly whep: string;
+  readonly mse: string;
+  readonly hlsSecure: string;
+  readonly hlsLadder: string;
+  readonly dash: string;
   readonly ffplay: string;
   readonly ffmpegFile: string;
   readonly ffmpegTestPicture: string;
@@ -40,22 +43,14 @@ export function streamAddresses(host: string, ports: OverviewPorts, name: string
     srtPlay: `srt://${hostInUrl(host)}:${ports.srt}?streamid=read:${encoded}`,
     whip: `http://${hostInUrl(host)}:${ports.http}/whip/${encoded}`,
     whep: `http://${hostInUrl(host)}:${ports.http}/whep/${encoded}`,
+    mse: `ws://${hostInUrl(host)}:${ports.http}/mse/${encoded}`,
+    hlsSecure: `https://${hostInUrl(host)}:${ports.hlsSecure}/${encoded}/${encoded}.m3u8`,
+    hlsLadder: `http://${hostInUrl(host)}:${ports.hls}${ladderPath(encoded)}`,
+    dash: `http://${hostInUrl(host)}:${ports.hls}/${encoded}/${encoded}.mpd`,
     ffplay: `ffplay -fflags nobuffer ${quoted(rtmp)}`,
     ffmpegFile: `ffmpeg -re -stream_loop -1 -i input.mp4 ${output}`,
     ffmpegTestPicture: `ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 ${output}`,
   };
-}
-
-/**
- * Address that this page's own player takes. HLS has a port of its own; FLV comes from where the page came from, so that
- * it works behind a proxy and by https as well.
- */
-export function playerAddress(protocol: PlayProtocol, name: string, ports: OverviewPorts): string {
-  if (protocol === 'hls') return streamAddresses(location.hostname.replace(/^\[|\]$/g, ''), ports, name).hls;
-  if (protocol === 'webrtc') return new URL(`whep/${encodeURIComponent(name)}`, document.baseURI).href;
-  const address = new URL(`flv/${encodeURIComponent(name)}.flv`, document.baseURI);
-  if (protocol === 'ws-flv') address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
-  return address.href;
 }
 
 /** Address to which this page publishes by WHIP. */
@@ -74,7 +69,14 @@ export function hostChoices(pageHost: string, others: readonly string[]): readon
   return [...new Set([own, ...others])].filter((host) => host !== '');
 }
 
-function hostInUrl(host: string): string {
+/** Path of the playlist of all qualities of a stream, whose name is percent-encoded already. */
+export function ladderPath(encodedName: string): string {
+  const folder = `${encodedName}-HLS-ABR-STREAM`;
+  return `/${folder}/${folder}.m3u8`;
+}
+
+/** A host's name as URLs have it. */
+export function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 

@@ -1,5 +1,5 @@
 import Mpegts from 'mpegts.js';
-import { bufferedAhead, type PlayerSource, type SourceEvents } from './player-source.ts';
+import { bufferedAhead, type PlayerSource, pictureOf, type SourceEvents, type SourceTarget } from './player-source.ts';
 
 /** How much is kept ahead of the position; less saves delay, more survives a network that hesitates. */
 const TARGET_DELAY_SECONDS = 0.8;
@@ -31,7 +31,11 @@ interface MpegtsErrorInfo {
 Mpegts.LoggingControl.enableAll = false;
 
 /** Plays an HTTP-FLV or WebSocket-FLV address by mpegts.js with little delay. */
-export function openFlv(video: HTMLVideoElement, url: string, events: SourceEvents): PlayerSource | undefined {
+export function openFlv(
+  video: HTMLVideoElement,
+  { url }: SourceTarget,
+  events: SourceEvents,
+): PlayerSource | undefined {
   if (Mpegts.getFeatureList().mseLivePlayback) return new FlvSource(video, url, events);
   events.impossible('This browser can not play FLV: it lacks Media Source Extensions. Choose HLS instead.');
   return undefined;
@@ -61,7 +65,7 @@ class FlvSource implements PlayerSource {
       this.#onError(type, detail, info),
     );
     player.on(Mpegts.Events.LOADING_COMPLETE, () =>
-      this.#events.failed('The stream has ended. Waiting for it to come back…'),
+      this.#events.failed('The stream has ended. Waiting for it to come back…', 'absent'),
     );
     player.attachMediaElement(this.#video);
     player.load();
@@ -103,30 +107,19 @@ class FlvSource implements PlayerSource {
 
   #onError(type: string, detail: string, info: MpegtsErrorInfo): void {
     if (type === Mpegts.ErrorTypes.NETWORK_ERROR) {
-      this.#events.failed(networkMessage(info.code ?? 0));
+      this.#events.failed(networkMessage(info.code ?? 0), info.code === 404 ? 'absent' : 'trouble');
       return;
     }
     this.#stop();
     const { MEDIA_CODEC_UNSUPPORTED, MEDIA_FORMAT_UNSUPPORTED } = Mpegts.ErrorDetails;
     const hopeless = detail === MEDIA_CODEC_UNSUPPORTED || detail === MEDIA_FORMAT_UNSUPPORTED;
     if (!hopeless && this.#mediaErrors++ < MAX_MEDIA_ERRORS) {
-      this.#events.failed('The browser stumbled over the media. Trying again…');
+      this.#events.failed('The browser stumbled over the media. Trying again…', 'trouble');
       return;
     }
     const why = info.msg ?? detail;
     this.#events.impossible(`This browser can not play this stream as FLV (${why}). Choose HLS, or use VLC.`);
   }
-}
-
-/** What is on the screen, as the address of a picture; empty when there is nothing yet. */
-function pictureOf(video: HTMLVideoElement): string {
-  const canvas = document.createElement('canvas');
-  canvas.width = video.videoWidth;
-  canvas.height = video.videoHeight;
-  const context = canvas.getContext('2d');
-  if (context === null || canvas.width === 0) return '';
-  context.drawImage(video, 0, 0);
-  return canvas.toDataURL('image/jpeg', 0.8);
 }
 
 function networkMessage(status: number): string {

@@ -1,42 +1,28 @@
 import type { PlayProtocol } from './play-protocol.ts';
-import { bufferedAhead, type PlayerSource, type SourceEvents } from './player-source.ts';
-import type { PeerFact } from './webrtc/peer-facts.ts';
-
-export type PlayerPhase = 'idle' | 'loading' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'error';
-
-/** What the page shows about playback. */
-export interface PlayerState {
-  readonly phase: PlayerPhase;
-  /** What is wrong and what to do; empty when all is well. */
-  readonly message: string;
-  /** Seconds behind the newest media that the server offers; undefined while unknown. */
-  readonly delaySeconds: number | undefined;
-  /** Seconds of media that are loaded ahead. */
-  readonly bufferSeconds: number;
-  /** How often playback ran out of media after it had begun. */
-  readonly stalls: number;
-  readonly muted: boolean;
-  /** What the way of playing tells about itself; none for those that tell nothing. */
-  readonly facts: readonly PeerFact[];
-}
-
-export const IDLE: PlayerState = {
-  phase: 'idle',
-  message: '',
-  delaySeconds: undefined,
-  bufferSeconds: 0,
-  stalls: 0,
-  muted: true,
-  facts: [],
-};
+import {
+  bufferedAhead,
+  type FailureKind,
+  type PlayerSource,
+  type SourceEvents,
+  type SourceOpener,
+} from './player-source.ts';
+import { IDLE, type PlayerState } from './player-state.ts';
 
 /** What is played and how. */
 export interface PlayerTarget {
   readonly protocol: PlayProtocol;
   readonly url: string;
+  /** True on a network that hesitates: more is kept ahead, at the price of more delay. */
+  readonly calm?: boolean;
+  /** True when the address is that of several qualities. */
+  readonly ladder?: boolean;
+  /** Name of one of them; empty when the player chooses by the network. */
+  readonly quality?: string;
 }
 
 const RETRY_MS = 2000;
+/** What fails again and again is tried less often, up to this. */
+const MAX_RETRY_MS = 16_000;
 const TICK_MS = 1000;
 
 /** Plays one live address in a video element and goes on trying until it is closed. */
@@ -48,6 +34,7 @@ export class LivePlayer {
   #state: PlayerState = IDLE;
   #source: PlayerSource | undefined;
   #retry = 0;
+  #failures = 0;
   #begun = false;
 
   constructor(video: HTMLVideoElement, target: PlayerTarget, onState: (state: PlayerState) => void) {
@@ -85,10 +72,13 @@ export class LivePlayer {
     this.#video.muted = !this.#video.muted;
   }
 
-  async #open({ protocol, url }: PlayerTarget): Promise<void> {
+  async #open({ protocol, url, calm = false, ladder = false, quality = '' }: PlayerTarget): Promise<void> {
     const events: SourceEvents = {
-      ready: () => void this.#play(),
-      failed: (message) => this.#retryLater(message),
+      ready: () => {
+        this.#set({ connected: true });
+        void this.#play();
+      },
+      failed: (message, kind) => this.#retryLater(message, kind),
       starved: () => {
         if (this.#state.phase !== 'playing') return;
         this.#onStarved();
@@ -100,8 +90,8 @@ export class LivePlayer {
       impossible: (message) => this.#set({ phase: 'error', message }),
     };
     try {
-      const open = await opener(protocol);
-      if (!this.#aborter.signal.aborted) this.#source = open(this.#video, url, events);
+      const open = await opener(protocol, ladder);
+      if (!this.#aborter.signal.aborted) this.#source = open(this.#video, { url, calm, quality }, events);
     } catch {
       this.#set({ phase: 'error', message: 'The player could not be loaded from the server. Reload the page.' });
     }
@@ -124,13 +114,14 @@ export class LivePlayer {
       this.#video.addEventListener(type, listener, { signal: this.#aborter.signal });
     on('playing', () => {
       this.#begun = true;
-      this.#set({ phase: 'playing', message: '' });
+      this.#failures = 0;
+      this.#set({ phase: 'playing', message: '', absent: false });
     });
     on('pause', () => this.#onPause());
     on('volumechange', () => this.#set({ muted: this.#video.muted }));
     on('waiting', () => this.#onStarved());
     on('ended', () => {
-      if (this.#runs()) this.#retryLater('The stream has ended. Waiting for it to come back…');
+      if (this.#runs()) this.#retryLater('The stream has ended. Waiting for it to come back…', 'absent');
     });
   }
 
@@ -149,11 +140,18 @@ export class LivePlayer {
     return this.#state.phase === 'playing' || this.#state.phase === 'buffering';
   }
 
-  #retryLater(message: string): void {
-    this.#set({ phase: 'waiting', message });
+  #retryLater(message: string, kind: FailureKind): void {
+    const absent = kind === 'absent';
+    this.#failures = absent ? 0 : this.#failures + 1;
+    const failures = this.#state.failures + (absent ? 0 : 1);
+    this.#set({ phase: 'waiting', message, absent, failures, connected: false });
     this.#begun = false;
     window.clearTimeout(this.#retry);
-    this.#retry = window.setTimeout(() => this.#source?.reload(), RETRY_MS);
+    const waitMs = absent ? RETRY_MS : Math.min(RETRY_MS * 2 ** (this.#failures - 1), MAX_RETRY_MS);
+    this.#retry = window.setTimeout(() => {
+      this.#set({ absent: false });
+      this.#source?.reload();
+    }, waitMs);
   }
 
   #measure(): void {
@@ -161,6 +159,7 @@ export class LivePlayer {
     const measured = (): Partial<PlayerState> => ({
       delaySeconds: this.#begun ? source?.delaySeconds() : undefined,
       bufferSeconds: bufferedAhead(this.#video),
+      strain: this.#begun ? (source?.strain?.() ?? '') : '',
     });
     this.#set(measured());
     source?.facts?.().then(
@@ -177,11 +176,26 @@ export class LivePlayer {
   }
 }
 
-type Opener = (video: HTMLVideoElement, url: string, events: SourceEvents) => PlayerSource | undefined;
-
 /** Loads what a protocol needs only when it is chosen. */
-async function opener(protocol: PlayProtocol): Promise<Opener> {
-  if (protocol === 'webrtc') return (await import('./webrtc-source.ts')).openWebRtc;
-  if (protocol === 'hls') return (await import('./hls-source.ts')).openHls;
-  return (await import('./flv-source.ts')).openFlv;
+async function opener(protocol: PlayProtocol, ladder: boolean): Promise<SourceOpener> {
+  switch (protocol) {
+    case 'webrtc':
+      return (await import('./webrtc-source.ts')).openWebRtc;
+    case 'mse':
+      return (await import('./mse-source.ts')).openMse;
+    case 'hls':
+    case 'll-hls':
+      return hlsOpener(protocol === 'll-hls', ladder);
+    case 'flv':
+    case 'ws-flv':
+      return (await import('./flv-source.ts')).openFlv;
+  }
+}
+
+async function hlsOpener(lowLatency: boolean, ladder: boolean): Promise<SourceOpener> {
+  const [{ openHls }, { default: library }] = await Promise.all([
+    import('./hls-source.ts'),
+    ladder ? import('hls.js') : import('hls.js/light'),
+  ]);
+  return (video, target, events) => openHls(video, target, { ...events, library, lowLatency });
 }

@@ -1,6 +1,7 @@
 import type { OverviewStream } from '@sluice/contract';
 import { codecName } from './format.ts';
-import type { PlayProtocol } from './play-protocol.ts';
+import { isHls, type PlayProtocol } from './play-protocol.ts';
+import { mediaSourceClass } from './player-source.ts';
 
 /** How the page's player takes a stream, judged before anything is loaded. */
 export interface PlayPlan {
@@ -21,9 +22,10 @@ interface TrackFacts {
   readonly codecString?: string | undefined;
 }
 
-/** What goes through: for HLS what the server packs into fMP4, for FLV what mpegts.js reads. */
+/** What goes through: for HLS and MSE what the server packs into fMP4, for FLV what mpegts.js reads. */
 const CARRIED = {
   HLS: ['h264', 'h265', 'av1', 'vp9', 'aac', 'opus'],
+  MSE: ['h264', 'h265', 'av1', 'vp9', 'aac', 'opus'],
   FLV: ['h264', 'h265', 'av1', 'aac', 'opus'],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -54,7 +56,7 @@ export function planPlayback(
 function obstacle(track: TrackFacts, protocol: PlayProtocol, supports: CodecSupport): string {
   const name = codecName(track.codec);
   if (NO_BROWSER_PLAYS.includes(track.codec)) return `no browser can play ${name}`;
-  const way = protocol === 'hls' ? 'HLS' : 'FLV';
+  const way = isHls(protocol) ? 'HLS' : protocol === 'mse' ? 'MSE' : 'FLV';
   if (!(CARRIED[way] as readonly string[]).includes(track.codec)) return `${name} can not be played by ${way} here`;
   if (track.codecString === undefined) return '';
   const playable = supports(`${track.kind}/mp4; codecs="${track.codecString}"`);
@@ -62,8 +64,7 @@ function obstacle(track: TrackFacts, protocol: PlayProtocol, supports: CodecSupp
 }
 
 function browserSupports(mimeType: string): boolean {
-  const managed = (window as { ManagedMediaSource?: typeof MediaSource }).ManagedMediaSource;
-  const source = globalThis.MediaSource ?? managed;
+  const source = mediaSourceClass();
   // A browser without either plays by itself, or the player says what is missing.
   return source === undefined || source.isTypeSupported(mimeType);
 }

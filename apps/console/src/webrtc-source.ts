@@ -1,9 +1,13 @@
-import type { PlayerSource, SourceEvents } from './player-source.ts';
+import type { PlayerSource, SourceEvents, SourceTarget } from './player-source.ts';
 import { ExchangeError, endSession, exchange, whenServerCloses } from './webrtc/exchange.ts';
 import { type PeerFact, PeerFacts } from './webrtc/peer-facts.ts';
 
 /** Plays a WHEP address with the least delay there is. */
-export function openWebRtc(video: HTMLVideoElement, url: string, events: SourceEvents): PlayerSource | undefined {
+export function openWebRtc(
+  video: HTMLVideoElement,
+  { url }: SourceTarget,
+  events: SourceEvents,
+): PlayerSource | undefined {
   if (typeof RTCPeerConnection === 'function') return new WebRtcSource(video, url, events);
   events.impossible('This browser has no WebRTC. Choose HLS instead.');
   return undefined;
@@ -71,6 +75,10 @@ class WebRtcSource implements PlayerSource {
     return facts;
   }
 
+  strain(): string {
+    return this.#session?.facts.strain ?? '';
+  }
+
   close(): void {
     window.removeEventListener('pagehide', this.#onPageHide);
     window.removeEventListener('pageshow', this.#onPageShow);
@@ -89,15 +97,15 @@ class WebRtcSource implements PlayerSource {
       const status = error instanceof ExchangeError ? error.status : -1;
       const message = error instanceof Error ? error.message : String(error);
       if (status === 406) this.#events.impossible(`Not playable by WebRTC. ${message} Choose HLS or FLV.`);
-      else if (status === 404) this.#events.failed('The server does not have this stream. Trying again…');
-      else this.#events.failed(`${message} Trying again…`);
+      else if (status === 404) this.#events.failed('The server does not have this stream. Trying again…', 'absent');
+      else this.#events.failed(`${message} Trying again…`, 'trouble');
     }
   }
 
   #onServerClosed(peer: RTCPeerConnection): void {
     if (peer !== this.#session?.peer) return;
     this.#resource = undefined;
-    this.#events.failed('The stream has ended. Waiting for it to come back…');
+    this.#events.failed('The stream has ended. Waiting for it to come back…', 'absent');
   }
 
   /** The connection stands while the publisher is away for a moment, and the element notices nothing. */
@@ -112,9 +120,12 @@ class WebRtcSource implements PlayerSource {
     if (peer !== this.#session?.peer) return;
     if (peer.connectionState === 'connected') this.#events.ready();
     else if (peer.connectionState === 'failed')
-      this.#events.failed('No way to the server was found: UDP may be blocked, or its address wrong. Trying again…');
+      this.#events.failed(
+        'No way to the server was found: UDP may be blocked, or its address wrong. Trying again…',
+        'trouble',
+      );
     else if (peer.connectionState === 'disconnected')
-      this.#events.failed('The connection is interrupted. Trying again…');
+      this.#events.failed('The connection is interrupted. Trying again…', 'trouble');
   }
 
   #stop(): void {

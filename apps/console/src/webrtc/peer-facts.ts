@@ -1,3 +1,5 @@
+import { StrainMeter } from './strain-meter.ts';
+
 /** One line about a connection, for people. */
 export interface PeerFact {
   readonly id: string;
@@ -18,6 +20,8 @@ interface Sample {
   readonly lost: number;
   readonly videoPackets: number;
   readonly frames: number;
+  readonly freezes: number;
+  readonly frozenSeconds: number;
   /** Of the picture, and of the sound. */
   readonly buffers: readonly Buffered[];
 }
@@ -41,6 +45,8 @@ export class PeerFacts {
   #waits: readonly (number | undefined)[] = [];
   #roundTripSeconds: number | undefined;
   #movedMs = performance.now();
+  readonly #strainMeter = new StrainMeter();
+  #strain = '';
 
   constructor(peer: RTCPeerConnection, direction: 'inbound' | 'outbound') {
     this.#peer = peer;
@@ -58,6 +64,11 @@ export class PeerFacts {
     return performance.now() - this.#movedMs < SILENCE_MS;
   }
 
+  /** Why the network is too bad for this connection, judged by the calls of `read`; empty when it is not. */
+  get strain(): string {
+    return this.#strain;
+  }
+
   /**
    * The facts of this moment; rates are those since the call before.
    * @throws what the browser throws for a connection that is closed
@@ -73,6 +84,7 @@ export class PeerFacts {
     if (now.packets > (last?.packets ?? 0)) this.#movedMs = now.atMs;
     this.#waits = waits(now, last);
     this.#roundTripSeconds = roundTripOf(pair, remote);
+    this.#strain = this.#strainMeter.judge(now);
     return [
       { id: 'state', label: 'State', value: this.#peer.connectionState, about: 'Of the connection as a whole.' },
       codecFact(entries, streams),
@@ -128,6 +140,8 @@ function sampleOf(streams: readonly Entry[], remote: readonly Entry[]): Sample {
     lost: sum(streams, 'packetsLost') + sum(remote, 'packetsLost'),
     videoPackets: sum(video, 'packetsReceived', 'packetsSent'),
     frames: sum(video, 'framesDecoded', 'framesEncoded'),
+    freezes: sum(video, 'freezeCount'),
+    frozenSeconds: sum(video, 'totalFreezesDuration'),
     buffers: [video, audio].map((entries) => ({
       seconds: sum(entries, 'jitterBufferDelay'),
       emitted: sum(entries, 'jitterBufferEmittedCount'),

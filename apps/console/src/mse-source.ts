@@ -1,0 +1,258 @@
+import { AppendQueue } from './append-queue.ts';
+import { ArrivalClock, liveEdgeStep } from './live-edge.ts';
+import {
+  mediaSourceClass,
+  type PlayerSource,
+  pictureOf,
+  type SourceEvents,
+  type SourceTarget,
+} from './player-source.ts';
+
+/** How much is kept ahead of the position; each stall adds some, up to a bound. */
+const TARGET_SECONDS = 0.3;
+const CALM_TARGET_SECONDS = 1.5;
+const STALL_SECONDS = 0.2;
+const MAX_TARGET_SECONDS = 2.5;
+/** Nothing for this long, and what is shown stands still. */
+const SILENCE_MS = 3000;
+const CHECK_MS = 500;
+const MAX_MEDIA_ERRORS = 3;
+/** Beyond this the server is not asked for its reasons. */
+const ASK_MS = 3000;
+
+/** Plays fragmented MP4 that comes over a WebSocket. */
+export function openMse(video: HTMLVideoElement, target: SourceTarget, events: SourceEvents): PlayerSource | undefined {
+  if (mediaSourceClass() !== undefined) return new MseSource(video, target, events);
+  events.impossible('This browser has no Media Source Extensions. Choose HLS instead.');
+  return undefined;
+}
+
+class MseSource implements PlayerSource {
+  readonly #video: HTMLVideoElement;
+  readonly #url: string;
+  readonly #events: SourceEvents;
+  readonly #timer: number;
+  readonly #onWaiting = (): void => {
+    this.#targetSeconds = Math.min(this.#targetSeconds + STALL_SECONDS, MAX_TARGET_SECONDS);
+  };
+  #targetSeconds: number;
+  #session: MseSession | undefined;
+  #mediaErrors = 0;
+
+  constructor(video: HTMLVideoElement, { url, calm }: SourceTarget, events: SourceEvents) {
+    this.#video = video;
+    this.#url = url;
+    this.#events = events;
+    this.#targetSeconds = calm ? CALM_TARGET_SECONDS : TARGET_SECONDS;
+    this.#timer = window.setInterval(() => this.#session?.check(), CHECK_MS);
+    video.addEventListener('waiting', this.#onWaiting);
+    this.reload();
+  }
+
+  reload(): void {
+    this.#session?.close();
+    this.#session = new MseSession(this.#video, this.#url, {
+      ...this.#events,
+      targetSeconds: () => this.#targetSeconds,
+      broken: (message) => this.#onBroken(message),
+      changed: () => this.reload(),
+    });
+  }
+
+  /** Ends loading: a live stream that nobody watches would only fill the memory. The last picture stays. */
+  pause(): void {
+    this.#video.poster = pictureOf(this.#video);
+    this.#session?.close();
+  }
+
+  resume(): void {
+    this.reload();
+  }
+
+  delaySeconds(): number | undefined {
+    return this.#session?.delaySeconds();
+  }
+
+  close(): void {
+    window.clearInterval(this.#timer);
+    this.#video.removeEventListener('waiting', this.#onWaiting);
+    this.#video.removeAttribute('poster');
+    this.#session?.close();
+  }
+
+  #onBroken(message: string): void {
+    this.#session?.close();
+    if (this.#mediaErrors++ < MAX_MEDIA_ERRORS) {
+      this.#events.failed('The browser stumbled over the media. Trying again…', 'trouble');
+      return;
+    }
+    this.#events.impossible(`This browser can not play this stream by MSE (${message}). Choose HLS, or use VLC.`);
+  }
+}
+
+interface SessionEvents extends SourceEvents {
+  targetSeconds(): number;
+  /** The browser does not take the media. */
+  broken(message: string): void;
+  /** The stream goes on in another form, which takes another connection. */
+  changed(): void;
+}
+
+/** One connection with one media source; what fails is replaced as a whole. */
+class MseSession {
+  readonly #video: HTMLVideoElement;
+  readonly #url: string;
+  readonly #events: SessionEvents;
+  readonly #socket: WebSocket;
+  readonly #media: MediaSource;
+  readonly #address: string;
+  readonly #clock = new ArrivalClock();
+  readonly #aborter = new AbortController();
+  #queue: AppendQueue | undefined;
+  #mimeType = '';
+  #early: ArrayBuffer[] = [];
+  #isReady = false;
+  #flows = true;
+  #movedMs = performance.now();
+
+  constructor(video: HTMLVideoElement, url: string, events: SessionEvents) {
+    this.#video = video;
+    this.#url = url;
+    this.#events = events;
+    this.#media = new (mediaSourceClass() as typeof MediaSource)();
+    const { signal } = this.#aborter;
+    this.#media.addEventListener('sourceopen', () => this.#openBuffer(), { signal });
+    video.addEventListener('error', () => events.broken(video.error?.message ?? 'error'), { signal });
+    // Phones have their own form of it only where pictures are not sent to other screens.
+    video.disableRemotePlayback = true;
+    this.#address = URL.createObjectURL(this.#media);
+    video.src = this.#address;
+    this.#socket = new WebSocket(url);
+    this.#socket.binaryType = 'arraybuffer';
+    this.#socket.addEventListener('message', ({ data }) => this.#onMessage(data as unknown), { signal });
+    this.#socket.addEventListener('close', (event) => void this.#onClose(event), { signal });
+  }
+
+  /** Notes whether media come, and keeps near the live edge. */
+  check(): void {
+    if (this.#aborter.signal.aborted) return;
+    this.#follow();
+    const flows = performance.now() - this.#movedMs < SILENCE_MS;
+    if (flows === this.#flows || !this.#isReady) return;
+    this.#flows = flows;
+    if (flows) this.#events.resumed();
+    else this.#events.starved();
+  }
+
+  delaySeconds(): number | undefined {
+    return this.#clock.delaySeconds(this.#video.currentTime, performance.now());
+  }
+
+  /** Ends the connection. Idempotent. */
+  close(): void {
+    if (this.#aborter.signal.aborted) return;
+    this.#aborter.abort();
+    this.#socket.close();
+    this.#queue?.close();
+    this.#video.playbackRate = 1;
+    this.#video.removeAttribute('src');
+    URL.revokeObjectURL(this.#address);
+  }
+
+  #onMessage(data: unknown): void {
+    this.#movedMs = performance.now();
+    if (typeof data === 'string') return this.#onDescription(data);
+    if (!(data instanceof ArrayBuffer)) return;
+    if (this.#queue !== undefined) this.#queue.push(data);
+    else this.#early.push(data);
+  }
+
+  #onDescription(text: string): void {
+    const mimeType = mimeTypeOf(text);
+    if (mimeType === undefined) return;
+    if (mediaSourceClass()?.isTypeSupported(mimeType) !== true) {
+      this.#events.impossible(`This browser can not play this stream by MSE (${mimeType}).`);
+      return this.close();
+    }
+    const isFirst = this.#mimeType === '';
+    this.#mimeType = mimeType;
+    if (isFirst) return this.#openBuffer();
+    // Another picture or sound does not fit what is in the buffer: the whole is replaced.
+    this.#events.changed();
+  }
+
+  #openBuffer(): void {
+    if (this.#media.readyState !== 'open' || this.#mimeType === '' || this.#queue !== undefined) return;
+    try {
+      this.#media.duration = Number.POSITIVE_INFINITY;
+      const buffer = this.#media.addSourceBuffer(this.#mimeType);
+      const { broken } = this.#events;
+      this.#queue = new AppendQueue(buffer, this.#video, { appended: () => this.#onAppended(), broken });
+    } catch (error) {
+      return this.#events.broken(error instanceof Error ? error.message : String(error));
+    }
+    for (const bytes of this.#early.splice(0)) this.#queue.push(bytes);
+  }
+
+  #onAppended(): void {
+    const { buffered } = this.#video;
+    if (this.#aborter.signal.aborted || buffered.length === 0) return;
+    this.#clock.note(buffered.end(buffered.length - 1), performance.now());
+    if (!this.#isReady) {
+      this.#isReady = true;
+      this.#video.currentTime = buffered.start(buffered.length - 1);
+      this.#events.ready();
+    }
+    this.#follow();
+  }
+
+  #follow(): void {
+    const { buffered, currentTime, paused } = this.#video;
+    if (!this.#isReady || this.#video.seeking) return;
+    const ranges = Array.from({ length: buffered.length }, (_, at) => ({
+      start: buffered.start(at),
+      end: buffered.end(at),
+    }));
+    const step = liveEdgeStep({ currentTime, paused, ranges, targetSeconds: this.#events.targetSeconds() });
+    if (step.seekTo !== undefined) this.#video.currentTime = step.seekTo;
+    if (this.#video.playbackRate !== step.rate) this.#video.playbackRate = step.rate;
+  }
+
+  async #onClose({ code, reason }: CloseEvent): Promise<void> {
+    const told = reason === '' ? '' : `${reason.charAt(0).toUpperCase()}${reason.slice(1)}. `;
+    const hadMedia = this.#mimeType !== '';
+    const ended = hadMedia && code === NORMAL;
+    const absent = ended || (!hadMedia && (await this.#isAbsent(code)));
+    if (this.#aborter.signal.aborted) return;
+    this.close();
+    if (ended) this.#events.failed('The stream has ended. Waiting for it to come back…', 'absent');
+    else if (absent) this.#events.failed('The server does not have this stream. Trying again…', 'absent');
+    else this.#events.failed(`${told}The connection for MSE broke or was refused. Trying again…`, 'trouble');
+  }
+
+  /** A browser does not tell pages why a WebSocket was refused; the same address by HTTP does. */
+  async #isAbsent(code: number): Promise<boolean> {
+    if (code === NO_STREAM) return true;
+    const url = this.#url.replace(/^ws/, 'http');
+    const answer = await fetch(url, { signal: AbortSignal.timeout(ASK_MS) }).catch(() => undefined);
+    return answer?.status === 404;
+  }
+}
+
+const NORMAL = 1000;
+/** As HTTP's 404, in the range that RFC 6455 §7.4.2 leaves to applications. */
+const NO_STREAM = 4404;
+
+/** The MIME type that a server's description means; undefined when it is none. */
+export function mimeTypeOf(text: string): string | undefined {
+  try {
+    const { codecs } = JSON.parse(text) as { codecs?: unknown };
+    const names = Array.isArray(codecs) ? codecs.join(',') : codecs;
+    if (typeof names !== 'string' || names === '') return undefined;
+    if (names.includes('/')) return names;
+    const isSound = /^(mp4a|opus|flac|ac-3|ec-3)[^,]*$/i.test(names);
+    return `${isSound ? 'audio' : 'video'}/mp4; codecs="${names}"`;
+  } catch {
+    return undefined;
+  }
+}
