@@ -326,7 +326,7 @@ describe('the console of a server without WebRTC', () => {
       await other.untilLive('demo');
       const page = await openPage(other.http('/#/streams/demo'));
       await expectPlaying(page);
-      expect(await page.getByTestId('play-hls').isChecked()).toBe(true);
+      expect(await page.getByTestId('play-auto').isChecked()).toBe(true);
       expect(await page.getByTestId('play-webrtc').isDisabled()).toBe(true);
       expect(await page.getByTestId('obstacle-webrtc').textContent()).toContain('turned off');
       await page.goto(other.http('/#/publish'));
