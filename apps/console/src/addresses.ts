@@ -1,4 +1,5 @@
 import type { OverviewPorts } from '@sluice/contract';
+import { hostInUrl, ladderPath } from './url-parts.ts';
 import { PUBLISH_LINK } from './use-route.ts';
 
 /** Application name of RTMP addresses; the server takes any. */
@@ -67,17 +68,6 @@ export function securePublishPage(hostname: string, ports: OverviewPorts): strin
 export function hostChoices(pageHost: string, others: readonly string[]): readonly string[] {
   const own = pageHost.replace(/^\[|\]$/g, '');
   return [...new Set([own, ...others])].filter((host) => host !== '');
-}
-
-/** Path of the playlist of all qualities of a stream, whose name is percent-encoded already. */
-export function ladderPath(encodedName: string): string {
-  const folder = `${encodedName}-HLS-ABR-STREAM`;
-  return `/${folder}/${folder}.m3u8`;
-}
-
-/** A host's name as URLs have it. */
-export function hostInUrl(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** Protects what a shell would take apart; plain addresses stay as they are. */

@@ -6,19 +6,7 @@ import {
   type SourceEvents,
   type SourceOpener,
 } from './player-source.ts';
-import { IDLE, type PlayerState } from './player-state.ts';
-
-/** What is played and how. */
-export interface PlayerTarget {
-  readonly protocol: PlayProtocol;
-  readonly url: string;
-  /** True on a network that hesitates: more is kept ahead, at the price of more delay. */
-  readonly calm?: boolean;
-  /** True when the address is that of several qualities. */
-  readonly ladder?: boolean;
-  /** Name of one of them; empty when the player chooses by the network. */
-  readonly quality?: string;
-}
+import { IDLE, type PlayerState, type PlayerTarget } from './player-state.ts';
 
 const RETRY_MS = 2000;
 /** What fails again and again is tried less often, up to this. */

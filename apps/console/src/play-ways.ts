@@ -1,6 +1,4 @@
 import type { OverviewStream } from '@sluice/contract';
-import { hostInUrl, ladderPath } from './addresses.ts';
-import type { PlayerTarget } from './live-player.ts';
 import {
   isHls,
   isOffered,
@@ -13,7 +11,9 @@ import {
 } from './play-protocol.ts';
 import { planPlayback } from './playability.ts';
 import { mediaSourceClass } from './player-source.ts';
-import type { Way } from './stream-player.ts';
+import type { PlayerTarget } from './player-state.ts';
+import type { Way } from './stream-state.ts';
+import { hostInUrl, ladderPath } from './url-parts.ts';
 
 /** What decides which ways to play are open. */
 export interface WayFacts {

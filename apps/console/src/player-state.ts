@@ -1,3 +1,4 @@
+import type { PlayProtocol } from './play-protocol.ts';
 import type { PeerFact } from './webrtc/peer-facts.ts';
 
 export type PlayerPhase = 'idle' | 'loading' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'error';
@@ -40,3 +41,15 @@ export const IDLE: PlayerState = {
   muted: true,
   facts: [],
 };
+
+/** What is played and how. */
+export interface PlayerTarget {
+  readonly protocol: PlayProtocol;
+  readonly url: string;
+  /** True on a network that hesitates: more is kept ahead, at the price of more delay. */
+  readonly calm?: boolean;
+  /** True when the address is that of several qualities. */
+  readonly ladder?: boolean;
+  /** Name of one of them; empty when the player chooses by the network. */
+  readonly quality?: string;
+}

@@ -1,20 +1,9 @@
-import { LivePlayer, type PlayerTarget } from './live-player.ts';
+import { LivePlayer } from './live-player.ts';
 import { type PlayProtocol, protocolName } from './play-protocol.ts';
 import { pictureOf } from './player-source.ts';
-import { IDLE, type PlayerState } from './player-state.ts';
+import type { PlayerState, PlayerTarget } from './player-state.ts';
+import { choiceOf, type StreamState, type Tried, UNDECIDED, type Way } from './stream-state.ts';
 import { type FailureScope, tabMemory, type WayMemory } from './way-memory.ts';
-
-/** One way to play, with what stands in its way; empty when nothing does. */
-export interface Way {
-  readonly protocol: PlayProtocol;
-  readonly obstacle: string;
-}
-
-/** A way that is not played, and why. */
-export interface Tried {
-  readonly protocol: PlayProtocol;
-  readonly why: string;
-}
 
 /** How a stream may be played. Asked anew each time, for streams and servers change. */
 export interface PlayWays {
@@ -26,18 +15,6 @@ export interface PlayWays {
   /** True when the stream is known to have a picture. */
   hasPicture(): boolean;
 }
-
-/** Playback, with the way that was chosen. */
-export interface StreamState extends PlayerState {
-  /** Undefined before the first choice, and while no way works. */
-  readonly protocol: PlayProtocol | undefined;
-  /** One sentence: what plays and why; empty when a person chose. */
-  readonly choice: string;
-  readonly tried: readonly Tried[];
-}
-
-/** Before anything is chosen. */
-export const UNDECIDED: StreamState = { ...IDLE, protocol: undefined, choice: '', tried: [] };
 
 interface Patience {
   /** Until the server's media can be reached. */
@@ -281,16 +258,6 @@ export class StreamPlayer {
   }
 }
 
-/** One sentence that says what plays and why. */
-export function choiceOf(protocol: PlayProtocol, tried: readonly Tried[]): string {
-  const name = protocolName(protocol);
-  const [first, ...others] = tried;
-  if (first === undefined)
-    return `Plays by ${name}: of all ways it has the least delay, and nothing stands in its way.`;
-  const rest = others.length === 0 ? '' : `, nor did ${others.map((way) => protocolName(way.protocol)).join(' or ')}`;
-  return `Plays by ${name}, because ${protocolName(first.protocol)} did not work (${trimmed(first.why)})${rest}.`;
-}
-
 function nothingWorks(isOver: boolean): string {
   return isOver
     ? 'No way to play this stream is open to this browser; below it says why.'
@@ -305,10 +272,6 @@ function noAnswer(protocol: PlayProtocol, waitedMs: number): string {
 /** A message without what it says about trying again, for that is not what happens. */
 function withoutPromise(message: string): string {
   return message.replace(/\s*(Trying again|Beginning anew|Waiting for it to come back)…$/, '');
-}
-
-function trimmed(why: string): string {
-  return why.replace(/\.$/, '');
 }
 
 function recent(times: readonly number[]): number[] {

@@ -1,7 +1,8 @@
 import './embed.css';
 import type { PlayPorts } from '../play-protocol.ts';
 import { playTarget, waysToPlay } from '../play-ways.ts';
-import { StreamPlayer, type StreamState, UNDECIDED } from '../stream-player.ts';
+import { StreamPlayer } from '../stream-player.ts';
+import { type StreamState, UNDECIDED } from '../stream-state.ts';
 import { eventsBetween, tellParent } from './messages.ts';
 import { type EmbedParams, readEmbedParams } from './params.ts';
 import { EmbedView } from './view.ts';

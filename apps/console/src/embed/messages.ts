@@ -1,5 +1,5 @@
 import type { PlayProtocol } from '../play-protocol.ts';
-import type { StreamState } from '../stream-player.ts';
+import type { StreamState } from '../stream-state.ts';
 
 /** What an embedded page tells the page around it, by `postMessage`. */
 export interface EmbedMessage {

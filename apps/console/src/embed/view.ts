@@ -1,5 +1,5 @@
 import { protocolName } from '../play-protocol.ts';
-import type { StreamState } from '../stream-player.ts';
+import type { StreamState } from '../stream-state.ts';
 import type { EmbedParams } from './params.ts';
 
 /** What a viewer may do. */

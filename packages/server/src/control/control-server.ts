@@ -7,6 +7,8 @@ import { RestGuard } from './auth/rest-guard.ts';
 import { NO_USERS } from './auth/users.ts';
 import { consoleFiles } from './console/console-files.ts';
 import { consoleRoutes } from './console/console-routes.ts';
+import type { EmbedFacts } from './console/embed-page.ts';
+import { SNAPSHOTS } from './console/overview.ts';
 import { ServerSamples } from './console/server-samples.ts';
 import { describeAll, SessionSamples } from './console/session-samples.ts';
 import { StreamHistories } from './console/stream-histories.ts';
@@ -109,7 +111,7 @@ export class ControlServer {
     this.#consoleRoutes(app);
     const rest = { deps: this.#deps, options: this.#options, cors: this.#cors };
     await app.register((scope) => restRoutes(scope, rest), { prefix: '/rest-api' });
-    const built = await consoleFiles(app, this.#deps.consoleDir);
+    const built = await consoleFiles(app, this.#deps.consoleDir, () => this.#embedFacts());
     await this.#listen(app);
     if (!built) this.#deps.log.warn({ folder: this.#deps.consoleDir }, 'the console is not built');
     const { port, securePort } = this;
@@ -211,6 +213,12 @@ export class ControlServer {
       const { port, securePort } = this;
       return { host: this.#options.host, port, securePort };
     });
+  }
+
+  #embedFacts(): EmbedFacts {
+    const { ports, mounts } = this.#deps;
+    const snapshots = mounts?.some(({ prefix }) => prefix === SNAPSHOTS) === true;
+    return { ports: { ...ports(), http: this.port, https: this.securePort }, snapshots };
   }
 
   async #listen(app: FastifyInstance): Promise<void> {

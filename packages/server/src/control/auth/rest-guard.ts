@@ -38,13 +38,16 @@ interface Refusal {
 
 /**
  * Routes that ask for no password, by their patterns: whether the server lives, the console's own files (which hold no
- * data), logging in, and WCS's sample back end, which answers what it is sent. Every other route asks, also one that is
+ * data), the page to embed with the ports that its viewers connect to, logging in, and WCS's sample back end, which answers what it is sent. Every other route asks, also one that is
  * added later; and because patterns count, no way of writing a path gets round it.
  */
 const OPEN_ROUTES: ReadonlySet<string> = new Set([
   '/health',
   '/',
   '/*',
+  '/embed',
+  '/embed/time',
+  '/embed_player',
   '/api/session',
   '/api/login',
   '/api/logout',

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type EmbedFacts, embedPage } from './embed-page.ts';
 
 /** The page loads nothing from elsewhere; HLS comes from another port and maybe another address of this server. */
 const CONTENT_SECURITY_POLICY = [
@@ -12,7 +13,6 @@ const CONTENT_SECURITY_POLICY = [
   "worker-src 'self' blob:",
   "object-src 'none'",
   "base-uri 'none'",
-  "frame-ancestors 'self'",
 ].join('; ');
 
 const NOT_BUILT = `<!doctype html>
@@ -26,12 +26,16 @@ then start the server again.</p>
 <a href="/rest-api/stream/find_all">/rest-api/stream/find_all</a></p>
 `;
 
-/** Serves the built console at `/`, or a page that says how to build it. Tells whether it is built. */
-export async function consoleFiles(app: FastifyInstance, folder: string): Promise<boolean> {
+/**
+ * Serves the built console at `/` and the page to embed, or a page that says how to build them. Tells whether they are
+ * built. Other sites can frame the page to embed only.
+ */
+export async function consoleFiles(app: FastifyInstance, folder: string, facts: () => EmbedFacts): Promise<boolean> {
   if (!existsSync(join(folder, 'index.html'))) {
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(NOT_BUILT));
     return false;
   }
+  embedPage(app, { folder, facts, secure });
   await app.register(fastifyStatic, {
     root: folder,
     cacheControl: false,
@@ -40,9 +44,13 @@ export async function consoleFiles(app: FastifyInstance, folder: string): Promis
       // Vite puts a hash of the content into the names of all files but the page itself.
       const hashed = path.includes('/assets/');
       reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
-      reply.header('content-security-policy', CONTENT_SECURITY_POLICY);
-      reply.header('x-content-type-options', 'nosniff');
+      secure(reply, "'self'");
     },
   });
   return true;
+}
+
+function secure(reply: Pick<FastifyReply, 'header'>, frameAncestors: string): void {
+  reply.header('content-security-policy', `${CONTENT_SECURITY_POLICY}; frame-ancestors ${frameAncestors}`);
+  reply.header('x-content-type-options', 'nosniff');
 }

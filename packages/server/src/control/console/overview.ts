@@ -8,7 +8,7 @@ import { streamHints } from './hints.ts';
 import type { StreamHistories } from './stream-histories.ts';
 
 /** Where pictures of streams are, on the web port. */
-const SNAPSHOTS = '/snapshot/';
+export const SNAPSHOTS = '/snapshot/';
 
 export interface OverviewDeps extends ControlDeps {
   readonly histories: StreamHistories;
