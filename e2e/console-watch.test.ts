@@ -70,7 +70,7 @@ function blockUdp(): void {
   const original = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = function (description): Promise<void> {
     const sdp = (description.sdp ?? '').replace(/^a=candidate:.*\r\n/gm, '');
-    return original.call(this, { ...description, sdp } as RTCSessionDescriptionInit);
+    return Reflect.apply(original, this, [{ ...description, sdp }]) as Promise<void>;
   };
 }
 
