@@ -1,5 +1,5 @@
 import { LivePlayer } from './live-player.ts';
-import { type PlayProtocol, protocolName } from './play-protocol.ts';
+import type { PlayProtocol } from './play-protocol.ts';
 import { pictureOf } from './player-source.ts';
 import type { PlayerState, PlayerTarget } from './player-state.ts';
 import { choiceOf, type StreamState, type Tried, UNDECIDED, type Way } from './stream-state.ts';
