@@ -15,8 +15,13 @@ const RIPE = 0.95;
 export interface FanOutFormat {
   /** False for tracks that are left out: their packets and configuration are never asked for. */
   carries(track: Track): boolean;
-  /** Hot path: one packet as it goes over the wire, at `timeMs` on the stream's timeline; undefined leaves it out. */
+  /**
+   * Hot path: one packet as it goes over the wire, at `timeMs` on the stream's timeline; undefined leaves it out, nothing
+   * (an empty buffer) when it goes out later, with `before` another one. What viewers begin with may not wait.
+   */
   packet(packet: MediaPacket, timeMs: number): Buffer | undefined;
+  /** Hot path: what has waited and goes out before that packet, in the state of the packets that it is made of. */
+  before?(packet: MediaPacket): Buffer | undefined;
   /**
    * What a viewer that knows `previous` needs before packets of `state`; all it needs when there is no previous one.
    * Tracks that are not carried are to be left out. May be empty.
@@ -149,11 +154,15 @@ export class FanOut {
     for (let entry = this.#reader.read(); entry !== undefined; entry = this.#reader.read()) {
       const { packet, state } = entry;
       const timeMs = Math.round(packet.dtsUs / 1000);
-      const data = this.#format.carries(packet.track) ? this.#format.packet(packet, timeMs) : undefined;
+      const carried = this.#format.carries(packet.track);
+      const waited = carried ? this.#format.before?.(packet) : undefined;
+      if (waited !== undefined) this.#appendWaited(waited, packet.dtsUs);
+      const data = carried ? this.#format.packet(packet, timeMs) : undefined;
       if (data === undefined) {
         this.#leftOut++;
         continue;
       }
+      if (data.length === 0) continue;
       const isVideo = packet.track.kind === 'video';
       if (isVideo) withVideo = true;
       const change = state === this.#state ? undefined : this.#format.change(state, this.#state, timeMs);
@@ -168,6 +177,13 @@ export class FanOut {
       });
     }
     if (this.log.end > this.#flushed) this.#schedule(withVideo);
+  }
+
+  /** Belongs to the state of what came before; nobody can begin with it. */
+  #appendWaited(data: Buffer, dtsUs: number): void {
+    if (this.#state === undefined) return;
+    const { length } = data;
+    this.log.append({ data, change: undefined, state: this.#state, dtsUs, byteLength: length, startPoint: false });
   }
 
   #expectsVideo(state: StreamState): boolean {

@@ -38,3 +38,4 @@ export * from './tracks-settled.ts';
 export * from './transport-streams.ts';
 export * from './typed-events.ts';
 export * from './video-form.ts';
+export * from './viewer-access.ts';

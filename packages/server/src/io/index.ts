@@ -6,3 +6,5 @@ export * from './peer-address.ts';
 export * from './safe-name.ts';
 export * from './ticker.ts';
 export type * from './tls-identity.ts';
+export * from './web-socket-frame.ts';
+export * from './web-socket-viewer.ts';

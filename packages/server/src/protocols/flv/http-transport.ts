@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FanOutSink } from '../../core/index.ts';
+import { LINGER_MS } from '../../io/index.ts';
 import type { Answerer } from './answer.ts';
 import type { Refusal } from './request.ts';
-import { LINGER_MS, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 /** A viewer by plain HTTP: the body of the answer is the FLV stream. */
 export class HttpTransport implements Transport {

@@ -17,7 +17,7 @@ import {
   type SessionRegistry,
   type Stream,
 } from '../../core/index.ts';
-import { type HttpMount, RateLimiter, type Ticker } from '../../io/index.ts';
+import { FrameCache, type HttpMount, RateLimiter, type Ticker } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
 import { HttpTransport } from './http-transport.ts';
 import { type FlvOptions, resolveFlvOptions } from './options.ts';
@@ -25,7 +25,6 @@ import { FlvFormat } from './packager.ts';
 import { FLV_PREFIX, type FlvTarget, parseTarget, type Refusal, type WantedKinds } from './request.ts';
 import { FlvSession } from './session.ts';
 import type { Transport } from './transport.ts';
-import { FrameCache } from './web-socket-frame.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
 export interface FlvDeps extends ProtocolDeps {

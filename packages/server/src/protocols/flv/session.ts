@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { writeFlvHeader } from '@sluice/media';
 import {
-  type ClientAccess,
   type ClientConnection,
   type ClientIntroduction,
   type ConnectionDescription,
@@ -15,8 +14,9 @@ import {
   type SessionDescription,
   type SessionFacts,
   type Stream,
-  type StreamAccess,
   startUsOf,
+  ViewerAccess,
+  type ViewerEnding,
   viewerFacts,
 } from '../../core/index.ts';
 import { connectionName, plainAddress } from '../../io/index.ts';
@@ -36,12 +36,6 @@ interface Playback {
   readonly registrations: readonly Disposable[];
 }
 
-/** How it ended, as the back end hears it. */
-interface Ending {
-  readonly status: 'STOPPED' | 'FAILED';
-  readonly info: string;
-}
-
 /** One viewer of a stream as FLV, by HTTP or WebSocket: is admitted, waits for the stream and its tracks, then plays. */
 export class FlvSession implements MediaSession {
   readonly mediaSessionId = randomUUID();
@@ -56,20 +50,18 @@ export class FlvSession implements MediaSession {
   readonly #login = randomBytes(15).toString('base64url');
   readonly #createdAt = Date.now();
   readonly #search = new AbortController();
+  readonly #access: ViewerAccess;
   /** The stream that was found and since when; its tracks may not be known yet. */
   #found: { readonly stream: Stream; readonly atMs: number; tracksAtMs: number | undefined } | undefined;
   #playback: Playback | undefined;
-  #client: ClientAccess | undefined;
-  #admission: StreamAccess | undefined;
-  /** True while the back end is asked: what it admits for a viewer that is gone by then is ended at once. */
-  #asking = false;
   /** Undefined until it is over. */
-  #ending: Ending | undefined;
+  #ending: ViewerEnding | undefined;
 
   constructor(target: FlvTarget, transport: Transport, context: FlvContext) {
     this.#target = target;
     this.#transport = transport;
     this.#context = context;
+    this.#access = new ViewerAccess(context.access);
     const { socket } = transport.request;
     this.#remoteAddress = plainAddress(socket.remoteAddress);
     this.sessionId = connectionName(socket);
@@ -89,11 +81,11 @@ export class FlvSession implements MediaSession {
 
   /** Name in the hub. */
   get #streamName(): string {
-    return this.#admission?.name ?? this.#target.streamName;
+    return this.#access.streamName ?? this.#target.streamName;
   }
 
   get #appKey(): string {
-    return this.#client?.appKey ?? this.#target.appKey;
+    return this.#access.appKey ?? this.#target.appKey;
   }
 
   describe(): SessionDescription {
@@ -147,26 +139,20 @@ export class FlvSession implements MediaSession {
   }
 
   /** @throws MediaServerError when it may not */
-  async #admit(): Promise<void> {
-    const { streamName, custom } = this.#target;
-    this.#asking = true;
-    try {
-      this.#client = await this.#context.access.connect({ ...this.#introduction(), close: (why) => this.close(why) });
-      if (this.#over) return;
-      this.#client.established();
-      this.#admission = await this.#client.play({
+  #admit(): Promise<void> {
+    const { streamName, custom, wants } = this.#target;
+    return this.#access.ask(
+      { ...this.#introduction(), close: (why) => this.close(why) },
+      {
         mediaSessionId: this.mediaSessionId,
         name: streamName,
         mediaProvider: this.#transport.mediaProvider,
-        hasVideo: this.#target.wants.video,
-        hasAudio: this.#target.wants.audio,
+        hasVideo: wants.video,
+        hasAudio: wants.audio,
         custom: { ...custom, ...this.#token() },
         fields: { record: false, width: 0, height: 0, bitrate: 0, minBitrate: 0, maxBitrate: 0, quality: 0 },
-      });
-    } finally {
-      this.#asking = false;
-      if (this.#over) this.#tellEnd();
-    }
+      },
+    );
   }
 
   /** Called on every tick while the stream's tracks are not known; false when that wait is over. */
@@ -244,7 +230,7 @@ export class FlvSession implements MediaSession {
     const leftOutBefore = fanOut.leftOut;
     this.#playback = { stream: fanOut.stream, place, viewer, leftOutBefore, headerBytes: header.length, registrations };
     this.#log.info({ by: this.#transport.mediaProvider, mediaSessionId: this.mediaSessionId }, 'play started');
-    this.#admission?.active(this);
+    this.#access.active(this);
     viewer.pump();
     stream.viewerReady();
   }
@@ -256,7 +242,7 @@ export class FlvSession implements MediaSession {
     this.#transport.end(reason);
   }
 
-  #leave(reason: string, ending: Ending): void {
+  #leave(reason: string, ending: ViewerEnding): void {
     const playback = this.#playback;
     playback?.viewer.close();
     this.#end(ending);
@@ -325,20 +311,13 @@ export class FlvSession implements MediaSession {
       const info = infoOfError(error);
       return this.#refuse({ status, message: info }, info);
     }
-    this.#refuse({ status, message }, this.#admission === undefined ? message : infoOfError(error));
+    this.#refuse({ status, message }, this.#access.streamName === undefined ? message : infoOfError(error));
   }
 
-  #end(ending: Ending): void {
+  #end(ending: ViewerEnding): void {
     if (this.#over) return;
     this.#ending = ending;
-    if (!this.#asking) this.#tellEnd();
-  }
-
-  /** Tells the back end, once. */
-  #tellEnd(): void {
-    const { status, info } = this.#ending ?? { status: 'FAILED', info: ENDING_INFO.error };
-    this.#admission?.ended(status, info);
-    this.#client?.end(info);
+    this.#access.end(ending);
   }
 
   #introduction(): Omit<ClientIntroduction, 'close'> {

@@ -20,6 +20,3 @@ export interface Transport {
   /** Cuts the connection. */
   destroy(): void;
 }
-
-/** How long a peer may take to read what is left and to close, milliseconds. */
-export const LINGER_MS = 1000;

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { binaryFrame, FrameCache } from '../../io/index.ts';
 import { FlvFixture } from './testing/flv-fixture.ts';
 import { AUDIO, feed, PUBLISHER, packet, VIDEO } from './testing/packets.ts';
 import { exchange } from './testing/viewers.ts';
-import { binaryFrame, FrameCache } from './web-socket-frame.ts';
 
 let fixture: FlvFixture;
 

@@ -1,25 +1,35 @@
-/** First byte of a final frame with binary data (RFC 6455 §5.2). */
+/** First bytes of final frames with binary data and with text (RFC 6455 §5.2). */
 const FINAL_BINARY = 0x82;
+const FINAL_TEXT = 0x81;
 
 /**
  * Writes bytes as one WebSocket message from a server: a single binary frame, not masked (RFC 6455 §5.2).
  */
 export function binaryFrame(payload: Uint8Array): Buffer {
+  return frame(FINAL_BINARY, payload);
+}
+
+/** Writes a text as one WebSocket message from a server. */
+export function textFrame(text: string): Buffer {
+  return frame(FINAL_TEXT, Buffer.from(text));
+}
+
+function frame(first: number, payload: Uint8Array): Buffer {
   const { length } = payload;
   const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafeSlow(headerBytes + length);
-  frame[0] = FINAL_BINARY;
+  const bytes = Buffer.allocUnsafeSlow(headerBytes + length);
+  bytes[0] = first;
   if (headerBytes === 2) {
-    frame[1] = length;
+    bytes[1] = length;
   } else if (headerBytes === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
+    bytes[1] = 126;
+    bytes.writeUInt16BE(length, 2);
   } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
+    bytes[1] = 127;
+    bytes.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.set(payload, headerBytes);
-  return frame;
+  bytes.set(payload, headerBytes);
+  return bytes;
 }
 
 /** Frames each buffer once although it goes to many viewers one after the other. Keeps the last one. */
