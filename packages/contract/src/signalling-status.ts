@@ -29,6 +29,8 @@ export const STREAM_INFO = {
   fileNotFound: 'File not found',
   keepAlive: 'Terminated by keep-alive',
   transcodingDisabled: 'Transcoding required, but disabled',
+  /** The machine can't make another form of a picture at this moment. */
+  noTranscoders: 'No available transcoders',
   /** The back end, a stream token or an address list says no, and gives no words of its own. */
   restricted: 'Restricted access',
 } as const;

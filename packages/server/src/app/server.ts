@@ -33,6 +33,7 @@ import { accessNotes } from './access-notes.ts';
 import { makeRtmp, makeRtsp, makeSrt, makeTransportStreams } from './doors.ts';
 import { hlsOptions } from './hls-options.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
+import { makeMse } from './mse-options.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
 import { engineOptions, flvOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
@@ -222,6 +223,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const web = settings['http.port'] !== 0;
   const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
   const flv = settings.flv_enabled && web ? new FlvServer(deps, { ...flvOptions(settings), allowsOrigin }) : undefined;
+  const mse = makeMse(settings, deps, allowsOrigin);
   const webrtc = sources.webrtc && new WebRtcServer(deps, sources.webrtc);
   const withWhip = webrtc !== undefined && settings.whip_enabled && web;
   const whipDeps = withWhip ? { ...hub, gateway: webrtc, allowsOrigin } : undefined;
@@ -243,7 +245,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const autoOptions = autoSnapshotOptions(settings, dataDir);
   const autoSnapshots = autoOptions && new AutoSnapshots(hub, autoOptions);
   const downloads = web ? makeDownloads(settings, dataDir, hub) : undefined;
-  const mounts = [flv, whip, whep, pictures, downloads].filter((mount) => mount !== undefined);
+  const mounts = [flv, mse?.mount, whip, whep, pictures, downloads].filter((mount) => mount !== undefined);
   const ports = () => ({
     rtmp: rtmp?.port ?? 0,
     hls: hls?.port ?? 0,
@@ -253,7 +255,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     srt: srt?.port ?? 0,
     webrtc: withWhip,
     hlsSecure: 0,
-    mse: false,
+    mse: mse?.mount !== undefined && web,
     lowLatencyHls: hlsSettings?.lowLatency === true,
     dash: hlsSettings?.dash === true,
     hlsLadder: hub.renditions.enabled('hls'),
@@ -272,6 +274,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     srt,
     hls,
     flv,
+    mse,
     webrtc,
     whip,
     whep,

@@ -32,6 +32,7 @@ export const ENDING_INFO = {
   fileNotFound: 'File not found',
   keepAlive: 'Terminated by keep-alive',
   transcodingDisabled: 'Transcoding required, but disabled',
+  noTranscoders: 'No available transcoders',
   /** Where nobody gave other words. */
   restricted: 'Restricted access',
 } as const;
@@ -61,6 +62,7 @@ const OF_ERROR: Readonly<Partial<Record<ErrorCode, string>>> = {
   NO_COMMON_CODECS: ENDING_INFO.noCommonCodecs,
   MEDIA_SESSION_BUSY: ENDING_INFO.idInUse,
   TRANSCODING_DISABLED: ENDING_INFO.transcodingDisabled,
+  TRANSCODING_LIMIT: ENDING_INFO.noTranscoders,
   FILE_NOT_FOUND: ENDING_INFO.fileNotFound,
   FILE_INVALID: ENDING_INFO.badFile,
   FILE_UNREADABLE: ENDING_INFO.unreadableFile,

@@ -47,10 +47,14 @@ export interface MediaSocketSession {
   close(): void;
 }
 
-/** A WebSocket for media: what is written is binary messages. Its owner keeps it alive and answers what comes. */
+/**
+ * A WebSocket for media. What is written to it is whole WebSocket frames (RFC 6455 §5.2), which are made once for all
+ * players. Its owner keeps it alive and answers what comes.
+ */
 export interface MediaSocket extends FanOutSink {
-  /** Ends it. Idempotent. */
-  end(reason: string): void;
+  /** Bytes that wait in it. */
+  readonly queuedBytes: number;
+  readonly secure: boolean;
   /** Called once when it is gone. */
   onGone(listener: () => void): void;
 }

@@ -1,3 +1,4 @@
+export * from './bearer-token.ts';
 export * from './http-mount.ts';
 export * from './limited-log.ts';
 export * from './outbound.ts';

@@ -147,7 +147,9 @@ export function sinkOf(
       return webSocket.readyState !== webSocket.OPEN;
     },
     write(bytes) {
-      return webSocket.readyState !== webSocket.OPEN || socket.write(frames === undefined ? bytes : frames.frameOf(bytes));
+      return (
+        webSocket.readyState !== webSocket.OPEN || socket.write(frames === undefined ? bytes : frames.frameOf(bytes))
+      );
     },
     on: (event, listener) => socket.on(event, listener),
     off: (event, listener) => socket.off(event, listener),

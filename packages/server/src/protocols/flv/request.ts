@@ -16,8 +16,6 @@ const MAX_PARAMETERS = 64;
 const ALL = 'all';
 /** WCS's application key of clients that name none. */
 const DEFAULT_APP_KEY = 'defaultApp';
-/** RFC 6750 §2.1. */
-const BEARER = /^Bearer +([^\s]+)$/i;
 const VIDEO_CODECS: ReadonlySet<VideoCodec> = new Set([...ALL_VIDEO_CODECS].filter(isFlvCarriable));
 const AUDIO_CODECS: ReadonlySet<AudioCodec> = new Set([...ALL_AUDIO_CODECS].filter(isFlvCarriable));
 
@@ -77,11 +75,6 @@ export function parseTarget(url: string): FlvTarget | Refusal {
   for (const name of ['video', 'audio', 'codecs', 'appKey']) parameters.delete(name);
   const custom = Object.fromEntries([...parameters].slice(0, MAX_PARAMETERS));
   return { streamName, appKey, wants, acceptance, custom };
-}
-
-/** The token of an `Authorization` header; undefined without one. */
-export function bearerToken(header: string | undefined): string | undefined {
-  return BEARER.exec(header ?? '')?.[1];
 }
 
 /** Undefined for a list that names what is no codec. */

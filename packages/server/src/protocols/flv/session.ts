@@ -19,8 +19,8 @@ import {
   type ViewerEnding,
   viewerFacts,
 } from '../../core/index.ts';
-import { connectionName, plainAddress } from '../../io/index.ts';
-import { bearerToken, type FlvTarget, type Refusal, type WantedKinds } from './request.ts';
+import { bearerToken, connectionName, plainAddress } from '../../io/index.ts';
+import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
 import type { FlvContext, FlvPlace } from './server.ts';
 import { announcedTracks } from './start.ts';
 import type { Transport } from './transport.ts';

@@ -1,1 +1,2 @@
-export {};
+export { DEFAULT_MSE_OPTIONS, type MseOptions } from './options.ts';
+export { type MseDeps, MseServer } from './server.ts';
