@@ -30,18 +30,25 @@ export interface HlsChannelsDeps {
 }
 
 interface Channel {
+  readonly streamName: string;
+  readonly form: HlsForm;
   /** The stream in a form that HLS can carry. */
   readonly lease: AdaptedStream;
   readonly packager: HlsPackager;
+  readonly archive: SegmentArchive | undefined;
   requestedMs: number;
   /** When the stream's end was noticed, monotonic milliseconds; undefined while it goes on. */
   endedMs: number | undefined;
 }
 
-/** The packagers by stream name: started on demand, stopped when nobody asks any more or some time after the end. */
+/**
+ * The packagers by stream name, in each form that is asked for: started on demand, stopped when nobody asks any more or
+ * some time after the end.
+ */
 export class HlsChannels {
   readonly #deps: HlsChannelsDeps;
   readonly #options: HlsOptions;
+  /** By form and stream name, see {@link keyOf}. */
   readonly #channels = new Map<string, Channel>();
   #subscription: Disposable | undefined;
   #closed = false;
@@ -57,7 +64,8 @@ export class HlsChannels {
 
   /** Names of the streams that are being cut; not of those that ended and can still be fetched. */
   names(): readonly string[] {
-    return [...this.#channels].filter(([, { packager }]) => !packager.ended).map(([name]) => name);
+    const running = [...this.#channels.values()].filter(({ packager }) => !packager.ended);
+    return [...new Set(running.map(({ streamName }) => streamName))];
   }
 
   /** Begins to follow the streams that are published. */
@@ -68,8 +76,8 @@ export class HlsChannels {
   }
 
   /** The packager of that name if there is one; nothing is started. */
-  find(streamName: string, nowMs: number, _form: HlsForm = 'muxed'): HlsPackager | undefined {
-    const channel = this.#channels.get(streamName);
+  find(streamName: string, nowMs: number, form: HlsForm = 'muxed'): HlsPackager | undefined {
+    const channel = this.#channels.get(keyOf(streamName, form));
     if (channel !== undefined) channel.requestedMs = nowMs;
     return channel?.packager;
   }
@@ -85,16 +93,17 @@ export class HlsChannels {
    * The packager of that name, started if need be; undefined when there is no such stream.
    * @throws what a resolver throws, such as MediaServerError FILE_NOT_FOUND
    */
-  async open(streamName: string, _form: HlsForm = 'muxed'): Promise<HlsPackager | undefined> {
+  async open(streamName: string, form: HlsForm = 'muxed'): Promise<HlsPackager | undefined> {
     const { streams, resolvers } = this.#deps;
     const stream = streams.get(streamName);
-    if (stream !== undefined) return this.#packagerOf(stream);
+    if (stream !== undefined) return this.#packagerOf(stream, form);
     const nowMs = performance.now();
-    const present = this.find(streamName, nowMs);
+    const present = this.find(streamName, nowMs, form);
     const resolver = resolvers.find((r) => r.accepts(streamName));
-    if (present !== undefined && (resolver === undefined || !this.#isOver(streamName, nowMs))) return present;
+    if (present !== undefined && (resolver === undefined || !this.#isOver(keyOf(streamName, form), nowMs)))
+      return present;
     const resolved = this.isPersonal(streamName) ? undefined : await resolver?.resolve(streamName);
-    return resolved === undefined || resolved.ended || this.#closed ? undefined : this.#packagerOf(resolved);
+    return resolved === undefined || resolved.ended || this.#closed ? undefined : this.#packagerOf(resolved, form);
   }
 
   /**
@@ -112,34 +121,40 @@ export class HlsChannels {
 
   /** What is known of a viewer of that stream; undefined while it is not packaged. */
   explain(streamName: string, lastRequestAgeMs: number): SessionFacts | undefined {
-    const channel = this.#channels.get(streamName);
+    const channel = FORMS.map((form) => this.#channels.get(keyOf(streamName, form))).find(
+      (found) => found !== undefined,
+    );
     return channel && packagingFacts(channel, this.#deps.adaptations, lastRequestAgeMs);
   }
 
   /** Stops what nobody asks for any more and drops what has ended. */
   sweep(nowMs: number): void {
-    for (const [name, channel] of this.#channels) {
+    for (const [key, channel] of this.#channels) {
       if (channel.packager.ended) channel.endedMs ??= nowMs;
       channel.packager.checkRefusal();
       const over = channel.endedMs !== undefined && nowMs - channel.endedMs > this.#options.endedKeepMs;
       const idle = nowMs - channel.requestedMs > this.#options.providerTimeoutMs;
       if (!over && !idle) continue;
-      this.#channels.delete(name);
+      this.#channels.delete(key);
       close(channel);
-      this.#deps.log.info({ stream: name, reason: over ? 'ended' : 'idle' }, 'hls stopped');
+      this.#deps.log.info({ stream: channel.streamName, reason: over ? 'ended' : 'idle' }, 'hls stopped');
     }
   }
 
   /** Stops the packager of that name, or begins anew for viewers that are there; false when there is none. */
   stop(streamName: string, hasViewers: boolean): boolean {
-    const channel = this.#channels.get(streamName);
-    if (channel === undefined || channel.packager.ended) return false;
+    const channels = FORMS.map((form) => this.#channels.get(keyOf(streamName, form)));
+    const running = channels.filter((channel) => channel !== undefined && !channel.packager.ended);
+    for (const channel of running) if (channel !== undefined) this.#stopChannel(channel, hasViewers);
+    return running.length > 0;
+  }
+
+  #stopChannel(channel: Channel, hasViewers: boolean): void {
+    const { streamName, form, lease } = channel;
     this.#deps.log.info({ stream: streamName, reason: 'by request' }, 'hls stopped');
-    this.#channels.delete(streamName);
-    const { source } = channel.lease;
-    if (hasViewers && !source.ended) this.#begin(source, channel, { cutShort: true });
+    this.#channels.delete(keyOf(streamName, form));
+    if (hasViewers && !lease.source.ended) this.#begin(lease.source, form, { present: channel, cutShort: true });
     else close(channel);
-    return true;
   }
 
   /** Stops all packagers. Idempotent. */
@@ -151,41 +166,66 @@ export class HlsChannels {
   }
 
   /** True when every viewer had the time to see the end, so that whoever asks wants the source from its beginning. */
-  #isOver(streamName: string, nowMs: number): boolean {
-    const channel = this.#channels.get(streamName);
+  #isOver(key: string, nowMs: number): boolean {
+    const channel = this.#channels.get(key);
     if (channel?.endedMs === undefined) return false;
     return nowMs - channel.endedMs > channel.packager.window.targetSeconds * 3000;
   }
 
   /** Viewers of a publication that has ended go on with the next one of that name. */
   #published(stream: Stream): void {
-    if (this.#options.autoStart || this.#channels.has(stream.name)) this.#packagerOf(stream);
+    for (const form of FORMS) {
+      const isAsked = this.#channels.has(keyOf(stream.name, form));
+      if (isAsked || (this.#options.autoStart && form === 'muxed')) this.#packagerOf(stream, form);
+    }
   }
 
-  #packagerOf(stream: Stream): HlsPackager {
-    const present = this.#channels.get(stream.name);
+  #packagerOf(stream: Stream, form: HlsForm): HlsPackager {
+    const present = this.#channels.get(keyOf(stream.name, form));
     if (present?.lease.source === stream) {
       present.requestedMs = performance.now();
       return present.packager;
     }
-    return this.#begin(stream, present);
+    return this.#begin(stream, form, { present, cutShort: false });
   }
 
   /** Starts a packager; numbers go on where those of `present` end, and what of it can be fetched is kept. */
-  #begin(stream: Stream, present: Channel | undefined, { cutShort } = { cutShort: false }): HlsPackager {
+  #begin(stream: Stream, form: HlsForm, { present, cutShort }: Beginning): HlsPackager {
+    const { name: streamName } = stream;
     const lease = this.#deps.adaptations.lease(stream, ACCEPTANCE[this.#options.container], { steady: true });
-    const parts = { ...this.#deps, stream: lease.stream, leftOut: () => lease.leftOut };
-    const packager = new HlsPackager(parts, this.#options, present?.packager.window);
+    const archive = present?.archive ?? this.#openArchive(streamName);
+    const parts = { ...this.#deps, stream: lease.stream, form, archive, leftOut: () => lease.leftOut };
+    const packager = new HlsPackager(parts, this.#options, present?.packager);
     if (cutShort) present?.packager.close();
     present?.lease[Symbol.dispose]();
-    this.#channels.set(stream.name, { lease, packager, requestedMs: performance.now(), endedMs: undefined });
+    const requestedMs = performance.now();
+    const channel = { streamName, form, lease, packager, archive, requestedMs, endedMs: undefined };
+    this.#channels.set(keyOf(streamName, form), channel);
     packager.start();
-    this.#deps.log.info({ stream: stream.name, container: this.#options.container }, 'hls started');
+    this.#deps.log.info({ stream: streamName, container: this.#options.container, form }, 'hls started');
     return packager;
+  }
+
+  #openArchive(streamName: string): SegmentArchive | undefined {
+    return this.#options.dvrWindowMs > 0 ? this.#deps.openArchive?.(streamName) : undefined;
   }
 }
 
-function close({ packager, lease }: Channel): void {
+/** What a packager takes over from the one before it. */
+interface Beginning {
+  readonly present: Channel | undefined;
+  /** The earlier one is not at its end: nothing of it is kept. */
+  readonly cutShort: boolean;
+}
+
+const FORMS: readonly HlsForm[] = ['muxed', 'split'];
+
+function keyOf(streamName: string, form: HlsForm): string {
+  return `${form} ${streamName}`;
+}
+
+function close({ packager, lease, archive }: Channel): void {
   packager.close();
+  archive?.[Symbol.dispose]();
   lease[Symbol.dispose]();
 }

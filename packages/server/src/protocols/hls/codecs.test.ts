@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type MediaPacket, Mp4Reader } from '@sluice/media';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Stream } from '../../core/index.ts';
+import { resolveHlsOptions } from './options.ts';
 import { HlsPackager } from './packager.ts';
 import { fakeCounters, fakeLog, PUBLISHER } from './testing/fakes.ts';
 
@@ -50,7 +51,7 @@ function packageInto(folder: string, packets: readonly MediaPacket[]) {
   const stream = new Stream('test');
   stream.attachPublisher(PUBLISHER);
   const log = fakeLog();
-  const options = { listSize: 10, segmentMinMs: 2000, maxSegmentMs: 10_000, container: 'fmp4', maxBytes: 1e8 } as const;
+  const options = resolveHlsOptions({ listSize: 10, maxSegmentMs: 10_000, maxBytes: 1e8 });
   const packager = new HlsPackager({ stream, log, counters: fakeCounters() }, options);
   packager.start();
   for (const track of new Set(packets.map((packet) => packet.track))) stream.setTrack(track);
@@ -60,7 +61,7 @@ function packageInto(folder: string, packets: readonly MediaPacket[]) {
   const media = packager.mediaPlaylist({ query: '' });
   writeFileSync(join(folder, 'test.m3u8'), media);
   for (const [uri, number] of [...media.matchAll(/^test_(\d+)\.m4s$/gm)].map((m) => [m[0], Number(m[1])] as const)) {
-    writeFileSync(join(folder, uri), packager.window.segment(number)?.bytes ?? '');
+    writeFileSync(join(folder, uri), Buffer.concat(packager.window.segment(number)?.pieces('main') ?? []));
   }
   const [map, number] = /test_init_(\d+)\.mp4/.exec(media) ?? [];
   writeFileSync(join(folder, map ?? 'none'), packager.window.init(Number(number)) ?? '');

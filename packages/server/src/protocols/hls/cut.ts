@@ -6,7 +6,7 @@ export interface CutTracks {
   readonly audio: Track | undefined;
 }
 
-/** The packets of one segment, with all that muxing and the playlist need. */
+/** The packets of one part of a segment, with all that muxing and the playlist need. */
 export interface Cut {
   readonly tracks: CutTracks;
   /** Packets in the order of their arrival. */
@@ -15,14 +15,18 @@ export interface Cut {
   readonly audio: readonly FragmentSample[];
   /** Presentation time of the first packet on the stream's timeline, integer microseconds. */
   readonly startUs: number;
-  /** Start of the next segment minus the own one; to the end of the content when nothing follows. Microseconds. */
+  /** Start of the next part minus the own one; to the end of the content when nothing follows. Microseconds. */
   readonly durationUs: number;
   /** The epoch of the stream's state (see StreamState). */
   readonly epoch: number;
-  /** True when the segment can not be decoded as a continuation of the one before. */
+  /** True when its segment can not be decoded as a continuation of the one before. */
   readonly discontinuity: boolean;
-  /** True when a decoder can start with this segment. */
+  /** True when a decoder can start with this part. */
   readonly independent: boolean;
+  /** True for the first part of a segment. */
+  readonly opens: boolean;
+  /** Of the last part of a segment: duration of the whole segment, microseconds; undefined of those before it. */
+  readonly segmentUs: number | undefined;
 }
 
 /** True when both need the same decoder configuration, also when a source has declared it anew. */

@@ -3,6 +3,7 @@ import type { StreamEntry, StreamState } from '../../core/index.ts';
 import { isCarriable } from './carriage.ts';
 import { type Cut, type CutTracks, isSameTrack, withDurations } from './cut.ts';
 import type { HlsOptions } from './options.ts';
+import type { PartEnd, PartRule } from './packaging/part-rule.ts';
 
 export interface SegmentCutterOptions {
   /** Tracks that it can not carry are left out. */
@@ -11,7 +12,9 @@ export interface SegmentCutterOptions {
   readonly maxSegmentMs: number;
   /** A segment with more bytes than this is cut wherever it is. */
   readonly maxSegmentBytes: number;
-  /** Called synchronously with each finished segment. */
+  /** Divides segments into parts; absent: each is one part. */
+  readonly parts?: PartRule | undefined;
+  /** Called synchronously with each finished part of a segment. */
   onCut(cut: Cut): void;
   /** A segment could end by now, but for a key frame. Called with each picture until one comes. */
   onKeyFrameWanted?(): void;
@@ -25,6 +28,8 @@ const MAX_HELD_PACKETS = 1000;
 const PACKET_OVERHEAD_BYTES = 256;
 /** Timestamps of RTMP are rounded to milliseconds, so a key frame every 2 s may come after 1.999 s. */
 const TOLERANCE_US = 20_000;
+/** Segments and parts never last less, whatever their times are. */
+const SHORTEST_US = 1000;
 
 /**
  * Divides a stream's packets into segments that begin with key frames. Does no I/O and reads no clock.
@@ -40,9 +45,16 @@ export class SegmentCutter {
   #held: MediaPacket[] | undefined;
   #tracks: CutTracks = { video: undefined, audio: undefined };
   #changed: CutTracks | undefined;
+  /** Of the current part. */
   #packets: MediaPacket[] = [];
+  /** Of the current segment. */
   #bytes = 0;
+  #first: MediaPacket | undefined;
   #discontinuity = false;
+  /** True when parts of the current segment have been cut. */
+  #opened = false;
+  /** How much later pictures are shown than decoded: where there are B-frames, parts are divided in the order of decoding. */
+  #delayUs = 0;
 
   constructor(options: SegmentCutterOptions) {
     this.#options = options;
@@ -111,8 +123,30 @@ export class SegmentCutter {
       this.#discontinuity = true;
     } else if (!isSameTrack(this.#tracks[kind], packet.track)) return;
     else if (this.#isBoundary(packet, startable)) this.#cut(packet);
+    else this.#divide(packet);
+    this.#add(packet);
+  }
+
+  #add(packet: MediaPacket): void {
+    if (packet.track.kind === 'video' && packet.key) this.#delayUs = packet.ptsUs - packet.dtsUs;
+    if (this.#first === undefined) {
+      this.#first = packet;
+      this.#options.parts?.begin(packet.ptsUs);
+    }
     this.#packets.push(packet);
     this.#bytes += packet.byteLength + PACKET_OVERHEAD_BYTES;
+  }
+
+  /** Ends the current part before `packet` where it has to end. */
+  #divide(packet: MediaPacket): void {
+    const { parts } = this.#options;
+    if (parts === undefined || this.#packets.length === 0) return;
+    const isVideo = packet.track.kind === 'video';
+    const leads = isVideo || this.#tracks.video === undefined;
+    const end = leads
+      ? parts.frame(packet.dtsUs + (isVideo ? this.#delayUs : 0), isVideo && packet.key)
+      : parts.sound(packet.dtsUs);
+    if (end !== undefined) this.#cutPart(packet, end);
   }
 
   #change(track: Track): void {
@@ -122,7 +156,7 @@ export class SegmentCutter {
   }
 
   #isBoundary(packet: MediaPacket, startable: boolean): boolean {
-    const first = this.#packets[0];
+    const first = this.#first;
     if (first === undefined) return false;
     const { segmentMinMs, maxSegmentMs, maxSegmentBytes } = this.#options;
     const elapsedUs = packet.ptsUs - first.ptsUs;
@@ -135,33 +169,60 @@ export class SegmentCutter {
 
   /** Ends the segment before `next`; without it the segment lasts as long as its content. */
   #cut(next: MediaPacket | undefined): void {
-    const packets = this.#packets;
-    const first = packets[0];
+    const first = this.#first;
     if (first === undefined) return;
-    this.#packets = [];
+    const { parts } = this.#options;
+    const content = this.#takeContent(next);
+    let endUs = next?.ptsUs ?? first.ptsUs;
+    if (endUs <= first.ptsUs) {
+      for (const { packet, durationUs } of [...content.video, ...content.audio]) {
+        endUs = Math.max(endUs, packet.ptsUs + durationUs);
+      }
+    }
+    const segmentUs = Math.max(SHORTEST_US, endUs - first.ptsUs);
+    const startUs = this.#opened ? (parts?.startUs ?? first.ptsUs) : first.ptsUs;
+    parts?.settle();
+    const longestUs = parts?.targetUs ?? Number.POSITIVE_INFINITY;
+    const durationUs = Math.min(longestUs, Math.max(SHORTEST_US, endUs - startUs));
+    this.#emit({ ...content, startUs, durationUs, segmentUs });
+    this.#opened = false;
+    this.#first = undefined;
     this.#bytes = 0;
+    this.#discontinuity = false;
+  }
+
+  /** Ends the part before `next`, which is of the same segment. */
+  #cutPart(next: MediaPacket, end: PartEnd): void {
+    const { parts } = this.#options;
+    if (parts === undefined) return;
+    const { startUs } = parts;
+    const content = this.#takeContent(next);
+    this.#emit({ ...content, startUs, durationUs: Math.max(SHORTEST_US, end.endUs - startUs), segmentUs: undefined });
+    this.#opened = true;
+    parts.proceed(end);
+  }
+
+  #takeContent(next: MediaPacket | undefined): Pick<Cut, 'packets' | 'video' | 'audio'> {
+    const packets = this.#packets;
+    this.#packets = [];
     const samplesOf = (kind: Track['kind']) =>
       withDurations(
         packets.filter((p) => p.track.kind === kind),
         next?.track.kind === kind ? next : undefined,
       );
-    const video = samplesOf('video');
-    const audio = samplesOf('audio');
-    let endUs = next?.ptsUs ?? first.ptsUs;
-    if (endUs <= first.ptsUs) {
-      for (const { packet, durationUs } of [...video, ...audio]) endUs = Math.max(endUs, packet.ptsUs + durationUs);
-    }
+    return { packets, video: samplesOf('video'), audio: samplesOf('audio') };
+  }
+
+  #emit(part: Pick<Cut, 'packets' | 'video' | 'audio' | 'startUs' | 'durationUs' | 'segmentUs'>): void {
+    const isWhole = !this.#opened && part.segmentUs !== undefined;
     this.#options.onCut({
+      ...part,
       tracks: this.#tracks,
-      packets,
-      video,
-      audio,
-      startUs: first.ptsUs,
-      durationUs: Math.max(1000, endUs - first.ptsUs),
       epoch: this.#epoch,
       discontinuity: this.#discontinuity,
-      independent: video[0]?.packet.key ?? true,
+      // The rest of a segment may have pictures that need others; a whole one without any needs nothing.
+      independent: part.video[0]?.packet.key ?? (this.#tracks.video === undefined || isWhole),
+      opens: !this.#opened,
     });
-    this.#discontinuity = false;
   }
 }

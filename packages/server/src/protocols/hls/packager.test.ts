@@ -4,7 +4,6 @@ import { Stream } from '../../core/index.ts';
 import { type Cut, isSameTrack } from './cut.ts';
 import { HlsPackager, type HlsPackagerOptions } from './packager.ts';
 import type { createMuxer as realCreateMuxer } from './segment-muxer.ts';
-import type { SegmentWindow } from './segment-window.ts';
 import { AUDIO, fakeCounters, fakeLog, feed, PUBLISHER, packet, VIDEO } from './testing/fakes.ts';
 
 const WALL_MS = Date.UTC(2024, 0, 1);
@@ -14,25 +13,29 @@ const OPTIONS: HlsPackagerOptions = {
   maxSegmentMs: 10_000,
   container: 'fmp4',
   maxBytes: 1 << 20,
+  lowLatency: false,
+  lowLatencyListSize: 3,
+  partMs: 500,
+  dvrWindowMs: 0,
 };
 
-function setUp(options: Partial<HlsPackagerOptions> = {}, window?: SegmentWindow, stream = new Stream('a b')) {
+function setUp(options: Partial<HlsPackagerOptions> = {}, before?: HlsPackager, stream = new Stream('a b')) {
   const cuts: Cut[] = [];
   const log = fakeLog();
   const counters = fakeCounters();
-  const createMuxer: typeof realCreateMuxer = (_container, { tracks }) => ({
-    init: Uint8Array.of(1),
+  const createMuxer: typeof realCreateMuxer = (_kind, { tracks }) => ({
+    init: { main: Uint8Array.of(1) },
     accepts: (next) => isSameTrack(next.video, tracks.video) && isSameTrack(next.audio, tracks.audio),
-    segment: (_sequence, cut) => {
+    part: (_sequence, cut) => {
       cuts.push(cut);
-      return new Uint8Array(cut.packets.reduce((sum, p) => sum + p.byteLength, 0));
+      return { main: new Uint8Array(cut.packets.reduce((sum, p) => sum + p.byteLength, 0)) };
     },
   });
   if (stream.publisher === undefined) stream.attachPublisher(PUBLISHER);
   const packager = new HlsPackager(
     { stream, log, counters, wallMs: () => WALL_MS, createMuxer },
     { ...OPTIONS, ...options },
-    window,
+    before,
   );
   return { stream, packager, cuts, log, counters };
 }
@@ -281,10 +284,10 @@ describe('changes of a stream', () => {
     const createMuxer = () => ({
       init: undefined,
       accepts: () => true,
-      segment: () => {
+      part: () => {
         calls++;
         if (calls === 2 || calls === 3) throw new Error('bad unit');
-        return new Uint8Array(1);
+        return { main: new Uint8Array(1) };
       },
     });
     const packager = new HlsPackager({ stream, log, counters, createMuxer }, OPTIONS);
@@ -358,7 +361,7 @@ describe('the playlist', () => {
     feed(one.stream, { fromMs: 0, toMs: 4000 });
     one.stream.end('over');
     const before = one.packager.window.nextSequence;
-    const two = setUp({}, one.packager.window);
+    const two = setUp({}, one.packager);
     two.packager.start();
     expect(two.packager.ready).toBe(false);
     feed(two.stream, { fromMs: 0, toMs: 2100 });

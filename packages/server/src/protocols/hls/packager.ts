@@ -1,20 +1,31 @@
 import { codecString, videoSize } from '@sluice/media';
 import { type Counters, KeyFrameRetry, type LeftOut, type Log, type Reader, type Stream } from '../../core/index.ts';
 import { Carriage } from './carriage.ts';
-import type { Cut, CutTracks } from './cut.ts';
+import type { Cut } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
 import type { HlsOptions } from './options.ts';
-import { renderMasterPlaylist, renderMediaPlaylist } from './playlist.ts';
-import type { FoundMedia, MediaPlaylistRequest, MediaTarget, PlaylistPosition } from './position.ts';
+import { Assembly } from './packaging/assembly.ts';
+import { Availability } from './packaging/availability.ts';
+import { PlaylistRenderer } from './packaging/media-playlist.ts';
+import { filePrefix } from './packaging/names.ts';
+import { PartRule } from './packaging/part-rule.ts';
+import { Progress } from './packaging/progress.ts';
+import type { Segment } from './packaging/segment.ts';
+import { renderMasterPlaylist } from './playlist.ts';
+import type { FoundMedia, HlsForm, HlsTrack, MediaPlaylistRequest, MediaTarget, PlaylistPosition } from './position.ts';
 import type { SegmentArchive } from './segment-archive.ts';
-import { createMuxer, pictureSizeOf, type SegmentMuxer } from './segment-muxer.ts';
-import { type Segment, SegmentWindow } from './segment-window.ts';
+import { createMuxer } from './segment-muxer.ts';
+import { SegmentWindow } from './segment-window.ts';
 
 export interface HlsPackagerDeps {
   readonly stream: Stream;
   /** Tracks of the source that the stream was made without; none when left out. */
   leftOut?(): LeftOut;
-  /** Where segments go that leave the memory. */
+  /** Picture and sound in one file, or as tracks of their own; `muxed` by default. */
+  readonly form?: HlsForm | undefined;
+  /** What its files are called after; the stream's name by default. */
+  readonly name?: string | undefined;
+  /** Keeps segments that are not in memory any more. */
   readonly archive?: SegmentArchive | undefined;
   readonly log: Log;
   readonly counters: Counters;
@@ -26,57 +37,65 @@ export interface HlsPackagerDeps {
 
 export type HlsPackagerOptions = Pick<
   HlsOptions,
-  'listSize' | 'segmentMinMs' | 'maxSegmentMs' | 'container' | 'maxBytes'
+  | 'listSize'
+  | 'lowLatencyListSize'
+  | 'segmentMinMs'
+  | 'maxSegmentMs'
+  | 'container'
+  | 'maxBytes'
+  | 'lowLatency'
+  | 'partMs'
+  | 'dvrWindowMs'
 >;
 
 /** A segment may take this part of the memory of its stream before it is cut by force. */
 const SEGMENT_SHARE = 1 / 4;
-
 /**
- * Cuts one stream into segments and renders its playlists. Reads the stream like any viewer; muxes each segment
- * once, whatever the number of viewers.
+ * Cuts one stream into segments, and these into parts, and renders its playlists. Reads the stream like any viewer; muxes
+ * each part once, whatever the number of viewers.
  */
 export class HlsPackager {
   readonly stream: Stream;
+  readonly form: HlsForm;
   readonly window: SegmentWindow;
+  readonly archive: SegmentArchive | undefined;
+  /** True when its playlists can be waited for and may have parts (RFC 8216bis §6.2.5.2). */
+  readonly lowLatency: boolean;
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #options: HlsPackagerOptions;
   readonly #leftOut: () => LeftOut;
-  readonly #archive: SegmentArchive | undefined;
   readonly #wallMs: () => number;
-  readonly #createMuxer: typeof createMuxer;
   readonly #cutter: SegmentCutter;
+  readonly #parts: PartRule | undefined;
+  readonly #assembly: Assembly;
+  readonly #availability: Availability;
   readonly #carriage: Carriage;
-  readonly #waiters = new Set<() => void>();
+  readonly #progress = new Progress();
+  readonly #renderers = new Map<HlsTrack, PlaylistRenderer>();
   #reader: Reader | undefined;
-  #muxer: SegmentMuxer | undefined;
-  #initNumber: number | undefined;
-  #tracks: CutTracks | undefined;
-  /** Of the present configuration, for codecs whose parameters do not tell it. */
-  #pictureSize: { readonly width: number; readonly height: number } | undefined;
   /** Wall time of media time zero in the present epoch; undefined before its first packet. */
   #anchor: { readonly epoch: number; readonly zeroMs: number } | undefined;
-  #baseUs: number | undefined;
   readonly #keyFrames = new KeyFrameRetry();
   #failed = false;
+  #toldOfParts = false;
   #ended = false;
+  /** Changes whenever the playlists do. */
+  #version = 0;
 
-  /** `window` is that of an earlier publication of the same name: numbers go on, with a discontinuity. */
-  constructor(deps: HlsPackagerDeps, options: HlsPackagerOptions, window?: SegmentWindow) {
+  /** `before` is that of an earlier publication of the same name: numbers go on, with a discontinuity. */
+  constructor(deps: HlsPackagerDeps, options: HlsPackagerOptions, before?: HlsPackager) {
     this.stream = deps.stream;
+    this.form = deps.form ?? 'muxed';
+    this.archive = before?.archive ?? deps.archive;
+    this.lowLatency = options.lowLatency && options.container === 'fmp4';
     this.#log = deps.log.child({ stream: deps.stream.name });
     this.#counters = deps.counters;
     this.#options = options;
-    this.#archive = deps.archive;
     this.#leftOut = () => deps.leftOut?.() ?? {};
     this.#wallMs = deps.wallMs ?? Date.now;
-    this.#createMuxer = deps.createMuxer ?? createMuxer;
-    // Seconds since 1970 grow faster than segments do, so a name never comes back with other content, even after
-    // a restart of the server: segments are cached by browsers and proxies.
-    const firstSequence = Math.floor(this.#wallMs() / 1000);
-    this.window = window ?? new SegmentWindow({ ...options, firstSequence });
-    window?.restart();
+    this.window = before?.window ?? this.#createWindow();
+    if (before !== undefined) this.window.restart();
     this.#carriage = new Carriage({
       container: options.container,
       onLeftOut: (message) => {
@@ -84,20 +103,71 @@ export class HlsPackager {
         this.#log.warn({}, message);
       },
     });
+    const partUs = options.partMs * 1000;
+    this.#parts = this.lowLatency ? new PartRule(partUs, before?.partTargetUs) : undefined;
     this.#cutter = new SegmentCutter({
       container: options.container,
       segmentMinMs: options.segmentMinMs,
       maxSegmentMs: options.maxSegmentMs,
       maxSegmentBytes: options.maxBytes * SEGMENT_SHARE,
+      parts: this.#parts,
       onCut: (cut) => this.#add(cut),
       // Browsers that publish send hardly any by themselves; a source that can't be asked has its own rhythm.
       onKeyFrameWanted: () => this.#keyFrames.ask(this.stream),
     });
+    this.#assembly = new Assembly({
+      container: options.container,
+      form: this.form,
+      window: this.window,
+      createMuxer: deps.createMuxer ?? createMuxer,
+      wallOfZeroMs: () => this.#anchor?.zeroMs ?? this.#wallMs(),
+    });
+    this.#availability = new Availability({
+      window: this.window,
+      archived: this.archive !== undefined,
+      partTargetUs: () => this.partTargetUs,
+    });
+    for (const track of this.tracks) {
+      this.#renderers.set(
+        track,
+        new PlaylistRenderer({
+          window: this.window,
+          container: options.container,
+          track,
+          prefix: filePrefix(deps.name ?? deps.stream.name, track),
+          lowLatency: this.lowLatency,
+        }),
+      );
+    }
+  }
+
+  #createWindow(): SegmentWindow {
+    const { listSize, lowLatencyListSize, maxBytes, segmentMinMs, dvrWindowMs } = this.#options;
+    return new SegmentWindow({
+      listSize: this.lowLatency ? lowLatencyListSize : listSize,
+      maxBytes,
+      segmentMinMs,
+      windowMs: dvrWindowMs,
+      // Seconds since 1970 grow faster than segments do, so a name never comes back with other content, even after
+      // a restart of the server: segments are cached by browsers and proxies.
+      firstSequence: Math.floor(this.#wallMs() / 1000),
+      archive: this.archive,
+    });
+  }
+
+  /** The tracks that there are playlists of. */
+  get tracks(): readonly HlsTrack[] {
+    return this.form === 'split' ? ['video', 'audio'] : ['main'];
   }
 
   /** True when there is a segment to play. */
   get ready(): boolean {
     return this.window.listed.length > 0;
+  }
+
+  /** True when a player that knows parts has something to play: parts of the first segment are enough for it. */
+  get partsReady(): boolean {
+    return this.ready || (this.partTargetUs !== undefined && (this.window.growing?.parts.length ?? 0) > 0);
   }
 
   /** True when no segment will follow. */
@@ -112,7 +182,7 @@ export class HlsPackager {
 
   /** Lets viewers go that wait for a segment that will not come; called now and then. */
   checkRefusal(): void {
-    if (this.#waiters.size > 0 && this.refusal !== undefined) this.#wake();
+    if (this.#progress.waiting > 0 && this.refusal !== undefined) this.#progress.wakeAll();
   }
 
   /** What can't be converted turns up in no entry of the stream. */
@@ -126,7 +196,7 @@ export class HlsPackager {
 
   /** True when the present configuration has no picture. */
   get audioOnly(): boolean {
-    return this.#tracks !== undefined && this.#tracks.video === undefined;
+    return this.#assembly.tracks !== undefined && this.#assembly.tracks.video === undefined;
   }
 
   /**
@@ -146,10 +216,13 @@ export class HlsPackager {
     this.#drain();
   }
 
-  /** Calls `callback` once, when there is a segment or there will be none (the stream ends, or see `refusal`). Dispose of the result to forget it. */
-  onceReady(callback: () => void): Disposable {
-    this.#waiters.add(callback);
-    return { [Symbol.dispose]: () => void this.#waiters.delete(callback) };
+  /**
+   * Calls `callback` once, when there is a segment (or a part of one, with `parts`) or there will be none (the stream ends,
+   * or see `refusal`). Dispose of the result to forget it.
+   */
+  onceReady(callback: () => void, { parts } = { parts: false }): Disposable {
+    const isDue = (): boolean => (parts ? this.partsReady : this.ready);
+    return this.#progress.once(isDue, callback);
   }
 
   /** EXT-X-TARGETDURATION of the playlists, seconds. */
@@ -157,15 +230,29 @@ export class HlsPackager {
     return this.window.targetSeconds;
   }
 
-  /** Duration of a part at most, milliseconds; undefined while its playlists have no parts. */
+  /** Duration of a part at most, microseconds; undefined while its playlists have no parts. */
+  get partTargetUs(): number | undefined {
+    return this.#parts?.targetUs;
+  }
+
+  /** The same in milliseconds. */
   get partTargetMs(): number | undefined {
-    return undefined;
+    return this.partTargetUs === undefined ? undefined : this.partTargetUs / 1000;
+  }
+
+  /** Why its playlists have no parts although they could, for people. */
+  get partsNote(): string | undefined {
+    return this.#parts?.note;
   }
 
   /** The newest segment or part that can be fetched; undefined while there is none. */
   position(): PlaylistPosition | undefined {
-    const newest = this.window.listed.at(-1);
-    return newest && { msn: newest.sequence, part: undefined };
+    return this.#availability.position();
+  }
+
+  /** The same as other playlists report it (RFC 8216bis §4.4.5.4): a complete segment by its last part. */
+  reported(): PlaylistPosition | undefined {
+    return this.#availability.reported();
   }
 
   /**
@@ -173,50 +260,46 @@ export class HlsPackager {
    * when that is so already. A part that its segment ended without counts as the first one of the next (RFC 8216bis
    * §6.2.5.2). Dispose of the result to forget it.
    */
-  onceAvailable(msn: number, _part: number | undefined, callback: () => void): Disposable | undefined {
-    if (this.#ended || this.window.nextSequence > msn) return undefined;
-    return this.onceReady(callback);
+  onceAvailable(msn: number, part: number | undefined, callback: () => void): Disposable | undefined {
+    const has = (): boolean => this.#availability.has(msn, part);
+    return this.#ended || has() ? undefined : this.#progress.once(has, callback);
   }
 
   /** True when nobody who reads the playlists would ask for that yet: 400 (RFC 8216bis §6.2.5.2). */
-  farAhead(msn: number, _part: number | undefined): boolean {
-    return msn > this.window.nextSequence + 1;
+  farAhead(msn: number, part: number | undefined): boolean {
+    return this.#availability.farAhead(msn, part);
   }
 
   /** What can be fetched; see {@link FoundMedia}. */
   media(target: MediaTarget): FoundMedia {
-    const bytes = target.kind === 'init' ? this.window.init(target.msn) : this.window.segment(target.msn)?.bytes;
-    return bytes && [bytes];
+    return this.#availability.media(target, this.#ended);
   }
 
-  /** The bytes of a segment that `media` says is archived; undefined when it is not kept any more. */
+  /** The bytes of a segment that `media` found to be `archived`; undefined when they are not kept any more. */
   async readArchived({ msn, track }: MediaTarget): Promise<Uint8Array | undefined> {
-    return this.#archive?.read(msn, track);
+    return await this.archive?.read(msn, track);
   }
 
-  /** The media playlist of a track, as its kind of container has it. */
-  mediaPlaylist({ query }: MediaPlaylistRequest): string {
-    return renderMediaPlaylist({
-      streamName: this.stream.name,
-      container: this.#options.container,
-      segments: this.window.listed,
-      targetSeconds: this.window.targetSeconds,
-      ended: this.#ended,
-      query,
-    });
+  /** The media playlist of a track, as its kind of container has it; empty for a track that is not of this form. */
+  mediaPlaylist(request: MediaPlaylistRequest): string {
+    const renderer = this.#renderers.get(request.track ?? 'main');
+    const state = { version: this.#version, partTargetUs: this.partTargetUs, ended: this.#ended };
+    return renderer?.render(request, state) ?? '';
   }
 
   /** The master playlist, with bandwidths measured over the listed segments. */
   masterPlaylist(query: string): string {
-    const segments = this.window.listed;
-    const video = this.#tracks?.video;
+    const { listed, growing } = this.window;
+    const segments = listed.length > 0 || growing === undefined ? listed : [growing];
+    const { tracks, pictureSize } = this.#assembly;
+    const video = tracks?.video;
     const { peakBandwidth, averageBandwidth } = bandwidths(segments);
     return renderMasterPlaylist({
       streamName: this.stream.name,
-      codecs: [video, this.#tracks?.audio].map((track) => track && codecString(track)).filter((c) => c !== undefined),
+      codecs: [video, tracks?.audio].map((track) => track && codecString(track)).filter((c) => c !== undefined),
       peakBandwidth,
       averageBandwidth,
-      size: (video && videoSize(video)) ?? this.#pictureSize,
+      size: (video && videoSize(video)) ?? pictureSize,
       query,
     });
   }
@@ -225,7 +308,8 @@ export class HlsPackager {
   close(): void {
     this.#reader?.close();
     this.#ended = true;
-    this.#wake();
+    this.#version++;
+    this.#progress.wakeAll();
     this.window.clear();
   }
 
@@ -236,7 +320,7 @@ export class HlsPackager {
       this.#carriage.observe(entry);
       if (entry.state.epoch !== this.#anchor?.epoch) this.#setAnchor(entry.state.epoch, entry.packet.ptsUs);
     }
-    if (this.refusal !== undefined) this.#wake();
+    if (this.refusal !== undefined) this.#progress.wakeAll();
   }
 
   /** A packet from the cache arrived as long ago as the stream has gone on since. */
@@ -247,52 +331,31 @@ export class HlsPackager {
 
   #add(cut: Cut): void {
     try {
-      this.#mux(cut);
+      if (this.#assembly.add(cut)) this.#counters.count('hls_segments');
+      this.#failed = false;
     } catch (error) {
       this.#counters.count('media_errors', cut.packets.length);
       if (!this.#failed) this.#log.warn({ error: String(error) }, 'hls segment left out, its media is broken');
       this.#failed = true;
-      return;
     }
-    this.#counters.count('hls_segments');
-    this.#wake();
+    this.#tellOfParts();
+    this.#version++;
+    this.#progress.advance();
   }
 
-  #mux(cut: Cut): void {
-    const discontinuity = cut.discontinuity || this.#failed;
-    if (this.#muxer?.accepts(cut.tracks) !== true) {
-      const firstUs = Math.min(...[cut.video[0], cut.audio[0]].map((s) => s?.packet.dtsUs ?? 0));
-      // Times in a file can't be negative; the second is room for the other track (see MediaSegmentOptions.baseUs).
-      this.#baseUs ??= firstUs < 0 ? firstUs - 1_000_000 : 0;
-      this.#muxer = this.#createMuxer(this.#options.container, cut, this.#baseUs);
-      this.#pictureSize = pictureSizeOf(cut);
-      this.#initNumber = this.#muxer.init && this.window.addInit(this.#muxer.init);
-    }
-    this.#tracks = cut.tracks;
-    const bytes = this.#muxer.segment(this.window.nextSequence, cut);
-    this.window.add({
-      bytes,
-      init: this.#initNumber,
-      durationUs: cut.durationUs,
-      programDateMs: (this.#anchor?.zeroMs ?? this.#wallMs()) + cut.startUs / 1000,
-      discontinuity,
-      independent: cut.independent,
-    });
-    this.#failed = false;
+  #tellOfParts(): void {
+    const note = this.partsNote;
+    if (note === undefined || this.#toldOfParts) return;
+    this.#toldOfParts = true;
+    this.#log.warn({}, `${note}: its playlists have no parts`);
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#cutter.end();
     this.#ended = true;
-    this.#wake();
-  }
-
-  #wake(): void {
-    if (this.#waiters.size === 0) return;
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const waiter of waiters) waiter();
+    this.#version++;
+    this.#progress.wakeAll();
   }
 }
 
@@ -300,9 +363,9 @@ function bandwidths(segments: readonly Segment[]): { peakBandwidth: number; aver
   let peakBandwidth = 0;
   let bits = 0;
   let us = 0;
-  for (const { bytes, durationUs } of segments) {
-    peakBandwidth = Math.max(peakBandwidth, (bytes.byteLength * 8e6) / durationUs);
-    bits += bytes.byteLength * 8;
+  for (const { byteLength, durationUs } of segments) {
+    peakBandwidth = Math.max(peakBandwidth, (byteLength * 8e6) / durationUs);
+    bits += byteLength * 8;
     us += durationUs;
   }
   return { peakBandwidth, averageBandwidth: us === 0 ? 0 : (bits * 1e6) / us };

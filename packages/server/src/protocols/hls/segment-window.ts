@@ -1,28 +1,20 @@
-/** One finished segment, as bytes and as the facts that a playlist tells of it. */
-export interface Segment {
-  /** Media Sequence Number (RFC 8216 §3); also the number in the segment's name. */
-  readonly sequence: number;
-  readonly bytes: Uint8Array;
-  /** Number of the initialization section that the segment needs; undefined when its container has none. */
-  readonly init: number | undefined;
-  readonly durationUs: number;
-  /** Wall-clock time of the first sample, milliseconds since 1970 (RFC 8216 §4.3.2.6). */
-  readonly programDateMs: number;
-  readonly discontinuity: boolean;
-  /** Discontinuity Sequence Number of the segments before this one (RFC 8216 §6.2.1). */
-  readonly discontinuitySequence: number;
-  readonly independent: boolean;
-}
-
-export type NewSegment = Omit<Segment, 'sequence' | 'discontinuitySequence'>;
+import { type Part, Segment, type SegmentPlace, type SegmentStart } from './packaging/segment.ts';
+import type { HlsTrack } from './position.ts';
+import type { SegmentArchive } from './segment-archive.ts';
+import type { TrackBytes } from './segment-muxer.ts';
 
 export interface SegmentWindowOptions {
+  /** Segments in the playlist, or more where `windowMs` asks for it. */
   readonly listSize: number;
   readonly maxBytes: number;
   /** Bound of the target duration from below, so that it seldom has to grow. Milliseconds. */
   readonly segmentMinMs: number;
+  /** How far back the playlist goes, as far as there are segments; 0: as far as `listSize`. Milliseconds. */
+  readonly windowMs: number;
   /** Media sequence number of the first segment. */
   readonly firstSequence: number;
+  /** Keeps what the memory does not; absent: only what is in memory can be fetched. */
+  readonly archive?: SegmentArchive | undefined;
 }
 
 /**
@@ -31,8 +23,10 @@ export interface SegmentWindowOptions {
  */
 export class SegmentWindow {
   readonly #options: SegmentWindowOptions;
-  readonly #inits = new Map<number, Uint8Array>();
+  readonly #inits = new Map<number, TrackBytes>();
+  /** Complete ones, oldest first. */
   #segments: Segment[] = [];
+  #growing: Segment | undefined;
   #next: number;
   /** Segments before this one belong to an earlier publication and are not listed. */
   #floor: number;
@@ -40,6 +34,9 @@ export class SegmentWindow {
   #pendingDiscontinuity = false;
   #bytes = 0;
   #targetSeconds: number;
+  #listed: readonly Segment[] = [];
+  /** Index of the oldest segment whose bytes are in memory. */
+  #firstInMemory = 0;
 
   constructor(options: SegmentWindowOptions) {
     this.#options = options;
@@ -53,7 +50,7 @@ export class SegmentWindow {
     return this.#next;
   }
 
-  /** Bytes of all segments kept. */
+  /** Bytes of all segments in memory. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -68,66 +65,177 @@ export class SegmentWindow {
     return this.#discontinuities;
   }
 
-  /** The segments of the playlist, oldest first. */
+  /** The complete segments of the playlist, oldest first. */
   get listed(): readonly Segment[] {
-    return this.#segments.slice(-this.#options.listSize).filter((s) => s.sequence >= this.#floor);
+    return this.#listed;
   }
 
+  /** The segment that is being made, with the parts that it has by now. */
+  get growing(): Segment | undefined {
+    return this.#growing;
+  }
+
+  /** The complete segment of that number. */
   segment(sequence: number): Segment | undefined {
+    const first = this.#segments[0];
+    if (first === undefined || !Number.isInteger(sequence)) return undefined;
+    const near = this.#segments[sequence - first.sequence];
+    if (near?.sequence === sequence) return near;
     return this.#segments.find((s) => s.sequence === sequence);
   }
 
-  init(number: number): Uint8Array | undefined {
-    return this.#inits.get(number);
+  init(number: number, track: HlsTrack = 'main'): Uint8Array | undefined {
+    return this.#inits.get(number)?.[track];
   }
 
-  /** Keeps an initialization section; it is named after the first segment that needs it. */
-  addInit(bytes: Uint8Array): number {
-    this.#inits.set(this.#next, bytes);
-    return this.#next;
+  /** Keeps initialization sections; they are named after the first segment that needs them. */
+  addInit(bytes: TrackBytes, number = this.#next): number {
+    this.#inits.set(number, bytes);
+    return number;
   }
 
-  /** Appends a segment and lets go of what is over the bounds; the newest segment always stays. */
-  add(segment: NewSegment): Segment {
-    const discontinuity = segment.discontinuity || this.#pendingDiscontinuity;
-    const added = {
-      ...segment,
-      discontinuity,
-      sequence: this.#next++,
-      discontinuitySequence: this.#discontinuities,
-    };
+  /** Begins a segment, which has no part yet. Its place is the next one, unless another playlist says where it is. */
+  open(start: SegmentStart, place?: SegmentPlace): Segment {
+    const discontinuity = start.discontinuity || this.#pendingDiscontinuity;
+    if (place !== undefined) {
+      if (this.#segments.length === 0) this.#floor = Math.max(this.#floor, place.sequence);
+      this.#next = place.sequence;
+      this.#discontinuities = place.discontinuitySequence;
+    }
+    const segment = new Segment(
+      { ...start, discontinuity },
+      { sequence: this.#next++, discontinuitySequence: this.#discontinuities },
+    );
     if (discontinuity) this.#discontinuities++;
     this.#pendingDiscontinuity = false;
-    // EXTINF is rounded to the nearest integer for the comparison, but some validators round it up.
-    this.#targetSeconds = Math.max(this.#targetSeconds, Math.ceil((added.durationUs - 1000) / 1e6));
-    this.#segments.push(added);
-    this.#bytes += added.bytes.byteLength;
+    this.#growing = segment;
+    return segment;
+  }
+
+  /** Adds a part to the segment that is being made. */
+  addPart(part: Part): void {
+    const growing = this.#growing;
+    if (growing === undefined) return;
+    const before = growing.byteLength;
+    growing.add(part);
+    this.#bytes += growing.byteLength - before;
+    this.#fit(growing.durationUs);
+  }
+
+  /** Ends the segment that is being made and lets go of what is over the bounds; the newest segment always stays. */
+  close(durationUs: number): Segment | undefined {
+    const segment = this.#growing;
+    if (segment === undefined) return undefined;
+    this.#growing = undefined;
+    segment.close(durationUs);
+    this.#fit(durationUs);
+    this.#segments.push(segment);
+    this.#archive(segment);
     this.#trim();
-    return added;
+    this.#list();
+    return segment;
   }
 
   /** Begins the playlist anew for another publication; earlier segments can still be fetched. */
   restart(): void {
+    this.#growing = undefined;
     this.#floor = this.#next;
     this.#pendingDiscontinuity = this.#segments.length > 0;
+    this.#list();
   }
 
   /** Lets go of everything. */
   clear(): void {
     this.#segments = [];
+    this.#growing = undefined;
+    this.#firstInMemory = 0;
     this.#inits.clear();
     this.#bytes = 0;
+    this.#list();
+  }
+
+  /**
+   * EXTINF is rounded to the nearest integer for the comparison, but some validators round it up: so does the first
+   * segment. Later ones leave the target as it is where they may, because clients have read it.
+   */
+  #fit(durationUs: number): void {
+    const first = this.#segments.length === 0;
+    const seconds = first ? Math.ceil((durationUs - 1000) / 1e6) : Math.round(durationUs / 1e6);
+    if (seconds > this.#targetSeconds) this.#targetSeconds = Math.ceil((durationUs - 1000) / 1e6);
+  }
+
+  #archive(segment: Segment): void {
+    const { archive } = this.#options;
+    if (archive === undefined) return;
+    const { sequence: msn, durationUs } = segment;
+    for (const track of ['main', 'video', 'audio'] as const) {
+      const pieces = segment.has(track) ? segment.pieces(track) : undefined;
+      if (pieces !== undefined) archive.store({ msn, track, pieces, durationUs });
+    }
   }
 
   #trim(): void {
-    const { listSize, maxBytes } = this.#options;
-    const keep = listSize + Math.ceil(listSize / 2) + 3;
-    while (this.#segments.length > 1 && (this.#segments.length > keep || this.#bytes > maxBytes)) {
-      this.#bytes -= this.#segments.shift()?.bytes.byteLength ?? 0;
+    const { maxBytes, archive } = this.#options;
+    const segments = this.#segments;
+    const keep = this.#wanted();
+    const inMemory = archive === undefined ? keep : this.#keptOf(this.#options.listSize);
+    while (
+      this.#firstInMemory < segments.length - 1 &&
+      (segments.length - this.#firstInMemory > inMemory || this.#bytes > maxBytes)
+    ) {
+      const oldest = segments[this.#firstInMemory++];
+      this.#bytes -= oldest?.byteLength ?? 0;
+      oldest?.forget();
     }
-    // An init that no segment uses yet belongs to the segment that is being made.
-    for (const number of this.#inits.keys()) {
-      if (number < this.#next && !this.#segments.some((s) => s.init === number)) this.#inits.delete(number);
+    const least = archive === undefined ? this.#firstInMemory : this.#archived(archive);
+    const gone = Math.max(segments.length - keep, least);
+    if (gone > 0) {
+      segments.splice(0, gone);
+      this.#firstInMemory = Math.max(0, this.#firstInMemory - gone);
+      archive?.dropBefore(segments[0]?.sequence ?? 0);
     }
+    this.#dropInits();
+  }
+
+  /** Segments that can neither be had from memory nor from the archive, at the beginning of the list. */
+  #archived(archive: SegmentArchive): number {
+    const oldest = archive.oldest ?? Number.POSITIVE_INFINITY;
+    let gone = 0;
+    while (gone < this.#firstInMemory && (this.#segments[gone]?.sequence ?? oldest) < oldest) gone++;
+    return gone;
+  }
+
+  /** Segments that are kept so that `listed` of them can be listed. */
+  #keptOf(listed: number): number {
+    return listed + Math.ceil(this.#options.listSize / 2) + 3;
+  }
+
+  #wanted(): number {
+    const { listSize, windowMs } = this.#options;
+    return this.#keptOf(windowMs === 0 ? listSize : Math.max(listSize, this.#within(windowMs)));
+  }
+
+  /** Number of the newest segments that last that long together. */
+  #within(windowMs: number): number {
+    let leftUs = windowMs * 1000;
+    let count = 0;
+    for (let i = this.#segments.length - 1; i >= 0 && leftUs > 0; i--) {
+      leftUs -= this.#segments[i]?.durationUs ?? 0;
+      count++;
+    }
+    return count;
+  }
+
+  #list(): void {
+    const { listSize, windowMs } = this.#options;
+    const size = windowMs === 0 ? listSize : Math.max(listSize, this.#within(windowMs));
+    this.#listed = this.#segments.slice(-size).filter((s) => s.sequence >= this.#floor);
+  }
+
+  /** An init that no segment uses yet belongs to the segment that is being made. */
+  #dropInits(): void {
+    const oldest = this.#segments[0]?.init ?? this.#growing?.init;
+    if (oldest === undefined) return;
+    for (const number of this.#inits.keys()) if (number < oldest) this.#inits.delete(number);
   }
 }
