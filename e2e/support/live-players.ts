@@ -164,6 +164,8 @@ interface PlayerGlobals {
   readonly shaka: { readonly Player: new () => Shaka; readonly polyfill: { installAll(): void } };
   readonly dashjs: { MediaPlayer(): { create(): DashJs } };
   report(): LiveReport;
+  /** Kept for tests that tell it what to do. */
+  hls?: HlsJs;
 }
 
 /** Runs in the page. */
@@ -178,6 +180,7 @@ function startPlayer({ library, url }: { library: LiveLibrary; url: string }): v
   if (library === 'hls.js') {
     const hls = new globals.Hls({ lowLatencyMode: true, backBufferLength: 10 });
     hls.on('hlsError', (_event, { fatal, details }) => errors.push(fatal ? `fatal ${details}` : details));
+    globals.hls = hls;
     hls.loadSource(url);
     hls.attachMedia(video);
     delay = () => (hls.playingDate === null ? undefined : (Date.now() - hls.playingDate.getTime()) / 1000);
