@@ -254,7 +254,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     rtsp: rtsp?.port ?? 0,
     srt: srt?.port ?? 0,
     webrtc: withWhip,
-    hlsSecure: 0,
+    hlsSecure: hls?.securePort ?? 0,
     mse: mse?.mount !== undefined && web,
     lowLatencyHls: hlsSettings?.lowLatency === true,
     dash: hlsSettings?.dash === true,
