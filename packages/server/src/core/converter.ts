@@ -43,6 +43,8 @@ export interface ConversionCost {
   readonly queued: number;
   readonly dropped: number;
   readonly damaged: number;
+  /** What encodes pictures, by FFmpeg's name, with those that were wished for and could not be opened: for people. */
+  readonly encoder?: string | undefined;
 }
 
 /** A running conversion of one track. All calls are synchronous and none throws. */
@@ -67,8 +69,11 @@ export interface Converter {
   open(source: Track, target: ConversionTarget, events: ConversionEvents, feed?: object): Conversion;
   /** What conversions of pictures may cost here and do cost; absent where nothing is known of it. */
   budget?(): ConversionBudget;
-  /** What such a conversion is expected to cost, in processor cores, from what is known of the source by now. */
-  estimate?(source: Track, target: ConversionTarget): number;
+  /**
+   * What such a conversion is expected to cost, in processor cores, from what is known of the source by now. With a
+   * `feed` that is being decoded already, and with `true` for one that will be, decoding is not counted.
+   */
+  estimate?(source: Track, target: ConversionTarget, feed?: object | true): number;
 }
 
 /** Processor cores: those that pictures may be converted with, and those that running conversions take. */

@@ -96,6 +96,8 @@ export const COUNTERS = {
   media_errors: 'packets dropped because their bitstream is broken',
   engine_conversions: 'conversions of a track to another codec begun',
   engine_failed_conversions: 'conversions given up',
+  engine_refused_conversions: 'conversions of pictures refused because the machine has no room for them',
+  engine_overloads: 'conversions of pictures given up because the machine did not keep up with them',
   engine_worker_deaths: 'worker processes that ended unasked',
   engine_dropped_packets: 'packets dropped on the way to a worker: it was too slow, or had to wait for a key frame',
   engine_damaged_packets: 'packets left out of a conversion because they could not be decoded',

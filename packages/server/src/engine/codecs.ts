@@ -9,6 +9,6 @@ const VIDEO_SOURCES: ReadonlySet<string> = new Set(['h264', 'h265', 'vp8', 'vp9'
  * never made into what it is already.
  */
 export function canConvert(from: string, to: ConversionTarget['codec']): boolean {
-  if (to === 'h264') return VIDEO_SOURCES.has(from);
+  if (to === 'h264' || to === 'mpeg1') return VIDEO_SOURCES.has(from);
   return AUDIO_SOURCES.has(from) && from !== to;
 }

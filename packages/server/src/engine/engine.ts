@@ -1,6 +1,7 @@
 import type { Codec, Track } from '@sluice/media';
 import type {
   Conversion,
+  ConversionBudget,
   ConversionEvents,
   ConversionTarget,
   Converter,
@@ -11,6 +12,7 @@ import type {
 } from '../core/index.ts';
 import { canConvert } from './codecs.ts';
 import { EngineConversion } from './conversion.ts';
+import { Feeds, makesPictures } from './feeds.ts';
 import type { EngineOptions } from './options.ts';
 import { PictureQueue } from './picture-queue.ts';
 import { SrtLinks } from './srt-links.ts';
@@ -30,7 +32,8 @@ export interface EngineStats {
 export class Engine implements Converter {
   readonly #options: EngineOptions;
   readonly #deps: { readonly log: Log; readonly counters: Counters };
-  readonly #pools: Readonly<Record<'audio' | 'video', WorkerPool>>;
+  readonly #audio: WorkerPool;
+  readonly #feeds: Feeds;
   readonly #pictures: PictureQueue;
   readonly #srt: SrtLinks;
   readonly #conversions = new Set<EngineConversion>();
@@ -42,7 +45,8 @@ export class Engine implements Converter {
     this.#options = options;
     this.#deps = deps;
     const parts = { options, ...deps };
-    this.#pools = { audio: new WorkerPool('audio', parts), video: new WorkerPool('video', parts) };
+    this.#audio = new WorkerPool('audio', parts);
+    this.#feeds = new Feeds(parts);
     this.#pictures = new PictureQueue(parts, () => this.#startTimer());
     this.#srt = new SrtLinks(parts, () => this.#startTimer());
   }
@@ -61,7 +65,11 @@ export class Engine implements Converter {
     return canConvert(from, to);
   }
 
-  open(source: Track, target: ConversionTarget, events: ConversionEvents): Conversion {
+  open(source: Track, target: ConversionTarget, events: ConversionEvents, feed?: object): Conversion {
+    if (makesPictures(target) && !this.#closing) {
+      this.#startTimer();
+      return this.#feeds.open({ source, target, events, feed });
+    }
     const { counters } = this.#deps;
     this.#lastNumber = (this.#lastNumber % 0xffffffff) + 1;
     const conversion = new EngineConversion({
@@ -75,15 +83,22 @@ export class Engine implements Converter {
     }
     counters.count('engine_conversions');
     this.#conversions.add(conversion);
-    this.#pools[conversion.kind].add(conversion);
+    this.#audio.add(conversion);
     this.#startTimer();
     return conversion;
   }
 
+  budget(): ConversionBudget {
+    return this.#feeds.budget;
+  }
+
+  estimate(source: Track, target: ConversionTarget, feed?: object | true): number {
+    return makesPictures(target) ? this.#feeds.estimate(source, target, feed) : 0;
+  }
+
   stats(): EngineStats {
-    const { audio, video } = this.#pools;
-    const workers = [...audio.stats, ...video.stats, ...this.#pictures.stats, ...this.#srt.stats];
-    return { conversions: this.#conversions.size, workers };
+    const workers = [this.#audio, this.#feeds, this.#pictures, this.#srt].flatMap(({ stats }) => stats);
+    return { conversions: this.#conversions.size + this.#feeds.size, workers };
   }
 
   /** Ends all conversions and SRT connections, without an event, and all workers. Idempotent; takes a second at most. */
@@ -94,29 +109,20 @@ export class Engine implements Converter {
 
   async #close(): Promise<void> {
     for (const conversion of this.#conversions) conversion.close();
-    await Promise.all([
-      this.#pools.audio.close(),
-      this.#pools.video.close(),
-      this.#pictures.close(),
-      this.#srt.close(),
-    ]);
+    await Promise.all([this.#audio, this.#feeds, this.#pictures, this.#srt].map((part) => part.close()));
     this.#stopTimer();
   }
 
   #remove(conversion: EngineConversion): void {
     this.#conversions.delete(conversion);
-    this.#pools[conversion.kind].remove(conversion);
+    this.#audio.remove(conversion);
   }
 
   #tick(): void {
     const nowMs = performance.now();
-    const { audio, video } = this.#pools;
-    audio.tick(nowMs);
-    video.tick(nowMs);
-    this.#pictures.tick(nowMs);
-    this.#srt.tick(nowMs);
-    const isActive = audio.isActive || video.isActive || this.#pictures.isActive || this.#srt.isActive;
-    if (!isActive) this.#stopTimer();
+    const parts = [this.#audio, this.#feeds, this.#pictures, this.#srt];
+    for (const part of parts) part.tick(nowMs);
+    if (!parts.some(({ isActive }) => isActive)) this.#stopTimer();
   }
 
   #startTimer(): void {

@@ -1,3 +1,5 @@
+import type { VideoPreset } from './video-cost.ts';
+
 /** What the engine is allowed to use, and how it encodes. */
 export interface EngineOptions {
   /** Audio conversions that share a worker process. */
@@ -18,8 +20,15 @@ export interface EngineOptions {
   readonly silenceMs: number;
   /** Keep one started worker in reserve for each kind that is in use. A start takes about 150 ms. */
   readonly warmSpare: boolean;
-  /** Speed against quality of H.264. */
-  readonly videoPreset: 'ultrafast' | 'superfast' | 'veryfast';
+  /** Speed against quality of H.264, by x264's names, unless the target says it. */
+  readonly videoPreset: VideoPreset;
+  /**
+   * Encoders of H.264 by WCS's names (`FF`, `OPENH264`, `NVENC`, `VAAPI`, `QSV`, `V4L2M2M`, `AMF`, `VIDEOTOOLBOX`), in
+   * the order in which they are tried; x264 comes last in any case.
+   */
+  readonly encoderPriority: readonly string[];
+  /** Processor cores that conversions of pictures may take together; 0 for all of the machine but half a core. */
+  readonly maxCores: number;
   /** Seconds between key frames of video when the target does not say it. */
   readonly keyFrameIntervalS: number;
   /** Scales the table of bitrates by picture size; 1 is the table as it is. */
@@ -42,6 +51,8 @@ export const DEFAULT_ENGINE_OPTIONS: EngineOptions = {
   silenceMs: 3000,
   warmSpare: true,
   videoPreset: 'veryfast',
+  encoderPriority: ['FF'],
+  maxCores: 0,
   keyFrameIntervalS: 2,
   videoBitrateFactor: 1,
   maxPicturePixels: 4096 * 2304,

@@ -36,6 +36,11 @@ export class PacketQueue {
     return this.#entries.length;
   }
 
+  /** Since when the packet waits that comes next, in milliseconds. */
+  get oldestMs(): number | undefined {
+    return this.#entries[0]?.sinceMs;
+  }
+
   /** Takes a packet at a time in milliseconds; the result says how many packets, this one or others, were dropped. */
   push(packet: MediaPacket, nowMs: number): number {
     if (this.#awaitsKey && !packet.key) return 1;

@@ -184,7 +184,7 @@ describe('a conversion of pictures', { timeout: 60_000 }, () => {
         const times = { ptsUs: index * 1000, dtsUs: index * 1000, key: true };
         recording.conversion.push({ track, units: [bytes], ...times, byteLength: bytes.length });
       }
-      // What is converted next in this worker is converted after all of it.
+      await until(() => recording.conversion.cost?.().queued === 0, 'all of it is worked off');
       const good = await convert(engine, await mp4Clip([...pictures('160x120', 30, 1), ...H264]), { codec: 'h264' });
       expect(good.length).toBeGreaterThan(20);
       recording.conversion.close();

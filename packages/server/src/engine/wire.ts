@@ -1,4 +1,4 @@
-import type { SrtEndCode } from '../core/index.ts';
+import type { SrtEndCode, VideoForm } from '../core/index.ts';
 
 /*
  * What goes over the socket pair between the server and a worker, in both directions:
@@ -9,24 +9,27 @@ import type { SrtEndCode } from '../core/index.ts';
  *   +-------+---------+------+-------+---------------+----------------+
  *     u32     u32       u8     u8      i64             bytes - 14
  *
- * Big-endian. `bytes` counts what follows it. Stream 0 is the worker itself.
+ * Big-endian. `bytes` counts what follows it. Stream 0 is the worker itself. Flags: bit 0 is {@link FLAG_KEY}, the others
+ * are the number of an output of a feed of pictures, 0 for all else and for the feed itself.
  */
 
 /**
- * Server to worker: a conversion, a picture or an SRT connection begins; the payload is an {@link OpenMessage}, a
- * {@link PictureMessage} or an {@link SrtMessage}.
+ * Server to worker: a conversion of sound, a feed of pictures, a snapshot or an SRT connection begins; the payload is an
+ * {@link OpenMessage}, a {@link FeedMessage}, a {@link PictureMessage} or an {@link SrtMessage}.
  */
 export const OPEN = 1;
 /** Server to worker: the source's decoder configuration changed; the payload is a {@link SourceMessage}. */
 export const SOURCE = 2;
 /** Both ways: one packet. Of video to the worker, NAL units have start codes; from it, lengths of four bytes. */
 export const PACKET = 3;
-/** Server to worker: the next picture becomes a key frame. */
+/** Server to worker: the next picture of an output becomes a key frame. */
 export const KEY_FRAME = 4;
-/** Server to worker: the conversion is over. */
+/** Server to worker: the conversion, the feed with all its outputs, or one output of it is over. */
 export const CLOSE = 5;
 /** Server to worker: all packets of a picture's track have come; the answer is a packet with the picture, or {@link FAILED}. */
 export const FINISH = 6;
+/** Server to worker: an output of a feed begins, with the next picture; the payload is an {@link OutputMessage}. */
+export const OUTPUT = 7;
 /** Worker to server: it is up. */
 export const READY = 16;
 /** Worker to server: it lives; instead of a time, its resident memory in bytes. */
@@ -46,7 +49,22 @@ export const SENT = 23;
 /** Worker to server: this SRT connection is over; the payload is an {@link SrtEndMessage}. */
 export const ENDED = 24;
 
+/** Worker to server: instead of a time, how many packets of this feed it has worked off since it told last. */
+export const TAKEN = 25;
+
 export const FLAG_KEY = 1;
+/** The largest number of an output. */
+export const MAX_OUTPUT = 127;
+
+/** The flags of a frame about an output. */
+export function flagsOf(output: number, key = false): number {
+  return (output << 1) | (key ? FLAG_KEY : 0);
+}
+
+/** The number of the output that a frame is about. */
+export function outputOf({ flags }: Pick<FrameHead, 'flags'>): number {
+  return flags >> 1;
+}
 
 const HEAD_BYTES = 18;
 const COUNTED_HEAD_BYTES = HEAD_BYTES - 4;
@@ -63,6 +81,7 @@ export interface SourceMessage {
   readonly parameters: readonly string[];
 }
 
+/** Sound is to be converted. */
 export interface OpenMessage {
   readonly source: SourceMessage;
   readonly target: string;
@@ -70,12 +89,35 @@ export interface OpenMessage {
   readonly sampleRate: number | undefined;
   readonly channels: number | undefined;
   readonly variableBitrate: number;
-  readonly keyFrameIntervalS: number;
-  readonly videoPreset: string;
-  readonly videoBitrateFactor: number;
-  readonly maxPicturePixels: number;
   readonly opusBitrateBps: number;
   readonly aacBitrateBps: number;
+}
+
+/** Pictures are to be decoded, once for all the outputs that follow. */
+export interface FeedMessage {
+  readonly source: SourceMessage;
+  readonly maxPicturePixels: number;
+  /** Seconds between the key frames of a source whose packets are all of them. */
+  readonly keyFrameIntervalS: number;
+  readonly feed: true;
+}
+
+/** One form that the pictures of a feed are to be encoded in. */
+export interface OutputMessage {
+  readonly codec: 'h264' | 'mpeg1';
+  readonly form: VideoForm;
+  /** False: key frames come without regard to those of the source. */
+  readonly aligned: boolean;
+  /** By the size of the picture when it is absent, times the factor. */
+  readonly bitrateBps: number | undefined;
+  readonly bitrateFactor: number;
+  /** Rate control may borrow from the seconds around. */
+  readonly elastic: boolean;
+  readonly keyFrameIntervalS: number;
+  readonly preset: string;
+  /** WCS's names of encoders, to be tried in this order. */
+  readonly encoders: readonly string[];
+  readonly threads: number;
 }
 
 /** A picture is to be made: the last one of the packets that follow. */
@@ -114,10 +156,14 @@ export interface TrackMessage {
   readonly parameters: readonly string[];
   /** How long each packet of audio lasts, in microseconds; 0 for video. */
   readonly packetUs: number;
+  /** Of pictures: what encodes them, by FFmpeg's name, and what was wished for more and could not be opened. */
+  readonly encoder?: string | undefined;
+  readonly passedOver?: readonly string[] | undefined;
 }
 
-/** What a conversion has cost since the report before. */
+/** What a conversion, a feed without its outputs, or an output has cost since the report before. */
 export interface WorkReport {
+  /** Packets that were taken, or pictures that an output encoded. */
   readonly packets: number;
   /** Time that the worker was at it. */
   readonly busyUs: number;
@@ -199,7 +245,16 @@ export function readMessage<T>(payload: Buffer): T {
   }
 }
 
-type Message = OpenMessage | PictureMessage | SourceMessage | SrtEndMessage | SrtMessage | TrackMessage | WorkReport;
+type Message =
+  | FeedMessage
+  | OpenMessage
+  | OutputMessage
+  | PictureMessage
+  | SourceMessage
+  | SrtEndMessage
+  | SrtMessage
+  | TrackMessage
+  | WorkReport;
 
 /** The payload of a message. */
 export function writeMessage(message: Message): Buffer {

@@ -23,14 +23,20 @@ export class WorkMeter {
   #cpu: number | undefined;
   #busy: number | undefined;
   #msPerFrame: number | undefined;
+  #cpuMsPerFrame: number | undefined;
+  #beganMs = 0;
 
   /** Takes a report; the first one, and the first after a pause, counts from nobody knows when. */
   add({ packets, busyUs, cpuUs }: WorkReport, nowMs: number): void {
     const elapsedUs = (nowMs - this.#toldMs) * 1000;
     const first = this.#toldMs === 0 || elapsedUs > WINDOW_MS * 1000;
     this.#toldMs = nowMs;
-    if (packets > 0) this.#msPerFrame = smoothed(this.#msPerFrame, busyUs / 1000 / packets);
+    if (packets > 0) {
+      this.#msPerFrame = smoothed(this.#msPerFrame, busyUs / 1000 / packets);
+      this.#cpuMsPerFrame = smoothed(this.#cpuMsPerFrame, cpuUs / 1000 / packets);
+    }
     if (first) {
+      this.#beganMs = nowMs;
       this.#cpu = undefined;
       this.#busy = undefined;
     } else if (elapsedUs > 0) {
@@ -39,9 +45,23 @@ export class WorkMeter {
     }
   }
 
+  /** For how long it was told of without a pause, milliseconds. */
+  sinceMs(nowMs: number): number {
+    return this.#isKnown(nowMs) ? nowMs - this.#beganMs : 0;
+  }
+
+  /** Time of processors for one packet, milliseconds. */
+  cpuMsPerFrame(nowMs: number): number | undefined {
+    return this.#isKnown(nowMs) ? this.#cpuMsPerFrame : undefined;
+  }
+
+  #isKnown(nowMs: number): boolean {
+    return this.#toldMs > 0 && nowMs - this.#toldMs <= WINDOW_MS;
+  }
+
   /** Undefined values where nothing is known, or was told for too long. */
   read(nowMs: number): WorkRates {
-    if (this.#toldMs === 0 || nowMs - this.#toldMs > WINDOW_MS) return UNKNOWN;
+    if (!this.#isKnown(nowMs)) return UNKNOWN;
     return {
       cpuShare: rounded(this.#cpu, 1000),
       busyShare: rounded(this.#busy, 1000),

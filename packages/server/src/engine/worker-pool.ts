@@ -37,6 +37,7 @@ export interface WorkerStats {
   readonly kind: WorkerKind;
   readonly pid: number | undefined;
   readonly ready: boolean;
+  /** Those of pictures that share a source count as one: it is decoded once. */
   readonly conversions: number;
   /** Resident memory of the process; some of it is shared with the other workers. */
   readonly rssBytes: number;

@@ -18,14 +18,16 @@ export class Recording {
   keyFrameAsks = 0;
   readonly conversion: Conversion;
 
-  constructor(engine: Engine, source: Track, target: ConversionTarget) {
-    this.conversion = engine.open(source, target, {
-      onPacket: (packet) => this.packets.push(packet),
-      onFailed: (reason) => this.failures.push(reason),
+  constructor(engine: Engine, source: Track, target: ConversionTarget & { readonly feed?: object }) {
+    const { feed, ...wanted } = target;
+    const events = {
+      onPacket: (packet: MediaPacket) => this.packets.push(packet),
+      onFailed: (reason: string) => this.failures.push(reason),
       onKeyFrameNeeded: () => {
         this.keyFrameAsks += 1;
       },
-    });
+    };
+    this.conversion = engine.open(source, wanted, events, feed);
   }
 
   get lastUs(): number {

@@ -36,10 +36,6 @@ export class AudioBridge implements Session {
     if (!good) this.#output.dropped(1);
   }
 
-  requestKeyFrame(): void {
-    // Each packet of sound is one.
-  }
-
   close(): void {
     this.#decoder.close();
     this.#resampler?.close();

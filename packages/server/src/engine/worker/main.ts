@@ -2,9 +2,9 @@ import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { AudioBridge } from './audio-bridge.ts';
 import { silenceNativeLog } from './native/log.ts';
+import { PictureFeed } from './picture-feed.ts';
 import { PictureTaker } from './picture-taker.ts';
 import { SrtWorker } from './srt-worker.ts';
-import { VideoTranscoder } from './video-transcoder.ts';
 import { Worker } from './worker.ts';
 
 /** The socket pair to the server, as its child_process gives it. */
@@ -37,7 +37,7 @@ function startConversions(): void {
     socket,
     openSession: (message, output) => {
       if ('picture' in message) return new PictureTaker(message, output);
-      return message.target === 'h264' ? new VideoTranscoder(message, output) : new AudioBridge(message, output);
+      return 'feed' in message ? new PictureFeed(message, output) : new AudioBridge(message, output);
     },
     mark: (stream) => {
       marked.writeUInt32LE(stream);

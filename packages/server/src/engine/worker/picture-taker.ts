@@ -34,10 +34,6 @@ export class PictureTaker implements Session {
     this.#decoder.decode(bytes, timeUs, (picture) => this.#last.keep(picture));
   }
 
-  requestKeyFrame(): void {
-    // A picture is one.
-  }
-
   finish(): void {
     const { picture, maxPicturePixels } = this.#message;
     this.#decoder.drain((frame) => this.#last.keep(frame));

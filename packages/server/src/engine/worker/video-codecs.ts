@@ -55,6 +55,19 @@ export function usualBitrateBps(width: number, height: number): number {
   return BITRATES.find(([pixels]) => width * height <= pixels)?.[1] ?? LARGEST_BITRATE;
 }
 
+/** MPEG-1 needs about twice as much for the same picture, and players of it are for small ones. */
+const MPEG1_BITRATES: readonly (readonly [number, number])[] = [
+  [320 * 240, 600_000],
+  [640 * 480, 1_500_000],
+  [1280 * 720, 4_000_000],
+];
+const LARGEST_MPEG1_BITRATE = 9_000_000;
+
+/** The bitrate that pictures of this size need in MPEG-1. */
+export function usualMpeg1BitrateBps(width: number, height: number): number {
+  return MPEG1_BITRATES.find(([pixels]) => width * height <= pixels)?.[1] ?? LARGEST_MPEG1_BITRATE;
+}
+
 /** Level times ten, macroblocks in a picture and in a second (ITU-T H.264 table A-1). */
 const LEVELS: readonly (readonly [number, number, number])[] = [
   [31, 3600, 108_000],

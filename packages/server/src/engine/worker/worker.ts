@@ -5,25 +5,32 @@ import {
   COST,
   DROPPED,
   FAILED,
+  type FeedMessage,
   FINISH,
   FLAG_KEY,
   type Frame,
   FrameReader,
+  flagsOf,
   frameHead,
   KEY_FRAME,
   OPEN,
   type OpenMessage,
+  OUTPUT,
+  type OutputMessage,
+  outputOf,
   PACKET,
   type PictureMessage,
   READY,
   readMessage,
   SOURCE,
   type SourceMessage,
+  TAKEN,
   TRACK,
+  type WorkReport,
   writeMessage,
 } from '../wire.ts';
 import { NativeError } from './native/codec.ts';
-import type { OpenSession, Session, SessionOutput } from './session.ts';
+import { type FeedOutput, isFeed, type OpenSession, type Session, type SessionOutput } from './session.ts';
 
 export interface WorkerParts {
   readonly socket: Socket;
@@ -68,7 +75,7 @@ export class Worker {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     // 'close' follows, and ends the process.
     socket.on('error', () => undefined);
-    this.#send(READY, 0, EMPTY);
+    this.#send({ type: READY, stream: 0 });
     setInterval(() => this.#beat(), BEAT_MS);
   }
 
@@ -102,14 +109,14 @@ export class Worker {
     const { stream } = frame;
     try {
       if (frame.type === OPEN) {
-        this.#open(stream, readMessage<OpenMessage | PictureMessage>(frame.payload));
+        this.#open(stream, readMessage<FeedMessage | OpenMessage | PictureMessage>(frame.payload));
         return;
       }
       const session = this.#sessions.get(stream);
       if (!session) return;
-      if (frame.type === PACKET) this.#push(session, frame);
+      if (outputOf(frame) > 0) this.#handleOutput(session, frame);
+      else if (frame.type === PACKET) this.#push(session, frame);
       else if (frame.type === SOURCE) session.setSource(readMessage<SourceMessage>(frame.payload));
-      else if (frame.type === KEY_FRAME) session.requestKeyFrame();
       else if (frame.type === FINISH) this.#finish(stream, session);
       else if (frame.type === CLOSE) this.#close(stream);
     } catch (error) {
@@ -117,18 +124,27 @@ export class Worker {
     }
   }
 
+  #handleOutput(session: Session, frame: Frame): void {
+    if (!isFeed(session)) return;
+    const output = outputOf(frame);
+    if (frame.type === OUTPUT) session.open(output, readMessage<OutputMessage>(frame.payload));
+    else if (frame.type === KEY_FRAME) session.requestKeyFrame(output);
+    else if (frame.type === CLOSE) session.closeOutput(output);
+  }
+
   /** What damaged packets decode to can be impossible to convert; it is a failure when nothing else comes. */
-  #push(session: Session, { stream, payload, timeUs }: Frame): void {
+  #push(session: Session, { stream, payload, timeUs, flags }: Frame): void {
     try {
-      session.push(payload, timeUs);
+      session.push(payload, timeUs, (flags & FLAG_KEY) !== 0);
       this.#failures.delete(stream);
     } catch (error) {
       if (!(error instanceof NativeError)) throw error;
       const failures = (this.#failures.get(stream) ?? 0) + 1;
       this.#failures.set(stream, failures);
-      this.#send(DROPPED, stream, EMPTY, 1);
+      this.#send({ type: DROPPED, stream, timeUs: 1 });
       if (failures >= MAX_FAILURES) this.#fail(stream, error);
     }
+    if (isFeed(session)) this.#send({ type: TAKEN, stream, timeUs: 1 });
   }
 
   #finish(stream: number, session: Session): void {
@@ -138,10 +154,10 @@ export class Worker {
 
   #fail(stream: number, error: unknown): void {
     this.#close(stream);
-    this.#send(FAILED, stream, Buffer.from(error instanceof Error ? error.message : String(error)));
+    this.#send({ type: FAILED, stream }, sentenceOf(error));
   }
 
-  #open(stream: number, message: OpenMessage | PictureMessage): void {
+  #open(stream: number, message: FeedMessage | OpenMessage | PictureMessage): void {
     this.#close(stream);
     this.#sessions.set(stream, this.#parts.openSession(message, this.#outputOf(stream)));
   }
@@ -171,35 +187,61 @@ export class Worker {
     this.#cpuUs += tookUs;
     let allMs = 0;
     for (const { busyMs } of this.#work.values()) allMs += busyMs;
+    const reportOf = ({ busyMs, packets }: Work): WorkReport => ({
+      packets,
+      busyUs: Math.round(busyMs * 1000),
+      cpuUs: allMs > 0 ? Math.round((tookUs * busyMs) / allMs) : 0,
+    });
     for (const [stream, work] of this.#work) {
-      const cpuUs = allMs > 0 ? Math.round((tookUs * work.busyMs) / allMs) : 0;
-      const report = { packets: work.packets, busyUs: Math.round(work.busyMs * 1000), cpuUs };
-      this.#send(COST, stream, writeMessage(report));
+      const session = this.#sessions.get(stream);
+      const parts = session && isFeed(session) ? session.takeWork() : [{ output: 0, ...work }];
+      for (const part of parts) this.#send({ type: COST, stream, output: part.output }, writeMessage(reportOf(part)));
       work.busyMs = 0;
       work.packets = 0;
     }
   }
 
-  #outputOf(stream: number): SessionOutput {
+  #outputOf(stream: number): FeedOutput {
     return {
-      track: (message) => this.#send(TRACK, stream, writeMessage(message)),
+      ...this.#wayOf(stream, 0),
+      of: (output) => this.#wayOf(stream, output),
+      failed: (output, error) => this.#send({ type: FAILED, stream, output }, sentenceOf(error)),
+    };
+  }
+
+  #wayOf(stream: number, output: number): SessionOutput {
+    return {
+      track: (message) => this.#send({ type: TRACK, stream, output }, writeMessage(message)),
       packet: ({ bytes, timeUs, key }) => {
         const { socket } = this.#parts;
-        socket.write(frameHead({ stream, type: PACKET, flags: key ? FLAG_KEY : 0, timeUs }, bytes.length));
+        const flags = flagsOf(output, key);
+        socket.write(frameHead({ stream, type: PACKET, flags, timeUs }, bytes.length));
         socket.write(bytes);
       },
-      dropped: (count) => this.#send(DROPPED, stream, EMPTY, count),
+      dropped: (count) => this.#send({ type: DROPPED, stream, output, timeUs: count }),
     };
   }
 
   #beat(): void {
     this.#lastBeatMs = performance.now();
-    this.#send(BEAT, 0, EMPTY, process.memoryUsage.rss());
+    this.#send({ type: BEAT, stream: 0, timeUs: process.memoryUsage.rss() });
     this.#tellWork();
   }
 
-  #send(type: number, stream: number, payload: Buffer, timeUs = 0): void {
-    this.#parts.socket.write(frameHead({ stream, type, flags: 0, timeUs }, payload.length));
-    if (payload.length > 0) this.#parts.socket.write(payload);
+  #send({ type, stream, output = 0, timeUs = 0 }: Head, payload: Buffer = EMPTY): void {
+    const { socket } = this.#parts;
+    socket.write(frameHead({ stream, type, flags: flagsOf(output), timeUs }, payload.length));
+    if (payload.length > 0) socket.write(payload);
   }
+}
+
+interface Head {
+  readonly type: number;
+  readonly stream: number;
+  readonly output?: number;
+  readonly timeUs?: number;
+}
+
+function sentenceOf(error: unknown): Buffer {
+  return Buffer.from(error instanceof Error ? error.message : String(error));
 }

@@ -121,6 +121,15 @@ export interface EncoderSettings {
   readonly name: string;
   readonly options: Readonly<Record<string, string | number>>;
   readonly configure: (context: CodecContext) => void;
+  /** Brings frames to where the encoder takes them; the encoder closes it. */
+  readonly device?: { upload(frame: Frame): Frame; close(): void } | undefined;
+}
+
+/** A bitrate, the one that it is exceeded by at most, and for how many bits. */
+export interface BitrateSettings {
+  readonly bitrateBps: number;
+  readonly peakBps: number;
+  readonly bufferBits: number;
 }
 
 /** True when the build of FFmpeg has this encoder. */
@@ -132,10 +141,12 @@ export function hasEncoder(name: string): boolean {
 export class Encoder {
   readonly #context = new CodecContext();
   readonly #packet = new Packet();
+  readonly #device: EncoderSettings['device'];
   #open = true;
 
   /** @throws NativeError when there is no such encoder or it refuses the settings */
   constructor(settings: EncoderSettings) {
+    this.#device = settings.device;
     const codec = Codec.findEncoderByName(settings.name as FFEncoderCodec);
     if (!codec) throw new NativeError(`there is no encoder ${settings.name}`);
     this.#context.allocContext3(codec);
@@ -160,9 +171,9 @@ export class Encoder {
     return Buffer.from(this.#context.extraData ?? []);
   }
 
-  /** Encodes a frame and hands over what comes out; false when the encoder refused it. */
+  /** Encodes a frame and hands over what comes out; false when the encoder refused it. @throws NativeError */
   encode(frame: Frame, onPacket: (packet: CodedPacket) => void): boolean {
-    const sent = this.#context.sendFrameSync(frame);
+    const sent = this.#context.sendFrameSync(this.#device?.upload(frame) ?? frame);
     while (this.#context.receivePacketSync(this.#packet) >= 0) {
       const { data, pts, isKeyframe } = this.#packet;
       const packet = { bytes: Buffer.from(data ?? []), time: pts, key: isKeyframe };
@@ -173,10 +184,10 @@ export class Encoder {
   }
 
   /** Changes the rate of an encoder that can do it while it runs (x264). */
-  setBitrate(bitrateBps: number): void {
+  setBitrate({ bitrateBps, peakBps, bufferBits }: BitrateSettings): void {
     this.#context.bitRate = BigInt(bitrateBps);
-    this.#context.rcMaxRate = BigInt(bitrateBps);
-    this.#context.rcBufferSize = bitrateBps;
+    this.#context.rcMaxRate = BigInt(peakBps);
+    this.#context.rcBufferSize = bufferBits;
   }
 
   /** Idempotent. */
@@ -185,5 +196,6 @@ export class Encoder {
     this.#open = false;
     this.#context.freeContext();
     this.#packet.free();
+    this.#device?.close();
   }
 }

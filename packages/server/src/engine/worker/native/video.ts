@@ -10,8 +10,8 @@ import {
   type AVPixelFormat,
   SWS_BILINEAR,
 } from 'node-av/constants';
-import { type CodecContext, Frame, Rational, SoftwareScaleContext } from 'node-av/lib';
-import { Encoder, mustSucceed } from './codec.ts';
+import { type CodecContext, Frame, SoftwareScaleContext } from 'node-av/lib';
+import { mustSucceed } from './codec.ts';
 
 /** A decoded picture; valid only while its decoder hands it over. */
 export type Picture = Frame;
@@ -22,42 +22,44 @@ export function pictureFormatKey(picture: Picture): string {
   return `${width}x${height}/${format}/${sampleAspectRatio.num}:${sampleAspectRatio.den}/${colorRange}/${colorSpace}`;
 }
 
-/** True for pictures that an encoder of H.264 in 4:2:0 takes as they are. */
-function isEncodable({ width, height, format }: Picture): boolean {
-  const isPlain = format === AV_PIX_FMT_YUV420P || format === AV_PIX_FMT_YUVJ420P;
-  return isPlain && width % 2 === 0 && height % 2 === 0;
-}
-
 /** Formats whose name says that they use the whole range of values, as Motion JPEG does. */
 const FULL_RANGE: ReadonlySet<number> = new Set([AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P]);
 
-/** The format of 4:2:0 with the range of values that a picture has. */
-function encodedFormat({ format }: Picture): AVPixelFormat {
+/** True for pictures with the whole range of values. */
+export function isFullRange({ format, colorRange }: Picture): boolean {
+  return FULL_RANGE.has(format) || colorRange === AVCOL_RANGE_JPEG;
+}
+
+/** The format of 4:2:0 in planes with the range of values that a picture has. */
+export function planarFormat({ format }: Picture): AVPixelFormat {
   return FULL_RANGE.has(format) ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
 }
 
-/** Brings pictures of one form into 8 bits, 4:2:0 and an even size; those that have it are handed on. */
-export class PictureFitter {
+export interface FittedForm {
   readonly width: number;
   readonly height: number;
+  readonly format: AVPixelFormat;
+}
+
+/** Brings pictures of one form into the size and format of an encoder; those that have them are handed on. */
+export class PictureFitter {
   readonly #context: SoftwareScaleContext | undefined;
   readonly #fitted = new Frame();
   #open = true;
 
   /** @throws NativeError when FFmpeg can't convert such pictures */
-  constructor(like: Picture) {
-    this.width = Math.max(2, like.width & ~1);
-    this.height = Math.max(2, like.height & ~1);
-    if (isEncodable(like)) return;
+  constructor(like: Picture, { width, height, format }: FittedForm) {
+    const isPlain = like.format === format || (like.format === AV_PIX_FMT_YUVJ420P && format === AV_PIX_FMT_YUV420P);
+    if (isPlain && like.width === width && like.height === height) return;
     this.#fitted.alloc();
-    this.#fitted.format = encodedFormat(like);
-    this.#fitted.width = this.width;
-    this.#fitted.height = this.height;
+    this.#fitted.format = format;
+    this.#fitted.width = width;
+    this.#fitted.height = height;
     this.#context = new SoftwareScaleContext();
     try {
       mustSucceed(this.#fitted.getBuffer(), 'allocating a picture');
       const from = [like.width, like.height, like.format as AVPixelFormat] as const;
-      this.#context.getContext(...from, this.width, this.height, encodedFormat(like), SWS_BILINEAR);
+      this.#context.getContext(...from, width, height, format, SWS_BILINEAR);
     } catch (error) {
       this.close();
       throw error;
@@ -81,49 +83,8 @@ export class PictureFitter {
   }
 }
 
-export interface H264Settings {
-  readonly width: number;
-  readonly height: number;
-  /** Rate control takes every picture to last this much of a second. */
-  readonly fps: number;
-  readonly bitrateBps: number;
-  readonly preset: string;
-  /** Level of H.264 times ten, as in its SPS. */
-  readonly level: number;
-}
-
-/** Opens x264 for constrained baseline without any delay; its times are microseconds. @throws NativeError */
-export function openX264(settings: H264Settings, like: Picture): Encoder {
-  const { width, height, fps, bitrateBps, preset, level } = settings;
-  return new Encoder({
-    name: 'libx264',
-    options: {
-      preset,
-      tune: 'zerolatency',
-      profile: 'baseline',
-      level: (level / 10).toFixed(1),
-      'forced-idr': 1,
-      // Key frames come when they are asked for, and at no other time.
-      'x264-params': 'scenecut=0:keyint=infinite',
-      flags: '+global_header',
-    },
-    configure: (context) => {
-      context.width = width;
-      context.height = height;
-      context.pixelFormat = encodedFormat(like);
-      context.sampleAspectRatio = like.sampleAspectRatio;
-      context.timeBase = new Rational(1, 1_000_000);
-      context.framerate = new Rational(Math.round(fps * 1000), 1000);
-      context.bitRate = BigInt(bitrateBps);
-      context.rcMaxRate = BigInt(bitrateBps);
-      context.rcBufferSize = bitrateBps;
-      setColours(context, like);
-    },
-  });
-}
-
 /** Players show the colours right when they are told what the source's players were told. */
-function setColours(context: CodecContext, like: Picture): void {
+export function setColours(context: CodecContext, like: Picture): void {
   context.colorRange = FULL_RANGE.has(like.format) ? AVCOL_RANGE_JPEG : like.colorRange;
   // A picture that was RGB has been made into what players expect without being told.
   if (like.colorSpace === AVCOL_SPC_RGB) return;
