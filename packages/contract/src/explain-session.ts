@@ -97,6 +97,12 @@ export const ExplainMedia = Type.Object({
   resent: Type.Optional(Type.Integer()),
   resendMisses: Type.Optional(Type.Integer()),
   recovered: Type.Optional(Type.Integer()),
+  /** The quality of the stream that the viewer gets, where those are chosen by its bandwidth: name of a profile. */
+  quality: Type.Optional(Type.String()),
+  /** Why it has not the best one, or that another one is on the way. */
+  qualityReason: Type.Optional(Type.String()),
+  /** What the way to the viewer is believed to carry, bits a second; absent while nothing speaks of a limit. */
+  bandwidthBps: Type.Optional(Type.Integer()),
 });
 
 export type ExplainMedia = Static<typeof ExplainMedia>;

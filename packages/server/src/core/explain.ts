@@ -62,6 +62,11 @@ export interface SessionMediaFacts extends DeliveryFacts {
   readonly resent?: number | undefined;
   readonly resendMisses?: number | undefined;
   readonly recovered?: number | undefined;
+  /** Name of the rendition that the viewer gets, where that is chosen by its bandwidth, and why not a better one. */
+  readonly quality?: string | undefined;
+  readonly qualityReason?: string | undefined;
+  /** What the way to the viewer is believed to carry; absent while nothing speaks of a limit. */
+  readonly bandwidthBps?: number | undefined;
 }
 
 /** An address that connectivity checks came from. */

@@ -86,6 +86,8 @@ export const COUNTERS = {
   webrtc_publishers: 'WebRTC publishers answered',
   webrtc_players: 'WebRTC players answered',
   webrtc_refused: 'WebRTC publishers and players refused',
+  webrtc_qualities_lowered: 'WebRTC viewers moved to a lower quality of a stream for want of bandwidth',
+  webrtc_qualities_raised: 'WebRTC viewers moved to a better quality of a stream',
   webrtc_datagrams_received: 'UDP datagrams that came to the port of WebRTC media',
   webrtc_datagrams_sent: 'UDP datagrams sent from it',
   webrtc_unverified_datagrams: 'UDP datagrams from addresses that have proved nothing: not answered',

@@ -1,4 +1,6 @@
 import { DEFAULT_RECEIVE_OPTIONS, type ReceiveOptions } from '../../rtp/index.ts';
+import { DEFAULT_QUALITY_POLICY, type QualityPolicyOptions } from './send/quality-policy.ts';
+import { FeedbackBandwidth, type ViewerBandwidth } from './send/viewer-bandwidth.ts';
 import type { DtlsCertificate } from './wire/dtls/types.ts';
 import type { RtpAudioCodec, RtpVideoCodec } from './wire/offer-answer/index.ts';
 
@@ -34,6 +36,10 @@ export interface WebRtcOptions {
   receiveOptionsFor(streamName: string): ReceiveOptions;
   /** Most bytes of RTP payload in packets that are made here. */
   readonly maxPayloadBytes: number;
+  /** How players are moved between the qualities of a stream. */
+  readonly qualityPolicy: QualityPolicyOptions;
+  /** What estimates the way to one player. */
+  newBandwidth(): ViewerBandwidth;
 }
 
 /** What may be left out, with its default. */
@@ -59,6 +65,8 @@ export function resolveWebRtcOptions(options: WebRtcOptionsInput): WebRtcOptions
     transportCc: true,
     receiveOptionsFor: () => DEFAULT_RECEIVE_OPTIONS,
     maxPayloadBytes: 1200,
+    qualityPolicy: DEFAULT_QUALITY_POLICY,
+    newBandwidth: () => new FeedbackBandwidth(),
     ...options,
   };
 }

@@ -2,10 +2,12 @@ import type { RtcpPacket } from '@sluice/media';
 import {
   type Acceptance,
   type Adaptations,
+  type Counters,
   END_OF_FILE,
   type IceCredentials,
   type PeerRequest,
   type PeerStats,
+  type Renditions,
   type Stream,
 } from '../../core/index.ts';
 import type { LanePackagers } from '../../rtp/index.ts';
@@ -14,6 +16,9 @@ import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
 import { Playback } from './send/playback.ts';
 import type { PlayedMedia } from './send/played-media.ts';
+import { QualityControl } from './send/quality-control.ts';
+import type { QualityPolicyOptions } from './send/quality-policy.ts';
+import type { ViewerBandwidth } from './send/viewer-bandwidth.ts';
 import type { PictureSize, StreamWatcher, WatchedStreams } from './send/watched-streams.ts';
 
 export interface PlayerParts {
@@ -24,6 +29,11 @@ export interface PlayerParts {
   readonly packagers: LanePackagers;
   readonly watched: WatchedStreams;
   readonly cname: string;
+  /** Qualities that the player is moved between by its bandwidth; undefined when it is not. */
+  readonly renditions: Renditions | undefined;
+  readonly qualityPolicy: QualityPolicyOptions;
+  readonly newBandwidth: () => ViewerBandwidth;
+  readonly counters: Counters;
 }
 
 /** How often it is looked at whether what is played has become something else. */
@@ -36,6 +46,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   readonly #videoRate = new BitrateMeter();
   readonly #audioRate = new BitrateMeter();
   #playback: Playback | undefined;
+  #quality: QualityControl | undefined;
   #lookedMs = 0;
   #watch: Disposable | undefined;
   /** The stream whose size the player sees, when it is another one than the source. */
@@ -48,9 +59,11 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   begin(peer: Peer): IceCredentials {
     const { stream, acceptance, media, adaptations, packagers, cname } = this.#parts;
+    const bandwidth = this.#parts.newBandwidth();
+    this.#quality = this.#qualityControl(bandwidth);
     this.#playback = new Playback(
-      { stream, acceptance, media },
-      { adaptations, packagers, sink: peer, cname, sendRtcp: (packet) => peer.sendRtcp(packet) },
+      { stream, acceptance, media, picture: this.#quality?.begin() },
+      { adaptations, packagers, sink: peer, cname, bandwidth, sendRtcp: (packet) => peer.sendRtcp(packet) },
     );
     this.#watch = this.#parts.watched.watch(stream, this);
     this.#watchSize();
@@ -77,9 +90,11 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     if (nowMs - this.#lookedMs >= LOOK_INTERVAL_MS) {
       this.#lookedMs = nowMs;
       if (playback.isUnplayable) return this.end('not_playable', 'the stream has other codecs by now than the player');
-      const failure = playback.pictureFailure;
-      if (failure !== undefined) return this.end('not_playable', failure);
+      const failure = playback.pictureLost;
+      if (failure !== undefined && this.#parts.acceptance.videoOutput !== undefined)
+        return this.end('not_playable', failure);
     }
+    this.#quality?.tick(playback, nowMs);
     playback.tick(nowMs);
     this.#watchSize();
     this.#videoRate.update(playback.sent('video').bytes, nowMs);
@@ -114,8 +129,13 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     const { video, audio } = stream.state;
     const rates = { video: this.#videoRate, audio: this.#audioRate };
     const media = this.#playback?.explain(nowMs) ?? [];
+    const quality = this.#quality?.facts(nowMs);
     return {
-      media: media.map((facts) => ({ ...facts, bitrateBps: Math.round(rates[facts.kind].bps) })),
+      media: media.map((facts) => ({
+        ...facts,
+        bitrateBps: Math.round(rates[facts.kind].bps),
+        ...(facts.kind === 'video' && quality),
+      })),
       source: { video: video?.codec, audio: audio?.codec },
       roundTripMs: this.#playback?.rttMs,
     };
@@ -130,6 +150,12 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#watch?.[Symbol.dispose]();
     this.#sized?.watch[Symbol.dispose]();
     this.#playback?.close();
+  }
+
+  #qualityControl(bandwidth: ViewerBandwidth): QualityControl | undefined {
+    const { stream, acceptance, renditions, qualityPolicy: policy, counters } = this.#parts;
+    if (renditions === undefined) return undefined;
+    return new QualityControl({ stream, acceptance, renditions, bandwidth, policy, counters, log: this.log });
   }
 
   /** The player is told the size of what it gets, which is not always that of the source. */

@@ -130,7 +130,8 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         { stream, adaptations: this.#deps.adaptations },
         this.#options,
       );
-      this.#admitPicture(stream, acceptance);
+      const renditions = this.#renditionsFor(request, negotiated);
+      this.#admitPicture(stream, acceptance, renditions);
       const sources = newSources({ video: negotiated.video !== undefined, audio: negotiated.audio !== undefined });
       const session = new PlayerSession(request, this, {
         stream,
@@ -140,6 +141,10 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         packagers: this.#packagers,
         watched: this.#watched,
         cname: sources.cname,
+        renditions,
+        qualityPolicy: this.#options.qualityPolicy,
+        newBandwidth: this.#options.newBandwidth,
+        counters: this.#deps.counters,
       });
       this.#run(session, { request, negotiated, sending: sources });
       return session;
@@ -147,14 +152,23 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   }
 
   /**
-   * A picture that must be made needs room on the machine, unless it is made for others already.
+   * A picture that must be made needs room on the machine, unless it is made for others already. Who is moved between
+   * qualities begins with the best that there is room for.
    * @throws MediaServerError TRANSCODING_LIMIT, TRANSCODING_DISABLED
    */
-  #admitPicture(stream: Stream, acceptance: Acceptance): void {
+  #admitPicture(stream: Stream, acceptance: Acceptance, qualities: Renditions | undefined): void {
     const { renditions, adaptations } = this.#deps;
     if (adaptations.needsConversion(stream, acceptance).video !== 'yes') return;
+    if (qualities?.ladder(stream, 'webrtc') !== undefined) return;
     const running = adaptations.conversionFor(stream, 'video', acceptance);
     if (running === undefined || running.failure !== undefined) renditions?.admit(stream, acceptance.videoOutput ?? {});
+  }
+
+  /** Qualities are H.264; one who asks for a picture in a form gets that and no other. */
+  #renditionsFor({ picture }: PeerRequest, { video }: NegotiatedMedia): Renditions | undefined {
+    const { renditions } = this.#deps;
+    const canChange = picture === undefined && video?.codec === 'h264';
+    return canChange && renditions?.enabled('webrtc') === true ? renditions : undefined;
   }
 
   /** Ends all peers; resolves when the port is free. Idempotent. */

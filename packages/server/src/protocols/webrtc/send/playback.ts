@@ -8,14 +8,18 @@ import type { PlayedMedia } from './played-media.ts';
 import { type RtpSink, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
 import { formatFor, SourceLease, TrackSource } from './track-source.ts';
+import type { ViewerBandwidth } from './viewer-bandwidth.ts';
 
 /** What is played, and in what form the player takes it. */
 export interface PlaybackTarget {
   readonly stream: Stream;
   readonly acceptance: Acceptance;
   readonly media: readonly PlayedMedia[];
-  /** The picture may become another one by `changePicture`, while the sound stays as it is. Default: false. */
-  readonly changesPicture?: boolean | undefined;
+  /**
+   * What the picture begins with when it is to become another one by `changePicture`, while the sound stays as it is.
+   * Absent: it stays.
+   */
+  readonly picture?: Acceptance | undefined;
 }
 
 export interface PlaybackDeps {
@@ -24,6 +28,8 @@ export interface PlaybackDeps {
   readonly sink: RtpSink;
   readonly cname: string;
   sendRtcp(packet: Uint8Array): void;
+  /** Told what the player says of the picture. */
+  readonly bandwidth?: ViewerBandwidth | undefined;
 }
 
 /** A publisher that can be asked for a key frame is asked for one, unless the newest is no older than this. */
@@ -69,13 +75,14 @@ export class Playback {
   readonly #lostOf = new Map<number, number>();
   #closed = false;
 
-  constructor({ stream, acceptance, media, changesPicture = false }: PlaybackTarget, deps: PlaybackDeps) {
+  constructor({ stream, acceptance, media, picture }: PlaybackTarget, deps: PlaybackDeps) {
     this.#source = stream;
     this.#acceptance = acceptance;
     this.#deps = deps;
     const clock = new StreamClock();
     this.#reports = new SenderReports(deps.cname, clock);
-    const shared = changesPicture ? undefined : this.#lease(acceptance);
+    const shared = picture === undefined ? this.#lease(acceptance) : undefined;
+    const begin = { video: picture ?? acceptance, audio: acceptance };
     this.#tracks = media.map((media) => ({
       media,
       send: new SendTrack(deps.sink, {
@@ -85,7 +92,7 @@ export class Playback {
         orientationId: media.orientationId,
         formatFor: (format) => formatFor(media.codecs, format),
       }),
-      source: new TrackSource(shared ?? this.#lease(onlyOf(media.kind, acceptance)), media, deps.packagers),
+      source: new TrackSource(shared ?? this.#lease(onlyOf(media.kind, begin[media.kind])), media, deps.packagers),
       askedMs: Number.NEGATIVE_INFINITY,
       asked: { nacks: 0, plis: 0, firs: 0, packetsLost: 0, lossFraction: undefined, jitterTicks: 0 },
     }));
@@ -119,9 +126,9 @@ export class Playback {
     return this.#picture?.source.lease.streamFor('video') ?? this.#source;
   }
 
-  /** Why the picture that is asked for in a form is missing; undefined when it is not. */
-  get pictureFailure(): string | undefined {
-    return this.#acceptance.videoOutput && this.#picture?.source.lease.adapted.leftOut.video;
+  /** Why the picture is missing that should be made; undefined when it is not. */
+  get pictureLost(): string | undefined {
+    return this.#picture?.source.lease.adapted.leftOut.video;
   }
 
   /**
@@ -135,7 +142,7 @@ export class Playback {
 
   /**
    * Has the picture made for that acceptance from the next key frame of it on; until then it goes on as it is. Only where
-   * `changesPicture` was said. A change that is under way is given up for it. `onDone` tells how it ended: why the
+   * a `picture` to begin with was given. A change that is under way is given up for it. `onDone` tells how it ended: why the
    * picture stays as it is, or undefined.
    */
   changePicture(acceptance: Acceptance, onDone: (failure: string | undefined) => void): void {
@@ -191,7 +198,9 @@ export class Playback {
         case 'sr':
         case 'rr':
           for (const block of packet.reports) {
-            this.#reports.onReport(block, nowMs);
+            const rttMs = this.#reports.onReport(block, nowMs);
+            if (block.ssrc === this.#picture?.media.ssrc)
+              this.#deps.bandwidth?.onReport({ lossFraction: block.fractionLost / 256, rttMs }, nowMs);
           }
           this.#countLoss(packet.reports);
           break;
@@ -210,6 +219,9 @@ export class Playback {
             else track.asked.firs++;
             track.source.origin?.requestKeyFrame();
           }
+          break;
+        case 'remb':
+          this.#deps.bandwidth?.onRemb(packet.bitrateBps, nowMs);
           break;
         default:
       }

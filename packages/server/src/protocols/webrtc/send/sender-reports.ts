@@ -49,12 +49,13 @@ export class SenderReports {
     return joinRtcp([report, writeSdes(track.options.ssrc, this.#cname)]);
   }
 
-  /** Takes what the player says of a report of ours (RFC 3550 §6.4.1, figure 2). */
-  onReport(block: ReportBlock, nowMs: number): void {
+  /** Takes what the player says of a report of ours (RFC 3550 §6.4.1, figure 2), and gives the round trip of it. */
+  onReport(block: ReportBlock, nowMs: number): number | undefined {
     const sent = this.#sent.find(({ compact }) => compact === block.lastSenderReport);
-    if (sent === undefined) return;
+    if (sent === undefined) return undefined;
     const rttMs = nowMs - sent.atMs - (block.delaySinceLastSenderReport * 1000) / 65_536;
-    if (rttMs < 0) return;
+    if (rttMs < 0) return undefined;
     this.rttMs = this.rttMs === undefined ? rttMs : this.rttMs + (rttMs - this.rttMs) / 8;
+    return rttMs;
   }
 }

@@ -8,7 +8,7 @@ export const AVC: Track = {
   kind: 'video',
   codec: 'h264',
   clockRate: 90_000,
-  parameters: [Buffer.from('6742c01eda02802dd0800000030080000019478c1840', 'hex'), Uint8Array.of(0x68, 1)],
+  parameters: [Buffer.from('6742c01fda0507ff40', 'hex'), Uint8Array.of(0x68, 1)],
 };
 export const OPUS: Track = { id: 2, kind: 'audio', codec: 'opus', clockRate: 48_000, parameters: [] };
 
