@@ -29,11 +29,16 @@ export class Clip {
 
   /** All packets, again and again, with times that go on. */
   *entries(): Generator<StreamEntry> {
-    
     for (let shiftUs = 0; ; shiftUs += this.durationUs) {
       for (const p of this.#packets) {
         const packet = { ...p, dtsUs: p.dtsUs + shiftUs, ptsUs: p.ptsUs + shiftUs };
-        yield { packet, state: this.#state, dtsUs: packet.dtsUs, byteLength: packet.byteLength, startPoint: packet.key };
+        yield {
+          packet,
+          state: this.#state,
+          dtsUs: packet.dtsUs,
+          byteLength: packet.byteLength,
+          startPoint: packet.key,
+        };
       }
     }
   }
