@@ -141,6 +141,24 @@ describe('what the machine can not do', () => {
     expect(ladder?.estimatedCores).toBeCloseTo(0.51, 2);
   });
 
+  test('counts once what it takes to decode the source, and not when that is done for others', () => {
+    converter.decodeCores = 0.3;
+    const stream = streamOf(HD);
+    const all = renditions();
+    const ladder = all.ladder(stream, 'hls');
+    const [, hd, sd] = ladder?.renditions ?? [];
+    expect(hd?.estimatedCores).toBeCloseTo(0.92 + 0.3, 2);
+    expect(ladder?.estimatedCores).toBeCloseTo(0.92 + 0.41 + 0.1 + 0.3, 2);
+    picture(stream, HD, { ms: 0 });
+    using _lease = adaptations.lease(stream, sd?.acceptance ?? expect.fail('no 480'));
+    expect(all.ladder(stream, 'hls')?.renditions[1]?.estimatedCores).toBeCloseTo(0.92, 2);
+    converter.limitCores = 0.95;
+    expect(() => all.admit(stream, { height: 720 })).not.toThrow();
+    expect(() => all.admit(streamOf(HD), { height: 720 })).toThrow(
+      expect.objectContaining({ code: 'TRANSCODING_LIMIT' }),
+    );
+  });
+
   test('does not count what runs already a second time', () => {
     converter.limitCores = 1;
     const stream = streamOf(HD);
@@ -182,6 +200,13 @@ describe('a form that somebody asks for', () => {
     converter.usedCores = 0.5;
     expect(() => all.admit(stream, acceptance?.videoOutput ?? {})).not.toThrow();
     expect(() => all.admit(stream, { height: 240 })).toThrow(expect.objectContaining({ code: 'TRANSCODING_LIMIT' }));
+  });
+
+  test('is admitted while there is any room when it is another codec that is asked for, and no form', () => {
+    converter.limitCores = 0.1;
+    expect(() => renditions().admit(streamOf(HD), {})).not.toThrow();
+    converter.usedCores = 0.1;
+    expect(() => renditions().admit(streamOf(HD), {})).toThrow(expect.objectContaining({ code: 'TRANSCODING_LIMIT' }));
   });
 
   test('is refused where the settings, or the codec, forbid it', () => {

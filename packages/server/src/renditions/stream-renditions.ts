@@ -46,9 +46,12 @@ export const DEFAULT_RENDITIONS_OPTIONS: RenditionsOptions = Object.freeze({
 /** Cores below that are a matter of rounding. */
 const TOLERANCE_CORES = 0.005;
 
-/** A quality with what it costs to begin it now: nothing when it goes through, or when it is made already. */
+/** A quality with what it costs to begin it now. */
 interface Offer extends Quality {
+  /** By itself, and besides others: the source is decoded once for all. */
   readonly estimatedCores: number;
+  readonly besidesOthers: number;
+  /** It goes through, or is made already: its cost is among what is used. */
   readonly isPaid: boolean;
 }
 
@@ -78,7 +81,7 @@ export class StreamRenditions implements Renditions {
     if (kept.length === 0) throw limit(`the qualities of "${stream.name}" take more`, offers.at(-1), this.#freeCores);
     return {
       renditions: kept.sort(bestFirst).map(renditionOf),
-      estimatedCores: kept.reduce((sum, { estimatedCores }) => sum + estimatedCores, 0),
+      estimatedCores: together(kept),
       freeCores: this.#freeCores,
       notes: [
         ...notes,
@@ -101,8 +104,10 @@ export class StreamRenditions implements Renditions {
     const source = this.#pictures.of(stream);
     const anyone = playerAcceptance({ video: new Set(['h264']), audio: new Set() });
     if (this.#runs(stream, withPicture(anyone, form))) return;
-    const estimatedCores = this.#estimate(stream, { codec: 'h264', picture: form });
-    if (estimatedCores <= this.#freeCores + TOLERANCE_CORES) return;
+    // What takes codecs as they come, and asks for nothing more, goes on being served while there is any room at all.
+    const isPlain = Object.values(form).every((value) => value === undefined);
+    const estimatedCores = this.#estimate(stream, { codec: 'h264', picture: isPlain ? undefined : form });
+    if (isPlain ? this.#freeCores > 0 : estimatedCores <= this.#freeCores + TOLERANCE_CORES) return;
     const size = source && sizeInForm(source.size, form);
     const what = size === undefined ? 'the picture' : `a picture of ${size.width}x${size.height}`;
     throw limit(`${what} can not be made now`, { estimatedCores }, this.#freeCores);
@@ -115,14 +120,20 @@ export class StreamRenditions implements Renditions {
 
   #offer(stream: Stream, quality: Quality): Offer {
     const { form, acceptance } = quality;
-    if (form === undefined) return { ...quality, estimatedCores: 0, isPaid: true };
-    const estimatedCores = this.#estimate(stream, { codec: 'h264', picture: form });
-    return { ...quality, estimatedCores, isPaid: this.#runs(stream, acceptance) };
+    if (form === undefined) return { ...quality, estimatedCores: 0, besidesOthers: 0, isPaid: true };
+    const target = { codec: 'h264', picture: form } as const;
+    return {
+      ...quality,
+      estimatedCores: this.#estimate(stream, target),
+      besidesOthers: this.#estimate(stream, target, true),
+      isPaid: this.#runs(stream, acceptance),
+    };
   }
 
-  #estimate(stream: Stream, target: ConversionTarget): number {
+  /** The stream stands for itself towards the converter: what it is decoded for already need not be paid again. */
+  #estimate(stream: Stream, target: ConversionTarget, feed: object | true = stream): number {
     const { video } = stream.state;
-    return video === undefined ? 0 : (this.#deps.converter?.estimate?.(video, target) ?? 0);
+    return video === undefined ? 0 : (this.#deps.converter?.estimate?.(video, target, feed) ?? 0);
   }
 
   /** True while that picture is being made: its cost is among what is used. */
@@ -139,13 +150,18 @@ export class StreamRenditions implements Renditions {
     const free = this.#freeCores + TOLERANCE_CORES;
     for (;;) {
       const open = kept.filter(({ isPaid }) => !isPaid);
-      const needed = open.reduce((sum, { estimatedCores }) => sum + estimatedCores, 0);
-      if (needed <= free || converter === undefined) return { kept, dropped };
+      if (together(open) <= free || converter === undefined) return { kept, dropped };
       const costliest = open.reduce((most, one) => (one.estimatedCores > most.estimatedCores ? one : most));
       kept.splice(kept.indexOf(costliest), 1);
       dropped.push(costliest);
     }
   }
+}
+
+/** Processor cores that qualities take together. */
+function together(offers: readonly Offer[]): number {
+  const decoding = Math.max(0, ...offers.map(({ estimatedCores, besidesOthers }) => estimatedCores - besidesOthers));
+  return offers.reduce((sum, { besidesOthers }) => sum + besidesOthers, decoding);
 }
 
 function renditionOf(offer: Offer): Rendition {

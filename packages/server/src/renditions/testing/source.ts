@@ -7,13 +7,16 @@ import { RelabelConverter } from '../../core/testing/relabel-converter.ts';
 export class CostlyConverter extends RelabelConverter {
   limitCores = 10;
   usedCores = 0;
+  /** For decoding, once for all conversions of a source. */
+  decodeCores = 0;
 
   budget() {
     return { limitCores: this.limitCores, usedCores: this.usedCores };
   }
 
-  estimate(_: Track, { picture }: Parameters<RelabelConverter['open']>[1]): number {
-    return ((picture?.height ?? 720) ** 2 * (16 / 9)) / 1e6;
+  estimate(_: Track, { picture }: Parameters<RelabelConverter['open']>[1], feed?: object | true): number {
+    const isDecoded = feed === true || this.running.some((one) => one.feed === feed);
+    return ((picture?.height ?? 720) ** 2 * (16 / 9)) / 1e6 + (isDecoded ? 0 : this.decodeCores);
   }
 }
 
