@@ -40,6 +40,9 @@ export const ConnectionRequest = Type.Object({
 
 export type ConnectionRequest = Static<typeof ConnectionRequest>;
 
+/** `connectMediaTransport`, the first message of a second WebSocket (§9.1): the token of a session. */
+export const MediaTransportRequest = Type.Object({ authToken: Type.Optional(Text) });
+
 /** `publishStream`, `playStream`, `unPublishStream` and `stopStream` (§5.2, §5.3, §5.5). */
 export const StreamRequest = Type.Object({
   mediaSessionId: Type.Optional(Id),

@@ -234,7 +234,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const signalling =
     webrtc !== undefined && (settings['ws.port'] !== 0 || settings['wss.port'] !== 0)
       ? new SignallingServer(
-          { ...hub, relays, peers: webrtc, allowsOrigin },
+          { ...hub, relays, peers: webrtc, mediaSockets: mse?.gateway, allowsOrigin },
           signallingOptions(settings, { host, identity }),
         )
       : undefined;

@@ -16,6 +16,7 @@ export function signallingOptions(
     maxConnections: settings.ws_max_sessions,
     resumeWindowMs: settings.ws_session_hold,
     playWaitMs: settings.ws_play_wait,
+    mediaSocketWaitMs: settings.mse_socket_wait,
     inboundVideoRateIntervalMs: settings.inbound_video_rate_stat_send_interval * 1000,
     outboundVideoRateIntervalMs: settings.outbound_video_rate_stat_send_interval * 1000,
     ...webSocketKeepAlive(settings),

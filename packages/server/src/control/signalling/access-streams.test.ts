@@ -208,14 +208,14 @@ describe('a playback', () => {
     const client = await start();
     client.play('mse', 'room', { sdp: OFFER, mediaProvider: 'MSE' });
     expect((await client.status('mse', 'FAILED')).info).toBe('Media provider MSE is not available');
-    access.answer = (what) => (what === 'play' ? { fields: { width: 640 } } : undefined);
-    client.play('small', 'room', { sdp: OFFER });
-    expect((await client.status('small', 'FAILED')).info).toBe('Transcoding required, but disabled');
+    access.answer = (what) => (what === 'play' ? { fields: { mediaProvider: 'Flash' } } : undefined);
+    client.play('other', 'room', { sdp: OFFER });
+    expect((await client.status('other', 'FAILED')).info).toBe('Media provider Flash is not available');
     expect(told()).toEqual([
       'play',
       ['ended', 'FAILED', 'Media provider MSE is not available'],
       'play',
-      ['ended', 'FAILED', 'Transcoding required, but disabled'],
+      ['ended', 'FAILED', 'Media provider Flash is not available'],
     ]);
   });
 });

@@ -1,56 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { ConnectionRequest, STREAM_INFO, StreamRequest } from '@sluice/contract';
+import { ConnectionRequest, MediaTransportRequest, STREAM_INFO, StreamRequest } from '@sluice/contract';
 import type { RawData, WebSocket } from 'ws';
 import {
-  type AccessControl,
   type ClientAccess,
   type ClientConnection,
   type ConnectionDescription,
-  type ConnectionRegistry,
-  type Counters,
   infoOfError,
   type Log,
   type LogLevel,
   MediaServerError,
-  type PeerGateway,
-  type Recorder,
-  type Relays,
-  type SessionRegistry,
-  type Snapshots,
-  type StreamRegistry,
 } from '../../core/index.ts';
-import { connectionName, plainAddress, type RateLimiter } from '../../io/index.ts';
+import { connectionName, plainAddress } from '../../io/index.ts';
 import { connectFields, DEFAULT_APP, userData, withoutPassword } from './client-introduction.ts';
 import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, objectOf, parseMessage, readFields } from './client-message.ts';
 import { ClientSession } from './client-session.ts';
-import type { SignallingOptions } from './options.ts';
-import type { StreamPlayers } from './stream-players.ts';
+import { MediaTransport } from './media-transport.ts';
+import type { SignallingContext } from './signalling-context.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { WaitingMessages } from './waiting-messages.ts';
-
-/** What a connection asks of the server that owns it. */
-export interface SignallingContext {
-  readonly options: SignallingOptions;
-  readonly streams: StreamRegistry;
-  readonly sessions: SessionRegistry;
-  readonly access: AccessControl;
-  readonly connections: ConnectionRegistry;
-  readonly peers: PeerGateway;
-  readonly players: StreamPlayers;
-  readonly recorder: Pick<Recorder, 'settled'> | undefined;
-  readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
-  readonly snapshots: Snapshots | undefined;
-  readonly log: Log;
-  readonly counters: Counters;
-  readonly faults: RateLimiter;
-  /** The session of a token, taken from wherever it is; undefined when it can't be resumed. */
-  resume(authToken: string): Partial<ConnectionRequest> | undefined;
-  established(connection: SignallingConnection): void;
-  ended(connection: SignallingConnection, reason: 'over' | 'lost'): void;
-}
 
 /** RFC 6455 §7.4.1. */
 export const CLOSE_NORMAL = 1000;
@@ -97,6 +67,8 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   #waiting: WaitingMessages | undefined;
   #session: ClientSession | undefined;
   #access: ClientAccess | undefined;
+  /** Of a connection that only carries media of another one's session. */
+  #transport: MediaTransport | undefined;
   #said: Partial<ConnectionRequest> = {};
   #resumed = false;
   #authToken = '';
@@ -203,10 +175,16 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     if (suppressed >= 0) this.#log.error({ err: error, suppressed }, what);
   }
 
+  /** A transport for the media of one of its players; false when none waits for it. */
+  takeTransport(transport: MediaTransport): boolean {
+    return this.#session?.streams.transports.take(transport) === true;
+  }
+
   /** Looks after timeouts and pings; called a few times a second. */
   check(nowMs: number): void {
     const { firstMessageTimeoutMs, keepAlive, keepAliveIntervalMs, keepAliveProbes } = this.#context.options;
-    if (this.#session === undefined && this.#waiting === undefined) {
+    this.#session?.streams.transports.check(nowMs);
+    if (this.#session === undefined && this.#waiting === undefined && this.#transport === undefined) {
       if (nowMs - this.#openedMs >= firstMessageTimeoutMs) this.#silent('no "connection" message came in time');
       return;
     }
@@ -217,6 +195,8 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     }
     if (!keepAlive || nowMs < this.#nextPingMs) return;
     this.#nextPingMs += keepAliveIntervalMs;
+    // A player that is full of media can't be asked: how long it may be is for who sends that.
+    if (this.#transport?.writableNeedDrain === true) return;
     if (this.#unanswered >= keepAliveProbes) return this.#silent(`client silent for ${keepAliveProbes} pings`);
     this.#unanswered++;
     this.send('ping');
@@ -256,10 +236,8 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   #handle(message: ClientMessage): string | undefined {
     const { name, body } = message;
     if (name === 'ping' || name === 'pong') return undefined;
-    if (name === 'connectMediaTransport') {
-      this.disconnect('there are no media transports for MSE and WSPlayer');
-      return undefined;
-    }
+    if (this.#transport !== undefined) return 'This connection is for media';
+    if (name === 'connectMediaTransport' && this.#session === undefined) return this.#carryMedia(body);
     if (this.#session !== undefined)
       return name === 'connection' ? 'Session is established' : this.#session.receive(message);
     if (name === 'connection') return this.#introduce(body);
@@ -269,6 +247,18 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     const refusal = { apiMethod: 'StreamStatusEvent', id: mediaSessionId, status: 'FAILED' };
     this.send('fail', { ...refusal, info: STREAM_INFO.sessionNotReady });
     return undefined;
+  }
+
+  /** Becomes the media transport of a session. It is no connection of a client then. */
+  #carryMedia(body: object): undefined {
+    const { authToken = '' } = readFields(MediaTransportRequest, body);
+    const transport = new MediaTransport(this.#webSocket, this.#socket, (reason) => this.disconnect(reason));
+    this.#transport = transport;
+    this.#registration[Symbol.dispose]();
+    this.#nextPingMs = performance.now() + this.#context.options.keepAliveIntervalMs;
+    if (this.#context.transport(authToken, transport)) return;
+    this.#context.counters.count('signalling_refused');
+    this.disconnect('no player waits for this media transport', CLOSE_POLICY);
   }
 
   /** Takes the client's own words, and asks whether it may connect. A session that is resumed is asked for again. */
@@ -310,9 +300,9 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   #establish(access: ClientAccess): void {
-    const { options, streams, sessions, peers, players, recorder, relays, snapshots } = this.#context;
+    const { options, streams, sessions, peers, mediaSockets, players, recorder, relays, snapshots } = this.#context;
     this.#access = access;
-    const shared = { streams, sessions, peers, players, recorder, relays, snapshots, options };
+    const shared = { streams, sessions, peers, mediaSockets, players, recorder, relays, snapshots, options };
     this.#session = new ClientSession({ ...shared, access, link: this });
     this.#context.established(this);
     const { appKey, authToken } = this;
@@ -378,6 +368,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     this.#ended = { reason };
     this.#waiting = undefined;
     this.#session?.close(reason);
+    this.#transport?.gone();
     this.#registration[Symbol.dispose]();
     this.#context.ended(this, how);
     if (this.#session !== undefined) this.#log.info({ reason }, 'web client left');

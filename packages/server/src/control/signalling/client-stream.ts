@@ -5,19 +5,23 @@ import {
   infoOfEnd,
   infoOfError,
   type MediaSession,
+  type MediaSocketGateway,
+  type MediaSocketSession,
   type PeerEndReason,
   type PeerEvents,
   type PeerGateway,
-  type PeerRequest,
   type PeerSession,
   type Recorder,
   type RecordingEvent,
   type Relays,
+  type SocketProvider,
   type StreamAccess,
   type StreamSignal,
 } from '../../core/index.ts';
 import type { ClientLink } from './client-link.ts';
-import { customFields, numberOf } from './client-message.ts';
+import { type KnownStream, peerRequest, socketProvider, socketRequest } from './media-request.ts';
+import type { MediaTransport } from './media-transport.ts';
+import type { MediaTransports, TransportPlayer } from './media-transports.ts';
 import type { Player, StreamPlayers } from './stream-players.ts';
 import { factsOf, rewritten } from './stream-request.ts';
 import { streamStatus } from './stream-status.ts';
@@ -27,6 +31,9 @@ export interface ClientStreamOwner {
   readonly link: ClientLink;
   readonly access: ClientAccess;
   readonly peers: PeerGateway;
+  /** Plays by WebSocket; `lacks` says so when there is none. */
+  readonly mediaSockets: MediaSocketGateway | undefined;
+  readonly transports: MediaTransports;
   readonly playWaitMs: number;
   /** Where players wait to hear that their publisher, when it is a client too, has left. */
   readonly players: StreamPlayers;
@@ -50,6 +57,9 @@ export interface PublisherSignals {
   readonly events: { on(event: 'signal', listener: (signal: StreamSignal) => void): Disposable };
 }
 
+/** What carries the media of a stream: a WebRTC peer, or a player by WebSocket. */
+export type StreamMedia = Pick<PeerSession, 'answer' | 'videoCodec' | 'audioCodec' | 'stats' | 'close'>;
+
 interface Size {
   readonly width: number;
   readonly height: number;
@@ -69,7 +79,7 @@ interface Ending {
  * the client itself notices no failure (websdk-signalling.md §5.1). The access control is asked first, and told the same
  * as the client.
  */
-export class ClientStream implements PeerEvents, Player {
+export class ClientStream implements PeerEvents, Player, TransportPlayer {
   readonly mediaSessionId: string;
   /** As the client calls it, whatever its name in the hub: the back end may have put a name there that is no client's. */
   readonly name: string;
@@ -77,7 +87,8 @@ export class ClientStream implements PeerEvents, Player {
   readonly createDate = Date.now();
   readonly #owner: ClientStreamOwner;
   readonly #abort = new AbortController();
-  #peer: PeerSession | undefined;
+  #peer: StreamMedia | undefined;
+  #socketMedia: MediaSocketSession | undefined;
   /** Peers may report before their answer is here; the client gets the answer first. */
   #early: { end?: { reason: PeerEndReason; detail: string } } | undefined = {};
   #request: Partial<StreamRequest>;
@@ -112,12 +123,17 @@ export class ClientStream implements PeerEvents, Player {
     return this.#access?.name ?? this.name;
   }
 
+  /** Of a player by WebSocket; MSE for others, where nobody asks. */
+  get provider(): SocketProvider {
+    return socketProvider(this.#request) ?? 'MSE';
+  }
+
   /** `PUBLISHING` or `PLAYING` has been sent, and no final status yet. */
   get active(): boolean {
     return this.#active && this.#ending === undefined;
   }
 
-  get peer(): PeerSession | undefined {
+  get peer(): StreamMedia | undefined {
     return this.#peer;
   }
 
@@ -134,13 +150,12 @@ export class ClientStream implements PeerEvents, Player {
    * Has the access control asked and the offer answered; resolves when that is done or has failed. Never rejects.
    */
   async start(): Promise<void> {
-    const { access, peers } = this.#owner;
+    const { access } = this.#owner;
     try {
       const facts = factsOf(this.#request, this.published);
       const admitted = await (this.published ? access.publish(facts) : access.play(facts));
       if (!this.#admit(admitted)) return;
-      const peer = await (this.published ? peers.publish(this.#peerRequest()) : peers.play(this.#peerRequest()));
-      this.#answered(peer);
+      await this.#carry();
     } catch (error) {
       const info = infoOfError(error);
       if (info === STREAM_INFO.error) this.#owner.link.fault(error, 'stream could not begin');
@@ -179,6 +194,18 @@ export class ClientStream implements PeerEvents, Player {
     this.#finish({ status: ordinary ? this.#stopped : 'FAILED', info });
   }
 
+  attach(transport: MediaTransport): void {
+    this.#socketMedia?.attach(transport);
+  }
+
+  transportMissing(): void {
+    this.onEnded('ice_timeout', 'no media transport came in time');
+  }
+
+  transportTaken(): void {
+    this.onEnded('peer_closed', 'another stream of the page plays now');
+  }
+
   /**
    * Players are not left to wait whether their publisher comes back, as those of other protocols are: applications
    * begin anew when they are told (§5.6).
@@ -201,7 +228,8 @@ export class ClientStream implements PeerEvents, Player {
    * last. Called about once a second.
    */
   tellVideoRate(nowMs: number, intervalMs: number): void {
-    if (!this.active || this.#peer?.videoCodec === undefined) return;
+    // For players by WebSocket the SDK would throw.
+    if (!this.active || this.#socketMedia !== undefined || this.#peer?.videoCodec === undefined) return;
     this.#videoBits += (this.#peer.stats().videoBitrateBps * (nowMs - this.#countedMs)) / 1000;
     this.#countedMs = nowMs;
     if (nowMs - this.#rateSentMs < intervalMs) return;
@@ -229,35 +257,33 @@ export class ClientStream implements PeerEvents, Player {
     return lack === undefined;
   }
 
-  #peerRequest(): PeerRequest {
-    const { link, playWaitMs } = this.#owner;
-    const { minBitrate, maxBitrate, custom, cvoExtension, sdp } = this.#request;
-    return {
-      streamName: this.streamName,
-      mediaSessionId: this.mediaSessionId,
-      sessionId: link.sessionId,
-      appKey: link.appKey,
-      mediaProvider: 'WebRTC',
-      remoteAddress: link.remoteAddress,
-      localAddress: link.localAddress,
-      offer: sdp ?? '',
-      videoOrientation: cvoExtension === true,
-      record: this.published && this.#request.record === true,
-      login: this.#owner.access.login,
-      minBitrateBps: numberOf(minBitrate) * 1000,
-      maxBitrateBps: numberOf(maxBitrate) * 1000,
-      custom: customFields(custom),
-      waitMs: this.published ? undefined : playWaitMs,
-      signal: this.#abort.signal,
-      events: this,
-    };
+  /** Has the offer answered by whoever is to carry the media. */
+  async #carry(): Promise<void> {
+    const { peers, mediaSockets, link, access, playWaitMs, transports } = this.#owner;
+    const { streamName, mediaSessionId, published } = this;
+    const about = { streamName, mediaSessionId, published, request: this.#request, link, playWaitMs };
+    const known: KnownStream = { ...about, login: access.login, signal: this.#abort.signal, events: this };
+    const provider = socketProvider(this.#request);
+    if (provider === undefined || mediaSockets === undefined) {
+      const peer = await (published ? peers.publish(peerRequest(known)) : peers.play(peerRequest(known)));
+      if (this.#carriedBy(peer)) this.#answer(peer);
+      return;
+    }
+    const media = await mediaSockets.play(socketRequest(known, provider));
+    if (!this.#carriedBy(media)) return;
+    this.#socketMedia = media;
+    transports.begin(this, () => this.#answer(media));
   }
 
-  #answered(peer: PeerSession): void {
-    // Stopped, or left, while the answer was being made.
-    if (this.#ending !== undefined) return peer.close();
-    this.#peer = peer;
-    this.#owner.link.send('setRemoteSDP', this.mediaSessionId, peer.answer, true);
+  /** False when it was stopped, or its client left, while the answer was being made. */
+  #carriedBy(media: StreamMedia): boolean {
+    if (this.#ending === undefined) this.#peer = media;
+    else media.close();
+    return this.#ending === undefined;
+  }
+
+  #answer({ answer }: StreamMedia): void {
+    this.#owner.link.send('setRemoteSDP', this.mediaSessionId, answer, true);
     const early = this.#early?.end;
     this.#early = undefined;
     // Sending may find that the client is gone.
@@ -332,6 +358,7 @@ export class ClientStream implements PeerEvents, Player {
     this.#waiting?.[Symbol.dispose]();
     this.#republishing?.[Symbol.dispose]();
     this.#peer?.close();
+    if (this.#socketMedia !== undefined) this.#owner.transports.leave(this);
     // Before the client is told: that may find that the client is gone, and then all else ends at once.
     this.#tellEnd(ending);
     // One that was refused has not had the stream of that name.

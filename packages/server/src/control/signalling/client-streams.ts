@@ -2,6 +2,7 @@ import { STREAM_INFO, type StreamRequest } from '@sluice/contract';
 import type {
   ClientAccess,
   MediaSession,
+  MediaSocketGateway,
   PeerGateway,
   Recorder,
   Relays,
@@ -10,8 +11,9 @@ import type {
   StreamSignal,
 } from '../../core/index.ts';
 import type { ClientLink } from './client-link.ts';
-import { numberOf } from './client-message.ts';
 import { ClientStream, type ClientStreamOwner, type PublisherSignals } from './client-stream.ts';
+import { socketProvider } from './media-request.ts';
+import { MediaTransports } from './media-transports.ts';
 import type { SignallingOptions } from './options.ts';
 import type { StreamPlayers } from './stream-players.ts';
 
@@ -20,13 +22,14 @@ export interface ClientStreamsDeps {
   readonly sessions: SessionRegistry;
   readonly access: ClientAccess;
   readonly peers: PeerGateway;
+  readonly mediaSockets?: MediaSocketGateway | undefined;
   readonly players: StreamPlayers;
   readonly link: ClientLink;
   readonly recorder?: Pick<Recorder, 'settled'> | undefined;
   readonly relays?: Pick<Relays, 'push' | 'end'> | undefined;
   readonly options: Pick<
     SignallingOptions,
-    'maxStreams' | 'playWaitMs' | 'inboundVideoRateIntervalMs' | 'outboundVideoRateIntervalMs'
+    'maxStreams' | 'playWaitMs' | 'mediaSocketWaitMs' | 'inboundVideoRateIntervalMs' | 'outboundVideoRateIntervalMs'
   >;
 }
 
@@ -35,6 +38,8 @@ export class ClientStreams implements ClientStreamOwner {
   readonly link: ClientLink;
   readonly access: ClientAccess;
   readonly peers: PeerGateway;
+  readonly mediaSockets: MediaSocketGateway | undefined;
+  readonly transports: MediaTransports;
   readonly players: StreamPlayers;
   readonly playWaitMs: number;
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
@@ -46,10 +51,13 @@ export class ClientStreams implements ClientStreamOwner {
   /** Streams that are not answered yet, those included that were stopped meanwhile. */
   readonly #starting = new Set<Promise<void>>();
 
-  constructor({ streams, sessions, access, peers, players, link, recorder, relays, options }: ClientStreamsDeps) {
+  constructor(deps: ClientStreamsDeps) {
+    const { streams, sessions, access, peers, mediaSockets, players, link, recorder, relays, options } = deps;
     this.link = link;
     this.access = access;
     this.peers = peers;
+    this.mediaSockets = mediaSockets;
+    this.transports = new MediaTransports(options.mediaSocketWaitMs, mediaSockets?.offers('WSPlayer') === true);
     this.players = players;
     this.recorder = recorder;
     this.relays = relays;
@@ -107,6 +115,7 @@ export class ClientStreams implements ClientStreamOwner {
    */
   close(onTold: () => void): void {
     for (const stream of [...this.#open.values()]) stream.abandon();
+    this.transports.close();
     if (this.#starting.size === 0) return onTold();
     void Promise.all([...this.#starting]).then(onTold);
   }
@@ -121,8 +130,10 @@ export class ClientStreams implements ClientStreamOwner {
 
   lacks(request: Partial<StreamRequest>, published: boolean): string | undefined {
     const { mediaProvider = 'WebRTC' } = request;
-    if (mediaProvider !== 'WebRTC') return `Media provider ${mediaProvider} is not available`;
-    return !published && wantsConversion(request) ? STREAM_INFO.transcodingDisabled : undefined;
+    if (mediaProvider === 'WebRTC') return undefined;
+    const provider = socketProvider(request);
+    if (!published && provider !== undefined && this.mediaSockets?.offers(provider) === true) return undefined;
+    return `Media provider ${mediaProvider} is not available`;
   }
 
   over(stream: ClientStream): void {
@@ -137,9 +148,4 @@ export class ClientStreams implements ClientStreamOwner {
     const count = Math.max(this.#open.size, this.#starting.size);
     return count >= this.#options.maxStreams ? STREAM_INFO.notAdded : undefined;
   }
-}
-
-/** Players may ask for a size, bitrate or quality of their own (§5.3). */
-function wantsConversion({ width, height, bitrate, quality }: Partial<StreamRequest>): boolean {
-  return [width, height, bitrate, quality].some((value) => numberOf(value) > 0);
 }

@@ -152,7 +152,7 @@ describe('what is not there yet is answered all the same', () => {
     }
   });
 
-  it('a media transport of MSE or WSPlayer is closed', async () => {
+  it('a media transport that no player waits for is closed', async () => {
     await start();
     const { userData } = await fixture.establish();
     const media = await fixture.silentClient();

@@ -42,6 +42,8 @@ export interface SignallingOptions {
   readonly maxResumable: number;
   /** How long players wait for a stream that is not there yet. Default 0: as WCS, not at all. */
   readonly playWaitMs: number;
+  /** A player by WebSocket whose media transport has not come by then is ended. Default 10 s. */
+  readonly mediaSocketWaitMs: number;
   /** `inbound_video_rate_stat_send_interval`, milliseconds; 0 is never. Default 0. */
   readonly inboundVideoRateIntervalMs: number;
   /** `outbound_video_rate_stat_send_interval`, milliseconds; 0 is never. Default 0. */
@@ -63,6 +65,7 @@ export const DEFAULT_SIGNALLING_OPTIONS: SignallingOptions = Object.freeze({
   resumeWindowMs: 60_000,
   maxResumable: 1000,
   playWaitMs: 0,
+  mediaSocketWaitMs: 10_000,
   inboundVideoRateIntervalMs: 0,
   outboundVideoRateIntervalMs: 0,
 });

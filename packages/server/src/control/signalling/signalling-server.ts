@@ -7,6 +7,7 @@ import type {
   ConnectionRegistry,
   Counters,
   Log,
+  MediaSocketGateway,
   PeerGateway,
   ProtocolDeps,
   Recorder,
@@ -16,9 +17,11 @@ import type {
   StreamRegistry,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker, type TlsIdentity } from '../../io/index.ts';
-import { CLOSE_GOING_AWAY, SignallingConnection, type SignallingContext } from './client-connection.ts';
+import { CLOSE_GOING_AWAY, SignallingConnection } from './client-connection.ts';
+import type { MediaTransport } from './media-transport.ts';
 import { DEFAULT_SIGNALLING_OPTIONS, type SignallingOptions } from './options.ts';
 import { ResumableSessions } from './resumable-sessions.ts';
+import type { SignallingContext } from './signalling-context.ts';
 import { StreamPlayers } from './stream-players.ts';
 import { WebSocketListener } from './web-socket-listener.ts';
 
@@ -27,6 +30,8 @@ export interface SignallingDeps
   readonly ticker: Ticker;
   /** Answers the offers of publishers and players. */
   readonly peers: PeerGateway;
+  /** Plays by WebSocket; without it players of MSE and WSPlayer are refused. */
+  readonly mediaSockets?: MediaSocketGateway | undefined;
   /** Without it nothing is recorded, without the next no pictures are taken. */
   readonly recorder?: Pick<Recorder, 'settled'> | undefined;
   /** Sends streams on to the `rtmpUrl` of their publisher. */
@@ -53,6 +58,7 @@ export class SignallingServer implements SignallingContext {
   readonly access: AccessControl;
   readonly connections: ConnectionRegistry;
   readonly peers: PeerGateway;
+  readonly mediaSockets: MediaSocketGateway | undefined;
   readonly players = new StreamPlayers();
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
   readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
@@ -77,6 +83,7 @@ export class SignallingServer implements SignallingContext {
     this.access = deps.access;
     this.connections = deps.connections;
     this.peers = deps.peers;
+    this.mediaSockets = deps.mediaSockets;
     this.recorder = deps.recorder;
     this.relays = deps.relays;
     this.snapshots = deps.snapshots;
@@ -159,6 +166,10 @@ export class SignallingServer implements SignallingContext {
     // The page was loaded anew, and the server has not noticed yet that its old connection is dead.
     present.disconnect('session goes on in another connection');
     return present.said;
+  }
+
+  transport(authToken: string, transport: MediaTransport): boolean {
+    return this.#byToken.get(authToken)?.takeTransport(transport) === true;
   }
 
   established(connection: SignallingConnection): void {

@@ -1,6 +1,7 @@
 import type { StreamStatus, StreamStatusObject } from '@sluice/contract';
 import type { ClientLink } from './client-link.ts';
 import type { ClientStream } from './client-stream.ts';
+import { socketProvider } from './media-request.ts';
 import { integerOf } from './stream-request.ts';
 
 /** The whole stream object with its status, as WCS tells it (websdk-signalling.md §5.7). */
@@ -37,7 +38,7 @@ export function streamStatus(
     fps: 0,
     audioBitrate: 0,
     codecImpl: '',
-    transport: 'UDP',
+    transport: socketProvider(request) === undefined ? 'UDP' : 'TCP',
     cvoExtension: request.cvoExtension === true,
     createDate: stream.createDate,
     mediaType: published ? 'publish' : 'play',

@@ -252,16 +252,33 @@ describe('playing', () => {
     await player.next('setRemoteSDP');
   });
 
-  it.each([{ width: '640' }, { height: 360 }, { quality: 50 }, { bitrate: '200' }])(
-    'with %o fails, because that needs conversion',
-    async (fields) => {
-      await start();
-      await fixture.publisher('room', OFFER);
-      const player = await fixture.client();
-      player.play('v', 'room', { sdp: OFFER, ...fields });
-      expect((await player.status('v', 'FAILED')).info).toBe('Transcoding required, but disabled');
-    },
-  );
+  it.each([
+    [{ width: '640' }, { width: 640 }],
+    [
+      { height: 360, bitrate: '200' },
+      { height: 360, bitrateBps: 200_000 },
+    ],
+    [{ quality: 50 }, { bitrateBps: 2_626_560 }],
+    [{ quality: 100, bitrate: 300 }, { bitrateBps: 300_000 }],
+    [{ width: 0, quality: 0 }, undefined],
+  ])('with %o asks for that form of the picture', async (fields, picture) => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    await fixture.player('v', 'room', OFFER, fields);
+    expect(fixture.gateway.requests.at(-1)?.picture).toEqual(picture);
+  });
+
+  it.each([
+    ['TRANSCODING_DISABLED', 'Transcoding required, but disabled'],
+    ['TRANSCODING_LIMIT', 'No available transcoders'],
+  ] as const)('fails with %s when that form can not be had', async (code, info) => {
+    await start();
+    await fixture.publisher('room', OFFER);
+    fixture.gateway.error = new MediaServerError(code, 'no');
+    const player = await fixture.client();
+    player.play('v', 'room', { sdp: OFFER, width: 320 });
+    expect((await player.status('v', 'FAILED')).info).toBe(info);
+  });
 
   it.each(['MSE', 'WSPlayer', 'Flash'])('by %s fails with a reason', async (mediaProvider) => {
     await start();

@@ -23,7 +23,9 @@ export class SignallingFixture {
   private constructor(
     options: Partial<SignallingOptions>,
     graceMs: number,
-    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'recorder' | 'relays' | 'snapshots'>>,
+    asked: Partial<
+      Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'mediaSockets' | 'recorder' | 'relays' | 'snapshots'>
+    >,
   ) {
     this.hub = testHub(graceMs);
     this.gateway = new MemoryGateway(this.hub);
@@ -34,7 +36,9 @@ export class SignallingFixture {
   static async start(
     options: Partial<SignallingOptions> = {},
     graceMs = 0,
-    asked: Partial<Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'recorder' | 'relays' | 'snapshots'>> = {},
+    asked: Partial<
+      Pick<SignallingDeps, 'access' | 'allowsOrigin' | 'mediaSockets' | 'recorder' | 'relays' | 'snapshots'>
+    > = {},
   ): Promise<SignallingFixture> {
     const fixture = new SignallingFixture(options, graceMs, asked);
     await fixture.server.start();
@@ -75,9 +79,9 @@ export class SignallingFixture {
   }
 
   /** A client that plays a stream under the given id. */
-  async player(mediaSessionId: string, name: string, offer: string): Promise<WebSdkClient> {
+  async player(mediaSessionId: string, name: string, offer: string, fields: object = {}): Promise<WebSdkClient> {
     const client = await this.client();
-    client.play(mediaSessionId, name, { sdp: offer });
+    client.play(mediaSessionId, name, { sdp: offer, ...fields });
     await client.next('setRemoteSDP');
     this.gateway.peer(mediaSessionId).activate();
     await client.status(mediaSessionId, 'PLAYING');

@@ -1,0 +1,94 @@
+import type { StreamRequest } from '@sluice/contract';
+import type { MediaSocketRequest, PeerRequest, SocketProvider, VideoForm } from '../../core/index.ts';
+import type { ClientLink } from './client-link.ts';
+import { customFields, numberOf } from './client-message.ts';
+
+/** What is known of a stream when it is handed over to whoever carries its media. */
+export interface KnownStream {
+  readonly streamName: string;
+  readonly mediaSessionId: string;
+  readonly published: boolean;
+  readonly request: Partial<StreamRequest>;
+  readonly link: ClientLink;
+  /** `login` of file names of recordings. */
+  readonly login: string;
+  readonly playWaitMs: number;
+  readonly signal: AbortSignal;
+  readonly events: PeerRequest['events'];
+}
+
+const SOCKET_PROVIDERS: readonly string[] = ['MSE', 'WSPlayer'] satisfies readonly SocketProvider[];
+/** Picture that `quality` alone is a part of: of the size that most publishers send. */
+const USUAL_WIDTH = 1280;
+const USUAL_HEIGHT = 720;
+const USUAL_FPS = 30;
+/** Bits for each pixel at `quality` 0 and 100: H.264 is coarse at the one, and hardly to be told from its source at the other. */
+const LEAST_BITS_PER_PIXEL = 0.02;
+const MOST_BITS_PER_PIXEL = 0.17;
+
+/** The provider of a request whose media goes by WebSocket; undefined for others. */
+export function socketProvider({ mediaProvider = '' }: Partial<StreamRequest>): SocketProvider | undefined {
+  return SOCKET_PROVIDERS.includes(mediaProvider) ? (mediaProvider as SocketProvider) : undefined;
+}
+
+/** What a WebRTC peer is asked for. */
+export function peerRequest(stream: KnownStream): PeerRequest {
+  const { request, published, link } = stream;
+  const { minBitrate, maxBitrate, cvoExtension } = request;
+  return {
+    ...shared(stream),
+    mediaProvider: 'WebRTC',
+    localAddress: link.localAddress,
+    videoOrientation: cvoExtension === true,
+    record: published && request.record === true,
+    login: stream.login,
+    minBitrateBps: numberOf(minBitrate) * 1000,
+    maxBitrateBps: numberOf(maxBitrate) * 1000,
+    picture: published ? undefined : pictureOf(request),
+  };
+}
+
+/** What a player by WebSocket is asked for. */
+export function socketRequest(stream: KnownStream, provider: SocketProvider): MediaSocketRequest {
+  return { ...shared(stream), provider, picture: pictureOf(stream.request) };
+}
+
+/**
+ * The form of the picture that `playStream` asks for (websdk-signalling.md §5.3); undefined when it asks for none. With a
+ * `quality` and no `bitrate`, the bitrate is so many bits for each pixel, linear from 0.02 to 0.17, of the size that is
+ * asked for, or else of 720p, at 30 pictures a second: 50 is 2.6 Mbit/s there.
+ */
+export function pictureOf({ width, height, bitrate, quality }: Partial<StreamRequest>): VideoForm | undefined {
+  const [w, h, kbps, q] = [width, height, bitrate, quality].map((value) => Math.round(numberOf(value)));
+  const form: VideoForm = {
+    ...(w ? { width: w } : {}),
+    ...(h ? { height: h } : {}),
+    ...(kbps ? { bitrateBps: kbps * 1000 } : q ? { bitrateBps: bitrateOf(q, w, h) } : {}),
+  };
+  return Object.keys(form).length === 0 ? undefined : form;
+}
+
+function bitrateOf(quality: number, width = 0, height = 0): number {
+  const shape = USUAL_WIDTH / USUAL_HEIGHT;
+  const pictureWidth = width || (height ? height * shape : USUAL_WIDTH);
+  const pictureHeight = height || pictureWidth / shape;
+  const share = Math.min(100, quality) / 100;
+  const bitsPerPixel = LEAST_BITS_PER_PIXEL + share * (MOST_BITS_PER_PIXEL - LEAST_BITS_PER_PIXEL);
+  return Math.round(pictureWidth * pictureHeight * USUAL_FPS * bitsPerPixel);
+}
+
+function shared(stream: KnownStream) {
+  const { request, link, published } = stream;
+  return {
+    streamName: stream.streamName,
+    mediaSessionId: stream.mediaSessionId,
+    sessionId: link.sessionId,
+    appKey: link.appKey,
+    remoteAddress: link.remoteAddress,
+    offer: request.sdp ?? '',
+    custom: customFields(request.custom),
+    waitMs: published ? undefined : stream.playWaitMs,
+    signal: stream.signal,
+    events: stream.events,
+  };
+}
