@@ -16,7 +16,8 @@ export class AppendQueue {
   readonly #video: HTMLVideoElement;
   readonly #events: AppendEvents;
   readonly #aborter = new AbortController();
-  #waiting: Uint8Array<ArrayBuffer>[] = [];
+  /** Bytes, and types of what follows. */
+  #waiting: (Uint8Array<ArrayBuffer> | string)[] = [];
   #bytes = 0;
 
   constructor(buffer: SourceBuffer, video: HTMLVideoElement, events: AppendEvents) {
@@ -36,6 +37,12 @@ export class AppendQueue {
     else this.#go();
   }
 
+  /** What is pushed from now on is of another type. */
+  changeType(mimeType: string): void {
+    this.#waiting.push(mimeType);
+    this.#go();
+  }
+
   /** Takes no more. Idempotent. */
   close(): void {
     this.#aborter.abort();
@@ -48,15 +55,23 @@ export class AppendQueue {
   }
 
   #go(): void {
-    if (this.#buffer.updating || this.#waiting.length === 0) return;
-    const bytes = joined(this.#waiting, this.#bytes);
-    this.#waiting = [];
-    this.#bytes = 0;
     try {
-      this.#buffer.appendBuffer(bytes);
+      while (!this.#buffer.updating && this.#waiting.length > 0) {
+        if (typeof this.#waiting[0] === 'string') this.#buffer.changeType(this.#waiting.shift() as string);
+        else this.#buffer.appendBuffer(this.#takeBytes());
+      }
     } catch (error) {
       this.#events.broken(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** All bytes up to the next change of their type. */
+  #takeBytes(): Uint8Array<ArrayBuffer> {
+    const change = this.#waiting.findIndex((item) => typeof item === 'string');
+    const parts = this.#waiting.splice(0, change < 0 ? this.#waiting.length : change) as Uint8Array<ArrayBuffer>[];
+    const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#bytes -= bytes;
+    return joined(parts, bytes);
   }
 
   /** True when it began to take away what is old. */

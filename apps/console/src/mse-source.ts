@@ -17,8 +17,6 @@ const MAX_TARGET_SECONDS = 2.5;
 const SILENCE_MS = 3000;
 const CHECK_MS = 500;
 const MAX_MEDIA_ERRORS = 3;
-/** Beyond this the server is not asked for its reasons. */
-const ASK_MS = 3000;
 
 /** Plays fragmented MP4 that comes over a WebSocket. */
 export function openMse(video: HTMLVideoElement, target: SourceTarget, events: SourceEvents): PlayerSource | undefined {
@@ -41,7 +39,7 @@ class MseSource implements PlayerSource {
 
   constructor(video: HTMLVideoElement, { url, calm }: SourceTarget, events: SourceEvents) {
     this.#video = video;
-    this.#url = url;
+    this.#url = withSupport(url);
     this.#events = events;
     this.#targetSeconds = calm ? CALM_TARGET_SECONDS : TARGET_SECONDS;
     this.#timer = window.setInterval(() => this.#session?.check(), CHECK_MS);
@@ -101,7 +99,6 @@ interface SessionEvents extends SourceEvents {
 /** One connection with one media source; what fails is replaced as a whole. */
 class MseSession {
   readonly #video: HTMLVideoElement;
-  readonly #url: string;
   readonly #events: SessionEvents;
   readonly #socket: WebSocket;
   readonly #media: MediaSource;
@@ -110,6 +107,8 @@ class MseSession {
   readonly #aborter = new AbortController();
   #queue: AppendQueue | undefined;
   #mimeType = '';
+  /** What the server said of the end. */
+  #told = '';
   #early: ArrayBuffer[] = [];
   #isReady = false;
   #flows = true;
@@ -117,7 +116,6 @@ class MseSession {
 
   constructor(video: HTMLVideoElement, url: string, events: SessionEvents) {
     this.#video = video;
-    this.#url = url;
     this.#events = events;
     this.#media = new (mediaSourceClass() as typeof MediaSource)();
     const { signal } = this.#aborter;
@@ -130,7 +128,7 @@ class MseSession {
     this.#socket = new WebSocket(url);
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.addEventListener('message', ({ data }) => this.#onMessage(data as unknown), { signal });
-    this.#socket.addEventListener('close', (event) => void this.#onClose(event), { signal });
+    this.#socket.addEventListener('close', (event) => this.#onClose(event), { signal });
   }
 
   /** Notes whether media come, and keeps near the live edge. */
@@ -160,25 +158,30 @@ class MseSession {
   }
 
   #onMessage(data: unknown): void {
-    this.#movedMs = performance.now();
-    if (typeof data === 'string') return this.#onDescription(data);
+    if (typeof data === 'string') return this.#onText(readMessage(data));
     if (!(data instanceof ArrayBuffer)) return;
+    this.#movedMs = performance.now();
     if (this.#queue !== undefined) this.#queue.push(data);
     else this.#early.push(data);
   }
 
-  #onDescription(text: string): void {
-    const mimeType = mimeTypeOf(text);
-    if (mimeType === undefined) return;
+  #onText({ mimeType, streamMs, message }: MseMessage): void {
+    if (message !== undefined) this.#told = message;
+    if (streamMs !== undefined) this.#clock.note(streamMs / 1000, performance.now());
+    if (mimeType !== undefined) this.#onType(mimeType);
+  }
+
+  #onType(mimeType: string): void {
     if (mediaSourceClass()?.isTypeSupported(mimeType) !== true) {
       this.#events.impossible(`This browser can not play this stream by MSE (${mimeType}).`);
       return this.close();
     }
-    const isFirst = this.#mimeType === '';
+    const before = this.#mimeType;
     this.#mimeType = mimeType;
-    if (isFirst) return this.#openBuffer();
-    // Another picture or sound does not fit what is in the buffer: the whole is replaced.
-    this.#events.changed();
+    if (before === '') return this.#openBuffer();
+    // A buffer takes other codecs, but no other tracks.
+    if (trackCount(before) === trackCount(mimeType) && this.#queue !== undefined) this.#queue.changeType(mimeType);
+    else this.#events.changed();
   }
 
   #openBuffer(): void {
@@ -218,41 +221,20 @@ class MseSession {
     if (this.#video.playbackRate !== step.rate) this.#video.playbackRate = step.rate;
   }
 
-  async #onClose({ code, reason }: CloseEvent): Promise<void> {
-    const told = reason === '' ? '' : `${reason.charAt(0).toUpperCase()}${reason.slice(1)}. `;
-    const hadMedia = this.#mimeType !== '';
-    const ended = hadMedia && code === NORMAL;
-    const absent = ended || (!hadMedia && (await this.#isAbsent(code)));
-    if (this.#aborter.signal.aborted) return;
+  #onClose({ code }: CloseEvent): void {
+    const { failed, impossible } = this.#events;
+    const isFirst = !this.#isReady;
+    const told = this.#told === '' ? '' : `${this.#told.charAt(0).toUpperCase()}${this.#told.slice(1)}.`;
     this.close();
-    if (ended) this.#events.failed('The stream has ended. Waiting for it to come back…', 'absent');
-    else if (absent) this.#events.failed('The server does not have this stream. Trying again…', 'absent');
-    else this.#events.failed(`${told}The connection for MSE broke or was refused. Trying again…`, 'trouble');
-  }
-
-  /** A browser does not tell pages why a WebSocket was refused; the same address by HTTP does. */
-  async #isAbsent(code: number): Promise<boolean> {
-    if (code === NO_STREAM) return true;
-    const url = this.#url.replace(/^ws/, 'http');
-    const answer = await fetch(url, { signal: AbortSignal.timeout(ASK_MS) }).catch(() => undefined);
-    return answer?.status === 404;
+    if (code === REFUSED + 404) failed('The server does not have this stream. Trying again…', 'absent');
+    else if (code === REFUSED + 503 && isFirst) failed(`${told} Trying again…`, 'absent');
+    else if (code === REFUSED + 415) impossible(`Not playable by MSE. ${told} Choose WebRTC, or use VLC.`);
+    else if (code === NORMAL) failed('The stream has ended. Waiting for it to come back…', 'absent');
+    else if (code > REFUSED) failed(`${told} Trying again…`, 'trouble');
+    else failed('The connection for MSE broke or was refused. Trying again…', 'trouble');
   }
 }
 
 const NORMAL = 1000;
-/** As HTTP's 404, in the range that RFC 6455 §7.4.2 leaves to applications. */
-const NO_STREAM = 4404;
-
-/** The MIME type that a server's description means; undefined when it is none. */
-export function mimeTypeOf(text: string): string | undefined {
-  try {
-    const { codecs } = JSON.parse(text) as { codecs?: unknown };
-    const names = Array.isArray(codecs) ? codecs.join(',') : codecs;
-    if (typeof names !== 'string' || names === '') return undefined;
-    if (names.includes('/')) return names;
-    const isSound = /^(mp4a|opus|flac|ac-3|ec-3)[^,]*$/i.test(names);
-    return `${isSound ? 'audio' : 'video'}/mp4; codecs="${names}"`;
-  } catch {
-    return undefined;
-  }
-}
+/** Above it come the status codes of HTTP, in the range that RFC 6455 §7.4.2 leaves to applications. */
+const REFUSED = 4000;

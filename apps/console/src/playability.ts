@@ -22,10 +22,9 @@ interface TrackFacts {
   readonly codecString?: string | undefined;
 }
 
-/** What goes through: for HLS and MSE what the server packs into fMP4, for FLV what mpegts.js reads. */
+/** What goes through: for HLS what the server packs into fMP4, for FLV what mpegts.js reads. */
 const CARRIED = {
   HLS: ['h264', 'h265', 'av1', 'vp9', 'aac', 'opus'],
-  MSE: ['h264', 'h265', 'av1', 'vp9', 'aac', 'opus'],
   FLV: ['h264', 'h265', 'av1', 'aac', 'opus'],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -39,7 +38,7 @@ export function planPlayback(
   supports: CodecSupport = browserSupports,
 ): PlayPlan {
   // The server converts what the browser does not take, or says why it does not.
-  if (protocol === 'webrtc') return { problem: '', note: '', flvQuery: '' };
+  if (protocol === 'webrtc' || protocol === 'mse') return { problem: '', note: '', flvQuery: '' };
   const video = stream?.video ? obstacle({ kind: 'video', ...stream.video }, protocol, supports) : '';
   const audio = stream?.audio ? obstacle({ kind: 'audio', ...stream.audio }, protocol, supports) : '';
   const hasPlayable = (stream?.video != null && video === '') || (stream?.audio != null && audio === '');
@@ -56,7 +55,7 @@ export function planPlayback(
 function obstacle(track: TrackFacts, protocol: PlayProtocol, supports: CodecSupport): string {
   const name = codecName(track.codec);
   if (NO_BROWSER_PLAYS.includes(track.codec)) return `no browser can play ${name}`;
-  const way = isHls(protocol) ? 'HLS' : protocol === 'mse' ? 'MSE' : 'FLV';
+  const way = isHls(protocol) ? 'HLS' : 'FLV';
   if (!(CARRIED[way] as readonly string[]).includes(track.codec)) return `${name} can not be played by ${way} here`;
   if (track.codecString === undefined) return '';
   const playable = supports(`${track.kind}/mp4; codecs="${track.codecString}"`);
