@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import type { OverviewBody } from '@sluice/contract';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { namesOnWall, playingTiles, readWall, WHOLE_WALL, wallLink } from '../apps/console/src/wall-choice.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
 import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
@@ -43,14 +45,14 @@ async function openPage(path: string, prepare?: () => void): Promise<Page> {
   const page = await browser.newPage();
   page.on('pageerror', (error) => errors.push(error.message));
   if (prepare !== undefined) await page.addInitScript(prepare);
-  await page.goto(server.http(path));
+  await page.goto(path.startsWith('/') ? server.http(path) : path);
   return page;
 }
 
-async function expectPlaying(page: Page, protocol: string | RegExp): Promise<void> {
+async function expectPlaying(page: Page, protocol?: string | RegExp): Promise<void> {
   const choice = page.getByTestId('player-choice');
   await expect.poll(() => page.getByTestId('player-state').getAttribute('data-state'), PATIENT).toBe('playing');
-  await expect.poll(() => choice.getAttribute('data-protocol'), PATIENT).toMatch(protocol);
+  if (protocol !== undefined) await expect.poll(() => choice.getAttribute('data-protocol'), PATIENT).toMatch(protocol);
   const time = (): Promise<number> =>
     page.getByTestId('player-video').evaluate((element) => (element as HTMLVideoElement).currentTime);
   const before = await time();
@@ -74,6 +76,16 @@ function blockUdp(): void {
   };
 }
 
+describe('a player by MSE', () => {
+  it('stays close to the live edge, and says how close', async () => {
+    const page = await openPage('/#/streams/cam', () => localStorage.setItem('sluice.play-protocol', 'mse'));
+    await expectPlaying(page);
+    const delay = async (): Promise<number> => Number.parseFloat((await textOf(page, 'player-delay')) ?? '');
+    await expect.poll(delay, PATIENT).toBeLessThan(700);
+    expect(await textOf(page, 'player-delay')).toMatch(/^\d+ ms$/);
+  });
+});
+
 describe('a player that chooses by itself', () => {
   it('plays by WebRTC where that works, and says so', async () => {
     const page = await openPage('/#/streams/cam');
@@ -86,23 +98,115 @@ describe('a player that chooses by itself', () => {
 
   it('takes the next way where the browser has no WebRTC', async () => {
     const page = await openPage('/#/streams/cam', () => Reflect.deleteProperty(window, 'RTCPeerConnection'));
-    await expectPlaying(page, /mse|hls/);
+    await expectPlaying(page, 'mse');
     expect(await textOf(page, 'player-choice')).toMatch(/because WebRTC did not work \(This browser has no WebRTC\)/);
     expect(await tried(page, 'webrtc')).toMatch(/This browser has no WebRTC/);
   });
 
   it('takes the next way when UDP does not get through, and remembers that for the next stream', async () => {
     const page = await openPage('/#/streams/cam', blockUdp);
-    await expectPlaying(page, /mse|hls/);
+    await expectPlaying(page, 'mse');
     expect(await tried(page, 'webrtc')).toMatch(/no answer by UDP within 4 s/);
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await page.evaluate(() => location.assign('#/streams/yard'));
     await page.locator('[data-testid=stream-details][data-stream=yard]').waitFor();
-    await expectPlaying(page, /mse|hls/);
+    await expectPlaying(page, 'mse');
     expect(asked.filter((path) => path.startsWith('/whep/'))).toEqual([]);
     await page.getByTestId('player-better').click();
     await expect.poll(() => asked.filter((path) => path.startsWith('/whep/')), PATIENT).not.toEqual([]);
-    await expectPlaying(page, /mse|hls/);
+    await expectPlaying(page, 'mse');
+  });
+});
+
+describe('the wall', () => {
+  it('shows pictures of all streams, and plays the tile that is pressed', async () => {
+    const page = await openPage('/#/wall');
+    const tile = (name: string): ReturnType<Page['locator']> => page.locator(`[data-testid=tile][data-stream=${name}]`);
+    for (const name of ['cam', 'yard'])
+      await expect.poll(() => tile(name).getByTestId('thumbnail').getAttribute('data-there'), PATIENT).toBe('true');
+    expect(await page.getByTestId('tile-video').count()).toBe(0);
+    await tile('yard').getByTestId('tile-play').click();
+    // The pointer has left, and it plays on.
+    await page.mouse.move(0, 0);
+    const video = tile('yard').getByTestId('tile-video');
+    await expect
+      .poll(() => video.evaluate((element) => (element as HTMLVideoElement).currentTime), PATIENT)
+      .toBeGreaterThan(0.5);
+    await expect.poll(() => tile('yard').textContent(), PATIENT).toContain('live by');
+    expect(await page.getByTestId('tile-video').count()).toBe(1);
+    await tile('yard').getByTestId('tile-play').press('Enter');
+    await expect.poll(() => page.getByTestId('tile-video').count()).toBe(0);
+  });
+
+  it('plays what is in sight up to a limit, and keeps its choice in the address', async () => {
+    const page = await openPage('/#/wall?columns=2&limit=1&play=1');
+    await expect.poll(() => page.getByTestId('tile-video').count(), PATIENT).toBe(1);
+    await page.getByTestId('wall-limit').selectOption('4');
+    await expect.poll(() => page.getByTestId('tile-video').count(), PATIENT).toBe(2);
+    await page.getByTestId('wall-filter').fill('ya');
+    await expect.poll(() => page.getByTestId('tile').count()).toBe(1);
+    expect(page.url()).toBe(server.http('/#/wall?text=ya&columns=2&limit=4&play=1'));
+    await page.reload();
+    await expect
+      .poll(() => page.getByTestId('tile').evaluateAll((tiles) => tiles.map((tile) => tile.dataset['stream'])), PATIENT)
+      .toEqual(['yard']);
+    await expect.poll(() => page.getByTestId('tile-video').count(), PATIENT).toBe(1);
+  });
+
+  it('stays light with two hundred streams: only tiles in sight ask for pictures', async () => {
+    const page = await openPage('about:blank');
+    const asked: string[] = [];
+    await page.route('**/api/overview', async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.json()) as OverviewBody;
+      const [cam] = body.streams;
+      const streams = Array.from({ length: 200 }, (_, index) => ({ ...cam, name: `cam${index}` }));
+      await route.fulfill({ response: answer, json: { ...body, streams } });
+    });
+    let [open, most] = [0, 0];
+    await page.route('**/snapshot/**', async (route) => {
+      asked.push(new URL(route.request().url()).pathname);
+      most = Math.max(most, ++open);
+      const answer = await route.fetch({ url: server.http('/snapshot/cam.jpg?width=320') });
+      open--;
+      await route.fulfill({ response: answer });
+    });
+    await page.goto(server.http('/#/wall?columns=4'));
+    await expect.poll(() => page.getByTestId('tile').count(), PATIENT).toBe(200);
+    await expect.poll(() => asked.length, PATIENT).toBeGreaterThan(8);
+    const [first, last] = [page.getByTestId('tile').first(), page.getByTestId('tile').last()];
+    await expect.poll(() => first.getByTestId('thumbnail').getAttribute('data-there'), PATIENT).toBe('true');
+    expect(asked).not.toContain('/snapshot/cam199.jpg');
+    expect(await page.getByTestId('tile-play').count()).toBeLessThan(40);
+    await last.scrollIntoViewIfNeeded();
+    await expect.poll(() => asked, PATIENT).toContain('/snapshot/cam199.jpg');
+    await expect.poll(() => first.getByTestId('thumbnail').count(), PATIENT).toBe(0);
+    expect(most).toBeLessThanOrEqual(4);
+  });
+});
+
+describe("the wall's choice", () => {
+  it('survives in an address, and nonsense counts as not given', () => {
+    const choice = { text: 'a&b', only: ['x y', 'z'], columns: 3, limit: 16, playing: true };
+    expect(readWall(wallLink(choice))).toEqual(choice);
+    expect(wallLink(WHOLE_WALL)).toBe('#/wall');
+    expect(readWall('#/wall?columns=7000&limit=-1&play=yes')).toEqual(WHOLE_WALL);
+  });
+
+  it('shows names with one of the words, among those that were chosen', () => {
+    const names = ['Gate 1', 'gate 2', 'yard'];
+    expect(namesOnWall(names, { ...WHOLE_WALL, text: 'GATE 1, ya' })).toEqual(['Gate 1', 'yard']);
+    expect(namesOnWall(names, { ...WHOLE_WALL, text: 'gate', only: ['gate 2', 'yard'] })).toEqual(['gate 2']);
+  });
+
+  it('plays what was asked for last first, in sight only and never above the limit', () => {
+    const sight = { visible: ['a', 'b', 'c', 'd'], started: ['x', 'b', 'c'], pointed: 'd' };
+    const play = (limit: number, playing: boolean): string[] => [
+      ...playingTiles(sight, { ...WHOLE_WALL, limit, playing }),
+    ];
+    expect(play(9, false)).toEqual(['d', 'c', 'b']);
+    expect(play(2, true)).toEqual(['d', 'c']);
+    expect(play(9, true)).toEqual(['d', 'c', 'b', 'a']);
   });
 });

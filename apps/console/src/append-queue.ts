@@ -78,7 +78,9 @@ export class AppendQueue {
   #trim(): boolean {
     const { buffered } = this.#buffer;
     const { currentTime } = this.#video;
-    if (buffered.length === 0 || currentTime - buffered.start(0) < 2 * KEEP_SECONDS) return false;
+    // What was pushed meanwhile may be on its way already.
+    if (this.#buffer.updating || buffered.length === 0 || currentTime - buffered.start(0) < 2 * KEEP_SECONDS)
+      return false;
     this.#buffer.remove(0, currentTime - KEEP_SECONDS);
     return true;
   }

@@ -8,6 +8,8 @@ export interface EdgeStep {
 export interface EdgeFacts {
   readonly currentTime: number;
   readonly paused: boolean;
+  /** How fast it plays now: who hurries goes on until the target is reached, or the sound would change all the time. */
+  readonly rate: number;
   /** What is loaded, oldest first, seconds. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** How much is to be kept ahead, seconds. */
@@ -23,7 +25,7 @@ const FASTEST = 1.1;
 const GAIN = 0.1;
 
 /** How to come to the live edge: by playing a little faster, or by a jump when it is far or when nothing is loaded here. */
-export function liveEdgeStep({ currentTime, paused, ranges, targetSeconds }: EdgeFacts): EdgeStep {
+export function liveEdgeStep({ currentTime, paused, rate, ranges, targetSeconds }: EdgeFacts): EdgeStep {
   const newest = ranges.at(-1);
   if (newest === undefined || paused) return { rate: 1, seekTo: undefined };
   const edge = Math.max(newest.start, newest.end - targetSeconds);
@@ -32,7 +34,7 @@ export function liveEdgeStep({ currentTime, paused, ranges, targetSeconds }: Edg
   if (!isInside && currentTime < newest.end) return { rate: 1, seekTo: edge };
   const behind = newest.end - currentTime - targetSeconds;
   if (behind > JUMP_BEHIND_SECONDS) return { rate: 1, seekTo: edge };
-  if (behind <= TOLERANCE_SECONDS) return { rate: 1, seekTo: undefined };
+  if (behind <= (rate > 1 ? 0 : TOLERANCE_SECONDS)) return { rate: 1, seekTo: undefined };
   return { rate: Math.min(FASTEST, 1.02 + behind * GAIN), seekTo: undefined };
 }
 

@@ -1,5 +1,6 @@
 import { AppendQueue } from './append-queue.ts';
 import { ArrivalClock, liveEdgeStep } from './live-edge.ts';
+import { type MseMessage, readMessage, trackCount, withSupport } from './mse-messages.ts';
 import {
   mediaSourceClass,
   type PlayerSource,
@@ -13,6 +14,10 @@ const TARGET_SECONDS = 0.3;
 const CALM_TARGET_SECONDS = 1.5;
 const STALL_SECONDS = 0.2;
 const MAX_TARGET_SECONDS = 2.5;
+/** So much less with each check while all goes well. */
+const RELAX_SECONDS = 0.005;
+/** A player has found its pace by then. */
+const SETTLE_MS = 1000;
 /** Nothing for this long, and what is shown stands still. */
 const SILENCE_MS = 3000;
 const CHECK_MS = 500;
@@ -30,7 +35,10 @@ class MseSource implements PlayerSource {
   readonly #url: string;
   readonly #events: SourceEvents;
   readonly #timer: number;
+  readonly #least: number;
   readonly #onWaiting = (): void => {
+    // A jump is no stall.
+    if (this.#video.seeking || this.#session?.isSettled !== true) return;
     this.#targetSeconds = Math.min(this.#targetSeconds + STALL_SECONDS, MAX_TARGET_SECONDS);
   };
   #targetSeconds: number;
@@ -41,8 +49,9 @@ class MseSource implements PlayerSource {
     this.#video = video;
     this.#url = withSupport(url);
     this.#events = events;
-    this.#targetSeconds = calm ? CALM_TARGET_SECONDS : TARGET_SECONDS;
-    this.#timer = window.setInterval(() => this.#session?.check(), CHECK_MS);
+    this.#least = calm ? CALM_TARGET_SECONDS : TARGET_SECONDS;
+    this.#targetSeconds = this.#least;
+    this.#timer = window.setInterval(() => this.#check(), CHECK_MS);
     video.addEventListener('waiting', this.#onWaiting);
     this.reload();
   }
@@ -76,6 +85,12 @@ class MseSource implements PlayerSource {
     this.#video.removeEventListener('waiting', this.#onWaiting);
     this.#video.removeAttribute('poster');
     this.#session?.close();
+  }
+
+  #check(): void {
+    // What a bad moment took is given back slowly.
+    this.#targetSeconds = Math.max(this.#least, this.#targetSeconds - RELAX_SECONDS);
+    this.#session?.check();
   }
 
   #onBroken(message: string): void {
@@ -113,6 +128,7 @@ class MseSession {
   #isReady = false;
   #flows = true;
   #movedMs = performance.now();
+  #readyMs = Number.POSITIVE_INFINITY;
 
   constructor(video: HTMLVideoElement, url: string, events: SessionEvents) {
     this.#video = video;
@@ -129,6 +145,11 @@ class MseSession {
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.addEventListener('message', ({ data }) => this.#onMessage(data as unknown), { signal });
     this.#socket.addEventListener('close', (event) => this.#onClose(event), { signal });
+  }
+
+  /** True once it has played for a while. */
+  get isSettled(): boolean {
+    return performance.now() - this.#readyMs > SETTLE_MS;
   }
 
   /** Notes whether media come, and keeps near the live edge. */
@@ -203,6 +224,7 @@ class MseSession {
     this.#clock.note(buffered.end(buffered.length - 1), performance.now());
     if (!this.#isReady) {
       this.#isReady = true;
+      this.#readyMs = performance.now();
       this.#video.currentTime = buffered.start(buffered.length - 1);
       this.#events.ready();
     }
@@ -210,13 +232,13 @@ class MseSession {
   }
 
   #follow(): void {
-    const { buffered, currentTime, paused } = this.#video;
+    const { buffered, currentTime, paused, playbackRate: rate } = this.#video;
     if (!this.#isReady || this.#video.seeking) return;
     const ranges = Array.from({ length: buffered.length }, (_, at) => ({
       start: buffered.start(at),
       end: buffered.end(at),
     }));
-    const step = liveEdgeStep({ currentTime, paused, ranges, targetSeconds: this.#events.targetSeconds() });
+    const step = liveEdgeStep({ currentTime, paused, rate, ranges, targetSeconds: this.#events.targetSeconds() });
     if (step.seekTo !== undefined) this.#video.currentTime = step.seekTo;
     if (this.#video.playbackRate !== step.rate) this.#video.playbackRate = step.rate;
   }

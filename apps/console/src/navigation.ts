@@ -10,6 +10,7 @@ export interface NavigationItem {
 /** All views that are reached from everywhere, in the order of their use. */
 export const NAVIGATION: readonly NavigationItem[] = [
   { id: 'streams', label: 'Streams', link: '#/' },
+  { id: 'wall', label: 'Wall', link: '#/wall' },
   { id: 'publish', label: 'Publish', link: PUBLISH_LINK },
   { id: 'recordings', label: 'Recordings', link: '#/recordings' },
   { id: 'relays', label: 'Other servers', link: '#/relays' },

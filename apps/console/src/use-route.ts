@@ -2,6 +2,7 @@ import { onMounted, onUnmounted, type Ref, shallowRef } from 'vue';
 
 /** Views that need nothing but their name. */
 const PLAIN_VIEWS = [
+  'wall',
   'publish',
   'recordings',
   'relays',
