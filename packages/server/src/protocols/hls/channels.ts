@@ -12,6 +12,7 @@ import type {
 import { ACCEPTANCE } from './carriage.ts';
 import { packagingFacts } from './explain.ts';
 import type { HlsLadder } from './ladder/ladder.ts';
+import { StreamLadder } from './ladder/stream-ladder.ts';
 import type { HlsOptions } from './options.ts';
 import { HlsPackager } from './packager.ts';
 import type { HlsForm } from './position.ts';
@@ -50,6 +51,7 @@ export class HlsChannels {
   readonly #options: HlsOptions;
   /** By form and stream name, see {@link keyOf}. */
   readonly #channels = new Map<string, Channel>();
+  readonly #ladders = new Map<string, StreamLadder>();
   #subscription: Disposable | undefined;
   #closed = false;
 
@@ -110,13 +112,35 @@ export class HlsChannels {
    * The ladder of that stream, started if need be; undefined when there is no such stream or it has no picture.
    * @throws what `open` throws, and MediaServerError TRANSCODING_LIMIT
    */
-  async openLadder(_streamName: string): Promise<HlsLadder | undefined> {
-    return undefined;
+  async openLadder(streamName: string): Promise<HlsLadder | undefined> {
+    const { renditions } = this.#deps;
+    if (renditions?.enabled('hls') !== true || this.#options.container === 'ts') return undefined;
+    const source = await this.#sourceOf(streamName);
+    const present = this.findLadder(streamName, performance.now());
+    if (present !== undefined && (source === undefined || present.source === source)) return present;
+    const ladder = source && renditions.ladder(source, 'hls');
+    if (source === undefined || ladder === undefined || this.#closed) return undefined;
+    present?.close();
+    const begun = new StreamLadder(source, ladder, { ...this.#deps, renditions }, this.#options);
+    this.#ladders.set(streamName, begun);
+    begun.start();
+    return begun;
+  }
+
+  /** The stream itself, or what a resolver makes of its name. */
+  async #sourceOf(streamName: string): Promise<Stream | undefined> {
+    const { streams, resolvers } = this.#deps;
+    const stream = streams.get(streamName);
+    if (stream !== undefined || this.isPersonal(streamName)) return stream;
+    const resolved = await resolvers.find((r) => r.accepts(streamName))?.resolve(streamName);
+    return resolved?.ended === true ? undefined : resolved;
   }
 
   /** The ladder of that stream if it runs; nothing is started. */
-  findLadder(_streamName: string, _nowMs: number): HlsLadder | undefined {
-    return undefined;
+  findLadder(streamName: string, nowMs: number): StreamLadder | undefined {
+    const ladder = this.#ladders.get(streamName);
+    ladder?.touch(nowMs);
+    return ladder;
   }
 
   /** What is known of a viewer of that stream; undefined while it is not packaged. */
@@ -138,6 +162,12 @@ export class HlsChannels {
       this.#channels.delete(key);
       close(channel);
       this.#deps.log.info({ stream: channel.streamName, reason: over ? 'ended' : 'idle' }, 'hls stopped');
+    }
+    for (const [name, ladder] of this.#ladders) {
+      if (!ladder.sweep(nowMs)) continue;
+      this.#ladders.delete(name);
+      ladder.close();
+      this.#deps.log.info({ stream: name }, 'ladder stopped');
     }
   }
 
@@ -163,6 +193,8 @@ export class HlsChannels {
     this.#subscription?.[Symbol.dispose]();
     for (const channel of this.#channels.values()) close(channel);
     this.#channels.clear();
+    for (const ladder of this.#ladders.values()) ladder.close();
+    this.#ladders.clear();
   }
 
   /** True when every viewer had the time to see the end, so that whoever asks wants the source from its beginning. */

@@ -2,6 +2,7 @@ import type { MediaPacket, Track } from '@sluice/media';
 import type { StreamEntry, StreamState } from '../../core/index.ts';
 import { isCarriable } from './carriage.ts';
 import { type Cut, type CutTracks, isSameTrack, withDurations } from './cut.ts';
+import type { Boundary, SegmentTimeline } from './ladder/segment-timeline.ts';
 import type { HlsOptions } from './options.ts';
 import type { PartEnd, PartRule } from './packaging/part-rule.ts';
 
@@ -14,6 +15,10 @@ export interface SegmentCutterOptions {
   readonly maxSegmentBytes: number;
   /** Divides segments into parts; absent: each is one part. */
   readonly parts?: PartRule | undefined;
+  /** Pictures alone are cut, where another packager cuts them; absent: this one decides. */
+  readonly follows?: SegmentTimeline | undefined;
+  /** A segment begins with that packet. */
+  onBegin?(first: MediaPacket, facts: { readonly epoch: number; readonly discontinuity: boolean }): void;
   /** Called synchronously with each finished part of a segment. */
   onCut(cut: Cut): void;
   /** A segment could end by now, but for a key frame. Called with each picture until one comes. */
@@ -50,6 +55,8 @@ export class SegmentCutter {
   /** Of the current segment. */
   #bytes = 0;
   #first: MediaPacket | undefined;
+  /** Number of the current segment where another packager counts; undefined before the first one. */
+  #sequence: number | undefined;
   #discontinuity = false;
   /** True when parts of the current segment have been cut. */
   #opened = false;
@@ -79,6 +86,7 @@ export class SegmentCutter {
   }
 
   #isCarriable(track: Track | undefined): track is Track {
+    if (this.#options.follows !== undefined && track?.kind === 'audio') return false;
     return isCarriable(track, this.#options.container);
   }
 
@@ -98,7 +106,7 @@ export class SegmentCutter {
     if (held.length === 0 && !(isVideo ? packet.key : !this.#isCarriable(state.video))) return;
     held.push(packet);
     const waitedUs = packet.dtsUs - (held[0] as MediaPacket).dtsUs;
-    const complete = state.video !== undefined && state.audio !== undefined;
+    const complete = state.video !== undefined && (state.audio !== undefined || this.#options.follows !== undefined);
     if (complete || waitedUs >= TRACK_WAIT_US || held.length >= MAX_HELD_PACKETS) this.#begin(held, state);
   }
 
@@ -113,6 +121,27 @@ export class SegmentCutter {
   }
 
   #place(packet: MediaPacket): void {
+    const { follows } = this.#options;
+    if (follows === undefined) this.#placeFreely(packet);
+    else this.#placeAt(packet, follows.at(this.#epoch, packet.ptsUs));
+  }
+
+  /** The leader has decided where the segment begins that the picture is of, whether a decoder can begin there or not. */
+  #placeAt(packet: MediaPacket, boundary: Boundary | undefined): void {
+    // It is of a segment that begins before what can be had of this stream.
+    if (boundary === undefined || (this.#sequence === undefined && !packet.key)) return;
+    const begins = boundary.place.sequence !== this.#sequence;
+    if (begins && this.#sequence === undefined && packet.ptsUs - boundary.startUs > TOLERANCE_US) return;
+    if (begins) {
+      this.#cut(packet);
+      this.#sequence = boundary.place.sequence;
+      this.#tracks = { video: packet.track, audio: undefined };
+    } else if (!isSameTrack(this.#tracks.video, packet.track)) return;
+    else this.#divide(packet);
+    this.#add(packet);
+  }
+
+  #placeFreely(packet: MediaPacket): void {
     const { kind } = packet.track;
     if (!isSameTrack((this.#changed ?? this.#tracks)[kind], packet.track)) this.#change(packet.track);
     const startable = kind === 'video' ? packet.key : (this.#changed ?? this.#tracks).video === undefined;
@@ -132,6 +161,7 @@ export class SegmentCutter {
     if (this.#first === undefined) {
       this.#first = packet;
       this.#options.parts?.begin(packet.ptsUs);
+      this.#options.onBegin?.(packet, { epoch: this.#epoch, discontinuity: this.#discontinuity });
     }
     this.#packets.push(packet);
     this.#bytes += packet.byteLength + PACKET_OVERHEAD_BYTES;

@@ -1,55 +1,37 @@
-import { codecString, videoSize } from '@sluice/media';
-import { type Counters, KeyFrameRetry, type LeftOut, type Log, type Reader, type Stream } from '../../core/index.ts';
+import type { MediaPacket } from '@sluice/media';
+import {
+  type Counters,
+  KeyFrameRetry,
+  type LeftOut,
+  type Log,
+  type Reader,
+  type Stream,
+  type StreamEntry,
+} from '../../core/index.ts';
 import { Carriage } from './carriage.ts';
 import type { Cut } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
-import type { HlsOptions } from './options.ts';
+import type { SegmentTimeline } from './ladder/segment-timeline.ts';
+import type { HlsPackagerDeps, HlsPackagerOptions, Leader } from './packager-deps.ts';
 import { Assembly } from './packaging/assembly.ts';
 import { Availability } from './packaging/availability.ts';
+import { contentOf, type PackagedContent } from './packaging/content.ts';
 import { PlaylistRenderer } from './packaging/media-playlist.ts';
 import { filePrefix } from './packaging/names.ts';
 import { PartRule } from './packaging/part-rule.ts';
 import { Progress } from './packaging/progress.ts';
-import type { Segment } from './packaging/segment.ts';
+import type { SegmentPlace } from './packaging/segment.ts';
 import { renderMasterPlaylist } from './playlist.ts';
 import type { FoundMedia, HlsForm, HlsTrack, MediaPlaylistRequest, MediaTarget, PlaylistPosition } from './position.ts';
 import type { SegmentArchive } from './segment-archive.ts';
 import { createMuxer } from './segment-muxer.ts';
 import { SegmentWindow } from './segment-window.ts';
 
-export interface HlsPackagerDeps {
-  readonly stream: Stream;
-  /** Tracks of the source that the stream was made without; none when left out. */
-  leftOut?(): LeftOut;
-  /** Picture and sound in one file, or as tracks of their own; `muxed` by default. */
-  readonly form?: HlsForm | undefined;
-  /** What its files are called after; the stream's name by default. */
-  readonly name?: string | undefined;
-  /** Keeps segments that are not in memory any more. */
-  readonly archive?: SegmentArchive | undefined;
-  readonly log: Log;
-  readonly counters: Counters;
-  /** Wall clock, milliseconds since 1970; `Date.now` but for tests. */
-  wallMs?(): number;
-  /** Makes the muxer; {@link createMuxer} but for tests. */
-  createMuxer?: typeof createMuxer;
-}
-
-export type HlsPackagerOptions = Pick<
-  HlsOptions,
-  | 'listSize'
-  | 'lowLatencyListSize'
-  | 'segmentMinMs'
-  | 'maxSegmentMs'
-  | 'container'
-  | 'maxBytes'
-  | 'lowLatency'
-  | 'partMs'
-  | 'dvrWindowMs'
->;
-
 /** A segment may take this part of the memory of its stream before it is cut by force. */
 const SEGMENT_SHARE = 1 / 4;
+
+export type { HlsPackagerDeps, HlsPackagerOptions } from './packager-deps.ts';
+
 /**
  * Cuts one stream into segments, and these into parts, and renders its playlists. Reads the stream like any viewer; muxes
  * each part once, whatever the number of viewers.
@@ -71,9 +53,16 @@ export class HlsPackager {
   readonly #assembly: Assembly;
   readonly #availability: Availability;
   readonly #carriage: Carriage;
+  readonly #timeline: SegmentTimeline | undefined;
+  readonly #leader: Leader | undefined;
   readonly #progress = new Progress();
   readonly #renderers = new Map<HlsTrack, PlaylistRenderer>();
   #reader: Reader | undefined;
+  /** Read, but it is not known yet to which segment it belongs. */
+  #undecided: StreamEntry | undefined;
+  #following: Disposable | undefined;
+  /** Of the segment that is being cut. */
+  #place: SegmentPlace | undefined;
   /** Wall time of media time zero in the present epoch; undefined before its first packet. */
   #anchor: { readonly epoch: number; readonly zeroMs: number } | undefined;
   readonly #keyFrames = new KeyFrameRetry();
@@ -87,6 +76,8 @@ export class HlsPackager {
   constructor(deps: HlsPackagerDeps, options: HlsPackagerOptions, before?: HlsPackager) {
     this.stream = deps.stream;
     this.form = deps.form ?? 'muxed';
+    this.#timeline = deps.timeline;
+    this.#leader = deps.follows;
     this.archive = before?.archive ?? deps.archive;
     this.lowLatency = options.lowLatency && options.container === 'fmp4';
     this.#log = deps.log.child({ stream: deps.stream.name });
@@ -104,13 +95,15 @@ export class HlsPackager {
       },
     });
     const partUs = options.partMs * 1000;
-    this.#parts = this.lowLatency ? new PartRule(partUs, before?.partTargetUs) : undefined;
+    this.#parts = this.lowLatency ? new PartRule(partUs, (before ?? this.#leader?.packager)?.partTargetUs) : undefined;
     this.#cutter = new SegmentCutter({
       container: options.container,
       segmentMinMs: options.segmentMinMs,
       maxSegmentMs: options.maxSegmentMs,
       maxSegmentBytes: options.maxBytes * SEGMENT_SHARE,
       parts: this.#parts,
+      follows: this.#leader?.timeline,
+      onBegin: (first, facts) => this.#begin(first, facts),
       onCut: (cut) => this.#add(cut),
       // Browsers that publish send hardly any by themselves; a source that can't be asked has its own rhythm.
       onKeyFrameWanted: () => this.#keyFrames.ask(this.stream),
@@ -120,7 +113,10 @@ export class HlsPackager {
       form: this.form,
       window: this.window,
       createMuxer: deps.createMuxer ?? createMuxer,
-      wallOfZeroMs: () => this.#anchor?.zeroMs ?? this.#wallMs(),
+      placeOf: (cut) => this.#placeOf(cut),
+      passed: (sequence) => this.#leader?.timeline.of(sequence)?.place,
+      isAligned: this.#timeline !== undefined || this.#leader !== undefined,
+      baseUs: () => this.#leader?.packager.baseUs,
     });
     this.#availability = new Availability({
       window: this.window,
@@ -134,7 +130,7 @@ export class HlsPackager {
           window: this.window,
           container: options.container,
           track,
-          prefix: filePrefix(deps.name ?? deps.stream.name, track),
+          prefix: filePrefix(deps.stream.name, track),
           lowLatency: this.lowLatency,
         }),
       );
@@ -151,12 +147,14 @@ export class HlsPackager {
       // Seconds since 1970 grow faster than segments do, so a name never comes back with other content, even after
       // a restart of the server: segments are cached by browsers and proxies.
       firstSequence: Math.floor(this.#wallMs() / 1000),
+      leader: this.#leader?.packager.window,
       archive: this.archive,
     });
   }
 
   /** The tracks that there are playlists of. */
   get tracks(): readonly HlsTrack[] {
+    if (this.#leader !== undefined) return ['video'];
     return this.form === 'split' ? ['video', 'audio'] : ['main'];
   }
 
@@ -208,6 +206,9 @@ export class HlsPackager {
       this.#end();
       return;
     }
+    this.#following = this.#leader?.timeline.onAdvance(() => {
+      if (this.#undecided !== undefined) this.#drain();
+    });
     this.#reader = this.stream.attach({
       startAt: 'oldest',
       onReadable: () => this.#drain(),
@@ -287,26 +288,29 @@ export class HlsPackager {
     return renderer?.render(request, state) ?? '';
   }
 
+  /** Stream time that is zero in its files, microseconds; undefined before the first one. */
+  get baseUs(): number | undefined {
+    return this.#assembly.baseUs;
+  }
+
+  /** What is in its files by now: for master playlists and manifests. */
+  get content(): PackagedContent {
+    const { tracks, pictureSize } = this.#assembly;
+    return contentOf(this.window, tracks, pictureSize);
+  }
+
   /** The master playlist, with bandwidths measured over the listed segments. */
   masterPlaylist(query: string): string {
-    const { listed, growing } = this.window;
-    const segments = listed.length > 0 || growing === undefined ? listed : [growing];
-    const { tracks, pictureSize } = this.#assembly;
-    const video = tracks?.video;
-    const { peakBandwidth, averageBandwidth } = bandwidths(segments);
-    return renderMasterPlaylist({
-      streamName: this.stream.name,
-      codecs: [video, tracks?.audio].map((track) => track && codecString(track)).filter((c) => c !== undefined),
-      peakBandwidth,
-      averageBandwidth,
-      size: (video && videoSize(video)) ?? pictureSize,
-      query,
-    });
+    const { video, audio, size, peakBandwidth, averageBandwidth } = this.content;
+    const codecs = [video, audio].filter((codec) => codec !== undefined);
+    return renderMasterPlaylist({ streamName: this.stream.name, codecs, peakBandwidth, averageBandwidth, size, query });
   }
 
   /** Stops cutting and lets go of all segments. Idempotent. */
   close(): void {
     this.#reader?.close();
+    this.#following?.[Symbol.dispose]();
+    this.#timeline?.end();
     this.#ended = true;
     this.#version++;
     this.#progress.wakeAll();
@@ -314,13 +318,34 @@ export class HlsPackager {
   }
 
   #drain(): void {
-    for (let entry = this.#reader?.read(); entry !== undefined; entry = this.#reader?.read()) {
-      // Before the new anchor is set: the first packet of an epoch ends the last segment of the one before.
+    for (let entry = this.#take(); entry !== undefined; entry = this.#take()) {
+      const { state, packet } = entry;
+      if (state.epoch !== this.#anchor?.epoch) this.#setAnchor(state.epoch, packet.ptsUs);
       this.#cutter.push(entry);
       this.#carriage.observe(entry);
-      if (entry.state.epoch !== this.#anchor?.epoch) this.#setAnchor(entry.state.epoch, entry.packet.ptsUs);
+      if (packet.track.kind === 'video') this.#timeline?.advance(state.epoch, packet.ptsUs);
     }
     if (this.refusal !== undefined) this.#progress.wakeAll();
+  }
+
+  /** The next packet; who follows another one takes none before that has decided where it belongs. */
+  #take(): StreamEntry | undefined {
+    const entry = this.#undecided ?? this.#reader?.read();
+    const isDue =
+      entry === undefined || (this.#leader?.timeline.isKnown(entry.state.epoch, entry.packet.ptsUs) ?? true);
+    this.#undecided = isDue ? undefined : entry;
+    return isDue ? entry : undefined;
+  }
+
+  #begin({ ptsUs }: MediaPacket, { epoch, discontinuity }: { epoch: number; discontinuity: boolean }): void {
+    const programDateMs = (this.#anchor?.zeroMs ?? this.#wallMs()) + ptsUs / 1000;
+    this.#place = this.window.nextPlace({ discontinuity, programDateMs });
+    this.#timeline?.begin({ epoch, startUs: ptsUs, place: this.#place });
+  }
+
+  #placeOf({ epoch, startUs, discontinuity }: Cut): SegmentPlace {
+    const place = this.#leader?.timeline.at(epoch, startUs)?.place ?? this.#place;
+    return place ?? this.window.nextPlace({ discontinuity, programDateMs: this.#wallMs() });
   }
 
   /** A packet from the cache arrived as long ago as the stream has gone on since. */
@@ -352,21 +377,11 @@ export class HlsPackager {
 
   #end(): void {
     if (this.#ended) return;
+    this.#following?.[Symbol.dispose]();
     this.#cutter.end();
+    this.#timeline?.end();
     this.#ended = true;
     this.#version++;
     this.#progress.wakeAll();
   }
-}
-
-function bandwidths(segments: readonly Segment[]): { peakBandwidth: number; averageBandwidth: number } {
-  let peakBandwidth = 0;
-  let bits = 0;
-  let us = 0;
-  for (const { byteLength, durationUs } of segments) {
-    peakBandwidth = Math.max(peakBandwidth, (byteLength * 8e6) / durationUs);
-    bits += byteLength * 8;
-    us += durationUs;
-  }
-  return { peakBandwidth, averageBandwidth: us === 0 ? 0 : (bits * 1e6) / us };
 }

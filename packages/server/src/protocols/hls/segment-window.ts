@@ -13,6 +13,8 @@ export interface SegmentWindowOptions {
   readonly windowMs: number;
   /** Media sequence number of the first segment. */
   readonly firstSequence: number;
+  /** Of the playlist whose segments these follow: both have the same target duration. */
+  readonly leader?: SegmentWindow | undefined;
   /** Keeps what the memory does not; absent: only what is in memory can be fetched. */
   readonly archive?: SegmentArchive | undefined;
 }
@@ -50,6 +52,11 @@ export class SegmentWindow {
     return this.#next;
   }
 
+  /** True when it has no segment yet, not even one that is being made. */
+  get isEmpty(): boolean {
+    return this.#segments.length === 0 && this.#growing === undefined;
+  }
+
   /** Bytes of all segments in memory. */
   get bytes(): number {
     return this.#bytes;
@@ -57,7 +64,7 @@ export class SegmentWindow {
 
   /** EXT-X-TARGETDURATION, seconds; never shrinks (RFC 8216 §4.3.3.1). */
   get targetSeconds(): number {
-    return this.#targetSeconds;
+    return Math.max(this.#targetSeconds, this.#options.leader?.targetSeconds ?? 0);
   }
 
   /** Discontinuity sequence number before the next segment. */
@@ -94,19 +101,22 @@ export class SegmentWindow {
     return number;
   }
 
-  /** Begins a segment, which has no part yet. Its place is the next one, unless another playlist says where it is. */
-  open(start: SegmentStart, place?: SegmentPlace): Segment {
-    const discontinuity = start.discontinuity || this.#pendingDiscontinuity;
-    if (place !== undefined) {
-      if (this.#segments.length === 0) this.#floor = Math.max(this.#floor, place.sequence);
-      this.#next = place.sequence;
-      this.#discontinuities = place.discontinuitySequence;
-    }
-    const segment = new Segment(
-      { ...start, discontinuity },
-      { sequence: this.#next++, discontinuitySequence: this.#discontinuities },
-    );
-    if (discontinuity) this.#discontinuities++;
+  /** The place of the next segment of this playlist. */
+  nextPlace({ discontinuity, programDateMs }: Pick<SegmentPlace, 'discontinuity' | 'programDateMs'>): SegmentPlace {
+    return {
+      sequence: this.#next,
+      discontinuitySequence: this.#discontinuities,
+      discontinuity: discontinuity || this.#pendingDiscontinuity,
+      programDateMs,
+    };
+  }
+
+  /** Begins a segment, which has no part yet, in its place: the next one, or where another playlist has it. */
+  open(start: SegmentStart, place: SegmentPlace): Segment {
+    if (this.#segments.length === 0) this.#floor = Math.max(this.#floor, place.sequence);
+    const segment = new Segment(start, place);
+    this.#next = place.sequence + 1;
+    this.#discontinuities = place.discontinuitySequence + (place.discontinuity ? 1 : 0);
     this.#pendingDiscontinuity = false;
     this.#growing = segment;
     return segment;

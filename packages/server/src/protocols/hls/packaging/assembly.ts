@@ -10,10 +10,12 @@ export interface AssemblyOptions {
   readonly form: HlsForm;
   readonly window: SegmentWindow;
   readonly createMuxer: typeof createMuxer;
-  /** Wall time of stream time zero, milliseconds since 1970, for what is being cut. */
-  wallOfZeroMs(): number;
-  /** Where the segments are in the playlist that says where they end; absent: that is this one. */
-  placeOf?(startUs: number): SegmentPlace | undefined;
+  /** Where the segment is in its playlist that is being cut. */
+  placeOf(cut: Cut): SegmentPlace;
+  /** The place of a segment that other playlists have, by its number. */
+  passed?(sequence: number): SegmentPlace | undefined;
+  /** True when other playlists have the same segments: none is left out, those that are broken are gaps. */
+  readonly isAligned: boolean;
   /** Stream time that becomes zero in the files, microseconds, where other playlists have to have the same. */
   baseUs?(): number | undefined;
 }
@@ -51,19 +53,20 @@ export class Assembly {
   }
 
   /**
-   * Adds a part to the window; true when its segment is complete with it. Of a segment that can't begin nothing is added,
-   * a part that is broken is a gap; the next segment is a discontinuity then.
+   * Adds a part to the window; true when its segment is complete with it. Of a segment that can't begin nothing is added
+   * (but gaps where others are aligned with it), a part that is broken is a gap; the next segment is a discontinuity then.
    * @throws whatever the muxer throws for broken media, once it is noted so
    */
   add(cut: Cut): boolean {
     if (cut.opens) this.#skipsSegment = false;
-    if (this.#skipsSegment) return false;
+    if (this.#skipsSegment) return this.#options.isAligned && this.#append(cut, {});
     try {
       return this.#mux(cut);
     } catch (error) {
       this.#failed = true;
       if (cut.opens) this.#skipsSegment = true;
-      else this.#append(cut, {});
+      if (cut.opens && this.#options.isAligned) this.#open(cut);
+      if (!cut.opens || this.#options.isAligned) this.#append(cut, {});
       throw error;
     }
   }
@@ -73,18 +76,31 @@ export class Assembly {
     this.#tracks = cut.tracks;
     const bytes = this.#muxer?.part(++this.#fragments, cut) ?? {};
     if (cut.opens) {
-      const { window, wallOfZeroMs, placeOf } = this.#options;
-      const start = {
-        init: this.#initNumber,
-        programDateMs: wallOfZeroMs() + cut.startUs / 1000,
-        discontinuity: cut.discontinuity || this.#failed,
-        independent: cut.independent,
-        mediaUs: cut.startUs - (this.#baseUs ?? 0),
-      };
-      window.open(start, placeOf?.(cut.startUs));
+      this.#open(cut);
       this.#failed = false;
     }
     return this.#append(cut, bytes);
+  }
+
+  #open(cut: Cut): void {
+    const { window, placeOf, isAligned } = this.#options;
+    const place = placeOf(cut);
+    const start = { init: this.#initNumber, independent: cut.independent, mediaUs: cut.startUs - (this.#baseUs ?? 0) };
+    this.#fillUpTo(place);
+    window.open(start, { ...place, discontinuity: place.discontinuity || (this.#failed && !isAligned) });
+  }
+
+  /** Segments of which nothing came are gaps: the others have them. */
+  #fillUpTo({ sequence, programDateMs }: SegmentPlace): void {
+    const { window, passed } = this.#options;
+    if (passed === undefined || window.isEmpty) return;
+    while (window.nextSequence < sequence) {
+      const place = passed(window.nextSequence);
+      const nextMs = passed(window.nextSequence + 1)?.programDateMs ?? programDateMs;
+      if (place === undefined) return;
+      window.open({ init: this.#initNumber, independent: true, mediaUs: 0 }, place);
+      window.close(Math.max(1, Math.round((nextMs - place.programDateMs) * 1000)));
+    }
   }
 
   #append({ durationUs, independent, segmentUs }: Cut, bytes: TrackBytes): boolean {
@@ -96,13 +112,12 @@ export class Assembly {
   }
 
   #changeMuxer(cut: Cut): void {
-    const { container, form, window, createMuxer, baseUs } = this.#options;
+    const { container, form, window, baseUs } = this.#options;
     const firstUs = Math.min(...[cut.video[0], cut.audio[0]].map((s) => s?.packet.dtsUs ?? 0));
     // Times in a file can't be negative; the second is room for the other track (see MediaSegmentOptions.baseUs).
     this.#baseUs ??= baseUs?.() ?? (firstUs < 0 ? firstUs - 1_000_000 : 0);
-    this.#muxer = createMuxer({ container, form, baseUs: this.#baseUs }, cut);
+    this.#muxer = this.#options.createMuxer({ container, form, baseUs: this.#baseUs }, cut);
     this.#pictureSize = pictureSizeOf(cut);
-    const place = this.#options.placeOf?.(cut.startUs);
-    this.#initNumber = this.#muxer.init && window.addInit(this.#muxer.init, place?.sequence);
+    this.#initNumber = this.#muxer.init && window.addInit(this.#muxer.init, this.#options.placeOf(cut).sequence);
   }
 }

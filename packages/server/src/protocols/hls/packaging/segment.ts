@@ -16,9 +16,6 @@ export type TrackTimes = Readonly<Partial<Record<HlsTrack, number>>>;
 export interface SegmentStart {
   /** Number of the initialization section that it needs; undefined when its container has none. */
   readonly init: number | undefined;
-  /** Wall-clock time of the first sample, milliseconds since 1970 (RFC 8216 §4.3.2.6). */
-  readonly programDateMs: number;
-  readonly discontinuity: boolean;
   /** True when a decoder can start with it. */
   readonly independent: boolean;
   /** Time of its beginning in the media, microseconds since the beginning of the file. */
@@ -31,6 +28,9 @@ export interface SegmentPlace {
   readonly sequence: number;
   /** Discontinuity Sequence Number of the segments before this one (RFC 8216 §6.2.1). */
   readonly discontinuitySequence: number;
+  readonly discontinuity: boolean;
+  /** Wall-clock time of the first sample, milliseconds since 1970 (RFC 8216 §4.3.2.6). */
+  readonly programDateMs: number;
 }
 
 /** One segment: bytes, and the facts that a playlist tells of it. It grows by parts until it is complete. */
@@ -53,8 +53,8 @@ export class Segment implements SegmentStart, SegmentPlace {
     this.sequence = place.sequence;
     this.discontinuitySequence = place.discontinuitySequence;
     this.init = start.init;
-    this.programDateMs = start.programDateMs;
-    this.discontinuity = start.discontinuity;
+    this.programDateMs = place.programDateMs;
+    this.discontinuity = place.discontinuity;
     this.independent = start.independent;
     this.mediaUs = start.mediaUs;
   }
