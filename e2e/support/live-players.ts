@@ -1,22 +1,17 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page, type Response } from 'playwright-core';
 import { vi } from 'vitest';
 import { CHROMIUM_ARGS } from './browser.ts';
 
-const require = createRequire(import.meta.url);
-
-function file(name: string, path: string): string {
-  return join(dirname(require.resolve(`${name}/package.json`)), path);
-}
-
+const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 const LIBRARIES = {
-  'hls.js': file('hls.js', 'dist/hls.min.js'),
-  shaka: file('shaka-player', 'dist/shaka-player.compiled.js'),
-  'dash.js': file('dashjs', 'dist/modern/umd/dash.all.min.js'),
+  'hls.js': join(MODULES, 'hls.js/dist/hls.min.js'),
+  shaka: join(MODULES, 'shaka-player/dist/shaka-player.compiled.js'),
+  'dash.js': join(MODULES, 'dashjs/dist/modern/umd/dash.all.min.js'),
 };
 
 /** Players of segmented streams. */
@@ -172,13 +167,14 @@ interface PlayerGlobals {
 function startPlayer({ library, url }: { library: LiveLibrary; url: string }): void {
   const globals = window as unknown as PlayerGlobals;
   const video = document.querySelector('video') as HTMLVideoElement;
+  video.autoplay = true;
   const startedMs = performance.now();
   const state = { firstPictureMs: undefined as number | undefined, fromSeconds: 0, stalls: 0 };
   const delays: number[] = [];
   const errors: string[] = [];
   let delay: () => number | undefined = () => undefined;
   if (library === 'hls.js') {
-    const hls = new globals.Hls({ lowLatencyMode: true, backBufferLength: 10 });
+    const hls = new globals.Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.5, backBufferLength: 10 });
     hls.on('hlsError', (_event, { fatal, details }) => errors.push(fatal ? `fatal ${details}` : details));
     globals.hls = hls;
     hls.loadSource(url);
@@ -203,7 +199,6 @@ function startPlayer({ library, url }: { library: LiveLibrary; url: string }): v
     player.initialize(video, url, true);
     delay = () => player.getCurrentLiveLatency();
   }
-  void video.play().catch(() => {});
   video.addEventListener('timeupdate', () => {
     if (state.firstPictureMs !== undefined || video.currentTime === 0 || video.videoWidth === 0) return;
     state.firstPictureMs = performance.now() - startedMs;

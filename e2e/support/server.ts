@@ -135,6 +135,17 @@ export class TestServer {
     return `http://127.0.0.1:${this.hlsPort}/${part}/${part}.m3u8`;
   }
 
+  /** The same with TLS, by HTTP/2. */
+  hlsSecure(name: string): string {
+    const part = encodeURIComponent(name);
+    return `https://127.0.0.1:${this.ports.hlsSecure}/${part}/${part}.m3u8`;
+  }
+
+  dash(name: string): string {
+    const part = encodeURIComponent(name);
+    return `http://127.0.0.1:${this.hlsPort}/${part}/${part}.mpd`;
+  }
+
   rtsp(name: string): string {
     return `rtsp://127.0.0.1:${this.ports.rtsp}/${encodeURIComponent(name)}`;
   }

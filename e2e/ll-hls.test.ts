@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
+import { type LiveLibrary, LivePlayers, type LiveReport } from './support/live-players.ts';
+import { TestServer } from './support/server.ts';
+
+/** Pictures between the key frames of each stream, a twenty-fifth of a second each. */
+const STREAMS = { gop1: 25, gop2: 50 } as const;
+const PLAY_SECONDS = 10;
+const MOST_DELAY_SECONDS = 2;
+
+let folder: string;
+let server: TestServer;
+let players: LivePlayers;
+const publishers: Ffmpeg[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-ll-hls-'));
+  [server, players] = await Promise.all([TestServer.start(), LivePlayers.start()]);
+  for (const [name, gop] of Object.entries(STREAMS)) {
+    const clip = join(folder, `${name}.flv`);
+    makeClip(clip, { seconds: 20, gop, size: '320x180' });
+    const args = ['-v', 'error', '-re', '-stream_loop', '-1', '-i', clip, '-c', 'copy', '-f', 'flv'];
+    publishers.push(new Ffmpeg([...args, server.rtmp(name)]));
+  }
+  for (const name of Object.keys(STREAMS)) await server.untilLive(name);
+}, 60_000);
+
+afterAll(async () => {
+  for (const publisher of publishers) await publisher.stop();
+  await players.close();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+function median(list: readonly number[]): number {
+  return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
+}
+
+/** Delays once the player has settled: it may begin a little further behind and play faster. */
+function settled({ delays }: LiveReport): readonly number[] {
+  return delays.slice(Math.floor(delays.length / 2));
+}
+
+describe('low-latency HLS', () => {
+  it('plays in hls.js at most two seconds behind, from publishers with key frames every one and two seconds', async () => {
+    const names = Object.keys(STREAMS);
+    const pages = await Promise.all(names.map((name) => players.play('hls.js', server.hls(name))));
+    const reports = await Promise.all(pages.map((page) => page.playedFor(PLAY_SECONDS)));
+    for (const [i, report] of reports.entries()) {
+      expect(report.errors.filter((error) => error.startsWith('fatal'))).toEqual([]);
+      expect(median(settled(report))).toBeLessThanOrEqual(MOST_DELAY_SECONDS);
+    }
+    for (const page of pages) await page.close();
+  });
+
+  it.each<[LiveLibrary, () => string]>([
+    ['shaka', () => server.hls('gop1')],
+    ['hls.js', () => server.hlsSecure('gop2')],
+    ['shaka', () => server.dash('gop2')],
+    ['dash.js', () => server.dash('gop1')],
+  ])('plays in %s', async (library, url) => {
+    const page = await players.play(library, url());
+    const report = await page.playedFor(5);
+    expect(report.errors.filter((error) => error.startsWith('fatal'))).toEqual([]);
+    await page.close();
+  });
+});
