@@ -49,7 +49,7 @@ describe('low-latency HLS', () => {
     const names = Object.keys(STREAMS);
     const pages = await Promise.all(names.map((name) => players.play('hls.js', server.hls(name))));
     const reports = await Promise.all(pages.map((page) => page.playedFor(PLAY_SECONDS)));
-    for (const [i, report] of reports.entries()) {
+    for (const report of reports) {
       expect(report.errors.filter((error) => error.startsWith('fatal'))).toEqual([]);
       expect(median(settled(report))).toBeLessThanOrEqual(MOST_DELAY_SECONDS);
     }

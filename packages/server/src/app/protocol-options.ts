@@ -44,5 +44,7 @@ export function engineOptions(settings: Settings): EngineOptions {
     videoBitrateFactor: settings.video_transcoder_bitrate_factor,
     idleMs: settings.transcoder_idle_time * 1000,
     srtConnections: settings.srt_max_connections,
+    maxCores: settings.transcoder_max_cores,
+    encoderPriority: settings.encoder_priority,
   };
 }
