@@ -1,10 +1,10 @@
 import type { Track } from '@sluice/media';
 import { expect, test, vi } from 'vitest';
 import { TestCounters } from '../core/testing/hub.ts';
-import { Feed } from './feed.ts';
+import { Feed, type OutputOrder } from './feed.ts';
 import { FeedMember } from './feed-member.ts';
 import { DEFAULT_ENGINE_OPTIONS } from './options.ts';
-import { KEY_FRAME, type OutputMessage } from './wire.ts';
+import { KEY_FRAME } from './wire.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 const VP8: Track = { id: 0, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
@@ -25,7 +25,7 @@ test('passes on few of the requests for a key frame, however many come', () => {
     ...{ output: 1, source: VP8, target: { codec: 'h264' }, counters, feed, onEncoder: () => {} },
     ...{ events: { onPacket: () => {}, onFailed: () => {} }, estimate: { cores: 0.1, fps: 30 } },
   });
-  feed.join(conversion, { codec: 'h264' } as OutputMessage);
+  feed.join(conversion, { codec: 'h264' } as OutputOrder);
   feed.attach(worker);
   conversion.push({ track: VP8, units: [Uint8Array.of(1)], ptsUs: 0, dtsUs: 0, key: true, byteLength: 1 });
   for (let i = 0; i < 10_000; i++) {

@@ -20,7 +20,7 @@ const KEY_FRAME_PACE_MS = 50;
 
 /** What a member does with its feed. */
 export interface MemberFeed {
-  push(packet: MediaPacket): void;
+  push(packet: MediaPacket, output: number): void;
   requestKeyFrame(output: number): void;
   leave(member: FeedMember): void;
   /** What all members share the cost of, and the worker. */
@@ -66,7 +66,7 @@ export class FeedMember implements Conversion {
   }
 
   push(packet: MediaPacket): void {
-    if (!this.#closed) this.#parts.feed.push(packet);
+    if (!this.#closed) this.#parts.feed.push(packet, this.output);
   }
 
   requestKeyFrame(): void {

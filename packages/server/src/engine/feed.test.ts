@@ -101,6 +101,19 @@ describe('conversions of one feed', { timeout: 60_000 }, () => {
     close([late]);
   });
 
+  test('get no pictures of the publisher before theirs, though these are in the decoder', async () => {
+    const feed = {};
+    const before = new Recording(engine, TRACK, { ...LADDER[0], feed });
+    await playAll([before], SOURCE.slice(0, 30));
+    const shifted = SOURCE.map((packet) => ({ ...packet, ptsUs: packet.ptsUs + 6e6, dtsUs: packet.dtsUs + 6e6 }));
+    const after = new Recording(engine, TRACK, { ...LADDER[1], feed });
+    for (const packet of SOURCE.slice(30, 40)) before.conversion.push(packet);
+    await playAll([after], shifted.slice(0, 30));
+    await after.reaches(6_700_000);
+    expect(after.packets[0]).toMatchObject({ key: true, ptsUs: (KEY_TIMES_US[0] ?? 0) + 6e6 });
+    close([before, after]);
+  });
+
   test('get key frames that one of them asks for alone', async () => {
     const recordings = ladder({});
     await playAll(recordings, SOURCE.slice(0, 45));
@@ -150,7 +163,8 @@ describe('conversions of one feed', { timeout: 60_000 }, () => {
     await playAll([first, second], packets.slice(20));
     await Promise.all([first.reaches(4_800_000), second.reaches(4_800_000)]);
     expect(keyTimes(first)).toEqual([0, 2_000_000, 4_000_000]);
-    expect(keyTimes(second).slice(1)).toEqual([2_000_000, 4_000_000]);
+    expect(keyTimes(second)).toEqual(expect.arrayContaining([2_000_000, 4_000_000]));
+    expect(keyTimes(second).length).toBeLessThanOrEqual(3);
     close([first, second]);
   });
 

@@ -40,6 +40,16 @@ const SETTLED_MS = 3000;
 const PLACE_CORES = 0.25;
 const PLACE_PIXELS = 1280 * 720;
 
+/** What the worker is to be told of a member but for the time from which on it is there. */
+export type OutputOrder = Omit<OutputMessage, 'fromUs'>;
+
+interface Joined {
+  readonly member: FeedMember;
+  readonly order: OutputOrder;
+  /** From when on it gets pictures; undefined before its first packet says it. */
+  fromUs: number | undefined;
+}
+
 export interface FeedParts {
   /** Its number on the connection to a worker; never 0. */
   readonly number: number;
@@ -60,7 +70,7 @@ export class Feed implements WorkerTask, MemberFeed {
   readonly number: number;
   readonly #parts: FeedParts;
   readonly #backlog = new FeedBacklog();
-  readonly #members = new Map<number, { readonly member: FeedMember; readonly message: OutputMessage }>();
+  readonly #members = new Map<number, Joined>();
   readonly #strikes = new Strikes();
   readonly #decoding = new WorkMeter();
   #worker: WorkerProcess | undefined;
@@ -83,7 +93,7 @@ export class Feed implements WorkerTask, MemberFeed {
 
   /** A picture is as much work as it has pixels, but not less than its forms are expected to be. */
   get weight(): number {
-    const size = this.#source.kind === 'video' ? videoSize(this.#source) : undefined;
+    const size = videoSize(this.#source);
     const pixels = size ? size.width * size.height : 0;
     return Math.max(1, Math.ceil(pixels / PLACE_PIXELS), Math.round(this.estimatedCores / PLACE_CORES));
   }
@@ -109,9 +119,10 @@ export class Feed implements WorkerTask, MemberFeed {
     return undefined;
   }
 
-  join(member: FeedMember, message: OutputMessage): void {
-    this.#members.set(member.output, { member, message });
-    if (this.#toldSource) this.#tell(OUTPUT, member.output, writeMessage(message));
+  /** Adds a member; one that joins a feed that runs gets pictures from its first packet on. */
+  join(member: FeedMember, order: OutputOrder): void {
+    const fromUs = this.#toldSource ? undefined : Number.MIN_SAFE_INTEGER;
+    this.#members.set(member.output, { member, order, fromUs });
   }
 
   leave({ output }: FeedMember): void {
@@ -125,7 +136,12 @@ export class Feed implements WorkerTask, MemberFeed {
   }
 
   /** Takes a packet, from whichever member is the first with it. */
-  push(packet: MediaPacket): void {
+  push(packet: MediaPacket, output: number): void {
+    const joined = this.#members.get(output);
+    if (joined !== undefined && joined.fromUs === undefined) {
+      joined.fromUs = packet.dtsUs;
+      if (this.#toldSource) this.#tellOutput(joined);
+    }
     if (this.#parts.shared && !this.#isNew(packet)) return;
     this.#source = packet.track;
     this.#countDropped(this.#backlog.push(packet, performance.now()));
@@ -273,7 +289,11 @@ export class Feed implements WorkerTask, MemberFeed {
     const { maxPicturePixels, keyFrameIntervalS } = this.#parts.options;
     const message: FeedMessage = { source, maxPicturePixels, keyFrameIntervalS, feed: true };
     this.#tell(OPEN, 0, writeMessage(message));
-    for (const [output, member] of this.#members) this.#tell(OUTPUT, output, writeMessage(member.message));
+    for (const joined of this.#members.values()) this.#tellOutput(joined);
+  }
+
+  #tellOutput({ member, order, fromUs }: Joined): void {
+    if (fromUs !== undefined) this.#tell(OUTPUT, member.output, writeMessage({ ...order, fromUs }));
   }
 
   #tell(type: number, output: number, payload?: Buffer): void {

@@ -2,10 +2,9 @@ import type { Track } from '@sluice/media';
 import type { Conversion, ConversionBudget, ConversionEvents, ConversionTarget } from '../core/index.ts';
 import { Capacity } from './capacity.ts';
 import { canConvert } from './codecs.ts';
-import { Feed } from './feed.ts';
+import { Feed, type OutputOrder } from './feed.ts';
 import { FeedMember } from './feed-member.ts';
 import { decodeCores, outputCores, outputFps, presetOf } from './video-cost.ts';
-import type { OutputMessage } from './wire.ts';
 import { type PoolParts, WorkerPool, type WorkerStats } from './worker-pool.ts';
 
 const LEARN_MS = 1000;
@@ -86,7 +85,7 @@ export class Feeds {
     }
     this.#parts.counters.count('engine_conversions');
     const isNew = feed.size === 0;
-    feed.join(member, this.#messageOf(request));
+    feed.join(member, this.#orderOf(request));
     if (!isNew) return member;
     this.#feeds.add(feed);
     if (key) this.#shared.set(key, feed);
@@ -146,7 +145,7 @@ export class Feeds {
     return reason;
   }
 
-  #messageOf({ source, target, feed }: FeedRequest): OutputMessage {
+  #orderOf({ source, target, feed }: FeedRequest): OutputOrder {
     const { options } = this.#parts;
     const { codec, picture: form = {}, bitrateBps } = target;
     const isMpeg1 = codec === 'mpeg1';

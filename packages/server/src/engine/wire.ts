@@ -104,6 +104,8 @@ export interface FeedMessage {
 
 /** One form that the pictures of a feed are to be encoded in. */
 export interface OutputMessage {
+  /** Earlier pictures belong to somebody else: another publisher's may still be in the decoder. */
+  readonly fromUs: number;
   readonly codec: 'h264' | 'mpeg1';
   readonly form: VideoForm;
   /** False: key frames come without regard to those of the source. */

@@ -31,8 +31,9 @@ export class VideoOutput {
     this.#keys?.request();
   }
 
-  /** Encodes a picture, or leaves it out for the sake of the rate; false then. @throws NativeError */
+  /** Encodes a picture, or leaves it out: for the sake of the rate, or as it is too early. False then. @throws NativeError */
   take(picture: Picture, timeUs: number, place: PicturePlace): boolean {
+    if (timeUs < this.#message.fromUs) return false;
     const { keys, fitter, encoding } = this.#openedFor(picture, place.fps);
     const isDue = this.#message.aligned && keys.isDue(timeUs, place);
     if (!this.#gate.passes(timeUs, isDue)) return false;
