@@ -46,7 +46,7 @@ export function picturesOf(source: Track): SourcePictures {
  * really like is learnt while conversions run.
  */
 const DECODE_NS = { h264: 1.6, h265: 3.2, vp8: 2, vp9: 2.6, av1: 3.5, flv1: 2, mjpeg: 4 };
-const SCALE_SOURCE_NS = 0.35;
+const SCALE_SOURCE_NS = 0.7;
 const SCALE_RESULT_NS = 1;
 const ENCODE_NS: Readonly<Record<VideoPreset, number>> = {
   ultrafast: 3.5,
@@ -61,7 +61,7 @@ const ENCODE_NS: Readonly<Record<VideoPreset, number>> = {
   placebo: 200,
 };
 const MPEG1_NS = 5;
-const PICTURE_US = 250;
+const PICTURE_US = 400;
 
 /** Processor cores that decoding such pictures takes. */
 export function decodeCores(source: Track): number {
