@@ -11,6 +11,7 @@ import {
 import { Carriage } from './carriage.ts';
 import type { Cut } from './cut.ts';
 import { SegmentCutter } from './cutter.ts';
+import { ManifestRenderer } from './dash/mpd.ts';
 import type { SegmentTimeline } from './ladder/segment-timeline.ts';
 import type { HlsPackagerDeps, HlsPackagerOptions, Leader } from './packager-deps.ts';
 import { Assembly } from './packaging/assembly.ts';
@@ -56,6 +57,7 @@ export class HlsPackager {
   readonly #timeline: SegmentTimeline | undefined;
   readonly #leader: Leader | undefined;
   readonly #progress = new Progress();
+  readonly #manifest: ManifestRenderer;
   readonly #renderers = new Map<HlsTrack, PlaylistRenderer>();
   #reader: Reader | undefined;
   /** Read, but it is not known yet to which segment it belongs. */
@@ -123,6 +125,7 @@ export class HlsPackager {
       archived: this.archive !== undefined,
       partTargetUs: () => this.partTargetUs,
     });
+    this.#manifest = new ManifestRenderer(deps.stream.name, this.window);
     for (const track of this.tracks) {
       this.#renderers.set(
         track,
@@ -304,6 +307,15 @@ export class HlsPackager {
     const { video, audio, size, peakBandwidth, averageBandwidth } = this.content;
     const codecs = [video, audio].filter((codec) => codec !== undefined);
     return renderMasterPlaylist({ streamName: this.stream.name, codecs, peakBandwidth, averageBandwidth, size, query });
+  }
+
+  /**
+   * The dynamic DASH manifest, with `query` on each URI; of the form `split` alone. It tells the time of the server, so it is
+   * to be rendered for each request.
+   */
+  mpd(query: string): string {
+    const { content, partTargetUs } = this;
+    return this.#manifest.render({ content, partTargetUs, ended: this.#ended, nowMs: this.#wallMs(), query });
   }
 
   /** Stops cutting and lets go of all segments. Idempotent. */

@@ -33,6 +33,8 @@ export interface SegmentPlace {
   readonly programDateMs: number;
 }
 
+const TRACKS: readonly HlsTrack[] = ['main', 'video', 'audio'];
+
 /** One segment: bytes, and the facts that a playlist tells of it. It grows by parts until it is complete. */
 export class Segment implements SegmentStart, SegmentPlace {
   readonly sequence: number;
@@ -47,7 +49,7 @@ export class Segment implements SegmentStart, SegmentPlace {
   #byteLength = 0;
   #complete = false;
   #forgotten = false;
-  readonly #tracks = new Set<HlsTrack>();
+  readonly #bytesByTrack = new Map<HlsTrack, number>();
 
   constructor(start: SegmentStart, place: SegmentPlace) {
     this.sequence = place.sequence;
@@ -86,7 +88,12 @@ export class Segment implements SegmentStart, SegmentPlace {
 
   /** True when it has something of that track. */
   has(track: HlsTrack): boolean {
-    return this.#tracks.has(track);
+    return this.#bytesByTrack.has(track);
+  }
+
+  /** Size of that track; stays when it is forgotten. */
+  bytesOf(track: HlsTrack): number {
+    return this.#bytesByTrack.get(track) ?? 0;
   }
 
   /** The bytes of that track, in pieces; undefined when they are not in memory, empty when there are none. */
@@ -98,9 +105,11 @@ export class Segment implements SegmentStart, SegmentPlace {
   add(part: Part): void {
     this.#parts.push(part);
     this.#durationUs += part.durationUs;
-    for (const [track, bytes] of Object.entries(part.bytes)) {
+    for (const track of TRACKS) {
+      const bytes = part.bytes[track];
+      if (bytes === undefined) continue;
       this.#byteLength += bytes.byteLength;
-      this.#tracks.add(track as HlsTrack);
+      this.#bytesByTrack.set(track, this.bytesOf(track) + bytes.byteLength);
     }
   }
 
