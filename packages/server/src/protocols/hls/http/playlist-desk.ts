@@ -178,6 +178,7 @@ export class PlaylistDesk {
 function ofStream(packager: HlsPackager | undefined, target: PlaylistTarget): Found | undefined {
   if (packager === undefined) return undefined;
   if (target.kind === 'media') return { packager, form: { track: 'main', skip: false } };
+  if (target.kind === 'manifest') return { packager, render: (query) => packager.mpd(query) };
   return { packager, render: (query) => packager.masterPlaylist(query) };
 }
 
