@@ -74,7 +74,7 @@ export const COUNTERS = {
   hls_waiting_refused: 'HLS requests answered with 503 because too many waited already',
   hls_wait_timeouts: 'HLS requests answered with 503 because what they waited for did not come in time',
   hls_archive_losses: 'HLS segments that could not be kept on disk: it was full, slow or gone',
-  hls_preloader_playlists: 'HLS playlists of the clip before the first segment sent',
+  hls_preloaders: 'streams whose HLS viewers saw a clip until there was a segment',
   derived_streams: 'streams derived from others for viewers that can not take those as they are',
   derived_left_out_tracks: 'tracks left out of derived streams because they can not be converted',
   signalling_connections: 'WebSocket connections of Web SDK clients accepted',

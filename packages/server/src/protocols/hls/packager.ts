@@ -24,6 +24,7 @@ import { Progress } from './packaging/progress.ts';
 import type { SegmentPlace } from './packaging/segment.ts';
 import { renderMasterPlaylist } from './playlist.ts';
 import type { FoundMedia, HlsForm, HlsTrack, MediaPlaylistRequest, MediaTarget, PlaylistPosition } from './position.ts';
+import type { ClipFeed } from './preloader/clip-feed.ts';
 import type { SegmentArchive } from './segment-archive.ts';
 import { createMuxer } from './segment-muxer.ts';
 import { SegmentWindow } from './segment-window.ts';
@@ -60,6 +61,8 @@ export class HlsPackager {
   readonly #manifest: ManifestRenderer;
   readonly #renderers = new Map<HlsTrack, PlaylistRenderer>();
   #reader: Reader | undefined;
+  /** Listed until there is a segment. */
+  #clip: ClipFeed | undefined;
   /** Read, but it is not known yet to which segment it belongs. */
   #undecided: StreamEntry | undefined;
   #following: Disposable | undefined;
@@ -221,6 +224,26 @@ export class HlsPackager {
   }
 
   /**
+   * Has the playlist list a clip for as long as the stream has nothing to list; a discontinuity follows then. False when it
+   * has something already, or will have nothing.
+   */
+  preload(clip: ClipFeed): boolean {
+    if (this.ready || this.window.growing !== undefined || this.#ended || this.#clip !== undefined) return false;
+    this.#clip = clip;
+    return true;
+  }
+
+  /** Lets the clip go on; false when there is none any more. */
+  advanceClip(nowMs: number): boolean {
+    if (this.#clip === undefined) return false;
+    if (this.refusal !== undefined) this.#dropClip();
+    else if (!this.#clip.advance(nowMs)) return true;
+    this.#version++;
+    this.#progress.advance();
+    return this.#clip !== undefined;
+  }
+
+  /**
    * Calls `callback` once, when there is a segment (or a part of one, with `parts`) or there will be none (the stream ends,
    * or see `refusal`). Dispose of the result to forget it.
    */
@@ -299,7 +322,7 @@ export class HlsPackager {
   /** What is in its files by now: for master playlists and manifests. */
   get content(): PackagedContent {
     const { tracks, pictureSize } = this.#assembly;
-    return contentOf(this.window, tracks, pictureSize);
+    return contentOf(this.window, tracks ?? this.#clip?.tracks, pictureSize);
   }
 
   /** The master playlist, with bandwidths measured over the listed segments. */
@@ -323,6 +346,7 @@ export class HlsPackager {
     this.#reader?.close();
     this.#following?.[Symbol.dispose]();
     this.#timeline?.end();
+    this.#clip = undefined;
     this.#ended = true;
     this.#version++;
     this.#progress.wakeAll();
@@ -367,6 +391,7 @@ export class HlsPackager {
   }
 
   #add(cut: Cut): void {
+    this.#endClip();
     try {
       if (this.#assembly.add(cut)) this.#counters.count('hls_segments');
       this.#failed = false;
@@ -378,6 +403,20 @@ export class HlsPackager {
     this.#tellOfParts();
     this.#version++;
     this.#progress.advance();
+  }
+
+  /** What comes now follows the clip. */
+  #endClip(): void {
+    if (this.#clip === undefined) return;
+    this.#clip = undefined;
+    const programDateMs = this.#place?.programDateMs ?? this.#wallMs();
+    this.#place = this.window.nextPlace({ discontinuity: true, programDateMs });
+  }
+
+  /** Nothing follows the clip, so that there is nothing to play. */
+  #dropClip(): void {
+    this.#clip = undefined;
+    this.window.clear();
   }
 
   #tellOfParts(): void {
@@ -392,6 +431,7 @@ export class HlsPackager {
     this.#following?.[Symbol.dispose]();
     this.#cutter.end();
     this.#timeline?.end();
+    if (this.#clip !== undefined) this.#dropClip();
     this.#ended = true;
     this.#version++;
     this.#progress.wakeAll();

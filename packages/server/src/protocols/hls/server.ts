@@ -12,6 +12,7 @@ import { PlaylistDesk } from './http/playlist-desk.ts';
 import { Refusals } from './http/refusals.ts';
 import { WaitingRoom } from './http/waiting-room.ts';
 import { type HlsOptions, resolveHlsOptions } from './options.ts';
+import { Preloader } from './preloader/preloader.ts';
 import { type HlsTarget, isMediaFile, parseDirectives, parseTarget, withoutDirectives } from './request.ts';
 import { HlsViewers, type ViewerStatistics } from './viewers.ts';
 
@@ -40,6 +41,7 @@ export class HlsServer {
   readonly #playlists: PlaylistDesk;
   readonly #media: MediaDesk;
   readonly #dvr: DvrStore | undefined;
+  readonly #preloader: Preloader | undefined;
   readonly #plain: PlainDoor | undefined;
   readonly #secure: SecureDoor | undefined;
   #tick: Disposable | undefined;
@@ -51,11 +53,12 @@ export class HlsServer {
     const { counters } = deps;
     this.#deps = deps;
     this.#options = resolveHlsOptions(options);
-    const { archive, maxWaiting, maxViewers } = this.#options;
+    const { archive, preloader, container, maxWaiting, maxViewers } = this.#options;
     this.#answer = new Answerer(this.#options);
     this.#refuse = new Refusals(this.#answer, counters);
     const dvr = archive && new DvrStore(deps, archive);
     this.#dvr = dvr;
+    this.#preloader = preloader && new Preloader(deps, preloader, container);
     const openArchive = dvr && { openArchive: (streamName: string) => dvr.open(streamName) };
     this.#channels = new HlsChannels({ ...deps, ...openArchive }, this.#options);
     this.#viewers = new HlsViewers(deps.sessions, {
@@ -69,6 +72,7 @@ export class HlsServer {
       answer: this.#answer,
       refuse: this.#refuse,
       room: this.#room,
+      preloader: this.#preloader,
       counters,
       options: this.#options,
     };
@@ -120,6 +124,7 @@ export class HlsServer {
   async start(): Promise<void> {
     checkHeaders(this.#options.extraHeaders);
     await this.#dvr?.start();
+    await this.#preloader?.start();
     await this.#plain?.start();
     try {
       await this.#secure?.start();
@@ -176,6 +181,7 @@ export class HlsServer {
     if (nowMs - this.#sweptMs < SWEEP_EVERY_MS) return;
     this.#sweptMs = nowMs;
     this.#room.sweep(nowMs);
+    this.#preloader?.sweep(nowMs);
     this.#viewers.sweep(nowMs);
     this.#channels.sweep(nowMs);
     for (const door of this.#doors()) door.sweep(nowMs);

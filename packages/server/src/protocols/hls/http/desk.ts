@@ -2,6 +2,7 @@ import type { Counters } from '../../../core/index.ts';
 import type { Answerer } from '../answer.ts';
 import type { HlsChannels } from '../channels.ts';
 import type { HlsOptions } from '../options.ts';
+import type { Preloader } from '../preloader/preloader.ts';
 import type { Directives, HlsTarget } from '../request.ts';
 import type { HlsViewers, Visitor } from '../viewers.ts';
 import type { Exchange } from './exchange.ts';
@@ -25,6 +26,8 @@ export interface DeskParts {
   readonly answer: Answerer;
   readonly refuse: Refusals;
   readonly room: WaitingRoom;
+  /** Shows a clip before the first segment; undefined: requests are held until there is one. */
+  readonly preloader: Preloader | undefined;
   readonly counters: Counters;
   readonly options: HlsOptions;
 }

@@ -85,6 +85,8 @@ export class PlaylistDesk {
   /** Waits for a segment, the end of the stream, the client's leaving or the time limit. */
   async #firstSegment(packager: HlsPackager, exchange: Exchange): Promise<void> {
     if (packager.ready || packager.ended || packager.refusal !== undefined || exchange.gone) return;
+    if (packager.form === 'muxed') this.#parts.preloader?.show(packager);
+    if (packager.ready) return;
     await new Promise<void>((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);

@@ -148,7 +148,9 @@ export class PlaylistRenderer {
     const { window } = this.#options;
     let leftUs = window.targetSeconds * PART_WINDOW_TARGETS * 1e6 - (window.growing?.durationUs ?? 0);
     let index = segments.length;
-    while (index > 0 && leftUs >= 0) leftUs -= segments[--index]?.durationUs ?? 0;
+    while (index > 0 && leftUs >= 0 && segments[index - 1]?.isWhole === false) {
+      leftUs -= segments[--index]?.durationUs ?? 0;
+    }
     return index;
   }
 

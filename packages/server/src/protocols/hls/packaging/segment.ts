@@ -20,6 +20,8 @@ export interface SegmentStart {
   readonly independent: boolean;
   /** Time of its beginning in the media, microseconds since the beginning of the file. */
   readonly mediaUs: number;
+  /** True when playlists are not to tell of its parts. */
+  readonly isWhole?: boolean | undefined;
 }
 
 /** Where a segment is in its playlist. */
@@ -44,6 +46,7 @@ export class Segment implements SegmentStart, SegmentPlace {
   readonly discontinuity: boolean;
   readonly independent: boolean;
   readonly mediaUs: number;
+  readonly isWhole: boolean;
   readonly #parts: Part[] = [];
   #durationUs = 0;
   #byteLength = 0;
@@ -59,6 +62,7 @@ export class Segment implements SegmentStart, SegmentPlace {
     this.discontinuity = place.discontinuity;
     this.independent = start.independent;
     this.mediaUs = start.mediaUs;
+    this.isWhole = start.isWhole ?? false;
   }
 
   /** Of all its parts, in bytes; stays when they are forgotten. */
