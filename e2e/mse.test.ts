@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CHROMIUM_ARGS } from './support/browser.ts';
 import { installMsePage, type MsePage, type MseReport } from './support/mse-page.ts';
 import { TestServer } from './support/server.ts';
@@ -31,9 +32,22 @@ class Publisher {
 
   constructor(name: string, args: { readonly video?: readonly string[]; readonly gop?: number } = {}) {
     const { video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency'], gop = FPS } = args;
-    const inputs = ['-re', '-f', 'lavfi', '-i', `testsrc2=s=640x360:r=${FPS},showinfo=checksum=0`];
+    const inputs = ['-re', '-f', 'lavfi', '-i', `testsrc2=s=640x360:r=${FPS}`];
     const sound = ['-re', '-f', 'lavfi', '-i', 'sine=440:r=48000'];
-    const output = ['-g', String(gop), '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-f', 'flv', server.rtmp(name)];
+    // Behind the queues of the inputs, which hold pictures that are not due yet.
+    const output = [
+      '-vf',
+      'showinfo=checksum=0',
+      '-g',
+      String(gop),
+      '-pix_fmt',
+      'yuv420p',
+      '-c:a',
+      'aac',
+      '-f',
+      'flv',
+      server.rtmp(name),
+    ];
     this.#child = spawn('ffmpeg', ['-hide_banner', '-nostdin', ...inputs, ...sound, ...video, ...output]);
     this.#child.stderr.on('data', (text: Buffer) => {
       for (const [, number] of text.toString().matchAll(/\] n: *(\d+) /g)) this.madeMs.set(Number(number), Date.now());
@@ -46,8 +60,9 @@ class Publisher {
     return made === undefined ? Number.NaN : atMs - made;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#child.kill();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
   }
 }
 
@@ -72,7 +87,9 @@ async function watch(player: Awaited<ReturnType<typeof open>>, publisher: Publis
   while (last.atMs - first.atMs < WATCHED_MS) {
     await player.page.waitForTimeout(200);
     last = await player.report();
-    delays.push(publisher.behindMs(last));
+    const behindMs = publisher.behindMs(last);
+    // What ffmpeg says of a picture may come in pieces.
+    if (!Number.isNaN(behindMs)) delays.push(behindMs);
   }
   delays.sort((a, b) => a - b);
   const told = { startMs: last.startMs, median: delays[delays.length >> 1], most: delays.at(-1) };
@@ -81,13 +98,21 @@ async function watch(player: Awaited<ReturnType<typeof open>>, publisher: Publis
   return { first, last, ...told };
 }
 
+const publishers: Publisher[] = [];
+
+afterEach(async () => {
+  for (const publisher of publishers.splice(0)) await publisher.stop();
+});
+
 describe('a page with a MediaSource at /mse/', () => {
-  it.each(['/mse/room', '/mse/room?part=100'])(
+  it.each(['/mse/room', '/mse/parts?part=100'])(
     'plays %s soon, near the publisher, and without a pause',
     async (path) => {
-      const publisher = new Publisher('room');
-      await server.untilLive('room');
-      await vi.waitFor(() => expect(publisher.madeMs.size).toBeGreaterThan(3 * FPS), WAIT);
+      const name = path.replace(/.*\/|[?].*/g, '');
+      const publisher = new Publisher(name);
+      publishers.push(publisher);
+      await server.untilLive(name);
+      await vi.waitFor(() => expect(publisher.madeMs.size).toBeGreaterThan(2 * FPS), WAIT);
       const player = await open(path);
       const { first, last, startMs, median } = await watch(player, publisher);
       expect(last.errors).toEqual([]);
@@ -98,11 +123,11 @@ describe('a page with a MediaSource at /mse/', () => {
       });
       expect(startMs).toBeLessThan(500);
       expect(median).toBeLessThan(700);
-      const seconds = (last.atMs - first.atMs) / 1000;
-      expect(last.frames - first.frames).toBeGreaterThan(seconds * FPS * 0.85);
+      const ms = last.atMs - first.atMs;
+      expect(last.shownMs - first.shownMs).toBeGreaterThan(ms * 0.85);
+      expect(last.frames - first.frames).toBeGreaterThan((ms / 1000) * FPS * 0.85);
       expect(last.audioBytes).toBeGreaterThan(first.audioBytes);
-      expect(last.stalls).toBeLessThanOrEqual(1);
-      publisher.stop();
+      await publisher.stop();
       await vi.waitFor(async () => expect((await player.report()).closeCode).toBe(1000), WAIT);
       expect((await player.report()).texts.at(-1)).toMatchObject({ type: 'end' });
       await player.page.close();

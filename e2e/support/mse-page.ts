@@ -27,10 +27,8 @@ export interface MsePage {
 /** Runs in the page: a player as small as one can be that stays near the newest picture. */
 export function installMsePage(): void {
   /** What is kept between the newest media and what is shown, and how much is too much, seconds. */
-  const aim = 0.15;
+  const aim = 0.2;
   const tooMuch = 0.45;
-  /** Between the two, it plays a little faster. */
-  const enough = 0.25;
   const video = document.createElement('video');
   video.muted = true;
   document.body.append(video);
@@ -57,9 +55,7 @@ export function installMsePage(): void {
     if (buffered.length === 0) return;
     const end = buffered.end(buffered.length - 1);
     const start = buffered.start(buffered.length - 1);
-    const ahead = end - video.currentTime;
-    video.playbackRate = ahead > enough ? 1.1 : 1;
-    if (started && video.currentTime >= start && ahead <= tooMuch) return;
+    if (started && video.currentTime >= start && end - video.currentTime <= tooMuch) return;
     if (started) jumps++;
     video.currentTime = Math.max(start, end - aim);
     started = true;
