@@ -193,6 +193,7 @@ export function playedMedia(negotiated: NegotiatedMedia, sources: LocalSources):
       rtxSsrc: source.rtxSsrc ?? 0,
       codecs: [{ codec, payloadType, rtxPayloadType, packetizationMode }],
       orientationId: track.extensions.videoOrientation,
+      sendTimeId: track.feedback.remb ? track.extensions.absSendTime : undefined,
     };
   });
 }

@@ -90,6 +90,7 @@ export class Playback {
         rtxSsrc: media.rtxSsrc,
         clock,
         orientationId: media.orientationId,
+        sendTimeId: media.sendTimeId,
         formatFor: (format) => formatFor(media.codecs, format),
       }),
       source: new TrackSource(shared ?? this.#lease(onlyOf(media.kind, begin[media.kind])), media, deps.packagers),
@@ -208,7 +209,7 @@ export class Playback {
           const track = this.#tracks.find(({ media }) => media.ssrc === packet.mediaSsrc);
           if (track === undefined) break;
           track.asked.nacks += packet.lost.length;
-          for (const sequence of packet.lost) track.send.resend(sequence, nowMs);
+          for (const sequence of packet.lost) track.send.resend(sequence, nowMs, this.#reports.newestRttMs);
           break;
         }
         case 'pli':

@@ -17,4 +17,5 @@ export interface PlayedMedia {
   /** In order of preference. */
   readonly codecs: readonly PlayedCodec[];
   readonly orientationId?: number | undefined;
+  readonly sendTimeId?: number | undefined;
 }

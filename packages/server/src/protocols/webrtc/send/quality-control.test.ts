@@ -30,8 +30,8 @@ const FORMS: Readonly<Record<string, VideoForm | undefined>> = {
   240: { height: 240 },
 };
 const BANDWIDTHS: Readonly<Record<string, number>> = { original: 2_000_000, 480: 1_000_000, 240: 400_000 };
-/** Quick, for tests. */
-const POLICY = { ...DEFAULT_QUALITY_POLICY, stableMs: 200, settleMs: 50 };
+/** Quick to raise, and never lowered a second time, however slow the machine is. */
+const POLICY = { ...DEFAULT_QUALITY_POLICY, stableMs: 200, settleMs: 60_000 };
 const WELL: BandwidthEstimate = { bps: undefined, congested: false, reason: undefined };
 const NARROW: BandwidthEstimate = { bps: 1_200_000, congested: true, reason: 'a test says so' };
 

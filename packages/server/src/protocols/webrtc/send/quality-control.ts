@@ -69,7 +69,7 @@ export class QualityControl {
     if (nowMs - this.#lookedMs < LOOK_INTERVAL_MS) return;
     this.#lookedMs = nowMs;
     const { bandwidth } = this.#deps;
-    this.#sent.update(playback.sent('video').bytes + playback.sent('audio').bytes, nowMs);
+    this.#sent.update(playback.sent('video').bytes, nowMs);
     if (this.#sent.bps !== this.#measuredBps) bandwidth.onSent(this.#sent.bps, nowMs);
     this.#measuredBps = this.#sent.bps;
     const estimate = bandwidth.estimate(nowMs);

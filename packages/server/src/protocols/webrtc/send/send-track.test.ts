@@ -1,4 +1,4 @@
-import { parseRtcp, parseRtp, type RtpPacket, type Track } from '@sluice/media';
+import { absoluteSendTime, parseRtcp, parseRtp, type RtpPacket, type Track } from '@sluice/media';
 import { describe, expect, test, vi } from 'vitest';
 import { RtpLane, type RtpLanePacket, VIDEO_LANE } from '../../../core/index.ts';
 import { StreamClock } from '../../../rtp/index.ts';
@@ -142,6 +142,14 @@ describe('a track on its way to a peer', () => {
     expect(peer.sent).toHaveLength(12);
   });
 
+  test('sends the same again only after a round trip', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer();
+    peer.track.follow(lane, FROM_THE_PAST);
+    for (let nowMs = 1000; nowMs < 2000; nowMs += 50) peer.track.resend(peer.sent[4]?.sequence ?? 0, nowMs, 390);
+    expect(peer.track.resent).toBe(3);
+  });
+
   test('sends again byte for byte to a peer without a retransmission stream', () => {
     const lane = laneWith(0, 10);
     const peer = new Peer({ formatFor: () => ({ payloadType: 96 }) });
@@ -160,6 +168,20 @@ describe('a track on its way to a peer', () => {
     for (let round = 0; round < 50; round++) for (const number of numbers) peer.track.resend(number, 5000 + round);
     expect(peer.track.resent).toBeLessThanOrEqual(256);
     expect(peer.track.resent).toBeGreaterThan(0);
+  });
+
+  test('sends no more again over time than half of what it sends', () => {
+    const lane = laneWith(0, 10);
+    const peer = new Peer();
+    peer.track.follow(lane, FROM_THE_PAST);
+    let [nowMs, sent] = [1000, 10];
+    for (let i = 10; i < 2000; i++, sent++) {
+      lane.publish(packet(i));
+      const number = peer.sent.findLast(({ ssrc }) => ssrc === SSRC)?.sequence ?? 0;
+      for (let back = 0; back < 8; back++, nowMs += 15) peer.track.resend((number - back) & 0xffff, nowMs);
+    }
+    expect(peer.track.resent).toBeGreaterThan(sent / 2);
+    expect(peer.track.resent).toBeLessThanOrEqual(sent / 2 + 256);
   });
 
   test('ignores requests for what it never sent', () => {
@@ -236,6 +258,22 @@ describe('a track on its way to a peer', () => {
     lane.publish(packet(1));
     expect(peer.sent[0]?.extensions.data.subarray(0, 2)).toEqual(Buffer.of((13 << 4) | 0, 1));
     expect(peer.sent[1]?.extensions.data).toHaveLength(0);
+  });
+
+  test('tells the time of sending where that was negotiated, but not where the same bytes may be sent twice', () => {
+    const lane = laneWith(0, 2);
+    const peer = new Peer({ sendTimeId: 2, orientationId: 13 });
+    const nowMs = performance.now();
+    peer.track.follow(lane, FROM_THE_PAST);
+    peer.track.resend(peer.sent[1]?.sequence ?? 0, 1000);
+    for (const sent of peer.sent) {
+      const ticks = absoluteSendTime(sent, 2) ?? Number.NaN;
+      expect(Math.abs((ticks / 2 ** 18) * 1000 - (nowMs % 64_000))).toBeLessThan(200);
+    }
+    expect(peer.sent).toHaveLength(3);
+    const plain = new Peer({ sendTimeId: 2, formatFor: () => ({ payloadType: 96 }) });
+    plain.track.follow(lane, FROM_THE_PAST);
+    expect(plain.sent.map((sent) => absoluteSendTime(sent, 2))).toEqual([undefined, undefined]);
   });
 
   test('begins sound with what is live, though a burst of the past comes before it', () => {

@@ -26,6 +26,8 @@ export interface SendTrackOptions {
   formatFor(format: RtpLaneFormat): SendFormat | undefined;
   /** Id of the header extension for the orientation of the picture, when negotiated. */
   readonly orientationId?: number | undefined;
+  /** The same for the time of sending, from which the peer estimates its bandwidth. */
+  readonly sendTimeId?: number | undefined;
 }
 
 /** Where a peer begins in a lane. */
@@ -45,15 +47,22 @@ const MAX_SOUND_WAIT_MS = 1000;
 const CATCH_UP_PACKETS = 64;
 /** Times of frames of the past are pressed together so that the player is up to date at once. */
 const CATCH_UP_PACE = 1 / 32;
-/** The same packet is not sent again within this time: requests come several times. */
+/**
+ * The same packet is not sent again within this time, or within a round trip: requests come several times, and more of
+ * them while packets queue up on the way, where answering all would take the room of what they ask for.
+ */
 const RESEND_HOLD_MS = 10;
+const MAX_RESEND_HOLD_MS = 1500;
 /** Most packets sent again in 100 ms, whatever the peer asks for. */
 const RESEND_LIMIT = 256;
 const RESEND_WINDOW_MS = 100;
-const RECENT_RESENDS = 64;
+/** So many of them for each packet that is sent, over some time: a way that is too narrow gets no wider by more. */
+const RESEND_SHARE = 0.5;
+const RECENT_RESENDS = 512;
 const RTX_HEADER_BYTES = 2;
+const SEND_TIME_TICKS_PER_MS = 262.144;
 /** Room for the fixed header and our extensions. */
-const MAX_HEADER_BYTES = 24;
+const MAX_HEADER_BYTES = 28;
 
 /**
  * One track on its way to one peer: follows a lane, numbers its packets for this peer, and sends them again on request
@@ -97,12 +106,17 @@ export class SendTrack {
   #rtxSequence = Math.floor(Math.random() * 0x8000);
   #resendWindowMs = 0;
   #resendCount = 0;
+  /** Packets that may be sent again. */
+  #resendCredit = RESEND_LIMIT;
   readonly #recent = new Map<number, number>();
   readonly #extensions: RtpExtension[] = [];
+  readonly #sendTime: RtpExtension | undefined;
 
   constructor(sink: RtpSink, options: SendTrackOptions) {
     this.#sink = sink;
     this.options = options;
+    const { sendTimeId } = options;
+    this.#sendTime = sendTimeId === undefined ? undefined : { id: sendTimeId, value: new Uint8Array(3) };
   }
 
   get lane(): RtpLane | undefined {
@@ -153,10 +167,11 @@ export class SendTrack {
     if (this.#next >= lane.end) this.#live = true;
   }
 
-  /** Sends a packet again, by the number that this peer knows it by (RFC 4585 §6.2.1). */
-  resend(sequence: number, nowMs: number): void {
+  /** Sends a packet again, by the number that this peer knows it by (RFC 4585 §6.2.1); `rttMs` is the round trip. */
+  resend(sequence: number, nowMs: number, rttMs = 0): void {
     const lane = this.#lane;
-    if (lane === undefined || this.#next < 0 || !this.#mayResend(sequence, nowMs)) return;
+    const holdMs = Math.min(MAX_RESEND_HOLD_MS, Math.max(RESEND_HOLD_MS, rttMs));
+    if (lane === undefined || this.#next < 0 || !this.#mayResend(sequence, nowMs, holdMs)) return;
     const unwrapped = this.#lastSequence - ((this.#lastSequence - sequence) & 0xffff);
     const number = unwrapped - this.#sequenceOffset;
     const packet = number >= this.#first ? lane.at(number) : undefined;
@@ -251,6 +266,7 @@ export class SendTrack {
     this.#write(packet, sequence);
     this.packets++;
     this.bytes += packet.payload.length;
+    this.#resendCredit = Math.min(RESEND_LIMIT, this.#resendCredit + RESEND_SHARE);
     if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
   }
 
@@ -301,7 +317,14 @@ export class SendTrack {
     numbers: { readonly sequence: number; readonly payloadType: number; readonly ssrc: number },
   ): number {
     const { orientationId } = this.options;
+    const sendTime = this.#sendTime;
     this.#extensions.length = 0;
+    // Without a stream of retransmissions a packet is sent twice under one number, which its encryption survives only when
+    // it is the same, byte for byte.
+    if (sendTime !== undefined && this.#format?.rtxPayloadType !== undefined) {
+      writeSendTime(sendTime.value, performance.now());
+      this.#extensions.push(sendTime);
+    }
     if (orientationId !== undefined && packet.orientation !== undefined)
       this.#extensions.push({ id: orientationId, value: Uint8Array.of(packet.orientation) });
     return writeRtpHeader(buffer, {
@@ -314,17 +337,26 @@ export class SendTrack {
     });
   }
 
-  #mayResend(sequence: number, nowMs: number): boolean {
+  #mayResend(sequence: number, nowMs: number, holdMs: number): boolean {
     if (nowMs - this.#resendWindowMs > RESEND_WINDOW_MS) {
       this.#resendWindowMs = nowMs;
       this.#resendCount = 0;
     }
-    if (this.#resendCount >= RESEND_LIMIT) return false;
+    if (this.#resendCount >= RESEND_LIMIT || this.#resendCredit < 1) return false;
     const before = this.#recent.get(sequence);
-    if (before !== undefined && nowMs - before < RESEND_HOLD_MS) return false;
+    if (before !== undefined && nowMs - before < holdMs) return false;
     if (this.#recent.size >= RECENT_RESENDS) this.#recent.clear();
     this.#recent.set(sequence, nowMs);
     this.#resendCount++;
+    this.#resendCredit--;
     return true;
   }
+}
+
+/** Seconds modulo 64 with 18 bits of fraction, as `absoluteSendTime` reads them. */
+function writeSendTime(bytes: Uint8Array, nowMs: number): void {
+  const time = Math.floor((nowMs % 64_000) * SEND_TIME_TICKS_PER_MS);
+  bytes[0] = time >> 16;
+  bytes[1] = time >> 8;
+  bytes[2] = time;
 }

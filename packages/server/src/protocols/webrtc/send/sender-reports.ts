@@ -13,6 +13,8 @@ const REMEMBERED = 8;
 export class SenderReports {
   /** Smoothed round trip, milliseconds. */
   rttMs: number | undefined;
+  /** The newest one, as it was measured. */
+  newestRttMs: number | undefined;
   readonly #cname: string;
   readonly #lastMs = new Map<SendTrack, number>();
   readonly #sent: { readonly compact: number; readonly atMs: number }[] = [];
@@ -55,6 +57,7 @@ export class SenderReports {
     if (sent === undefined) return undefined;
     const rttMs = nowMs - sent.atMs - (block.delaySinceLastSenderReport * 1000) / 65_536;
     if (rttMs < 0) return undefined;
+    this.newestRttMs = rttMs;
     this.rttMs = this.rttMs === undefined ? rttMs : this.rttMs + (rttMs - this.rttMs) / 8;
     return rttMs;
   }

@@ -62,7 +62,13 @@ describe('the estimate of a viewer', () => {
     expect(bandwidth.estimate(nowMs).congested).toBe(false);
   });
 
-  test("is the viewer's own where that is less than what is sent, and only then", () => {
+  test("is not the viewer's own while that grows slowly after a change to something better", () => {
+    for (let remb = 400_000; remb < 1_000_000; remb *= 1.08) expect(second({ remb }).bps).toBeUndefined();
+    expect(second({ remb: 700_000 }).bps).toBe(700_000);
+  });
+
+  test("is the viewer's own where that falls below what is sent, and only then", () => {
+    second({ remb: 1_500_000 });
     second({ remb: 400_000 });
     expect(second({ remb: 420_000 })).toMatchObject({ bps: 420_000, congested: true });
     expect(second({ remb: 1_100_000 })).toMatchObject({ bps: undefined, congested: false });
@@ -72,6 +78,7 @@ describe('the estimate of a viewer', () => {
   });
 
   test('is the least of what several things tell', () => {
+    second({ remb: 1_500_000 });
     second({ loss: 0.2, remb: 300_000 });
     expect(second({ loss: 0.2, remb: 300_000 })).toMatchObject({ bps: 300_000, congested: true });
   });

@@ -25,7 +25,7 @@ export interface ViewerBandwidth {
   onReport(report: ViewerReport, nowMs: number): void;
   /** The viewer's own estimate (draft-alvestrand-rmcat-remb). */
   onRemb(bitrateBps: number, nowMs: number): void;
-  /** What is sent to the viewer, measured over about the last second. */
+  /** What is sent to the viewer of the picture, measured over about the last second. */
   onSent(bps: number, nowMs: number): void;
   /** Another quality is sent from now on: what is reported next speaks of the one before. */
   onChanged(nowMs: number): void;
@@ -34,6 +34,11 @@ export interface ViewerBandwidth {
 /** Loss from which on the way is too narrow, and below which it is not: some networks always lose a little. */
 const MUCH_LOSS = 0.1;
 const LITTLE_LOSS = 0.05;
+/** Estimates of a viewer's below this share of what is sent tell of a limit: both are measured over some time. */
+const REMB_SHARE = 0.9;
+/** An estimate that becomes less than this share of the one before has fallen; that counts for so long. */
+const REMB_FALL = 0.97;
+const REMB_FALL_MS = 6000;
 /** Round trips that are longer than the shortest by so much: packets queue up on the way. */
 const QUEUE_MS = 250;
 const NO_QUEUE_MS = 150;
@@ -76,6 +81,8 @@ export class FeedbackBandwidth implements ViewerBandwidth {
   readonly #options: FeedbackBandwidthOptions;
   readonly #limits = new Map<'loss' | 'queue' | 'remb', Limit>();
   #sentBps = 0;
+  #rembBps = 0;
+  #rembFellMs = Number.NEGATIVE_INFINITY;
   #baseRttMs = Number.POSITIVE_INFINITY;
   #baseRttSinceMs = 0;
   /** Undefined before anything was sent. */
@@ -108,9 +115,11 @@ export class FeedbackBandwidth implements ViewerBandwidth {
   }
 
   onRemb(bitrateBps: number, nowMs: number): void {
+    if (bitrateBps < this.#rembBps * REMB_FALL) this.#rembFellMs = nowMs;
+    this.#rembBps = bitrateBps;
     if (!this.#hears(nowMs)) return;
-    // What a viewer estimates follows what it gets: only less than that tells of a limit.
-    if (bitrateBps < this.#sentBps) {
+    // What a viewer estimates follows what it gets, slowly when that becomes more: only a fall below it tells of a limit.
+    if (nowMs - this.#rembFellMs <= REMB_FALL_MS && bitrateBps < this.#sentBps * REMB_SHARE) {
       const reason = `the player estimates ${Math.round(bitrateBps / 1000)} kbit/s`;
       this.#limit('remb', { bps: bitrateBps, reason }, nowMs);
     } else this.#limits.delete('remb');
