@@ -22,14 +22,19 @@ export interface WayFacts {
   readonly page: PlayPage;
   /** Undefined while it is not live, or where nothing is told of it. */
   readonly stream: OverviewStream | undefined;
+  /** Name of the quality that is wished, or `auto`; empty for the picture as it is published. */
+  readonly quality?: string;
 }
 
 /** The ways in the order given, each with what stands in its way. */
-export function waysToPlay({ order, ports, page, stream }: WayFacts): readonly Way[] {
+export function waysToPlay({ order, ports, page, stream, quality = '' }: WayFacts): readonly Way[] {
+  const takesLadder = quality !== '' && ports.hlsLadder && order.some(isHls);
   const obstacles = protocolObstacles(ports, page);
   return order.map((protocol) => {
     const off = isOffered(protocol, ports) ? '' : `${protocolName(protocol)} is turned off on this server.`;
-    const obstacle = off || obstacles[protocol] || browserObstacle(protocol) || planPlayback(stream, protocol).problem;
+    const other = takesLadder && !isHls(protocol) ? 'The quality that is wished comes by HLS.' : '';
+    const obstacle =
+      off || other || obstacles[protocol] || browserObstacle(protocol) || planPlayback(stream, protocol).problem;
     return { protocol, obstacle };
   });
 }

@@ -64,7 +64,7 @@ class EmbedPage {
       this.#view.video,
       {
         streamName: name,
-        ways: () => waysToPlay({ order, ports, page: location, stream: undefined }),
+        ways: () => waysToPlay({ order, ports, page: location, stream: undefined, quality }),
         target: (way, calm) => playTarget(way, { name, ports, calm, quality: wished, picture, custom }),
         hasPicture: () => false,
       },
