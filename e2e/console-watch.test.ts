@@ -86,6 +86,20 @@ describe('a player by MSE', () => {
   });
 });
 
+describe('a player by low-latency HLS', () => {
+  it("measures its delay by the server's clock, and stays close to the live edge", async () => {
+    const page = await openPage('/#/streams/cam', () => localStorage.setItem('sluice.play-protocol', 'll-hls'));
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await expectPlaying(page);
+    const delay = async (): Promise<number> => Number.parseFloat((await textOf(page, 'player-delay')) ?? '');
+    await expect.poll(delay, PATIENT).toBeLessThan(2.5);
+    expect(await delay()).toBeGreaterThan(0.5);
+    await expect.poll(() => asked.some((url) => url.includes('_HLS_msn=')), PATIENT).toBe(true);
+    await expect.poll(() => asked.some((url) => url.endsWith('/embed/time')), PATIENT).toBe(true);
+  });
+});
+
 describe('a player that chooses by itself', () => {
   it('plays by WebRTC where that works, and says so', async () => {
     const page = await openPage('/#/streams/cam');
@@ -116,6 +130,41 @@ describe('a player that chooses by itself', () => {
     await page.getByTestId('player-better').click();
     await expect.poll(() => asked.filter((path) => path.startsWith('/whep/')), PATIENT).not.toEqual([]);
     await expectPlaying(page, 'mse');
+  });
+});
+
+describe('the page of a stream', () => {
+  it('shows what qualities cost, asks before one is made, and plays it', async () => {
+    const page = await openPage('/#/streams/cam');
+    await expectPlaying(page, 'webrtc');
+    const row = page.locator('[data-testid=quality-row][data-quality="240"]');
+    await expect.poll(() => row.getByTestId('quality-cost').textContent(), PATIENT).toMatch(/about \d\.\d+ cores/);
+    await row.getByTestId('quality-watch').click();
+    expect(await textOf(page, 'confirm')).toMatch(/takes about \d\.\d+ cores .* cores? are free/s);
+    await page.getByTestId('confirm-no').click();
+    expect(await page.getByTestId('player-quality').inputValue()).toBe('');
+    await page.getByTestId('player-quality').selectOption('240');
+    await page.getByTestId('confirm-yes').click();
+    await expectPlaying(page, /hls/);
+    expect(await textOf(page, 'player-choice')).toContain('by which the quality comes that is wished');
+    const width = (): Promise<number> =>
+      page.getByTestId('player-video').evaluate((element) => (element as HTMLVideoElement).videoWidth);
+    await expect.poll(width, PATIENT).toBe(426);
+    await expect.poll(() => row.textContent(), PATIENT).toContain('running');
+  });
+
+  it('gives the code to embed it, and shows how that looks', async () => {
+    const page = await openPage('/#/streams/cam');
+    await page.getByTestId('embed-size').selectOption('640 × 360');
+    await page.getByTestId('embed-controls').uncheck();
+    const code = (): Promise<string | null> => page.getByTestId('copy-embed').getAttribute('data-value');
+    const address = server.http('/embed?stream=cam&amp;controls=0');
+    await expect.poll(code).toContain(`<iframe src="${address}" title="cam" width="640" height="360"`);
+    const opened = page.context().waitForEvent('page');
+    await page.getByTestId('embed-preview').click();
+    const preview = await opened;
+    await expect.poll(() => preview.locator('main').getAttribute('data-state'), PATIENT).toBe('playing');
+    expect(await preview.getByTestId('embed-controls').count()).toBe(0);
   });
 });
 

@@ -12,7 +12,7 @@ import {
 import { planPlayback } from './playability.ts';
 import { mediaSourceClass } from './player-source.ts';
 import type { PlayerTarget } from './player-state.ts';
-import type { Way } from './stream-state.ts';
+import { COMES_BY_HLS, type Way } from './stream-state.ts';
 import { hostInUrl, ladderPath } from './url-parts.ts';
 
 /** What decides which ways to play are open. */
@@ -32,7 +32,7 @@ export function waysToPlay({ order, ports, page, stream, quality = '' }: WayFact
   const obstacles = protocolObstacles(ports, page);
   return order.map((protocol) => {
     const off = isOffered(protocol, ports) ? '' : `${protocolName(protocol)} is turned off on this server.`;
-    const other = takesLadder && !isHls(protocol) ? 'The quality that is wished comes by HLS.' : '';
+    const other = takesLadder && !isHls(protocol) ? COMES_BY_HLS : '';
     const obstacle =
       off || other || obstacles[protocol] || browserObstacle(protocol) || planPlayback(stream, protocol).problem;
     return { protocol, obstacle };

@@ -32,6 +32,8 @@ const PATIENCE: Readonly<Record<PlayProtocol, Patience>> = {
   'ws-flv': { connectMs: 6000, pictureMs: 12_000 },
 };
 
+/** A quality that nobody watches yet has to be begun first. */
+const LADDER_FACTOR = 2;
 /** So many stalls within so long, and a way with more buffer is taken. */
 const MAX_STALLS = 3;
 const STALL_WINDOW_MS = 30_000;
@@ -56,6 +58,7 @@ export class StreamPlayer {
   #state: StreamState = UNDECIDED;
   #tried: Tried[] = [];
   #calm = false;
+  #patience: Patience = PATIENCE.webrtc;
   #deadline = 0;
   #again = 0;
   #rounds = 0;
@@ -132,8 +135,9 @@ export class StreamPlayer {
     this.#stallMs = [];
     const choice = this.#isFixed ? '' : choiceOf(protocol, this.#tried);
     this.#state = { ...UNDECIDED, phase: 'loading', protocol, choice, tried: this.#tried, muted: this.#video.muted };
-    this.#arm();
     const target = this.#ways.target(protocol, this.#calm);
+    this.#patience = patienceFor(target);
+    this.#arm();
     this.#player = new LivePlayer(this.#video, target, (state) => this.#onPlayer(state));
   }
 
@@ -216,7 +220,7 @@ export class StreamPlayer {
     window.clearTimeout(this.#deadline);
     const protocol = this.#state.protocol;
     if (protocol === undefined || this.#isFixed) return;
-    const { connectMs, pictureMs } = PATIENCE[protocol];
+    const { connectMs, pictureMs } = this.#patience;
     const startMs = performance.now() + extraMs;
     const check = (): void => {
       if (this.#state.absent || this.#state.phase === 'paused') return;
@@ -256,6 +260,11 @@ export class StreamPlayer {
     this.#state = state;
     this.#onState(state);
   }
+}
+
+function patienceFor({ protocol, ladder }: PlayerTarget): Patience {
+  const { connectMs, pictureMs } = PATIENCE[protocol];
+  return { connectMs, pictureMs: ladder === true ? pictureMs * LADDER_FACTOR : pictureMs };
 }
 
 function nothingWorks(isOver: boolean): string {

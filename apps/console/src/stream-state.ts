@@ -25,6 +25,9 @@ export interface StreamState extends PlayerState {
 /** Before anything is chosen. */
 export const UNDECIDED: StreamState = { ...IDLE, protocol: undefined, choice: '', tried: [] };
 
+/** What stands in the way of all but HLS where one quality of several is wished. */
+export const COMES_BY_HLS = 'The quality that is wished comes by HLS.';
+
 /** One sentence that says what plays and why. */
 export function choiceOf(protocol: PlayProtocol, tried: readonly Tried[]): string {
   const name = protocolName(protocol);
