@@ -31,7 +31,8 @@ export const COMES_BY_HLS = 'The quality that is wished comes by HLS.';
 /** One sentence that says what plays and why. */
 export function choiceOf(protocol: PlayProtocol, tried: readonly Tried[]): string {
   const name = protocolName(protocol);
-  const [first, ...others] = tried;
+  const [first, ...others] = tried.filter(({ why }) => why !== COMES_BY_HLS);
+  if (first === undefined && tried.length > 0) return `Plays by ${name}, by which the quality comes that is wished.`;
   if (first === undefined)
     return `Plays by ${name}: of all ways it has the least delay, and nothing stands in its way.`;
   const rest = others.length === 0 ? '' : `, nor did ${others.map((way) => protocolName(way.protocol)).join(' or ')}`;
