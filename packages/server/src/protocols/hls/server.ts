@@ -23,6 +23,7 @@ export interface HlsServerDeps extends Omit<ProtocolDeps, 'connections'> {
 }
 
 const MAX_URL_CHARACTERS = 8192;
+const REQUEST_TIMEOUT_MS = 10_000;
 /** A client that reads nothing for this long is let go. */
 const IDLE_SOCKET_MS = 60_000;
 const SWEEP_EVERY_MS = 500;
@@ -172,6 +173,7 @@ export class HlsServer {
       ...this.#deps,
       host,
       port,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
       idleMs: Math.max(IDLE_SOCKET_MS, startWaitMs * 2),
       onExchange: (exchange) => this.#receive(exchange),
     };

@@ -16,12 +16,10 @@ import { Exchange } from './exchange.ts';
 import { SessionGuards } from './session-guard.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024;
-/** Time for the head of a request, and for all of it: no request that we answer has a body. */
-const REQUEST_TIMEOUT_MS = 10_000;
-/** How often that is looked at; Node's own half a minute would more than double it. */
+/** How often time limits are looked at; Node's own half a minute would more than double them. */
 const CHECK_MS = 2000;
+const CHECKS = 5;
 const KEEP_ALIVE_MS = 30_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Requests of one HTTP/2 connection at the same time: a player has some playlists, parts and segments under way. */
 const MAX_STREAMS = 100;
 /** Mebibytes that one HTTP/2 connection may take. */
@@ -33,6 +31,11 @@ export interface DoorOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /**
+   * Time for a TLS handshake, for the head of a request, and for all of it: no request that we answer has a body.
+   * Milliseconds.
+   */
+  readonly requestTimeoutMs: number;
   /** A connection on which nothing moves for this long is ended. */
   readonly idleMs: number;
   /** Takes a request, by whatever version of HTTP. */
@@ -62,11 +65,7 @@ export class PlainDoor implements Door {
     this.#options = options;
     this.#server = createServer(
       {
-        maxHeaderSize: MAX_HEADER_BYTES,
-        headersTimeout: REQUEST_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        connectionsCheckingInterval: CHECK_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
+        ...limitsOf(options),
       },
       (request, response) => options.onExchange(new Exchange(request, response)),
     );
@@ -106,7 +105,7 @@ export class SecureDoor implements Door {
     const server = createSecureServer({
       ...identity,
       allowHTTP1: true,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: options.requestTimeoutMs,
       maxSessionMemory: MAX_SESSION_MIB,
       maxHeaderListPairs: MAX_HEADERS,
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES, enablePush: false },
@@ -114,11 +113,7 @@ export class SecureDoor implements Door {
     this.#server = server;
     // What Node's HTTP/1.1 server takes from its options, it takes here from the server itself.
     Object.assign(server, {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: CHECK_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      ...limitsOf(options),
       timeout: options.idleMs,
     });
     server.on('connection', (socket: Socket) => this.#track(socket));
@@ -175,6 +170,17 @@ export class SecureDoor implements Door {
     guard.opened(request.stream, exchange);
     this.#options.onExchange(exchange);
   }
+}
+
+/** By the names that Node has for them. */
+function limitsOf({ requestTimeoutMs }: DoorOptions) {
+  return {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, Math.ceil(requestTimeoutMs / CHECKS)),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
 }
 
 function portOf(server: Pick<NetServer, 'address'>): number {

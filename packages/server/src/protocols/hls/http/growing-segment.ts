@@ -52,10 +52,18 @@ export class GrowingAnswer {
     const { packager, track, msn } = this.#segment;
     for (;;) {
       const pieces = packager.media({ kind: 'part', track, msn, part: this.#count });
-      if (pieces === undefined || typeof pieces === 'string') return;
-      for (const piece of pieces) this.#write(piece);
+      const hasCome = typeof pieces === 'object';
+      if (!hasCome && !this.#isEmpty(this.#count)) return;
+      if (hasCome) for (const piece of pieces) this.#write(piece);
       this.#count++;
     }
+  }
+
+  /** True for a part that has come and has nothing of this track. */
+  #isEmpty(part: number): boolean {
+    const { packager, msn } = this.#segment;
+    const newest = packager.position();
+    return newest?.msn === msn && newest.part !== undefined && part <= newest.part;
   }
 
   #write(piece: Uint8Array): void {
