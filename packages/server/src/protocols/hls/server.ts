@@ -207,9 +207,15 @@ export class HlsServer {
     const mark = url.indexOf('?');
     const target = parseTarget(mark < 0 ? url : url.slice(0, mark));
     if (target === 'malformed') this.#refuse.fail(exchange, 400, 'the path is not valid percent-encoded UTF-8');
-    else if (target === undefined || target.kind === 'manifest') {
+    else if (target === undefined || !this.#serves(target)) {
       this.#refuse.notFound(exchange, 'play a stream at /<stream>/<stream>.m3u8 or /<stream>/index.m3u8');
     } else this.#read(exchange, { target, query: mark < 0 ? '' : url.slice(mark + 1) });
+  }
+
+  /** False for what is switched off by a setting. */
+  #serves(target: HlsTarget): boolean {
+    const { dash, container } = this.#options;
+    return target.kind !== 'manifest' || (dash && container === 'fmp4');
   }
 
   #read(exchange: Exchange, { target, query: raw }: { target: HlsTarget; query: string }): void {
