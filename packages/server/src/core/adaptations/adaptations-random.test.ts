@@ -4,15 +4,18 @@ import { prng } from '../../../../media/src/testing/mutate.ts';
 import { type Publisher, Stream, type StreamEntry } from '../stream.ts';
 import { TestCounters, TestLog } from '../testing/hub.ts';
 import { RelabelConverter } from '../testing/relabel-converter.ts';
-import { type Acceptance, playerAcceptance } from './acceptance.ts';
+import { type Acceptance, playerAcceptance, withPicture } from './acceptance.ts';
 import { Adaptations, type AdaptedStream } from './adaptations.ts';
 
 const VIDEO: readonly Codec[] = ['h264', 'vp8', 'h265'];
 const AUDIO: readonly Codec[] = ['aac', 'opus', 'speex'];
 const STEPS = 4000;
 
+const CLASSIC = playerAcceptance({ video: new Set(['h264']), audio: new Set(['aac']) });
 const ACCEPTANCES: readonly Acceptance[] = [
-  playerAcceptance({ video: new Set(['h264']), audio: new Set(['aac']) }),
+  CLASSIC,
+  withPicture(CLASSIC, { height: 240 }),
+  withPicture(playerAcceptance({ video: new Set(['h264']), audio: new Set() }), { height: 240 }),
   playerAcceptance({ video: new Set(['h264', 'h265']), audio: new Set(['aac', 'speex']), startAt: 'oldest' }),
   playerAcceptance({ video: new Set(), audio: new Set(['aac', 'opus']) }),
   {
@@ -153,6 +156,7 @@ it.each([1, 2, 3, 4, 5, 6])(
       else if (dice < 0.03) join();
       else if (dice < 0.04) for (const viewer of [...viewers].slice(0, 1)) leave(viewer);
       else if (dice < 0.044) pick(converter.running)?.fail('by chance');
+      else if (dice < 0.046) converter.refusal = converter.refusal === undefined ? 'no core is free' : undefined;
       else if (dice < 0.05) converter.held = !converter.held;
       else if (dice < 0.1) vi.advanceTimersByTime(random() * 3000);
       else if (dice < 0.3) pick(converter.running)?.release(Math.floor(random() * 20));
