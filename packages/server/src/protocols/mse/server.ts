@@ -101,7 +101,7 @@ export class MseServer implements HttpMount, MseContext {
     this.adaptations = deps.adaptations;
     this.#deps = deps;
     this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs });
-    this.#sdk = new SdkGateway(deps, this.options, () => this.viewerCount < this.options.maxViewers && !this.#closed);
+    this.#sdk = new SdkGateway(deps, this.options, () => this.viewerCount < this.options.maxViewers);
   }
 
   /** For the web port; undefined when only WSPlayer is on. */

@@ -199,7 +199,9 @@ export class WebSdkClient {
         break;
       case 'setRemoteSDP':
         if (this.#answered.has(id)) offends('second answer');
-        if (!String(data[1]).includes('a=candidate') || data[2] !== true) offends('useless answer');
+        // Of a peer with its candidates; of a player by WebSocket with what is sent (§9.1).
+        if (!/a=candidate|^m=\w+ [1-9]\d* RTP\/AVP /m.test(String(data[1])) || data[2] !== true)
+          offends('useless answer');
         this.#answered.add(id);
         break;
       case 'notifyStreamStatusEvent':

@@ -29,6 +29,7 @@ export class SdkGateway implements MediaSocketGateway {
   readonly #players = new Map<string, SdkPlayer>();
   /** Ids of players whose offer is being answered. */
   readonly #pending = new Set<string>();
+  #closed = false;
 
   /** `hasRoom` says whether another viewer may come. */
   constructor(deps: MseDeps, options: MseOptions, hasRoom: () => boolean) {
@@ -55,7 +56,7 @@ export class SdkGateway implements MediaSocketGateway {
     const { mediaSessionId } = request;
     if (this.#deps.sessions.get(mediaSessionId) !== undefined || this.#pending.has(mediaSessionId))
       throw new MediaServerError('MEDIA_SESSION_BUSY', `media session id ${mediaSessionId} is in use`);
-    if (!this.#hasRoom())
+    if (this.#closed || !this.#hasRoom())
       throw new MediaServerError(
         'PEER_LIMIT',
         `the limit of ${this.#options.maxViewers} viewers is reached (mse_max_viewers)`,
@@ -80,6 +81,7 @@ export class SdkGateway implements MediaSocketGateway {
 
   /** Ends all players. Idempotent. */
   close(): void {
+    this.#closed = true;
     for (const player of [...this.#players.values()]) player.end('server_stops', 'server stops');
     this.#fanOuts.pictures.close();
     this.#fanOuts.sounds.close();
@@ -117,7 +119,7 @@ export class SdkGateway implements MediaSocketGateway {
     const stream = await findStream(this.#deps, streamName, { waitMs, signal });
     if (stream !== undefined) await this.#tracksKnown(stream);
     // What was true before the wait need not be any more.
-    if (stream === undefined || stream.ended || signal.aborted || !this.#hasRoom())
+    if (stream === undefined || stream.ended || signal.aborted || this.#closed)
       throw new MediaServerError('STREAM_NOT_FOUND', `no stream "${streamName}" is live`);
     return stream;
   }

@@ -83,10 +83,12 @@ export class SdkPlayer implements MediaSocketSession, MediaSession {
     });
     this.#playback = { place, viewer };
     place.fanOut.stream.addViewers(1);
+    // In the status that says that it plays.
+    this.#tellSize();
     this.#request.events.onActive();
+    if (this.#over) return;
     viewer.pump();
     lease.source.viewerReady();
-    this.#tellSize();
   }
 
   /** Called about once a second. */
