@@ -7,6 +7,7 @@ import { FeedBacklog } from './feed-backlog.ts';
 import { FeedMember } from './feed-member.ts';
 import { DEFAULT_ENGINE_OPTIONS } from './options.ts';
 import { packetOf } from './testing/clips.ts';
+import { until } from './testing/run.ts';
 import { PACKET, TAKEN } from './wire.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -88,6 +89,14 @@ function feedOf(costs: readonly number[]) {
 }
 
 describe('a feed', () => {
+  test('tells its worker nothing when its last member leaves before it has begun', async () => {
+    const { members, sent } = feedOf([0.1]);
+    members[0]?.push(packet(0));
+    members[0]?.close();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(sent).toEqual([]);
+  });
+
   test('gives up the costliest of its forms, with a sentence, when its worker does not keep up; never the last', () => {
     const { feed, members, failures, counters } = feedOf([0.1, 0.4, 0.2]);
     for (let index = 0; index < 20; index++) for (const member of members) member.push(packet(index));
@@ -99,7 +108,7 @@ describe('a feed', () => {
     expect(feed.size).toBe(1);
   });
 
-  test('sends each packet once, whoever pushes it first', () => {
+  test('sends each packet once, whoever pushes it first', async () => {
     const { feed, members, sent } = feedOf([0.1, 0.1]);
     const packets = Array.from({ length: 12 }, (_, index) => packet(index));
     // Two in one millisecond are two.
@@ -107,6 +116,7 @@ describe('a feed', () => {
     for (const each of packets.slice(0, 5)) members[0]?.push(each);
     for (const each of packets) members[1]?.push(each);
     for (const each of packets) members[0]?.push(each);
+    await until(() => sent.length > 0, 'it is sent');
     expect(sent.filter((type) => type === PACKET)).toHaveLength(13);
     feed.onFrame({ stream: 1, type: TAKEN, flags: 0, timeUs: 13, payload: Buffer.alloc(0) });
     expect(members[0]?.cost?.().queued).toBe(0);

@@ -28,6 +28,7 @@ test('passes on few of the requests for a key frame, however many come', () => {
   feed.join(conversion, { codec: 'h264' } as OutputOrder);
   feed.attach(worker);
   conversion.push({ track: VP8, units: [Uint8Array.of(1)], ptsUs: 0, dtsUs: 0, key: true, byteLength: 1 });
+  vi.advanceTimersByTime(1);
   for (let i = 0; i < 10_000; i++) {
     conversion.requestKeyFrame();
     if (i % 100 === 99) vi.advanceTimersByTime(10);

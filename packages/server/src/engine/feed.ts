@@ -81,6 +81,7 @@ export class Feed implements WorkerTask, MemberFeed {
   /** Time of the newest packet, and those that have the same. */
   #newestUs = Number.NEGATIVE_INFINITY;
   #newest: MediaPacket[] = [];
+  #held = false;
   #askedMs = Number.NEGATIVE_INFINITY;
   #dropped = 0;
   #damaged = 0;
@@ -123,6 +124,7 @@ export class Feed implements WorkerTask, MemberFeed {
   join(member: FeedMember, order: OutputOrder): void {
     const fromUs = this.#toldSource ? undefined : Number.MIN_SAFE_INTEGER;
     this.#members.set(member.output, { member, order, fromUs });
+    this.#hold();
   }
 
   leave({ output }: FeedMember): void {
@@ -240,14 +242,7 @@ export class Feed implements WorkerTask, MemberFeed {
   }
 
   flush(): void {
-    const worker = this.#worker;
-    while (worker?.canWrite) {
-      const packet = this.#backlog.next();
-      if (!packet) return;
-      this.#tellSource(packet.track);
-      const flags = packet.key ? FLAG_KEY : 0;
-      worker.send({ stream: this.number, type: PACKET, flags, timeUs: packet.ptsUs }, [payloadOf(packet)]);
-    }
+    if (!this.#held) this.#send();
   }
 
   onFrame(frame: Frame): void {
@@ -264,6 +259,27 @@ export class Feed implements WorkerTask, MemberFeed {
       this.#parts.counters.count('engine_damaged_packets', frame.timeUs);
     } else if (frame.type === FAILED) {
       this.fail(frame.payload.toString());
+    }
+  }
+
+  /** Forms that are asked for together begin with the same picture: nothing is sent before all of them are there. */
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    setImmediate(() => {
+      this.#held = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    const worker = this.#members.size > 0 ? this.#worker : undefined;
+    while (worker?.canWrite) {
+      const packet = this.#backlog.next();
+      if (!packet) return;
+      this.#tellSource(packet.track);
+      const flags = packet.key ? FLAG_KEY : 0;
+      worker.send({ stream: this.number, type: PACKET, flags, timeUs: packet.ptsUs }, [payloadOf(packet)]);
     }
   }
 
