@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { OverviewBody } from '@sluice/contract';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { namesOnWall, playingTiles, readWall, WHOLE_WALL, wallLink } from '../apps/console/src/wall-choice.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
 import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
@@ -76,6 +75,21 @@ function blockUdp(): void {
   };
 }
 
+/** Has the browser tell of many more lost packets each second than there are, as on a bad line. */
+function losePackets(): void {
+  const original = RTCPeerConnection.prototype.getStats;
+  const startMs = performance.now();
+  RTCPeerConnection.prototype.getStats = async function (selector): Promise<RTCStatsReport> {
+    const report = await original.call(this, selector);
+    const changed = new Map<string, object>();
+    for (const [id, entry] of report.entries() as Iterable<[string, Record<string, unknown>]>) {
+      const packetsLost = (performance.now() - startMs) / 10;
+      changed.set(id, entry['type'] === 'inbound-rtp' ? { ...entry, packetsLost } : entry);
+    }
+    return changed as unknown as RTCStatsReport;
+  };
+}
+
 describe('a player by MSE', () => {
   it('stays close to the live edge, and says how close', async () => {
     const page = await openPage('/#/streams/cam', () => localStorage.setItem('sluice.play-protocol', 'mse'));
@@ -130,6 +144,27 @@ describe('a player that chooses by itself', () => {
     await page.getByTestId('player-better').click();
     await expect.poll(() => asked.filter((path) => path.startsWith('/whep/')), PATIENT).not.toEqual([]);
     await expectPlaying(page, 'mse');
+  });
+});
+
+describe('a player whose way fails', () => {
+  it('goes on by the next one, and lists what was tried', async () => {
+    const page = await openPage('about:blank', () => Reflect.deleteProperty(window, 'RTCPeerConnection'));
+    await page.routeWebSocket('**/mse/**', (socket) => socket.close({ code: 1011 }));
+    await page.goto(server.http('/#/streams/cam'));
+    await expectPlaying(page, 'll-hls');
+    expect(await tried(page, 'webrtc')).toMatch(/This browser has no WebRTC/);
+    expect(await tried(page, 'mse')).toMatch(/The connection for MSE broke or was refused/);
+  });
+
+  it('leaves WebRTC while it plays, when too much gets lost for long', async () => {
+    const page = await openPage('/#/streams/cam', losePackets);
+    await expectPlaying(page, 'webrtc');
+    await expectPlaying(page, 'mse');
+    expect(await tried(page, 'webrtc')).toMatch(/\d\d % of the packets got lost for \d+ s/);
+    // More is kept ahead than on a line that is good.
+    const buffer = async (): Promise<number> => Number.parseFloat((await textOf(page, 'player-buffer')) ?? '');
+    await expect.poll(buffer, PATIENT).toBeGreaterThan(0.9);
   });
 });
 
@@ -232,30 +267,5 @@ describe('the wall', () => {
     await expect.poll(() => asked, PATIENT).toContain('/snapshot/cam199.jpg');
     await expect.poll(() => first.getByTestId('thumbnail').count(), PATIENT).toBe(0);
     expect(most).toBeLessThanOrEqual(4);
-  });
-});
-
-describe("the wall's choice", () => {
-  it('survives in an address, and nonsense counts as not given', () => {
-    const choice = { text: 'a&b', only: ['x y', 'z'], columns: 3, limit: 16, playing: true };
-    expect(readWall(wallLink(choice))).toEqual(choice);
-    expect(wallLink(WHOLE_WALL)).toBe('#/wall');
-    expect(readWall('#/wall?columns=7000&limit=-1&play=yes')).toEqual(WHOLE_WALL);
-  });
-
-  it('shows names with one of the words, among those that were chosen', () => {
-    const names = ['Gate 1', 'gate 2', 'yard'];
-    expect(namesOnWall(names, { ...WHOLE_WALL, text: 'GATE 1, ya' })).toEqual(['Gate 1', 'yard']);
-    expect(namesOnWall(names, { ...WHOLE_WALL, text: 'gate', only: ['gate 2', 'yard'] })).toEqual(['gate 2']);
-  });
-
-  it('plays what was asked for last first, in sight only and never above the limit', () => {
-    const sight = { visible: ['a', 'b', 'c', 'd'], started: ['x', 'b', 'c'], pointed: 'd' };
-    const play = (limit: number, playing: boolean): string[] => [
-      ...playingTiles(sight, { ...WHOLE_WALL, limit, playing }),
-    ];
-    expect(play(9, false)).toEqual(['d', 'c', 'b']);
-    expect(play(2, true)).toEqual(['d', 'c']);
-    expect(play(9, true)).toEqual(['d', 'c', 'b', 'a']);
   });
 });

@@ -99,8 +99,7 @@ class HlsSource implements PlayerSource {
     const { failed, impossible, library } = this.#events;
     if (data.type !== library.ErrorTypes.MEDIA_ERROR) {
       const status = data.response?.code ?? 0;
-      // What is missing now may be there once somebody publishes.
-      const kind = status === 404 || status === 503 ? 'absent' : 'trouble';
+      const kind = status === 404 ? 'absent' : status === 503 ? 'early' : 'trouble';
       if (status === 415) impossible(`${serverMessage(data)}. Choose FLV, or use VLC.`);
       else failed(networkMessage(status), kind);
       return;

@@ -130,12 +130,13 @@ export class LivePlayer {
 
   #retryLater(message: string, kind: FailureKind): void {
     const absent = kind === 'absent';
-    this.#failures = absent ? 0 : this.#failures + 1;
-    const failures = this.#state.failures + (absent ? 0 : 1);
+    const trouble = kind === 'trouble' ? 1 : 0;
+    this.#failures = trouble * (this.#failures + 1);
+    const failures = this.#state.failures + trouble;
     this.#set({ phase: 'waiting', message, absent, failures, connected: false });
     this.#begun = false;
     window.clearTimeout(this.#retry);
-    const waitMs = absent ? RETRY_MS : Math.min(RETRY_MS * 2 ** (this.#failures - 1), MAX_RETRY_MS);
+    const waitMs = Math.min(RETRY_MS * 2 ** Math.max(0, this.#failures - 1), MAX_RETRY_MS);
     this.#retry = window.setTimeout(() => {
       this.#set({ absent: false });
       this.#source?.reload();

@@ -249,7 +249,7 @@ class MseSession {
     const told = this.#told === '' ? '' : `${this.#told.charAt(0).toUpperCase()}${this.#told.slice(1)}.`;
     this.close();
     if (code === REFUSED + 404) failed('The server does not have this stream. Trying again…', 'absent');
-    else if (code === REFUSED + 503 && isFirst) failed(`${told} Trying again…`, 'absent');
+    else if (code === REFUSED + 503 && isFirst) failed(`${told} Trying again…`, 'early');
     else if (code === REFUSED + 415) impossible(`Not playable by MSE. ${told} Choose WebRTC, or use VLC.`);
     else if (code === NORMAL) failed('The stream has ended. Waiting for it to come back…', 'absent');
     else if (code > REFUSED) failed(`${told} Trying again…`, 'trouble');

@@ -1,7 +1,10 @@
 import type { PeerFact } from './webrtc/peer-facts.ts';
 
-/** `absent`: the stream is not live, which no other way to play would change. `trouble`: all else. */
-export type FailureKind = 'absent' | 'trouble';
+/**
+ * `absent`: the stream is not live, which no other way to play would change. `early`: it is, and there is nothing to play
+ * yet. `trouble`: all else.
+ */
+export type FailureKind = 'absent' | 'early' | 'trouble';
 
 /** What a source of media tells its player. */
 export interface SourceEvents {
