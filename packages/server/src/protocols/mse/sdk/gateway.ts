@@ -10,6 +10,7 @@ import {
   type SocketProvider,
   type Stream,
   tracksSettled,
+  type VideoForm,
 } from '../../../core/index.ts';
 import type { MseOptions } from '../options.ts';
 import type { MseDeps, MsePlace } from '../server.ts';
@@ -53,24 +54,15 @@ export class SdkGateway implements MediaSocketGateway {
   }
 
   async play(request: MediaSocketRequest): Promise<MediaSocketSession> {
-    const { mediaSessionId } = request;
-    if (this.#deps.sessions.get(mediaSessionId) !== undefined || this.#pending.has(mediaSessionId))
-      throw new MediaServerError('MEDIA_SESSION_BUSY', `media session id ${mediaSessionId} is in use`);
-    if (this.#closed || !this.#hasRoom())
-      throw new MediaServerError(
-        'PEER_LIMIT',
-        `the limit of ${this.#options.maxViewers} viewers is reached (mse_max_viewers)`,
-      );
-    this.#pending.add(mediaSessionId);
     try {
-      const player = await this.#answer(request);
+      this.#checkRoom(request.mediaSessionId);
+      this.#pending.add(request.mediaSessionId);
+      const player = await this.#answer(request).finally(() => this.#pending.delete(request.mediaSessionId));
       this.#deps.counters.count('mse_players');
       return player;
     } catch (error) {
       this.#deps.counters.count('mse_refused');
       throw error;
-    } finally {
-      this.#pending.delete(mediaSessionId);
     }
   }
 
@@ -87,13 +79,22 @@ export class SdkGateway implements MediaSocketGateway {
     this.#fanOuts.sounds.close();
   }
 
+  /** @throws MediaServerError MEDIA_SESSION_BUSY or PEER_LIMIT */
+  #checkRoom(mediaSessionId: string): void {
+    if (this.#deps.sessions.get(mediaSessionId) !== undefined || this.#pending.has(mediaSessionId))
+      throw new MediaServerError('MEDIA_SESSION_BUSY', `media session id ${mediaSessionId} is in use`);
+    if (!this.#closed && this.#hasRoom()) return;
+    const message = `the limit of ${this.#options.maxViewers} viewers is reached (mse_max_viewers)`;
+    throw new MediaServerError('PEER_LIMIT', message);
+  }
+
   async #answer(request: MediaSocketRequest): Promise<SdkPlayer> {
     const { provider, picture } = request;
     if (!this.offers(provider)) throw new MediaServerError('NO_COMMON_CODECS', `${provider} is turned off`);
     const offer = readSocketOffer(request.offer);
     const stream = await this.#findStream(request);
+    if (picture !== undefined && offer.kinds.video && stream.state.video !== undefined) this.#admit(stream, picture);
     const { kinds, acceptance } = this.#choose(stream, offer, request);
-    if (picture !== undefined && kinds.video) this.#admit(stream, request);
     const lease = this.#deps.adaptations.lease(stream, acceptance, { steady: true });
     const player = new SdkPlayer(request, this.#deps, {
       lease,
@@ -143,10 +144,10 @@ export class SdkGateway implements MediaSocketGateway {
   }
 
   /** @throws MediaServerError TRANSCODING_LIMIT, TRANSCODING_DISABLED */
-  #admit(stream: Stream, { picture }: MediaSocketRequest): void {
+  #admit(stream: Stream, picture: VideoForm): void {
     if (!this.#deps.adaptations.enabled)
       throw new MediaServerError('TRANSCODING_DISABLED', 'pictures in another form are turned off');
-    if (picture !== undefined) this.#deps.renditions?.admit(stream, picture);
+    this.#deps.renditions?.admit(stream, picture);
   }
 
   #tracksKnown(stream: Stream): Promise<void> {
