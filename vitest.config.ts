@@ -43,6 +43,40 @@ const WAITING = [
   'websdk',
 ].map((name) => `e2e/${name}.test.ts`);
 
+/**
+ * Unit tests that want a process of their own: they measure the process, change it, or use a library that does. The
+ * others share a few processes, each with one file after the other, for a process costs more time than most files.
+ */
+const ALONE = [
+  ...['app', 'engine'].map((folder) => `packages/server/src/${folder}/**/*.test.ts`),
+  ...[
+    'media/src/mp4/long',
+    'media/src/mp4/mp4',
+    'server/src/protocols/rtmp/rtmp-hostile',
+    'server/src/protocols/rtmp/rtmp-server',
+    'server/src/protocols/rtmp/wire/wire',
+    'server/src/protocols/webrtc/transport/udp-transport',
+    'server/src/protocols/webrtc/whip/access',
+    'server/src/protocols/webrtc/wire/dtls/fuzz',
+    'server/src/recording/completion',
+    'server/src/recording/completion-crashes',
+    'server/src/recording/finish/finish-file',
+    'server/src/recording/hook-script',
+    'server/src/recording/ledger',
+    'server/src/recording/recorder',
+    'server/src/recording/uploads',
+    'server/src/relays/relays-random',
+    'server/src/vod/*',
+  ].map((name) => `packages/${name}.test.ts`),
+];
+
+const UNIT = {
+  setupFiles: ['vitest.setup.ts'],
+  testTimeout: 30_000,
+  // Most of them wait for sockets and other processes.
+  maxWorkers: 3,
+};
+
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -51,16 +85,16 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...UNIT,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts'],
-          setupFiles: ['vitest.setup.ts'],
-          testTimeout: 30_000,
-          // Most of them wait for sockets and other processes.
-          maxWorkers: 3,
+          exclude: [...ALONE, '**/node_modules/**'],
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { test: { ...UNIT, name: 'unit-alone', include: ALONE, sequence: { groupOrder: 1 } } },
+      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 2 } } },
       {
         test: {
           name: 'e2e',
@@ -68,7 +102,7 @@ export default defineConfig({
           exclude: [...WAITING, '**/node_modules/**'],
           ...TIMEOUTS,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

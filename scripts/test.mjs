@@ -67,8 +67,8 @@ async function runVitest(kind, filters) {
   const code = await runTool('vitest/vitest.mjs', [
     'run',
     '--project',
-    // End-to-end tests are two projects: see vitest.config.ts.
-    kind === 'e2e' ? 'e2e*' : kind,
+    // Each kind is two projects: see vitest.config.ts.
+    `${kind}*`,
     '--passWithNoTests',
     ...reporters,
     ...filters,
