@@ -1,25 +1,29 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestClient } from '../packages/server/src/protocols/rtmp/testing/client.ts';
 import { MESSAGE } from '../packages/server/src/protocols/rtmp/wire/chunk-writer.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
-import { freePort, TestServer } from './support/server.ts';
+import { TestServer } from './support/server.ts';
 
 const PERIOD_MS = 2000;
 const STALL_MS = 400;
 
-let server: TestServer;
-let proxy: Server;
+let folder: string;
+let clip: string;
 
-afterEach(async () => {
-  proxy.close();
-  await server.stop();
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-in-buffer-'));
+  clip = join(folder, 'clip.flv');
+  makeClip(clip, { seconds: 10, gop: 25 });
 });
 
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 /** A way to the server on which nothing moves for 400 ms of every 2 s; what was held then comes at once. */
-async function stallingWay(to: number): Promise<number> {
-  const port = await freePort();
+async function stallingWay(to: number): Promise<Server> {
   const sockets = new Set<{ from: Socket; to: Socket }>();
   const timer = setInterval(() => {
     const stalled = performance.now() % PERIOD_MS < STALL_MS;
@@ -28,7 +32,7 @@ async function stallingWay(to: number): Promise<number> {
       else pair.from.resume();
     }
   }, 5);
-  proxy = createServer((from) => {
+  const proxy = createServer((from) => {
     const pair = { from, to: connect({ port: to, host: '127.0.0.1' }) };
     sockets.add(pair);
     from.pipe(pair.to);
@@ -39,37 +43,45 @@ async function stallingWay(to: number): Promise<number> {
     }
   });
   proxy.on('close', () => clearInterval(timer));
-  await new Promise<void>((resolve) => proxy.listen(port, '127.0.0.1', resolve));
-  return port;
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return proxy;
 }
 
 /** Publishes for ten seconds by the stalling way; tells the pauses between pictures at a player, but for the first 3 s. */
 async function pausesOfPlayer(settings: Record<string, string | number>): Promise<number[]> {
-  server = await TestServer.start({ settings: { publisher_reconnect_wait: 0, ...settings } });
-  const port = await stallingWay(server.rtmpPort);
-  const clip = join(server.folder, 'clip.flv');
-  makeClip(clip, { seconds: 10, gop: 25 });
-  const url = `rtmp://127.0.0.1:${port}/live/cam`;
-  const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
-  await server.untilLive('cam');
-  const player = await TestClient.connect(server.rtmpPort);
+  const server = await TestServer.start({ settings: { publisher_reconnect_wait: 0, ...settings } });
+  const way = await stallingWay(server.rtmpPort);
+  try {
+    const { port } = way.address() as AddressInfo;
+    const url = `rtmp://127.0.0.1:${port}/live/cam`;
+    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
+    await server.untilLive('cam');
+    const arrivals = await arrivalsOf(await TestClient.connect(server.rtmpPort));
+    expect(await publisher.exited, publisher.stderr).toBe(0);
+    const settled = arrivals.filter((a) => a.timestamp > 3000 && a.timestamp < 9500);
+    expect(settled.length).toBeGreaterThan(140);
+    return settled.slice(1).map((a, i) => a.atMs - (settled[i]?.atMs ?? 0));
+  } finally {
+    way.close();
+    await server.stop();
+  }
+}
+
+/** When the pictures of the stream come to a player, until it ends. */
+async function arrivalsOf(player: TestClient): Promise<{ atMs: number; timestamp: number }[]> {
   await player.play('cam');
   const arrivals: { atMs: number; timestamp: number }[] = [];
   for (;;) {
     const message = await player.until((m) => m.type === MESSAGE.video).catch(() => undefined);
-    if (message === undefined) break;
+    if (message === undefined) return arrivals;
     arrivals.push({ atMs: performance.now(), timestamp: message.timestamp });
   }
-  expect(await publisher.exited, publisher.stderr).toBe(0);
-  const settled = arrivals.filter((a) => a.timestamp > 3000 && a.timestamp < 9500);
-  expect(settled.length).toBeGreaterThan(140);
-  return settled.slice(1).map((a, i) => a.atMs - (settled[i]?.atMs ?? 0));
 }
 
 /** A machine that is busy with other tests may itself pause a process for this long. */
 const NOISE_MS = 200;
 
-describe('the in-buffer, with a publisher that stalls 400 ms every 2 s', () => {
+describe.concurrent('the in-buffer, with a publisher that stalls 400 ms every 2 s', () => {
   it('keeps the stalls from players', async () => {
     const pauses = await pausesOfPlayer({ rtmp_in_buffer_enabled: 'true', rtmp_in_buffer_start_size: 600 });
     expect(pauses.filter((ms) => ms > NOISE_MS)).toEqual([]);

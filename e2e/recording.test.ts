@@ -18,19 +18,26 @@ import {
 } from './support/recordings.ts';
 import { TestServer } from './support/server.ts';
 
-const SECONDS = 60;
+const SECONDS = 30;
 
 let server: TestServer;
 let hooked: string;
-/** The clip of a minute, and its publication, which goes on beside the other tests. */
+/** The long clip, and its publication, which goes on beside the other tests. */
 let counter: string;
 let counted: Promise<void>;
+/** Clips of the other tests: made before anything is published, for that holds up what else the tests do. */
+let live: string;
+let rotated: string;
 
 beforeAll(async () => {
   const folder = { settings: { record_flash_published_streams: 'true', stream_record_policy: 'streamName' } };
   server = await TestServer.start({ ...folder, settings: { ...folder.settings, on_record_hook_script: hookScript() } });
   counter = join(server.folder, 'clip.flv');
   makeClip(counter, { seconds: SECONDS, bframes: 2 });
+  live = join(server.folder, 'live.flv');
+  makeClip(live, { seconds: 20 });
+  rotated = join(server.folder, 'rotated.flv');
+  makeClip(rotated, { seconds: 14, gop: 25, bframes: 2 });
   counted = publish(counter, 'counter');
   // It is looked at when it is waited for.
   counted.catch(() => {});
@@ -63,11 +70,9 @@ function timesOf(packets: readonly FilePacket[], kind: FilePacket['kind']): numb
   return kindOf(packets, kind).map(({ ptsMs }) => ptsMs - firstMs);
 }
 
-describe('a recording that runs', () => {
+describe.concurrent('a recording that runs', () => {
   it('is begun and ended by REST, is playable all the while, and is told as it goes', async () => {
-    const clip = join(server.folder, 'live.flv');
-    makeClip(clip, { seconds: 20 });
-    const publishing = publish(clip, 'room');
+    const publishing = publish(live, 'room');
     await server.untilLive('room');
     const [stream] = await server.rest<{ mediaSessionId: string }[]>('/stream/find', { name: 'room', published: true });
     const { mediaSessionId } = stream as { mediaSessionId: string };
@@ -106,11 +111,9 @@ describe('a recording that runs', () => {
   });
 });
 
-describe('a recording that is rotated', () => {
+describe.concurrent('a recording that is rotated', () => {
   it('goes on in the next file at a key frame, without losing or repeating a packet', async () => {
-    const clip = join(server.folder, 'rotated.flv');
-    makeClip(clip, { seconds: 14, gop: 25, bframes: 2 });
-    const publishing = publish(clip, 'turns');
+    const publishing = publish(rotated, 'turns');
     await server.untilLive('turns');
     const [stream] = await server.rest<{ mediaSessionId: string }[]>('/stream/find', {
       name: 'turns',
@@ -123,7 +126,7 @@ describe('a recording that is rotated', () => {
     const parts = all.filter(({ fileName }) => fileName.startsWith('turns-parts')).sort((a, b) => a.part - b.part);
     expect(parts.map(({ fileName }) => fileName)).toEqual(parts.map((_, i) => `turns-parts_${i + 1}.mp4`));
     expect(parts.length).toBeGreaterThanOrEqual(3);
-    const source = packetsOf(clip);
+    const source = packetsOf(rotated);
     for (const kind of ['video', 'audio'] as const) {
       const joined = parts.flatMap((part) =>
         kindOf(packetsOf(recordingPath(server, part)), kind).map(({ hash }) => hash),
@@ -136,7 +139,7 @@ describe('a recording that is rotated', () => {
   });
 });
 
-describe('60 seconds of ffmpeg, B-frames and all', () => {
+describe(`${SECONDS} seconds of ffmpeg, B-frames and all`, () => {
   let source: readonly FilePacket[];
   let recorded: readonly FilePacket[];
   let recording: RecordingObject;

@@ -16,6 +16,8 @@ const BACK_MS = 5000;
 let near: TestServer;
 let far: TestServer;
 let pages: WebRtcPages;
+/** What becomes of a push to an RTMP server that goes and comes back, beside the other tests: it takes long. */
+let away: Promise<void>;
 /** What is open in a test and closed after it. */
 const open: { close(): Promise<unknown> }[] = [];
 
@@ -25,6 +27,9 @@ beforeAll(async () => {
     TestServer.start({ args: ['--no-demo'] }),
   ]);
   pages = await WebRtcPages.start();
+  away = pushToWhatGoesAway();
+  // It is looked at when it is waited for.
+  away.catch(() => {});
 });
 
 afterEach(async () => {
@@ -38,11 +43,17 @@ afterAll(async () => {
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '25', '-bf', '0', '-b:v', '600k'];
 
-async function publish(name: string): Promise<void> {
+async function publish(name: string): Promise<Ffmpeg> {
   const audio = ['-c:a', 'aac', '-b:a', '128k'];
   const publisher = new Ffmpeg(['-v', 'error', ...FLASH_INPUT, ...X264, ...audio, '-f', 'flv', near.rtmp(name)]);
-  open.push({ close: () => publisher.stop() });
   await near.untilLive(name);
+  return publisher;
+}
+
+/** Publishes until the test is over. */
+async function publishForTest(name: string): Promise<void> {
+  const publisher = await publish(name);
+  open.push({ close: () => publisher.stop() });
 }
 
 async function play(server: TestServer, name: string): Promise<PlayingPage> {
@@ -78,7 +89,7 @@ async function untilState(server: TestServer, list: '/pull/find_all' | '/push/fi
 
 describe('WebRTC between two servers', () => {
   it('pulls by the protocol of the Web SDK, in sync, and ends when it is told to', async () => {
-    await publish('there');
+    await publishForTest('there');
     const body = { uri: `ws://127.0.0.1:${near.ports.ws}`, remoteStreamName: 'there', localStreamName: 'here' };
     await far.rest('/pull/pull', body);
     await untilState(far, '/pull/find_all', 'running');
@@ -91,7 +102,7 @@ describe('WebRTC between two servers', () => {
     ['the protocol of the Web SDK', () => ({ uri: `ws://127.0.0.1:${far.ports.ws}`, remoteStreamName: 'given' })],
     ['WHIP', () => ({ uri: `whip://127.0.0.1:${far.httpPort}/whip/given` })],
   ])('pushes by %s, and the stream there ends with the one here', async (_, to) => {
-    await publish('mine');
+    await publishForTest('mine');
     await near.rest('/pull/push', { ...to(), localStreamName: 'mine' });
     await untilState(near, '/pull/find_all', 'running');
     const page = await play(far, 'given');
@@ -102,12 +113,11 @@ describe('WebRTC between two servers', () => {
   });
 });
 
-describe('a push to an RTMP server', () => {
-  it('is back within seconds of its target, whose absence viewers do not notice', async () => {
-    const port = await freePort();
-    let target = await Nginx.start(port);
-    open.push({ close: () => target.stop() });
-    await publish('show');
+async function pushToWhatGoesAway(): Promise<void> {
+  const port = await freePort();
+  const publisher = await publish('show');
+  let target = await Nginx.start(port);
+  try {
     const viewer = new Copier(near.rtmp('show'), join(near.folder, 'viewer.txt'));
     await near.rest('/push/startup', { streamName: 'show', rtmpUrl: `rtmp://127.0.0.1:${port}/live` });
     await untilState(near, '/push/find_all', 'running');
@@ -130,5 +140,12 @@ describe('a push to an RTMP server', () => {
     expect(ofKind(watched, 'video').length).toBeGreaterThan((AWAY_MS / 1000) * 25);
     for (const kind of ['video', 'audio'] as const)
       expect(Math.max(...stepsMs(ofKind(watched, kind)))).toBeLessThan(60);
-  });
+  } finally {
+    await publisher.stop();
+    await target.stop();
+  }
+}
+
+describe('a push to an RTMP server', () => {
+  it('is back within seconds of its target, whose absence viewers do not notice', () => away);
 });

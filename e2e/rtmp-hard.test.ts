@@ -11,8 +11,20 @@ import { SlowLine } from './support/slow-line.ts';
 
 let server: TestServer;
 
+/** A clip for each of the tests, which go on beside each other: making one takes all of the machine. */
+let far: string;
+let huge: string;
+
 beforeAll(async () => {
   server = await TestServer.start({ settings: { publisher_reconnect_wait: 200 } });
+  far = join(server.folder, 'far.flv');
+  const rate = ['-b:v', '250k', '-maxrate', '250k', '-bufsize', '250k'];
+  makeClip(far, { seconds: 32, gop: 50, size: '320x180', args: rate });
+  huge = join(server.folder, 'huge.flv');
+  const picture = ['-f', 'lavfi', '-i', 'testsrc2=s=1920x1080:r=25,noise=alls=40:allf=t'];
+  const video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '1', '-b:v', '160M', '-pix_fmt', 'yuv420p'];
+  const inputs = [...picture, '-f', 'lavfi', '-i', 'sine=440:r=48000'];
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, '-c:a', 'aac', '-t', '4', huge]);
 });
 
 afterAll(() => server.stop());
@@ -60,18 +72,11 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-describe('a publisher behind a line of 300 ms round trip that loses 2 % of its packets', () => {
+describe.concurrent('a publisher behind a line of 300 ms round trip that loses 2 % of its packets', () => {
   it('is played without a gap, and without delay that grows', async () => {
-    const clip = join(server.folder, 'far.flv');
-    makeClip(clip, {
-      seconds: 32,
-      gop: 50,
-      size: '320x180',
-      args: ['-b:v', '250k', '-maxrate', '250k', '-bufsize', '250k'],
-    });
     const line = await SlowLine.open(server.rtmpPort, { delayMs: 150, loss: 0.02 });
     const url = `rtmp://127.0.0.1:${line.port}/live/far`;
-    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
+    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', far, '-c', 'copy', '-f', 'flv', url]);
     await server.untilLive('far');
     const copier = new Copier(server.rtmp('far'), join(server.folder, 'far.md5'));
     const lags = await lagsMs(server.flv('far'), 21);
@@ -88,18 +93,13 @@ describe('a publisher behind a line of 300 ms round trip that loses 2 % of its p
   });
 });
 
-describe('a stream of 20 MB/s of key frames only', () => {
+describe.concurrent('a stream of 20 MB/s of key frames only', () => {
   it('reaches a player that keeps up byte for byte', async () => {
-    const clip = join(server.folder, 'huge.flv');
-    const picture = ['-f', 'lavfi', '-i', 'testsrc2=s=1920x1080:r=25,noise=alls=40:allf=t'];
-    const video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '1', '-b:v', '160M', '-pix_fmt', 'yuv420p'];
-    const inputs = [...picture, '-f', 'lavfi', '-i', 'sine=440:r=48000'];
-    execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, '-c:a', 'aac', '-t', '4', clip]);
-    const loop = ['-re', '-stream_loop', '2', '-i', clip];
+    const loop = ['-re', '-stream_loop', '2', '-i', huge];
     const publisher = new Ffmpeg(['-v', 'error', ...loop, '-c', 'copy', '-f', 'flv', server.rtmp('huge')]);
     await server.untilLive('huge');
     const copier = new Copier(server.rtmp('huge'), join(server.folder, 'huge.md5'));
-    const original = new Copier(clip, join(server.folder, 'original.md5'));
+    const original = new Copier(huge, join(server.folder, 'original.md5'));
     const pictures = ofKind(await original.finish(20_000), 'video').map(({ hash }) => hash);
     expect(await publisher.exited, publisher.stderr).toBe(0);
     const played = ofKind(await copier.finish(5000), 'video');

@@ -32,14 +32,17 @@ async function tracksOf(url: string): Promise<string[]> {
 // ffmpeg and VLC take metadata whose time is not zero for a track of subtitles. VLC then waits for its first
 // subtitle for five seconds and drops what comes meanwhile.
 describe('the metadata of a stream', () => {
-  it.each(['RTMP', 'HTTP-FLV'])('is not taken for a track by players of %s who come later', async (output) => {
-    const name = `metadata-${output}`;
-    const publisher = await ScriptedPublisher.start(server.rtmpPort, name);
-    const sent = publisher.send(tags);
-    await server.untilLive(name);
-    const tracks = await tracksOf(output === 'RTMP' ? server.rtmp(name) : server.flv(name));
-    await sent;
-    await publisher.stop();
-    expect(tracks).toEqual(['audio', 'video']);
-  });
+  it.concurrent.each(['RTMP', 'HTTP-FLV'])(
+    'is not taken for a track by players of %s who come later',
+    async (output) => {
+      const name = `metadata-${output}`;
+      const publisher = await ScriptedPublisher.start(server.rtmpPort, name);
+      const sent = publisher.send(tags);
+      await server.untilLive(name);
+      const tracks = await tracksOf(output === 'RTMP' ? server.rtmp(name) : server.flv(name));
+      await sent;
+      await publisher.stop();
+      expect(tracks).toEqual(['audio', 'video']);
+    },
+  );
 });

@@ -91,7 +91,7 @@ describe('what is published by RTMP', () => {
     return () => publisher.stop();
   });
 
-  it.each(PLAYERS)('is seen and heard by %s', async (_, play) => {
+  it.concurrent.each(PLAYERS)('is seen and heard by %s', async (_, play) => {
     const watched = await watch('show', play, { seconds: 4 });
     expect(shown(withoutTimes(watched)), `${describeWatched(watched)}\n${watched.log.slice(-2000)}`).toBe('AV');
   });

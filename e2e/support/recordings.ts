@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { RecordingObject } from '@sluice/contract';
 import { expect, vi } from 'vitest';
 import { checkMp4 } from '../../packages/media/src/mp4/testing/check-mp4.ts';
@@ -46,22 +47,23 @@ export interface FilePacket {
   readonly hash: string;
 }
 
+const run = promisify(execFile);
+const SHOW_PACKETS = [
+  ...['-v', 'error', '-show_packets', '-show_data_hash', 'md5'],
+  ...['-show_entries', 'packet=codec_type,pts_time,dts_time,size,data_hash', '-of', 'json'],
+];
+
 /** All packets of a file in the order of its interleaving, with MD5 of their bytes. */
 export function packetsOf(file: string): FilePacket[] {
-  const entries = 'packet=codec_type,pts_time,dts_time,size,data_hash';
-  const args = [
-    '-v',
-    'error',
-    '-show_packets',
-    '-show_data_hash',
-    'md5',
-    '-show_entries',
-    entries,
-    '-of',
-    'json',
-    file,
-  ];
-  const text = execFileSync('ffprobe', args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return parsePackets(execFileSync('ffprobe', [...SHOW_PACKETS, file], { encoding: 'utf8', maxBuffer: 1 << 28 }));
+}
+
+/** The same, while the test goes on. */
+export async function packetsOfAside(file: string): Promise<FilePacket[]> {
+  return parsePackets((await run('ffprobe', [...SHOW_PACKETS, file], { maxBuffer: 1 << 28 })).stdout);
+}
+
+function parsePackets(text: string): FilePacket[] {
   const { packets } = JSON.parse(text) as { packets: Record<string, string>[] };
   return packets.map((packet) => ({
     kind: packet['codec_type'] as FilePacket['kind'],
@@ -81,11 +83,17 @@ export function streamsOf(file: string): { codec_name: string; codec_type: strin
 
 /** Decodes the whole file; throws with FFmpeg's words at the first fault. */
 export function decodeWhole(file: string): void {
-  const faults = execFileSync('ffmpeg', ['-v', 'warning', '-xerror', '-i', file, '-f', 'null', '-'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const faults = execFileSync('ffmpeg', decodeArgs(file), { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] });
   expect(faults ?? '').toBe('');
+}
+
+/** The same, while the test goes on. */
+export async function decodeWholeAside(file: string): Promise<void> {
+  expect((await run('ffmpeg', ['-nostdin', ...decodeArgs(file)])).stderr).toBe('');
+}
+
+function decodeArgs(file: string): string[] {
+  return ['-v', 'warning', '-xerror', '-i', file, '-f', 'null', '-'];
 }
 
 /** From the first sample to the end of the last one, seconds, as FFmpeg sees it. */
