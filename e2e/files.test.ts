@@ -236,6 +236,7 @@ describe('REST', () => {
     expect(await player.exited, player.stderr).toBe(0);
     expect((await restOf('vod/terminate', { localStreamName: 'channel1' })).status).toBe(200);
     // Files of earlier tests may still play to pages that have gone without a word.
-    expect((await restOf('vod/find', { localStreamName: 'channel1' })).status).toBe(404);
+    // It is there until the read that goes on has come back.
+    await vi.waitFor(async () => expect((await restOf('vod/find', { localStreamName: 'channel1' })).status).toBe(404));
   });
 });

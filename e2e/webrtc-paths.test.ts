@@ -92,9 +92,11 @@ describe('what a browser publishes by WHIP', () => {
     expect(facts.framesDecoded).toBeGreaterThan(60);
   });
 
-  it.each(MORE_CODECS)('as %s is seen by a browser that plays by WHEP', async (codec) => {
-    await publish(`more-${codec}`, `video/${codec}`);
-    const player = await play(`more-${codec}`);
+  it.concurrent.for(MORE_CODECS)('as %s is seen by a browser that plays by WHEP', async (codec, { onTestFinished }) => {
+    const page = await pages.publish(server.http(`/whip/more-${codec}`), { video: `video/${codec}` });
+    onTestFinished(() => page.context().close());
+    const player = await pages.play(server.http(`/whep/more-${codec}`));
+    onTestFinished(() => player.close());
     expect(await player.until(({ framesDecoded }) => framesDecoded > 50)).toMatchObject({
       videoCodec: `video/${codec}`,
     });
@@ -131,16 +133,17 @@ describe('what ffmpeg publishes by RTMP', () => {
   });
 
   // Debian's Chromium has no decoder for H.265.
-  it.each([
+  it.concurrent.for([
     ['VP9', 'VP9'],
     ['AV1', 'AV1'],
     ['H.265', 'H264'],
-  ] as const)('as %s by Enhanced RTMP is seen by a browser as %s', async (sent, shown) => {
+  ] as const)('as %s by Enhanced RTMP is seen by a browser as %s', async ([sent, shown], { onTestFinished }) => {
     const name = `enhanced-${sent}`;
     const publisher = ffmpeg8Publisher(sent, 'Opus')(server.rtmp(name), server.folder);
-    open.push({ close: () => publisher.stop() });
+    onTestFinished(() => publisher.stop());
     await server.untilLive(name);
-    const player = await play(name);
+    const player = await pages.play(server.http(`/whep/${name}`));
+    onTestFinished(() => player.close());
     const facts = await player.until(({ framesDecoded }) => framesDecoded > 50);
     expect(facts).toMatchObject({ videoCodec: `video/${shown}`, audioCodec: 'audio/opus', width: 320, height: 180 });
   });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ffmpeg } from './ffmpeg.ts';
 import { Program } from './program.ts';
@@ -8,7 +8,8 @@ import { PICTURE_RATE, TONE_HZ } from './watched.ts';
 
 const FFMPEG8_PUBLISH = fileURLToPath(new URL('./ffmpeg8-publish.mjs', import.meta.url));
 /** Longer than any row of the matrix takes. */
-const CLIP_SECONDS = 60;
+const CLIP_SECONDS = 40;
+const LENGTH = ['-t', String(CLIP_SECONDS)];
 const PICTURE = `testsrc2=s=320x180:r=${PICTURE_RATE}`;
 
 /** Encoder arguments of Debian's ffmpeg for the codecs that it can send by RTMP. */
@@ -74,10 +75,19 @@ function encodeGstreamerClip(clip: string): void {
   execFileSync('gst-launch-1.0', ['-q', ...pipeline.split(' ')]);
 }
 
+/** A picture is encoded once and copied beside each sound; NUT keeps the times that B-frames begin with. */
 function encodeClip(clip: string, video: Ffmpeg5Codec | undefined, audio: Ffmpeg5Codec | undefined): void {
-  const sources = [video === undefined ? [] : [PICTURE], audio === undefined ? [] : [`sine=${TONE_HZ}:r=48000`]].flat();
-  const inputs = sources.flatMap((source) => ['-f', 'lavfi', '-i', source]);
-  const codecs = [video, audio].flatMap((codec) => (codec === undefined ? [] : FFMPEG5_CODECS[codec]));
-  const rest = ['-g', String(PICTURE_RATE), '-pix_fmt', 'yuv420p', '-t', String(CLIP_SECONDS), clip];
-  execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...codecs, ...rest]);
+  const picture = join(dirname(clip), `${video}.nut`.replaceAll(' ', '-'));
+  if (video !== undefined && !existsSync(picture)) {
+    const rest = ['-g', String(PICTURE_RATE), '-pix_fmt', 'yuv420p', ...LENGTH, picture];
+    run(['-f', 'lavfi', '-i', PICTURE, ...FFMPEG5_CODECS[video], ...rest]);
+  }
+  const pictures = video === undefined ? [] : ['-i', picture];
+  const tone = audio === undefined ? [] : ['-f', 'lavfi', '-i', `sine=${TONE_HZ}:r=48000`];
+  const codecs = audio === undefined ? [] : FFMPEG5_CODECS[audio];
+  run([...pictures, ...tone, '-c:v', 'copy', ...codecs, ...LENGTH, clip]);
+}
+
+function run(args: readonly string[]): void {
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...args]);
 }
