@@ -9,6 +9,7 @@ const WAITING = [
   'console-recordings',
   'console-relays',
   'console-views',
+  'console-watch',
   'console-webrtc',
   'demo',
   'explain',

@@ -67,11 +67,13 @@ function remote(path: string, password?: string): Promise<number> {
   });
 }
 
-describe('stream tokens', () => {
+describe.concurrent('stream tokens', () => {
   it('are asked for by HLS and FLV, each for its stream and role', async () => {
-    const good = await token('demo', 'play');
-    const other = await token('other', 'both');
-    const publisher = await token('demo', 'publish');
+    const [good, other, publisher] = await Promise.all([
+      token('demo', 'play'),
+      token('other', 'both'),
+      token('demo', 'publish'),
+    ]);
     for (const url of [server.hls('demo'), server.flv('demo')]) {
       expect(await status(url), url).toBe(401);
       expect(await status(`${url}?token=${good}`), url).toBe(200);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext, vi } from 'vitest';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { Program } from './support/program.ts';
 import { freeUdpPort, TestServer } from './support/server.ts';
@@ -10,22 +10,19 @@ const PASSPHRASE = 'a-long-passphrase';
 const CODECS = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '25', '-bf', '0', '-c:a', 'aac'];
 
 let server: TestServer;
-/** What is open in a test and closed after it. */
-const open: { close(): Promise<unknown> }[] = [];
+
+/** Has something closed after the test. */
+type Finally = TestContext['onTestFinished'];
 
 beforeAll(async () => {
   server = await TestServer.start({ args: ['--no-demo'], settings: { srt_passphrase: PASSPHRASE } });
 });
 
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close();
-});
-
 afterAll(() => server.stop());
 
-function send(to: string): Ffmpeg {
+function send(to: string, atEnd: Finally): Ffmpeg {
   const encoder = new Ffmpeg(['-v', 'error', ...FLASH_INPUT, ...CODECS, '-f', 'mpegts', to]);
-  open.push({ close: () => encoder.stop() });
+  atEnd(() => encoder.stop());
   return encoder;
 }
 
@@ -53,22 +50,22 @@ async function untilEnded(name: string): Promise<void> {
   await vi.waitFor(async () => expect(await server.streamNames()).not.toContain(name), { timeout: 20_000 });
 }
 
-describe('SRT', () => {
-  it('is published and played by its stream id, and RTMP players get it too', async () => {
-    const encoder = send(srt('publish:far'));
+describe.concurrent('SRT', () => {
+  it('is published and played by its stream id, and RTMP players get it too', async ({ onTestFinished }) => {
+    const encoder = send(srt('publish:far'), onTestFinished);
     await server.untilLive('far');
     await Promise.all([expectInSync(srt('read:far'), 'srt'), expectInSync(server.rtmp('far'), 'rtmp')]);
     await encoder.stop();
     await untilEnded('far');
   });
 
-  it('lets nobody in without the passphrase', async () => {
-    const encoder = send(srt('publish:stranger', 'another-passphrase'));
+  it('lets nobody in without the passphrase', async ({ onTestFinished }) => {
+    const encoder = send(srt('publish:stranger', 'another-passphrase'), onTestFinished);
     expect(await encoder.exited).not.toBe(0);
     expect(await server.streamNames()).not.toContain('stranger');
   });
 
-  it('is taken on a port of its own, which ends with its encoder', async () => {
+  it('is taken on a port of its own, which ends with its encoder', async ({ onTestFinished }) => {
     const input = await server.rest<Input>('/mpegts/startup', { localStreamName: 'field', transport: 'srt' });
     expect(input.status).toBe('CONNECTED');
     const { port } = new URL(input.uri);
@@ -76,21 +73,22 @@ describe('SRT', () => {
     const between = await freeUdpPort();
     const args = [`udp://:${between}`, `srt://127.0.0.1:${port}?mode=caller`];
     const relay = new Program('srt-live-transmit', args);
-    open.push({ close: () => relay.stop() });
-    send(`udp://127.0.0.1:${between}?pkt_size=1316`);
+    onTestFinished(() => relay.stop());
+    send(`udp://127.0.0.1:${between}?pkt_size=1316`, onTestFinished);
     await server.untilLive('field');
     await expectInSync(server.rtmp('field'), 'field');
-    expect(await server.rest<Input[]>('/mpegts/find_all')).toMatchObject([{ status: 'PROCESSED_LOCAL' }]);
+    const inputs = await server.rest<Input[]>('/mpegts/find_all');
+    expect(inputs.filter(({ uri }) => uri === input.uri)).toMatchObject([{ status: 'PROCESSED_LOCAL' }]);
     await relay.stop();
     await untilEnded('field');
   });
 });
 
-describe('a transport stream by UDP', () => {
-  it('is taken from senders that are allowed, and ends when nothing comes', async () => {
+describe.concurrent('a transport stream by UDP', () => {
+  it('is taken from senders that are allowed, and ends when nothing comes', async ({ onTestFinished }) => {
     const start = { localStreamName: 'plain', transport: 'udp', timeout: 2000, allowedList: ['127.0.0.1'] };
     const { uri } = await server.rest<Input>('/mpegts/startup', start);
-    const encoder = send(`udp://127.0.0.1:${new URL(uri).port}?pkt_size=1316`);
+    const encoder = send(`udp://127.0.0.1:${new URL(uri).port}?pkt_size=1316`, onTestFinished);
     await server.untilLive('plain');
     await expectInSync(server.rtmp('plain'), 'plain');
     await encoder.stop();
