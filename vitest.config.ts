@@ -62,11 +62,13 @@ const ALONE = [
     'server/src/recording/completion',
     'server/src/recording/completion-crashes',
     'server/src/recording/finish/finish-file',
+    'server/src/recording/finish/finisher',
     'server/src/recording/hook-script',
     'server/src/recording/ledger',
     'server/src/recording/recorder',
     'server/src/recording/uploads',
     'server/src/relays/relays-random',
+    'server/src/relays/sound/sound',
     'server/src/vod/*',
   ].map((name) => `packages/${name}.test.ts`),
 ];
