@@ -2,6 +2,7 @@ export * from './amf/index.ts';
 export * from './codec/index.ts';
 export * from './file-plan.ts';
 export * from './flv/index.ts';
+export * from './hls-lint/index.ts';
 export * from './mp4/index.ts';
 export * from './mpegts/index.ts';
 export * from './open-media-file.ts';

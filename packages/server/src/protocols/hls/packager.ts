@@ -153,6 +153,7 @@ export class HlsPackager {
       // Seconds since 1970 grow faster than segments do, so a name never comes back with other content, even after
       // a restart of the server: segments are cached by browsers and proxies.
       firstSequence: Math.floor(this.#wallMs() / 1000),
+      lowLatency: this.lowLatency,
       leader: this.#leader?.packager.window,
       archive: this.archive,
     });

@@ -13,6 +13,8 @@ export interface SegmentWindowOptions {
   readonly windowMs: number;
   /** Media sequence number of the first segment. */
   readonly firstSequence: number;
+  /** Segments are told of while they grow. */
+  readonly lowLatency: boolean;
   /** Of the playlist whose segments these follow: both have the same target duration. */
   readonly leader?: SegmentWindow | undefined;
   /** Keeps what the memory does not; absent: only what is in memory can be fetched. */
@@ -166,11 +168,11 @@ export class SegmentWindow {
 
   /**
    * EXTINF is rounded to the nearest integer for the comparison, but some validators round it up: so does the first
-   * segment. Later ones leave the target as it is where they may, because clients have read it.
+   * segment, where nobody has seen parts of it. Else the target stays as it is where it may, because clients have read it.
    */
   #fit(durationUs: number): void {
-    const first = this.#segments.length === 0;
-    const seconds = first ? Math.ceil((durationUs - 1000) / 1e6) : Math.round(durationUs / 1e6);
+    const isUnseen = this.#segments.length === 0 && !this.#options.lowLatency;
+    const seconds = isUnseen ? Math.ceil((durationUs - 1000) / 1e6) : Math.round(durationUs / 1e6);
     if (seconds > this.#targetSeconds) this.#targetSeconds = Math.ceil((durationUs - 1000) / 1e6);
   }
 
