@@ -114,7 +114,7 @@ export class ManifestRenderer {
     return [
       `    <AdaptationSet id="${track === 'video' ? 0 : 1}" contentType="${track}" mimeType="${track}/mp4" segmentAlignment="true" startWithSAP="1">`,
       `      <ProducerReferenceTime id="${track === 'video' ? 0 : 1}" type="encoder" wallClockTime="${date}" presentationTime="${Math.round(start.mediaUs)}">`,
-      '        <UTCTiming schemeIdUri="urn:mpeg:dash:utc:direct:2014" value="' + iso(state.nowMs) + '"/>',
+      `        <UTCTiming schemeIdUri="urn:mpeg:dash:utc:direct:2014" value="${iso(state.nowMs)}"/>`,
       '      </ProducerReferenceTime>',
       `      <SegmentTemplate timescale="${TIMESCALE}" presentationTimeOffset="${Math.round(start.mediaUs)}" startNumber="${first?.sequence ?? 0}"` +
         ` initialization="${initName(prefix, first?.init ?? 0)}${query}" media="${prefix}_$Number$.m4s${query}"${lowLatency}>`,
