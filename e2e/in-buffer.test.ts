@@ -13,6 +13,7 @@ const STALL_MS = 400;
 
 let folder: string;
 let clip: string;
+let lastStarted: Promise<unknown> = Promise.resolve();
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-in-buffer-'));
@@ -47,9 +48,16 @@ async function stallingWay(to: number): Promise<Server> {
   return proxy;
 }
 
+/** One server after the other: starting takes all of a busy machine. */
+function startInTurn(settings: Record<string, string | number>): Promise<TestServer> {
+  const server = lastStarted.then(() => TestServer.start({ settings }));
+  lastStarted = server.catch(() => {});
+  return server;
+}
+
 /** Publishes for ten seconds by the stalling way; tells the pauses between pictures at a player, but for the first 3 s. */
 async function pausesOfPlayer(settings: Record<string, string | number>): Promise<number[]> {
-  const server = await TestServer.start({ settings: { publisher_reconnect_wait: 0, ...settings } });
+  const server = await startInTurn({ publisher_reconnect_wait: 0, ...settings });
   const way = await stallingWay(server.rtmpPort);
   try {
     const { port } = way.address() as AddressInfo;
