@@ -10,7 +10,10 @@ const OF_STATUS: Readonly<Record<number, readonly [string, string]>> = {
   429: ['Retry-After', '2'],
   503: ['Retry-After', '2'],
 };
-/** What is handed to a connection at once: so much of a body must move in the time that a client may be stuck. */
+/**
+ * What is handed to an HTTP/2 connection at once: so much of a body must move in the time that a client may be stuck. Of
+ * HTTP/1.1 the socket tells whether anything moves.
+ */
 const SLICE_BYTES = 64 * 1024;
 const IMMUTABLE = 'public, max-age=3600, immutable';
 
@@ -152,7 +155,8 @@ function send(exchange: Exchange, ...pieces: readonly Uint8Array[]): number {
     exchange.end(first);
     return first.byteLength;
   }
-  pump(exchange, pieces);
+  if (exchange.isHttp2) pump(exchange, pieces);
+  else exchange.sendAll(pieces);
   return pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
 }
 

@@ -17,6 +17,7 @@ interface Response {
   setHeader(name: string, value: string | number): unknown;
   hasHeader(name: string): boolean;
   write(chunk: Uint8Array): boolean;
+  cork(): void;
   end(chunk?: Uint8Array): unknown;
   on(event: 'drain' | 'close' | 'error', listener: () => void): unknown;
 }
@@ -122,6 +123,14 @@ export class Exchange {
   /** Sends a part of the body; false when the client is slow, until `onDrain`. */
   write(chunk: Uint8Array): boolean {
     return this.over || this.#response.write(chunk);
+  }
+
+  /** Sends all of a body at once, as little as possible of it in pieces of its own; nothing is copied. Ends the answer. */
+  sendAll(pieces: readonly Uint8Array[]): void {
+    if (this.over) return;
+    this.#response.cork();
+    for (const piece of pieces) this.#response.write(piece);
+    this.end();
   }
 
   /** Ends the answer, with the last part of its body. */

@@ -60,8 +60,7 @@ export class PlaylistDesk {
     }
     if (exchange.gone) return;
     if (found === undefined) {
-      const what = asking.target.kind === 'variant' ? `quality "${asking.target.variant}" of stream` : 'stream';
-      refuse.notFound(exchange, `no ${what} "${streamName}" is live; publish it first, then try again`);
+      refuse.notFound(exchange, absence(target));
     } else if (found.packager.ready) this.#sendWhenDue(asking, found);
     else this.#refuseUnready(exchange, found.packager);
   }
@@ -175,6 +174,14 @@ export class PlaylistDesk {
     const { stream, targetSeconds } = packager;
     this.#parts.viewers.visit({ visitor, stream, targetSeconds, variant, nowMs: performance.now() });
   }
+}
+
+/** Why there is no such playlist, for people. */
+function absence(target: PlaylistTarget): string {
+  const { kind, streamName } = target;
+  if (kind === 'variant') return `stream "${streamName}" has no quality "${target.variant}", or is not live`;
+  if (kind !== 'ladder') return `no stream "${streamName}" is live; publish it first, then try again`;
+  return `stream "${streamName}" has no qualities: it is not live, has no picture, or hls_abr_enabled is off`;
 }
 
 function ofStream(packager: HlsPackager | undefined, target: PlaylistTarget): Found | undefined {
