@@ -36,6 +36,8 @@ import type { WorkerProcess } from './worker-process.ts';
 const ASK_INTERVAL_MS = 1000;
 /** Before that, what a worker tells is of its start and of what it had to catch up with. */
 const SETTLED_MS = 3000;
+/** What costs less tells nothing of this machine. */
+const TELLING_CORES = 0.05;
 /** A place in a worker, in processor cores, and in pixels of a source. */
 const PLACE_CORES = 0.25;
 const PLACE_PIXELS = 1280 * 720;
@@ -184,11 +186,13 @@ export class Feed implements WorkerTask, MemberFeed {
     return cores;
   }
 
-  /** How many times its estimate it costs, at the rate that was estimated; undefined while that is not known. */
+  /** How many times its estimate it costs; undefined while that is not known, or says nothing of others. */
   estimateError(nowMs: number): number | undefined {
-    // Nothing can be learnt from an estimate that was made without knowing the size.
-    if (videoSize(this.#source) === undefined) return undefined;
-    const parts = [{ work: this.#decoding, fps: picturesOf(this.#source).fps }];
+    // A worker's own work counts for much where there is little else, and an estimate without a size is none.
+    if (this.estimatedCores < TELLING_CORES || videoSize(this.#source) === undefined) return undefined;
+    const { fps } = picturesOf(this.#source);
+    if (Math.abs(Math.log2((this.#decoding.framesPerS(nowMs) ?? 0) / fps)) > 1) return undefined;
+    const parts = [{ work: this.#decoding, fps }];
     for (const { member } of this.#members.values()) parts.push({ work: member.work, fps: member.estimate.fps });
     let cores = 0;
     for (const { work, fps } of parts) {

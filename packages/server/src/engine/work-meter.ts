@@ -24,6 +24,7 @@ export class WorkMeter {
   #busy: number | undefined;
   #msPerFrame: number | undefined;
   #cpuMsPerFrame: number | undefined;
+  #framesPerS: number | undefined;
   #beganMs = 0;
 
   /** Takes a report; the first one, and the first after a pause, counts from nobody knows when. */
@@ -39,9 +40,11 @@ export class WorkMeter {
       this.#beganMs = nowMs;
       this.#cpu = undefined;
       this.#busy = undefined;
+      this.#framesPerS = undefined;
     } else if (elapsedUs > 0) {
       this.#cpu = smoothed(this.#cpu, cpuUs / elapsedUs);
       this.#busy = smoothed(this.#busy, Math.min(1, busyUs / elapsedUs));
+      this.#framesPerS = smoothed(this.#framesPerS, (packets * 1e6) / elapsedUs);
     }
   }
 
@@ -53,6 +56,11 @@ export class WorkMeter {
   /** Time of processors for one packet, milliseconds. */
   cpuMsPerFrame(nowMs: number): number | undefined {
     return this.#isKnown(nowMs) ? this.#cpuMsPerFrame : undefined;
+  }
+
+  /** Packets in a second; undefined while unknown. */
+  framesPerS(nowMs: number): number | undefined {
+    return this.#isKnown(nowMs) ? this.#framesPerS : undefined;
   }
 
   #isKnown(nowMs: number): boolean {
