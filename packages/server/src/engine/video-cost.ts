@@ -52,13 +52,13 @@ const ENCODE_NS: Readonly<Record<VideoPreset, number>> = {
   ultrafast: 3.5,
   superfast: 5,
   veryfast: 8,
-  faster: 11,
-  fast: 14,
-  medium: 18,
-  slow: 32,
-  slower: 60,
-  veryslow: 110,
-  placebo: 200,
+  faster: 16,
+  fast: 20,
+  medium: 26,
+  slow: 65,
+  slower: 110,
+  veryslow: 200,
+  placebo: 400,
 };
 const MPEG1_NS = 5;
 const PICTURE_US = 400;
