@@ -3,8 +3,9 @@ import type { MediaPacket, Track } from '@sluice/media';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Adaptations, type Converter, type PeerRequest, type Stream, StreamRegistry } from '../../core/index.ts';
 import { TestCounters, TestLog } from '../../core/testing/hub.ts';
-import { negotiatePlay } from './negotiation.ts';
+import { negotiatePlay, playedMedia } from './negotiation.ts';
 import { resolveWebRtcOptions } from './options.ts';
+import { newSources } from './send/local-sources.ts';
 import { RtcClient, type RtcClientOptions } from './testing/rtc-client.ts';
 import { ecdsaIdentity, type OwnIdentity } from './wire/dtls/testing/identities.ts';
 
@@ -41,7 +42,7 @@ afterEach(async () => {
   await Promise.all(clients.map((client) => client.close()));
 });
 
-function negotiateFor(client: Partial<RtcClientOptions>, converter: Converter | undefined) {
+function negotiateFor(client: Partial<RtcClientOptions>, converter: Converter | undefined, changesQuality = false) {
   const player = new RtcClient({ identity, direction: 'recvonly', video: 'H264', ...client });
   clients.push(player);
   const request: PeerRequest = {
@@ -51,7 +52,7 @@ function negotiateFor(client: Partial<RtcClientOptions>, converter: Converter | 
   };
   const adaptations = new Adaptations({ converter, log: new TestLog(), counters: new TestCounters() });
   const options = resolveWebRtcOptions({ certificate: identity.certificate });
-  return negotiatePlay(request, { stream, adaptations }, options);
+  return negotiatePlay(request, { stream, adaptations, changesQuality }, options);
 }
 
 function frame(ptsUs: number, dtsUs: number): MediaPacket {
@@ -108,5 +109,20 @@ describe('what a player gets of a stream', () => {
     stream.setTrack(AVC);
     expect(negotiateFor({}, CONVERTER).negotiated.audio?.codec).toBe('opus');
     expect(negotiateFor({}, undefined).negotiated.audio).toBeUndefined();
+  });
+
+  test('another codec with H.264 besides, where the picture may be changed to that', () => {
+    stream.setTrack({ ...AVC, codec: 'vp8', parameters: [] });
+    stream.setTrack(OPUS);
+    const both = { video: 'VP8', alsoH264: true } as const;
+    const { negotiated, acceptance } = negotiateFor(both, CONVERTER, true);
+    expect(negotiated.video).toMatchObject({ codec: 'vp8', match: 'same', also: { codec: 'h264' } });
+    expect([...acceptance.video]).toEqual(['vp8', 'h264']);
+    expect(playedMedia(negotiated, newSources({ video: true, audio: true }))[0]?.codecs).toMatchObject([
+      { codec: 'vp8' },
+      { codec: 'h264', packetizationMode: 1 },
+    ]);
+    expect(negotiateFor(both, CONVERTER).negotiated.video?.also).toBeUndefined();
+    expect(negotiateFor({ video: 'VP8' }, CONVERTER, true).negotiated.video?.also).toBeUndefined();
   });
 });

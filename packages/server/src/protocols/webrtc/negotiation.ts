@@ -48,7 +48,12 @@ export function negotiatePublish(request: PeerRequest, options: WebRtcOptions): 
  */
 export function negotiatePlay(
   request: PeerRequest,
-  from: { readonly stream: Stream; readonly adaptations: Adaptations },
+  from: {
+    readonly stream: Stream;
+    readonly adaptations: Adaptations;
+    /** The picture may be changed to H.264 while it is played. Default: false. */
+    readonly changesQuality?: boolean;
+  },
   options: WebRtcOptions,
 ): { readonly negotiated: NegotiatedMedia; readonly acceptance: Acceptance } {
   const { stream, adaptations } = from;
@@ -68,6 +73,7 @@ export function negotiatePlay(
     h264Profiles: options.h264Profiles,
     videoOrientation: request.videoOrientation,
     transportCc: false,
+    alsoVideo: from.changesQuality === true && picture === undefined ? 'h264' : undefined,
   } as const;
   const negotiated = negotiateOrExplain(
     () => negotiate(offer, { ...policy, video, audio: audioFormat(stream, converts) }),
@@ -172,11 +178,11 @@ function profileLevelId(track: Track): string | undefined {
 export function acceptanceOf({ video, audio }: Pick<NegotiatedMedia, 'video' | 'audio'>): Acceptance {
   const audioTarget = AUDIO_CONVERSIONS.find((codec) => codec === audio?.codec);
   return {
-    key: `webrtc ${video?.codec ?? '-'} ${audio?.codec ?? '-'}`,
-    video: new Set<VideoCodec>(video === undefined ? [] : [video.codec as VideoCodec]),
+    key: `webrtc ${video?.codec ?? '-'} ${video?.also?.codec ?? '-'} ${audio?.codec ?? '-'}`,
+    video: new Set<VideoCodec>([video, video?.also].flatMap((format) => (format ? [format.codec as VideoCodec] : []))),
     audio: new Set<AudioCodec>(audio === undefined ? [] : [audio.codec as AudioCodec]),
     reorderedVideo: false,
-    videoTarget: video?.codec === 'h264' ? 'h264' : undefined,
+    videoTarget: video?.codec === 'h264' || video?.also?.codec === 'h264' ? 'h264' : undefined,
     audioTarget,
   };
 }
@@ -186,12 +192,14 @@ export function playedMedia(negotiated: NegotiatedMedia, sources: LocalSources):
   return [negotiated.video, negotiated.audio].flatMap((track) => {
     const source = track && sources[track.kind];
     if (track === undefined || source === undefined) return [];
-    const { codec, payloadType, rtxPayloadType, packetizationMode } = track;
+    const formats = track.also === undefined ? [track] : [track, track.also];
     return {
       kind: track.kind,
       ssrc: source.ssrc,
       rtxSsrc: source.rtxSsrc ?? 0,
-      codecs: [{ codec, payloadType, rtxPayloadType, packetizationMode }],
+      codecs: formats.map(({ codec, payloadType, rtxPayloadType, packetizationMode }) => ({
+        ...{ codec, payloadType, rtxPayloadType, packetizationMode },
+      })),
       orientationId: track.extensions.videoOrientation,
       sendTimeId: track.feedback.remb ? track.extensions.absSendTime : undefined,
     };

@@ -127,7 +127,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       if (stream.ended || this.#closed) throw notFound(request.streamName);
       const { negotiated, acceptance } = negotiatePlay(
         request,
-        { stream, adaptations: this.#deps.adaptations },
+        {
+          stream,
+          adaptations: this.#deps.adaptations,
+          changesQuality: this.#deps.renditions?.enabled('webrtc') === true,
+        },
         this.#options,
       );
       const renditions = this.#renditionsFor(request, negotiated);
@@ -167,7 +171,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   /** Qualities are H.264; one who asks for a picture in a form gets that and no other. */
   #renditionsFor({ picture }: PeerRequest, { video }: NegotiatedMedia): Renditions | undefined {
     const { renditions } = this.#deps;
-    const canChange = picture === undefined && video?.codec === 'h264';
+    const canChange = picture === undefined && (video?.codec === 'h264' || video?.also?.codec === 'h264');
     return canChange && renditions?.enabled('webrtc') === true ? renditions : undefined;
   }
 

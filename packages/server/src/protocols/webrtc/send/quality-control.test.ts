@@ -11,8 +11,8 @@ import {
 } from '../../../core/index.ts';
 import { RelabelConverter } from '../../../core/testing/relabel-converter.ts';
 import { frame } from '../testing/frames.ts';
-import { type RigOptions, type RigSession, WebRtcRig } from '../testing/rig.ts';
-import { AUDIO_PAYLOAD_TYPE, sourcesOf, VIDEO_PAYLOAD_TYPE } from '../testing/rtc-client.ts';
+import { type RigOptions, type RigSession, Sender, WebRtcRig } from '../testing/rig.ts';
+import { AUDIO_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, sourcesOf, VIDEO_PAYLOAD_TYPE } from '../testing/rtc-client.ts';
 import { DEFAULT_QUALITY_POLICY } from './quality-policy.ts';
 import { type BandwidthEstimate, FeedbackBandwidth, type ViewerBandwidth } from './viewer-bandwidth.ts';
 
@@ -240,6 +240,31 @@ describe('a viewer whose way becomes too narrow', () => {
 });
 
 describe('who is moved between qualities', () => {
+  test('is who plays another codec too, when H.264 was agreed on besides', async () => {
+    await start();
+    const publisher = await rig.publish('vp8');
+    await waitFor(() => expect(publisher.client.connected).toBe(true));
+    const sender = new Sender(publisher.client);
+    let sent = 0;
+    const next = setInterval(() => sender.frame(sent++ % 10 === 0), 20);
+    try {
+      await waitFor(() => expect(publisher.events.active).toBe(true));
+      const player = await rig.play('vp8', { alsoH264: true });
+      expect(player.session.answer).toContain(`SAVPF ${VIDEO_PAYLOAD_TYPE}`);
+      await waitFor(() => expect(of(player, VIDEO_PAYLOAD_TYPE).length).toBeGreaterThan(5));
+      bandwidth.now = NARROW;
+      await waitFor(() => expect(of(player, H264_PAYLOAD_TYPE).length).toBeGreaterThan(5));
+      const pictures = player.client.rtp.filter(({ payloadType }) => payloadType !== AUDIO_PAYLOAD_TYPE);
+      expectNoBreak(pictures);
+      expect(pictures.findLastIndex(({ payloadType }) => payloadType === VIDEO_PAYLOAD_TYPE)).toBe(
+        pictures.findIndex(({ payloadType }) => payloadType === H264_PAYLOAD_TYPE) - 1,
+      );
+      expect(isMade(of(player, H264_PAYLOAD_TYPE)[0] ?? expect.fail('nothing came'))).toBe(true);
+    } finally {
+      clearInterval(next);
+    }
+  });
+
   test('is who reports losses: two reports of them are enough', async () => {
     await start({ newBandwidth: () => new FeedbackBandwidth({ beginMs: 0, sustainMs: 100 }) });
     const player = await playing();

@@ -22,6 +22,8 @@ export interface RtcClientOptions {
   readonly identity: OwnIdentity;
   readonly direction: 'sendonly' | 'recvonly';
   readonly video?: 'VP8' | 'H264' | undefined;
+  /** H.264 is offered after that. */
+  readonly alsoH264?: boolean | undefined;
   readonly audio?: boolean | undefined;
   /** What the offer says about the certificate instead of the truth. */
   readonly claimedFingerprint?: string | undefined;
@@ -33,6 +35,8 @@ const PROTECTION_BYTES = 64;
 
 export const VIDEO_PAYLOAD_TYPE = 96;
 export const RTX_PAYLOAD_TYPE = 97;
+/** Of players that take H.264 besides another codec. */
+export const H264_PAYLOAD_TYPE = 108;
 export const AUDIO_PAYLOAD_TYPE = 111;
 export const VIDEO_SSRC = 0x0100_0001;
 export const RTX_SSRC = 0x0100_0002;
@@ -217,12 +221,18 @@ function offerOf(options: RtcClientOptions, ice: IceCredentials): string {
   }
   if (options.video !== undefined) {
     sections.push([
-      `m=video 9 UDP/TLS/RTP/SAVPF ${VIDEO_PAYLOAD_TYPE} ${RTX_PAYLOAD_TYPE}`,
+      `m=video 9 UDP/TLS/RTP/SAVPF ${VIDEO_PAYLOAD_TYPE} ${RTX_PAYLOAD_TYPE}${options.alsoH264 ? ` ${H264_PAYLOAD_TYPE}` : ''}`,
       ...transport,
       `a=rtpmap:${VIDEO_PAYLOAD_TYPE} ${options.video}/90000`,
       ...['nack', 'nack pli', 'ccm fir'].map((value) => `a=rtcp-fb:${VIDEO_PAYLOAD_TYPE} ${value}`),
       ...(options.video === 'H264'
         ? [`a=fmtp:${VIDEO_PAYLOAD_TYPE} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f`]
+        : []),
+      ...(options.alsoH264
+        ? [
+            `a=rtpmap:${H264_PAYLOAD_TYPE} H264/90000`,
+            `a=fmtp:${H264_PAYLOAD_TYPE} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f`,
+          ]
         : []),
       `a=rtpmap:${RTX_PAYLOAD_TYPE} rtx/90000`,
       `a=fmtp:${RTX_PAYLOAD_TYPE} apt=${VIDEO_PAYLOAD_TYPE}`,

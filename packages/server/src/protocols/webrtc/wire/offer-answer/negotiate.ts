@@ -13,9 +13,11 @@ import {
 import { MediaServerError } from '../../../../core/index.ts';
 import { bitrateParameters } from './bitrate-parameters.ts';
 import { chooseCodec } from './choose-codec.ts';
-import { answeredParameters, offeredCodecs, rtxPayloadType } from './codecs.ts';
+import { answeredParameters, type OfferedCodec, offeredCodecs, rtxPayloadType } from './codecs.ts';
 import { type Direction, directionOf } from './directions.ts';
 import type {
+  NegotiatedExtensions,
+  NegotiatedFormat,
   NegotiatedMedia,
   NegotiatedSection,
   NegotiatedTrack,
@@ -107,18 +109,48 @@ function negotiateTrack(
   if (choice === undefined) return 'codecs';
   if (!hasSdpAttribute(section, 'rtcp-mux') && !hasSdpAttribute(offer, 'rtcp-mux'))
     throw invalid('RTP and RTCP must share a port (a=rtcp-mux)');
-  const { codec, format, packetizationMode } = choice.offered;
   const extensions = chooseExtensions(rtp, kind, policy);
-  const parameters = new Map([...answeredParameters(choice.offered), ...bitrateParameters(kind, policy)]);
-  // A publisher that has stereo sends it only to one who asks for it (RFC 7587 §7.1).
-  const offersStereo = parameters.get('stereo') === '1' || parameters.get('sprop-stereo') === '1';
-  if (codec === 'opus' && policy.direction === 'receive' && offersStereo) parameters.set('stereo', '1');
+  const from = { rtp, kind, policy, extensions };
+  const also = kind === 'video' ? alsoOffered(rtp, choice.offered, policy) : undefined;
   return {
     accepted: true,
     kind,
     mid,
     protocol: section.protocol,
     direction: policy.direction === 'receive' ? 'recvonly' : 'sendonly',
+    ...formatOf(choice.offered, from),
+    also: also && formatOf(also, from),
+    match: choice.match,
+    extensions,
+    sources: policy.direction === 'receive' ? offeredSources(rtp) : NO_SOURCES,
+    reducedSizeRtcp: hasSdpAttribute(section, 'rtcp-rsize'),
+  };
+}
+
+/** The other codec that the policy wishes for, in the form that the client takes best. */
+function alsoOffered(rtp: RtpSection, chosen: OfferedCodec, policy: OfferPolicy): OfferedCodec | undefined {
+  const codec = policy.direction === 'send' ? policy.alsoVideo : undefined;
+  if (policy.direction !== 'send' || codec === undefined || codec === chosen.codec) return undefined;
+  const source = { codec: 'unknown', conversions: [codec] };
+  return chooseCodec('video', offeredCodecs('video', rtp.formats), { ...policy, video: source })?.offered;
+}
+
+function formatOf(
+  offered: OfferedCodec,
+  from: {
+    readonly rtp: RtpSection;
+    readonly kind: 'video' | 'audio';
+    readonly policy: OfferPolicy;
+    readonly extensions: NegotiatedExtensions;
+  },
+): NegotiatedFormat {
+  const { rtp, kind, policy, extensions } = from;
+  const { codec, format, packetizationMode } = offered;
+  const parameters = new Map([...answeredParameters(offered), ...bitrateParameters(kind, policy)]);
+  // A publisher that has stereo sends it only to one who asks for it (RFC 7587 §7.1).
+  const offersStereo = parameters.get('stereo') === '1' || parameters.get('sprop-stereo') === '1';
+  if (codec === 'opus' && policy.direction === 'receive' && offersStereo) parameters.set('stereo', '1');
+  return {
     codec,
     encodingName: format.encodingName,
     payloadType: format.payloadType,
@@ -126,12 +158,8 @@ function negotiateTrack(
     channels: format.channels,
     formatParameters: writeFormatParameters(parameters),
     packetizationMode,
-    match: choice.match,
     rtxPayloadType: rtxPayloadType(rtp.formats, format.payloadType),
     feedback: chooseFeedback(format, kind, extensions),
-    extensions,
-    sources: policy.direction === 'receive' ? offeredSources(rtp) : NO_SOURCES,
-    reducedSizeRtcp: hasSdpAttribute(section, 'rtcp-rsize'),
   };
 }
 

@@ -22,6 +22,20 @@ export interface NegotiatedMedia {
 
 export type NegotiatedSection = NegotiatedTrack | RejectedSection;
 
+/** One codec of a section that is used, with the client's numbers for it. */
+export type NegotiatedFormat = Pick<
+  NegotiatedTrack,
+  | 'codec'
+  | 'encodingName'
+  | 'payloadType'
+  | 'clockRate'
+  | 'channels'
+  | 'formatParameters'
+  | 'packetizationMode'
+  | 'rtxPayloadType'
+  | 'feedback'
+>;
+
 /** A media section that is used. */
 export interface NegotiatedTrack {
   readonly accepted: true;
@@ -51,6 +65,8 @@ export interface NegotiatedTrack {
   /** Retransmissions (RFC 4588) come and go with this payload type; undefined when there are none. */
   readonly rtxPayloadType: number | undefined;
   readonly feedback: NegotiatedFeedback;
+  /** Another codec that it may be changed to while it is sent. */
+  readonly also?: NegotiatedFormat | undefined;
   readonly extensions: NegotiatedExtensions;
   /** What the client says about its own sources; all undefined or empty for a client that plays. */
   readonly sources: OfferedSources;

@@ -46,6 +46,8 @@ export interface SendPolicy extends CommonPolicy {
   /** Absent for a kind of media that the stream does not have: its section is refused. */
   readonly video?: SourceFormat | undefined;
   readonly audio?: SourceFormat | undefined;
+  /** A codec that the picture may be changed to while it is played, where the client takes it too. Default: none. */
+  readonly alsoVideo?: RtpVideoCodec | undefined;
 }
 
 export type OfferPolicy = ReceivePolicy | SendPolicy;

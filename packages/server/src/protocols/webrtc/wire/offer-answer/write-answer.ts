@@ -6,7 +6,13 @@ import {
   writeIceCandidate,
   writeSessionDescription,
 } from '@sluice/media';
-import type { NegotiatedMedia, NegotiatedSection, NegotiatedTrack, RejectedSection } from './negotiated.ts';
+import type {
+  NegotiatedFormat,
+  NegotiatedMedia,
+  NegotiatedSection,
+  NegotiatedTrack,
+  RejectedSection,
+} from './negotiated.ts';
 import { EXTENSION_URIS } from './rtp-features.ts';
 
 /** What the server adds to what was negotiated. */
@@ -93,7 +99,7 @@ function acceptedSection(track: NegotiatedTrack, local: LocalDescription, transp
     ...msidAttributes(track, local),
     { name: 'rtcp-mux' },
     ...(track.reducedSizeRtcp ? [{ name: 'rtcp-rsize' }] : []),
-    ...formatAttributes(track),
+    ...formatsOf(track).flatMap(formatAttributes),
     ...sourceAttributes(track, local),
   ];
   const { kind, protocol } = track;
@@ -145,15 +151,22 @@ function extensionAttributes({ extensions }: NegotiatedTrack): SdpAttribute[] {
   });
 }
 
-function payloadTypes({ payloadType, rtxPayloadType }: NegotiatedTrack): number[] {
-  return rtxPayloadType === undefined ? [payloadType] : [payloadType, rtxPayloadType];
+function payloadTypes(track: NegotiatedTrack): number[] {
+  return formatsOf(track).flatMap(({ payloadType, rtxPayloadType }) =>
+    rtxPayloadType === undefined ? [payloadType] : [payloadType, rtxPayloadType],
+  );
+}
+
+/** The preferred one first. */
+function formatsOf(track: NegotiatedTrack): readonly NegotiatedFormat[] {
+  return track.also === undefined ? [track] : [track, track.also];
 }
 
 /**
  * For each payload type `rtpmap`, `rtcp-fb`, `fmtp`: the Web SDK damages an `fmtp` that is right behind its `rtpmap`
  * when it sets bitrates (websdk-signalling.md §5.4).
  */
-function formatAttributes(track: NegotiatedTrack): SdpAttribute[] {
+function formatAttributes(track: NegotiatedFormat): SdpAttribute[] {
   const { payloadType, clockRate, feedback, rtxPayloadType } = track;
   const attributes: SdpAttribute[] = [
     rtpMap(track),
