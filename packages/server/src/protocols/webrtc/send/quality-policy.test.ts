@@ -51,6 +51,12 @@ describe('the quality of a viewer', () => {
     expect(pass(60_000, () => narrow(100_000))).toEqual(['0 240']);
   });
 
+  test('is not lowered to what takes more than the present one does at this moment', () => {
+    const still = [{ name: 'original', bandwidthBps: 80_000 }, ...ALL.slice(1)];
+    const estimate = narrow(50_000);
+    expect(policy.choose('down', { all: still, current: 'original' }, { estimate, nowMs })).toBeUndefined();
+  });
+
   test('is lowered again only when the change had time to show', () => {
     expect(pass(8000, (name) => narrow(name === 'original' ? 1_500_000 : 500_000))).toEqual(['0 480', '3000 240']);
   });

@@ -87,7 +87,9 @@ export class QualityPolicy {
       return undefined;
     }
     if (direction === 'other') return all.find((option) => option.name !== current && isOpen(option));
-    const lower = all.slice(at + 1).filter(isOpen);
+    // A still picture may take less as it is than what a lower quality is made for.
+    const presentBps = all[at]?.bandwidthBps ?? Number.POSITIVE_INFINITY;
+    const lower = all.slice(at + 1).filter((option) => isOpen(option) && option.bandwidthBps < presentBps);
     const usableBps = (estimate.bps ?? 0) * USABLE_SHARE;
     return lower.find(({ bandwidthBps }) => bandwidthBps <= usableBps) ?? lower.at(-1);
   }
