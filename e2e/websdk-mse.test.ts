@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { type SdkPage, SdkPages } from './support/websdk/sdk-pages.ts';
 import { SdkServer } from './support/websdk/sdk-server.ts';
@@ -13,7 +15,7 @@ let one: SdkPage;
 let two: SdkPage;
 
 beforeAll(async () => {
-  server = await SdkServer.start();
+  server = await SdkServer.start({ wsplayer_enabled: 'true', publisher_reconnect_wait: 200 });
   pages = await SdkPages.start();
 });
 
@@ -33,6 +35,56 @@ afterEach(async () => {
   await one.close();
   await two.close();
 });
+
+/** Media items of WSPlayer as they came (websdk-signalling.md §10.2). */
+interface WsPlayerItem {
+  readonly kind: 'video' | 'audio' | 'clock';
+  readonly key: boolean;
+  readonly ssrc: number;
+  readonly timestamp: number;
+  readonly payload: Buffer;
+}
+
+const ITEM_KINDS = ['video', 'audio', 'clock'] as const;
+
+function itemOf(message: Buffer): WsPlayerItem {
+  const first = message[0] ?? 0;
+  const kind = ITEM_KINDS[((first >> 2) & 3) - 1] ?? 'clock';
+  const [ssrc, timestamp] = [message.readUInt32BE(1), message.readUInt32BE(5)];
+  return { kind, key: (first & 16) !== 0, ssrc, timestamp, payload: message.subarray(9) };
+}
+
+/** Asks for a stream as WSPlayer does, its transport first; `until` says when enough has come. */
+async function playByWsPlayer(
+  name: string,
+  until: (items: readonly WsPlayerItem[]) => boolean,
+): Promise<WsPlayerItem[]> {
+  const items: WsPlayerItem[] = [];
+  const main = new WebSocket(server.url);
+  const say = (socket: WebSocket, message: string, body: object): void =>
+    socket.send(JSON.stringify({ message, data: [body] }));
+  main.on('open', () => say(main, 'connection', { appKey: 'defaultApp', mediaProviders: ['WSPlayer'] }));
+  const sdp = 'v=0\r\nm=video 0 RTP/AVP 32\r\na=recvonly\r\nm=audio 0 RTP/AVP 0\r\na=recvonly\r\n';
+  const stream = { mediaSessionId: 'w', name, hasVideo: true, hasAudio: true, mediaProvider: 'WSPlayer', sdp };
+  let media: WebSocket | undefined;
+  const statuses: unknown[] = [];
+  main.on('message', (data: Buffer) => {
+    const {
+      message,
+      data: [body],
+    } = JSON.parse(data.toString()) as { message: string; data: [Record<string, unknown>] };
+    if (message === 'notifyStreamStatusEvent') statuses.push([body['status'], body['info']]);
+    if (message !== 'getUserData') return;
+    media = new WebSocket(server.url);
+    media.on('open', () => media && say(media, 'connectMediaTransport', { authToken: body['authToken'] }));
+    media.on('message', (bytes: Buffer, isBinary: boolean) => isBinary && items.push(itemOf(bytes)));
+    say(main, 'playStream', { ...stream, width: 320, height: 180 });
+  });
+  await vi.waitFor(() => expect(until(items), JSON.stringify(statuses)).toBe(true), WAIT);
+  main.close();
+  media?.terminate();
+  return items;
+}
 
 /** A publisher by RTMP as OBS is one, with a key frame each second. */
 function publisher(name: string): Ffmpeg {
@@ -135,5 +187,36 @@ describe('the Web SDK with its provider MSE', () => {
     await expectPlaying(two);
     await one.call('cam', 'stop');
     await two.status('viewer', 'FAILED');
+  });
+});
+
+describe('a player with the provider WSPlayer', () => {
+  it('gets MPEG-1 pictures of the size it asks for, 20 ms of G.711 at a time, and both clocks', async () => {
+    const ffmpeg = publisher('old');
+    await server.server.untilLive('old');
+    const items = await playByWsPlayer('old', (all) => all.filter(({ kind }) => kind === 'audio').length > 150);
+    const of = (kind: WsPlayerItem['kind']) => items.filter((item) => item.kind === kind);
+    const [video, audio, clocks] = [of('video'), of('audio'), of('clock')];
+    expect(video[0]?.key).toBe(true);
+    // 90 kHz and 8 kHz, on one timeline: 3 s of each.
+    const seconds = ((video.at(-1)?.timestamp ?? 0) - (video[0]?.timestamp ?? 0)) / 90_000;
+    expect(seconds).toBeGreaterThan(2.5);
+    expect(video.length).toBeGreaterThan(seconds * 20);
+    for (const [index, { payload, timestamp }] of audio.entries()) {
+      expect(payload.length).toBe(160);
+      const before = audio[index - 1];
+      if (before !== undefined) expect(Math.abs(timestamp - before.timestamp - 160)).toBeLessThan(80);
+    }
+    expect(new Set(clocks.map(({ ssrc }) => ssrc)).size).toBe(2);
+    expect(items.findIndex(({ kind, ssrc }) => kind === 'clock' && ssrc === audio[0]?.ssrc)).toBeLessThan(40);
+    const mpeg = Buffer.concat(video.map(({ payload }) => payload));
+    const args = ['-v', 'error', '-f', 'mpegvideo', '-i', '-', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'];
+    const raw = execFileSync('ffmpeg', args, { input: mpeg, maxBuffer: 1 << 28 });
+    expect(raw.length % (320 * 180)).toBe(0);
+    expect(raw.length / (320 * 180)).toBeGreaterThanOrEqual(video.length - 1);
+    const sound = Buffer.concat(audio.map(({ payload }) => payload));
+    // A tone is loud: µ-law is far from the values of silence.
+    expect(sound.filter((value) => (value & 0x7f) < 0x60).length).toBeGreaterThan(sound.length / 2);
+    await ffmpeg.stop();
   });
 });
