@@ -26,9 +26,10 @@ export interface MsePage {
 
 /** Runs in the page: a player as small as one can be that stays near the newest picture. */
 export function installMsePage(): void {
-  /** What is kept between the newest media and what is shown, and how much is too much, seconds. */
-  const aim = 0.2;
-  const tooMuch = 0.45;
+  /** What is kept between the newest media and what is shown; where it plays faster until when; and where it jumps, seconds. */
+  const aim = 0.25;
+  const faster = { above: 0.4, until: 0.3 };
+  const tooMuch = 1;
   const video = document.createElement('video');
   video.muted = true;
   document.body.append(video);
@@ -55,7 +56,10 @@ export function installMsePage(): void {
     if (buffered.length === 0) return;
     const end = buffered.end(buffered.length - 1);
     const start = buffered.start(buffered.length - 1);
-    if (started && video.currentTime >= start && end - video.currentTime <= tooMuch) return;
+    const ahead = end - video.currentTime;
+    if (ahead > faster.above) video.playbackRate = 1.1;
+    else if (ahead < faster.until) video.playbackRate = 1;
+    if (started && video.currentTime >= start && ahead <= tooMuch) return;
     if (started) jumps++;
     video.currentTime = Math.max(start, end - aim);
     started = true;
