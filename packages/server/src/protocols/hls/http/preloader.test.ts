@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MediaPlaylistLinter } from '@sluice/media';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Stream } from '../../../core/index.ts';
 import { Clips } from '../preloader/clip.ts';
@@ -61,6 +62,10 @@ describe.each([
       true,
     );
     expect(counters.counts['hls_preloaders']).toBe(1);
+    const linter = new MediaPlaylistLinter();
+    const findings = [before, later, live].flatMap((text) => linter.check(text));
+    // How long parts are is known when the stream is: before that there are none, and nothing is said of them.
+    expect(findings.filter(({ rule }) => rule !== 'part-target-changed')).toEqual([]);
     for (const name of segments(live)) expect((await get(`${rig?.plain}/cam/${name}`)).status).toBe(200);
   });
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { MediaPlaylistLinter } from '@sluice/media';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Stream } from '../../../core/index.ts';
 import { feed, PUBLISHER } from '../testing/fakes.ts';
@@ -204,6 +205,24 @@ describe('a reload that names a part to come', () => {
     await Promise.all(more);
     await expect.poll(() => rig.server.waitingRequests).toBe(0);
   });
+});
+
+test('a player that reloads finds playlists without a fault, whole and in part', async () => {
+  const linter = new MediaPlaylistLinter();
+  let text = await playlist();
+  const findings = linter.check(text);
+  for (let i = 0; i < 30; i++) {
+    const { msn, part } = hinted(text);
+    const reload = playlist(`?_HLS_msn=${msn}&_HLS_part=${part}&_HLS_skip=YES`);
+    await expect.poll(() => rig.server.waitingRequests).toBe(1);
+    while (rig.server.waitingRequests > 0) {
+      feedTo(fedMs + 1000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    text = await reload;
+    findings.push(...linter.check(text));
+  }
+  expect(findings).toEqual([]);
 });
 
 describe('a part', () => {
