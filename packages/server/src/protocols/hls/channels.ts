@@ -67,7 +67,8 @@ export class HlsChannels {
   /** Names of the streams that are being cut; not of those that ended and can still be fetched. */
   names(): readonly string[] {
     const running = [...this.#channels.values()].filter(({ packager }) => !packager.ended);
-    return [...new Set(running.map(({ streamName }) => streamName))];
+    const ladders = [...this.#ladders.values()].filter(({ leader }) => !leader.ended);
+    return [...new Set([...running, ...ladders].map(({ streamName }) => streamName))];
   }
 
   /** Begins to follow the streams that are published. */
@@ -148,7 +149,8 @@ export class HlsChannels {
     const channel = FORMS.map((form) => this.#channels.get(keyOf(streamName, form))).find(
       (found) => found !== undefined,
     );
-    return channel && packagingFacts(channel, this.#deps.adaptations, lastRequestAgeMs);
+    const packaged = channel ?? this.#ladders.get(streamName)?.leading;
+    return packaged && packagingFacts(packaged, this.#deps.adaptations, lastRequestAgeMs);
   }
 
   /** Stops what nobody asks for any more and drops what has ended. */
@@ -176,7 +178,17 @@ export class HlsChannels {
     const channels = FORMS.map((form) => this.#channels.get(keyOf(streamName, form)));
     const running = channels.filter((channel) => channel !== undefined && !channel.packager.ended);
     for (const channel of running) if (channel !== undefined) this.#stopChannel(channel, hasViewers);
-    return running.length > 0;
+    return this.#stopLadder(streamName) || running.length > 0;
+  }
+
+  /** Whoever asks for it begins it anew. */
+  #stopLadder(streamName: string): boolean {
+    const ladder = this.#ladders.get(streamName);
+    if (ladder === undefined || ladder.leader.ended) return false;
+    this.#ladders.delete(streamName);
+    ladder.close();
+    this.#deps.log.info({ stream: streamName, reason: 'by request' }, 'ladder stopped');
+    return true;
   }
 
   #stopChannel(channel: Channel, hasViewers: boolean): void {

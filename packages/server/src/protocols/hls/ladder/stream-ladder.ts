@@ -75,6 +75,11 @@ export class StreamLadder implements HlsLadder {
     for (const note of this.ladder.notes) this.#deps.log.info({ stream: this.streamName }, note);
   }
 
+  /** The packager that leads, with what it packages. */
+  get leading(): { readonly packager: HlsPackager; readonly lease: AdaptedStream } {
+    return this.#leading;
+  }
+
   /** Names of the qualities that run. */
   get running(): readonly string[] {
     return [this.#leading.rendition.name, ...this.#followers.keys()];
