@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MediaPlaylistLinter } from '../packages/media/src/hls-lint/index.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { type LiveLibrary, LivePlayers, type LiveReport } from './support/live-players.ts';
 import { TestServer } from './support/server.ts';
