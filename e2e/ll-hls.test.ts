@@ -57,7 +57,16 @@ describe('low-latency HLS', () => {
       expect(report.errors.filter((error) => error.startsWith('fatal'))).toEqual([]);
       expect(median(settled(report))).toBeLessThanOrEqual(MOST_DELAY_SECONDS);
     }
-    for (const page of pages) await page.close();
+    for (const page of pages) {
+      const answers = await page.manifests();
+      expect(answers.length).toBeGreaterThan(PLAY_SECONDS);
+      const linter = new MediaPlaylistLinter();
+      for (const { status, text, url } of answers) {
+        expect(status, url).toBe(200);
+        expect(linter.check(text), `${url}\n${text}`).toEqual([]);
+      }
+      await page.close();
+    }
   });
 
   it.each<[LiveLibrary, () => string]>([
