@@ -133,7 +133,14 @@ describe('the judgement of a network', () => {
 });
 
 describe('a player that follows the live edge', () => {
-  const facts = { currentTime: 10, paused: false, rate: 1, ranges: [{ start: 0, end: 10.3 }], targetSeconds: 0.3 };
+  const facts = {
+    currentTime: 10,
+    paused: false,
+    rate: 1,
+    ranges: [{ start: 0, end: 10.3 }],
+    targetSeconds: 0.3,
+    jumpSeconds: 2,
+  };
 
   it('hurries a little when it is behind until it is there, and jumps when it is far behind', () => {
     expect(liveEdgeStep(facts)).toEqual({ rate: 1, seekTo: undefined });
@@ -142,6 +149,15 @@ describe('a player that follows the live edge', () => {
     expect(liveEdgeStep({ ...facts, ranges: [{ start: 0, end: 10.4 }] }).rate).toBe(1);
     expect(liveEdgeStep({ ...facts, rate: 1.05, ranges: [{ start: 0, end: 10.4 }] }).rate).toBeGreaterThan(1);
     expect(liveEdgeStep({ ...facts, ranges: [{ start: 0, end: 13 }] })).toEqual({ rate: 1, seekTo: 12.7 });
+    expect(liveEdgeStep({ ...facts, ranges: [{ start: 0, end: 11 }], jumpSeconds: 0.3 }).seekTo).toBeCloseTo(10.7);
+  });
+
+  it('holds back a little until as much is loaded as is to be kept', () => {
+    const near = { ...facts, targetSeconds: 1.5, ranges: [{ start: 0, end: 10.4 }] };
+    expect(liveEdgeStep(near)).toEqual({ rate: 0.9, seekTo: undefined });
+    expect(liveEdgeStep({ ...near, ranges: [{ start: 0, end: 11.4 }] }).rate).toBe(1);
+    expect(liveEdgeStep({ ...near, rate: 0.95, ranges: [{ start: 0, end: 11.4 }] }).rate).toBeCloseTo(0.99);
+    expect(liveEdgeStep({ ...near, rate: 0.95, ranges: [{ start: 0, end: 11.6 }] }).rate).toBe(1);
   });
 
   it('leaves a gap at once, and stays where it is while it is paused', () => {

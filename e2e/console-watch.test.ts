@@ -16,7 +16,7 @@ const errors: string[] = [];
 beforeAll(async () => {
   server = await TestServer.start();
   const clip = join(server.folder, 'clip.mp4');
-  makeClip(clip, { seconds: 20, gop: 25 });
+  makeClip(clip, { seconds: 20, gop: 50 });
   for (const name of ['cam', 'yard']) publishers.push(publish(clip, name));
   await server.untilLive('cam');
   await server.untilLive('yard');

@@ -14,18 +14,20 @@ export interface EdgeFacts {
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** How much is to be kept ahead, seconds. */
   readonly targetSeconds: number;
+  /** Further behind the target than this it jumps, seconds. */
+  readonly jumpSeconds: number;
 }
 
-/** Further behind than this, playing faster would take too long. */
-export const JUMP_BEHIND_SECONDS = 2;
 /** So far from the target nothing is done. */
 const TOLERANCE_SECONDS = 0.2;
 const FASTEST = 1.1;
+const SLOWEST = 0.9;
 /** How much faster it plays for each second too far behind. */
 const GAIN = 0.1;
 
 /** How to come to the live edge: by playing a little faster, or by a jump when it is far or when nothing is loaded here. */
-export function liveEdgeStep({ currentTime, paused, rate, ranges, targetSeconds }: EdgeFacts): EdgeStep {
+export function liveEdgeStep(facts: EdgeFacts): EdgeStep {
+  const { currentTime, paused, rate, ranges, targetSeconds, jumpSeconds } = facts;
   const newest = ranges.at(-1);
   if (newest === undefined || paused) return { rate: 1, seekTo: undefined };
   const edge = Math.max(newest.start, newest.end - targetSeconds);
@@ -33,9 +35,12 @@ export function liveEdgeStep({ currentTime, paused, rate, ranges, targetSeconds 
   // In a gap, or before the first: there is nothing that playing could reach.
   if (!isInside && currentTime < newest.end) return { rate: 1, seekTo: edge };
   const behind = newest.end - currentTime - targetSeconds;
-  if (behind > JUMP_BEHIND_SECONDS) return { rate: 1, seekTo: edge };
-  if (behind <= (rate > 1 ? 0 : TOLERANCE_SECONDS)) return { rate: 1, seekTo: undefined };
-  return { rate: Math.min(FASTEST, 1.02 + behind * GAIN), seekTo: undefined };
+  if (behind > jumpSeconds) return { rate: 1, seekTo: edge };
+  // Who hurries, or holds back, goes on until the target is reached.
+  const isThere = rate === 1 ? Math.abs(behind) <= TOLERANCE_SECONDS : (rate > 1 ? behind : -behind) <= 0;
+  if (isThere) return { rate: 1, seekTo: undefined };
+  const step = behind > 0 ? 0.02 : 0;
+  return { rate: Math.min(FASTEST, Math.max(SLOWEST, 1 + step + behind * GAIN)), seekTo: undefined };
 }
 
 /** Above this the clocks of publisher and browser would be taken for delay. */

@@ -18,6 +18,10 @@ const MAX_TARGET_SECONDS = 2.5;
 const RELAX_SECONDS = 0.005;
 /** A player has found its pace by then. */
 const SETTLE_MS = 1000;
+/** Further behind than this, playing faster would take too long. */
+const JUMP_SECONDS = 2;
+/** The server begins with a whole GOP, and a jump that early is not noticed. */
+const EARLY_JUMP_SECONDS = 0.3;
 /** Nothing for this long, and what is shown stands still. */
 const SILENCE_MS = 3000;
 const CHECK_MS = 500;
@@ -238,7 +242,9 @@ class MseSession {
       start: buffered.start(at),
       end: buffered.end(at),
     }));
-    const step = liveEdgeStep({ currentTime, paused, rate, ranges, targetSeconds: this.#events.targetSeconds() });
+    const jumpSeconds = this.isSettled ? JUMP_SECONDS : EARLY_JUMP_SECONDS;
+    const targetSeconds = this.#events.targetSeconds();
+    const step = liveEdgeStep({ currentTime, paused, rate, ranges, targetSeconds, jumpSeconds });
     if (step.seekTo !== undefined) this.#video.currentTime = step.seekTo;
     if (this.#video.playbackRate !== step.rate) this.#video.playbackRate = step.rate;
   }
