@@ -29,6 +29,7 @@ export function hlsOptions(settings: Settings, { dataDir, host, identity }: HlsP
     maxSegmentMs: settings.hls_max_segment_time,
     container: isTs ? 'ts' : 'fmp4',
     autoStart: settings.hls_auto_start,
+    autoStartLadders: settings.hls_abr_auto_start,
     providerTimeoutMs: settings.hls_manager_provider_timeout * 1000,
     maxBytes: settings.hls_memory_limit,
     startWaitMs: settings.hls_start_wait,

@@ -11,6 +11,7 @@ import type {
 } from '../../core/index.ts';
 import { ACCEPTANCE } from './carriage.ts';
 import { packagingFacts } from './explain.ts';
+import { AutoLadders } from './ladder/auto-ladders.ts';
 import type { HlsLadder } from './ladder/ladder.ts';
 import { StreamLadder } from './ladder/stream-ladder.ts';
 import type { HlsOptions } from './options.ts';
@@ -52,12 +53,16 @@ export class HlsChannels {
   /** By form and stream name, see {@link keyOf}. */
   readonly #channels = new Map<string, Channel>();
   readonly #ladders = new Map<string, StreamLadder>();
+  readonly #autoLadders: AutoLadders | undefined;
   #subscription: Disposable | undefined;
   #closed = false;
 
   constructor(deps: HlsChannelsDeps, options: HlsOptions) {
     this.#deps = deps;
     this.#options = options;
+    const { streams, log } = deps;
+    const openLadder = (name: string): Promise<HlsLadder | undefined> => this.openLadder(name);
+    this.#autoLadders = options.autoStartLadders ? new AutoLadders({ streams, log, openLadder }) : undefined;
   }
 
   get size(): number {
@@ -155,6 +160,7 @@ export class HlsChannels {
 
   /** Stops what nobody asks for any more and drops what has ended. */
   sweep(nowMs: number): void {
+    this.#autoLadders?.sweep(nowMs);
     for (const [key, channel] of this.#channels) {
       if (channel.packager.ended) channel.endedMs ??= nowMs;
       channel.packager.checkRefusal();

@@ -45,6 +45,8 @@ export interface HlsOptions {
   readonly container: 'fmp4' | 'ts';
   /** Cut segments of every published stream, not only of those that are asked for (`hls_auto_start`). Default false. */
   readonly autoStart: boolean;
+  /** Make all qualities of every published stream, not only of those that are asked for (`hls_abr_auto_start`). Default false. */
+  readonly autoStartLadders: boolean;
   /** Cutting stops this long after the last request, milliseconds (`hls_manager_provider_timeout`). Default 300000. */
   readonly providerTimeoutMs: number;
   /** Bytes of segments kept in memory for one stream. Default 64 MiB. */
@@ -89,6 +91,7 @@ export const DEFAULT_HLS_OPTIONS: HlsOptions = Object.freeze({
   maxSegmentMs: 20_000,
   container: 'fmp4',
   autoStart: false,
+  autoStartLadders: false,
   providerTimeoutMs: 300_000,
   maxBytes: 64 * 1024 * 1024,
   extraHeaders: [],

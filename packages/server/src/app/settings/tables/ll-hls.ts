@@ -49,7 +49,7 @@ export const LL_HLS_SETTINGS = {
     format: 'path',
     default: 'hls',
     from: 'wcs',
-    doc: 'Folder of segments that viewers can go back to; below the data folder unless it begins with `/`. It is emptied at the start.',
+    doc: 'Folder of segments that viewers can go back to; below the data folder unless it begins with `/`. What a server left there is removed at the start.',
   },
   hls_dvr_disk_limit: {
     type: 'integer',
