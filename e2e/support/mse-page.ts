@@ -104,7 +104,7 @@ export function installMsePage(): void {
         }
         const text = JSON.parse(data) as Record<string, unknown>;
         texts.push(text);
-        if (text['type'] === 'init' && texts.length === 1) open(String(text['codecs']));
+        if (text['type'] === 'init' && video.src === '') open(String(text['codecs']));
       };
     },
     report: () => {

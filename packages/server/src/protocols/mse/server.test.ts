@@ -166,6 +166,21 @@ describe('a viewer at /mse/', () => {
     await vi.waitFor(() => expect(viewer.texts.find(({ type }) => type === 'clock')).toBeDefined(), 3000);
     const clock = viewer.texts.find(({ type }) => type === 'clock');
     expect(clock).toMatchObject({ streamMs: 1067, serverMs: expect.any(Number) as number });
+    expect(viewer.texts[0]).toMatchObject({ type: 'init' });
+  });
+
+  it('is told no time before the codecs, however long it waits for a key frame', async () => {
+    await restart({ keepAliveIntervalMs: 1 });
+    const stream = fixture.hub.streams.publish('cam', PUBLISHER);
+    stream.setTrack(VIDEO);
+    stream.setTrack(AUDIO);
+    stream.publish(packet(VIDEO, 0, { key: false }));
+    const viewer = await fixture.view('/mse/cam');
+    await vi.waitFor(() => expect(stream.viewers).toBe(1));
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    stream.publish(packet(VIDEO, 40));
+    await fragments(viewer, 1);
+    expect(viewer.texts[0]).toMatchObject({ type: 'init' });
   });
 
   it('gets what pages do not play as H.264 and AAC, and Opus only when it asks for it', async () => {

@@ -286,8 +286,10 @@ export class MseSession implements MediaSession {
 
   /** Where the stream is, for players that tell how far they are behind: the time of the newest frame, and when it came. */
   #tellClock(nowMs: number): void {
-    const stream = this.#playback?.place.fanOut.stream;
-    if (stream === undefined || this.#sink?.writableNeedDrain !== false) return;
+    const { place, viewer } = this.#playback ?? {};
+    // The first that it hears are the codecs.
+    if (place === undefined || viewer?.packetsSent === 0 || this.#sink?.writableNeedDrain !== false) return;
+    const { stream } = place.fanOut;
     this.#clockToldMs = nowMs;
     this.#say({ type: 'clock', streamMs: Math.round(stream.lastDtsUs / 1000), serverMs: Date.now() });
   }
