@@ -122,7 +122,9 @@ function totalOf(totals: readonly SessionTotals[], protocol: string): number {
 function streams({ deps }: StatSources): StatValues {
   const counts: Record<string, number> = Object.fromEntries(STREAM_KEYS.map((key) => [key, 0]));
   for (const { protocol, mediaType, active } of deps.sessions.totals()) {
-    counts[`streams_${protocol}_${mediaType === 'publish' ? 'in' : 'out'}`] = active;
+    // WCS counts players over WebSockets under this name (functions-2 §5.9).
+    const name = protocol === 'mse' ? 'websocket' : protocol;
+    counts[`streams_${name}_${mediaType === 'publish' ? 'in' : 'out'}`] = active;
   }
   const live = liveStreams(deps);
   const both = live.filter(({ state }) => state.video !== undefined && state.audio !== undefined);

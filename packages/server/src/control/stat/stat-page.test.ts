@@ -51,6 +51,7 @@ describe('/?action=stat', () => {
     fixture.publish('room').addViewers(3);
     fixture.publish('a;b=c/d').addViewers(1);
     fixture.addSession('room', { mediaType: 'play', status: 'PLAYING' });
+    fixture.addSession('room', { mediaType: 'play', protocol: 'mse', mediaProvider: 'WSPlayer', status: 'PLAYING' });
     fixture.addConnection('/1');
     const groups = readLikeSdk(await stat(await fixture.start(), '&preventCache=1'));
     expect(Object.keys(groups)).toEqual(STAT_GROUPS.map((group) => group.oldName.toLowerCase()));
@@ -61,6 +62,7 @@ describe('/?action=stat', () => {
       streams_webrtc_in: '0',
       streams_hls_out: '0',
       streams_flv_out: '0',
+      streams_websocket_out: '1',
       streams_viewers: 'room/3;a%3Bb%3Dc/d/1',
     });
     expect(groups['port']).toMatchObject({ ports_media_free: '0', ports_rest_api_pending: '0' });
