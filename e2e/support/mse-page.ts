@@ -29,7 +29,7 @@ export function installMsePage(): void {
   /** What is kept between the newest media and what is shown; where it plays faster until when; and where it jumps, seconds. */
   const aim = 0.25;
   const faster = { above: 0.4, until: 0.3 };
-  const tooMuch = 1;
+  const tooMuch = 0.6;
   const video = document.createElement('video');
   video.muted = true;
   document.body.append(video);
