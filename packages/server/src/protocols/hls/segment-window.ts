@@ -11,7 +11,7 @@ export interface SegmentWindowOptions {
   readonly segmentMinMs: number;
   /** How far back the playlist goes, as far as there are segments; 0: as far as `listSize`. Milliseconds. */
   readonly windowMs: number;
-  /** Media sequence number of the first segment. */
+  /** Media sequence number of the first segment; without meaning where there is a leader, whose numbers count. */
   readonly firstSequence: number;
   /** Segments are told of while they grow. */
   readonly lowLatency: boolean;
@@ -44,8 +44,10 @@ export class SegmentWindow {
 
   constructor(options: SegmentWindowOptions) {
     this.#options = options;
-    this.#next = options.firstSequence;
-    this.#floor = options.firstSequence;
+    const { leader, firstSequence } = options;
+    this.#next = leader?.nextSequence ?? firstSequence;
+    // Who follows begins in the midst of the leader's numbers, which seconds of the clock run ahead of.
+    this.#floor = leader === undefined ? firstSequence : 0;
     this.#targetSeconds = Math.max(1, Math.ceil(options.segmentMinMs / 1000));
   }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   type Acceptance,
   type Adaptations,
@@ -150,6 +150,22 @@ describe('a ladder', () => {
     expect(low?.packager.position()?.part).toBe(1);
     feed(source, { fromMs: 1000, toMs: 5000 });
     expect(places(low?.packager.mediaPlaylist(video) ?? '')).toEqual(places(all.leader.mediaPlaylist(video)));
+  });
+
+  test('has what is asked for long after it began at once, though numbers fall behind the clock', () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(1_000_000);
+    const { all, source, quality } = setUp();
+    feed(source, { fromMs: 0, toMs: 60_000 });
+    clock.mockReturnValue(1_060_000);
+    const low = all.open('480', 0);
+    clock.mockRestore();
+    feed(quality('480'), { fromMs: 58_000, toMs: 60_000 });
+    feed(source, { fromMs: 60_000, toMs: 64_000 });
+    feed(quality('480'), { fromMs: 60_000, toMs: 63_000 });
+    const original = places(all.leader.mediaPlaylist(video));
+    const made = places(low?.packager.mediaPlaylist(video) ?? '');
+    expect(made.length).toBeGreaterThan(0);
+    expect(original).toEqual(expect.arrayContaining(made));
   });
 
   test('keeps numbers and discontinuities the same over a restart of the source', () => {
