@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** End-to-end tests that mostly wait for media in real time: two of them at once disturb neither. */
 const WAITING = [
+  'abr',
   'access',
   'cameras',
   'console',
