@@ -54,3 +54,23 @@ function even(pixels: number): number {
   // A product such as 1280 * (720 / 1280) may fall short of the whole number that it stands for.
   return Math.max(2, Math.floor((pixels + 1e-6) / 2) * 2);
 }
+
+/** Most that a viewer may ask for: pixels of a side, and kilobits a second. */
+const MOST = { width: 8192, height: 8192, bitrate: 200_000 } as const;
+
+/**
+ * The form of the picture that an address asks for with `width`, `height` and `bitrate` (kbit/s, as in WCS); undefined when
+ * it asks for none, 0 being none too. A text says what is wrong with them.
+ */
+export function readVideoForm(parameters: URLSearchParams): VideoForm | string | undefined {
+  const form: { width?: number; height?: number; bitrateBps?: number } = {};
+  for (const name of ['width', 'height', 'bitrate'] as const) {
+    const text = parameters.get(name) ?? '0';
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (value < 0 || value > MOST[name]) return `${name} is a whole number from 0 to ${MOST[name]}`;
+    if (value === 0) continue;
+    if (name === 'bitrate') form.bitrateBps = value * 1000;
+    else form[name] = value;
+  }
+  return Object.keys(form).length > 0 ? form : undefined;
+}

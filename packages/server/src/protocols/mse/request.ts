@@ -1,5 +1,12 @@
 import type { AudioCodec, VideoCodec } from '@sluice/media';
-import { type Acceptance, isValidStreamName, playerAcceptance } from '../../core/index.ts';
+import {
+  type Acceptance,
+  isValidStreamName,
+  playerAcceptance,
+  readVideoForm,
+  type VideoForm,
+  withPicture,
+} from '../../core/index.ts';
 
 /** Path that streams are played under. */
 export const MSE_PREFIX = '/mse/';
@@ -13,7 +20,7 @@ const MAX_PART_MS = 5000;
 /** WCS's application key of clients that name none. */
 const DEFAULT_APP_KEY = 'defaultApp';
 /** Parameters that are meant for us; the others are for the back end. */
-const OWN_PARAMETERS = ['video', 'audio', 'codecs', 'part', 'appKey'] as const;
+const OWN_PARAMETERS = ['video', 'audio', 'codecs', 'part', 'appKey', 'width', 'height', 'bitrate'] as const;
 
 /** What a URL asks for. */
 export interface MseTarget {
@@ -23,6 +30,8 @@ export interface MseTarget {
   readonly wants: { readonly video: boolean; readonly audio: boolean };
   /** What the viewer takes as it is; everything else is converted to H.264 and AAC. */
   readonly acceptance: Acceptance;
+  /** Form of the picture that it asks for. */
+  readonly picture: VideoForm | undefined;
   /** Milliseconds that a fragment holds; undefined: each frame is one of its own. */
   readonly partMs: number | undefined;
   /** Parameters of the URL but for those that are meant for us. */
@@ -36,7 +45,7 @@ export interface Refusal {
 }
 
 /**
- * Reads `/mse/<stream>?video=0&audio=opus&codecs=h264,vp9&part=200&…`. The stream's name is percent-decoded as a whole
+ * Reads `/mse/<stream>?video=0&audio=opus&codecs=h264,vp9&part=200&height=360&…`. The stream's name is percent-decoded as a whole
  * and may contain slashes. Total: what can't be read gives a refusal.
  */
 export function parseTarget(url: string): MseTarget | Refusal {
@@ -57,14 +66,18 @@ export function parseTarget(url: string): MseTarget | Refusal {
   const partMs = partOf(parameters.get('part'));
   if (partMs === null)
     return { status: 400, message: `part is a number of milliseconds from ${MIN_PART_MS} to ${MAX_PART_MS}` };
+  const picture = readVideoForm(parameters);
+  if (typeof picture === 'string') return { status: 400, message: picture };
   const audio = new Set<AudioCodec>(parameters.get('audio') === 'opus' ? ['aac', 'opus'] : ['aac']);
   const appKey = parameters.get('appKey') || DEFAULT_APP_KEY;
   for (const name of OWN_PARAMETERS) parameters.delete(name);
+  const any = playerAcceptance({ video: wants.video ? video : new Set(), audio: wants.audio ? audio : new Set() });
   return {
     streamName,
     appKey,
     wants,
-    acceptance: playerAcceptance({ video: wants.video ? video : new Set(), audio: wants.audio ? audio : new Set() }),
+    acceptance: picture !== undefined && wants.video ? withPicture(any, picture) : any,
+    picture: wants.video ? picture : undefined,
     partMs,
     custom: Object.fromEntries([...parameters].slice(0, MAX_PARAMETERS)),
   };

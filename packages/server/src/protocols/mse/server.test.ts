@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MediaServerError } from '../../core/index.ts';
+import { MediaServerError, type VideoForm } from '../../core/index.ts';
 import { RelabelConverter } from '../../core/testing/relabel-converter.ts';
 import { boxesOf, MseFixture, type MseViewer } from './testing/mse-fixture.ts';
 import { AUDIO, feed, PUBLISHER, packet, VIDEO } from './testing/packets.ts';
@@ -52,6 +52,27 @@ describe('a viewer at /mse/', () => {
     const [first] = await fragments(viewer, 4);
     expect(first && timeMs(first)).toBe(1000);
     expect(boxesOf(first ?? Buffer.alloc(0)).map(({ type }) => type)).toEqual(['moof', 'mdat']);
+  });
+
+  it('gets the picture in the size that it asks for, when that can be had', async () => {
+    const converter = new RelabelConverter();
+    const asked: unknown[] = [];
+    const renditions = {
+      admit: (_stream: unknown, form: VideoForm): void => {
+        asked.push(form);
+        if (form.height === 1080) throw new MediaServerError('TRANSCODING_LIMIT', 'no processor time is left');
+      },
+    };
+    await restart({}, { converter, renditions });
+    live();
+    await fixture.view('/mse/cam?width=320&bitrate=500');
+    await vi.waitFor(() =>
+      expect(converter.opened.map(({ wanted }) => wanted.picture)).toEqual([{ width: 320, bitrateBps: 500_000 }]),
+    );
+    const refused = await fixture.view('/mse/cam?height=1080');
+    expect(await refused.closed).toMatchObject({ code: 4503 });
+    expect(refused.texts).toEqual([{ type: 'error', status: 503, message: 'no processor time is left' }]);
+    expect(asked).toEqual([{ width: 320, bitrateBps: 500_000 }, { height: 1080 }]);
   });
 
   it('is a session of the protocol mse, counted at its stream', async () => {

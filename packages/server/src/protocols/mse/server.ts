@@ -41,7 +41,7 @@ export interface ViewerStart {
 
 /** What a session asks of the server that owns it. */
 export interface MseContext
-  extends Pick<MseDeps, 'sessions' | 'connections' | 'access' | 'log' | 'counters' | 'adaptations'> {
+  extends Pick<MseDeps, 'sessions' | 'connections' | 'access' | 'log' | 'counters' | 'adaptations' | 'renditions'> {
   readonly options: MseOptions;
   /** Limits the log lines about viewers that were refused or dropped. */
   readonly faults: RateLimiter;
@@ -75,6 +75,7 @@ export class MseServer implements HttpMount, MseContext {
   readonly log: Log;
   readonly counters: MseDeps['counters'];
   readonly adaptations: MseDeps['adaptations'];
+  readonly renditions: MseDeps['renditions'];
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #deps: MseDeps;
   readonly #sdk: SdkGateway;
@@ -99,6 +100,7 @@ export class MseServer implements HttpMount, MseContext {
     this.log = deps.log;
     this.counters = deps.counters;
     this.adaptations = deps.adaptations;
+    this.renditions = deps.renditions;
     this.#deps = deps;
     this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs });
     this.#sdk = new SdkGateway(deps, this.options, () => this.viewerCount < this.options.maxViewers);

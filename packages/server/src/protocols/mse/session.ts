@@ -197,7 +197,8 @@ export class MseSession implements MediaSession {
 
   /** @throws MediaServerError when it may not */
   #admit(): Promise<void> {
-    const { streamName, appKey, wants } = this.#target;
+    const { streamName, appKey, wants, picture } = this.#target;
+    const { width = 0, height = 0, bitrateBps = 0 } = picture ?? {};
     const { origin, authorization, 'user-agent': agent = '' } = this.#transport.request.headers;
     const token = bearerToken(authorization);
     // A token that came in a header counts as one of the address.
@@ -215,7 +216,7 @@ export class MseSession implements MediaSession {
         hasVideo: wants.video,
         hasAudio: wants.audio,
         custom,
-        fields: { record: false, width: 0, height: 0, bitrate: 0, minBitrate: 0, maxBitrate: 0, quality: 0 },
+        fields: { record: false, width, height, bitrate: bitrateBps / 1000, minBitrate: 0, maxBitrate: 0, quality: 0 },
       },
     );
   }
@@ -223,6 +224,12 @@ export class MseSession implements MediaSession {
   #start(stream: Stream): void {
     const sink = this.#sink;
     if (sink === undefined || sink.destroyed) return;
+    const { picture } = this.#target;
+    try {
+      if (picture !== undefined && stream.state.video !== undefined) this.#context.renditions?.admit(stream, picture);
+    } catch (error) {
+      return this.#onError(error);
+    }
     if (!this.#context.isPlayable(stream, this.#target)) return this.#refuseCodecs(stream);
     const place = this.#context.placeFor(stream, this.#target);
     const { fanOut } = place;

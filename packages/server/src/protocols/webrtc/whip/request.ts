@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import {
   type ClientIntroduction,
   isValidStreamName,
+  readVideoForm,
   type StreamRequestFacts,
   type VideoForm,
 } from '../../../core/index.ts';
@@ -75,30 +76,10 @@ export function wantsRecording({ query }: Target): boolean {
   return new URLSearchParams(query).get('record') === 'true';
 }
 
-/** Most that a player may ask for: pixels of a side, and kilobits a second. */
-const MAX_SIDE = 8192;
-const MAX_KBPS = 200_000;
-
-/**
- * The form of the picture that a player asks for with `width`, `height` and `bitrate` (kbit/s, as in WCS); undefined when
- * it asks for none, 0 being none too.
- */
+/** The form of the picture that a player asks for in its address: see {@link readVideoForm}. */
 export function pictureOf({ query }: Target): VideoForm | undefined | Refusal {
-  const parameters = new URLSearchParams(query);
-  const form: { width?: number; height?: number; bitrateBps?: number } = {};
-  for (const [name, most] of [
-    ['width', MAX_SIDE],
-    ['height', MAX_SIDE],
-    ['bitrate', MAX_KBPS],
-  ] as const) {
-    const text = parameters.get(name) ?? '0';
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-    if (value < 0 || value > most) return { status: 400, message: `${name} is a whole number from 0 to ${most}` };
-    if (value === 0) continue;
-    if (name === 'bitrate') form.bitrateBps = value * 1000;
-    else form[name] = value;
-  }
-  return Object.keys(form).length > 0 ? form : undefined;
+  const form = readVideoForm(new URLSearchParams(query));
+  return typeof form === 'string' ? { status: 400, message: form } : form;
 }
 
 /** What a request says of its client, but for how to end it. */
