@@ -56,6 +56,7 @@ describe('the choice of a way', () => {
 
   it('is told in one sentence', () => {
     expect(choiceOf('webrtc', [])).toMatch(/^Plays by WebRTC: of all ways it has the least delay/);
+    expect(choiceOf('hls', [])).toBe('Plays by HLS: it is to be tried first, and nothing stands in its way.');
     const tried = [
       { protocol: 'webrtc', why: 'no answer by UDP within 4 s' },
       { protocol: 'mse', why: 'MSE is turned off on this server.' },

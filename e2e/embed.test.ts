@@ -117,6 +117,28 @@ describe('a page that another site embeds', () => {
     await expectPlaying(embedded);
   });
 
+  it('plays sound that has no picture by WebRTC', async () => {
+    const input = ['-v', 'error', '-re', '-stream_loop', '-1', '-i', clip, '-vn'];
+    const radio = new Ffmpeg([...input, '-c', 'copy', '-f', 'flv', server.rtmp('radio')]);
+    const embedded = await embed('/embed?stream=radio');
+    await expectPlaying(embedded);
+    expect((await told(embedded)).map(({ event, protocol }) => `${event} ${protocol}`)).toEqual([
+      'protocol webrtc',
+      'playing webrtc',
+    ]);
+    await radio.stop();
+  });
+
+  it('stays paused when the keyboard or the system pauses it, with sound as well', async () => {
+    const embedded = await embed('/embed?stream=cam&muted=0');
+    await expectPlaying(embedded);
+    const video = embedded.frame.getByTestId('embed-video');
+    expect(await video.evaluate((element) => (element as HTMLVideoElement).muted)).toBe(false);
+    await video.evaluate((element) => (element as HTMLVideoElement).pause());
+    await expect.poll(() => embedded.frame.locator('main').getAttribute('data-state')).toBe('paused');
+    expect(await video.evaluate((element) => (element as HTMLVideoElement).muted)).toBe(false);
+  });
+
   it("plays by the parameters of WCS's embed player and passes a token on", async () => {
     const urlServer = encodeURIComponent(`ws://127.0.0.1:${server.ports.ws}`);
     const query = `urlServer=${urlServer}&streamName=cam&mediaProviders=WebRTC,MSE,WSPlayer&token=secret`;

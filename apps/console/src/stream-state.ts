@@ -1,4 +1,4 @@
-import { type PlayProtocol, protocolName } from './play-protocol.ts';
+import { AUTOMATIC_ORDER, type PlayProtocol, protocolName } from './play-protocol.ts';
 import { IDLE, type PlayerState } from './player-state.ts';
 
 /** One way to play, with what stands in its way; empty when nothing does. */
@@ -33,8 +33,10 @@ export function choiceOf(protocol: PlayProtocol, tried: readonly Tried[]): strin
   const name = protocolName(protocol);
   const [first, ...others] = tried.filter(({ why }) => why !== COMES_BY_HLS);
   if (first === undefined && tried.length > 0) return `Plays by ${name}, by which the quality comes that is wished.`;
-  if (first === undefined)
-    return `Plays by ${name}: of all ways it has the least delay, and nothing stands in its way.`;
+  if (first === undefined) {
+    const why = protocol === AUTOMATIC_ORDER[0] ? 'of all ways it has the least delay' : 'it is to be tried first';
+    return `Plays by ${name}: ${why}, and nothing stands in its way.`;
+  }
   const rest = others.length === 0 ? '' : `, nor did ${others.map((way) => protocolName(way.protocol)).join(' or ')}`;
   return `Plays by ${name}, because ${protocolName(first.protocol)} did not work (${trimmed(first.why)})${rest}.`;
 }

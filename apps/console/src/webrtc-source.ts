@@ -2,6 +2,9 @@ import type { PlayerSource, SourceEvents, SourceTarget } from './player-source.t
 import { ExchangeError, endSession, exchange, whenServerCloses } from './webrtc/exchange.ts';
 import { type PeerFact, PeerFacts } from './webrtc/peer-facts.ts';
 
+/** A connection whose picture has not begun by then plays its sound alone: the element would wait for both. */
+const PICTURE_MS = 2000;
+
 /** Plays a WHEP address with the least delay there is. */
 export function openWebRtc(
   video: HTMLVideoElement,
@@ -49,8 +52,13 @@ class WebRtcSource implements PlayerSource {
     peer.addEventListener('track', ({ track }) => {
       stream.addTrack(track);
       this.#video.srcObject = stream;
+      if (track.kind === 'video')
+        track.addEventListener('unmute', () => this.#show(stream), { signal: aborter.signal });
     });
-    peer.addEventListener('connectionstatechange', () => this.#onState(peer));
+    peer.addEventListener('connectionstatechange', () => {
+      this.#onState(peer);
+      if (peer.connectionState === 'connected') this.#playSoundAlone(stream, aborter.signal);
+    });
     void this.#begin(peer, aborter.signal);
   }
 
@@ -100,6 +108,22 @@ class WebRtcSource implements PlayerSource {
       else if (status === 404) this.#events.failed('The server does not have this stream. Trying again…', 'absent');
       else this.#events.failed(`${message} Trying again…`, 'trouble');
     }
+  }
+
+  /** Plays the sound without a picture that does not begin, until it does. */
+  #playSoundAlone(stream: MediaStream, signal: AbortSignal): void {
+    const isSilent = ({ muted }: MediaStreamTrack): boolean => muted;
+    const timer = window.setTimeout(() => {
+      const sound = stream.getAudioTracks();
+      if (!sound.every(isSilent) && stream.getVideoTracks().every(isSilent)) this.#show(new MediaStream(sound));
+    }, PICTURE_MS);
+    signal.addEventListener('abort', () => window.clearTimeout(timer), { once: true });
+  }
+
+  #show(stream: MediaStream): void {
+    if (this.#video.srcObject === stream) return;
+    this.#video.srcObject = stream;
+    this.#events.ready();
   }
 
   #onServerClosed(peer: RTCPeerConnection): void {

@@ -79,9 +79,9 @@ class EmbedPage {
     if (now.phase === 'playing') this.#hasPlayed = true;
     for (const told of eventsBetween(before, now, hadPlayed)) tellParent(this.#params.stream, told);
     this.#view.show(now, this.#messageOf(now));
-    const isHeldBack = now.phase === 'paused' && !this.#isPausedByHand && !this.#view.video.muted;
-    // Browsers let pages play by themselves only without sound.
-    if (isHeldBack && before.phase !== 'paused') queueMicrotask(() => this.#playMuted());
+    // Browsers let pages play by themselves only without sound. What ran was paused by a key of the keyboard or the system.
+    const isHeldBack = now.phase === 'paused' && before.phase === 'loading';
+    if (isHeldBack && !this.#isPausedByHand && !this.#view.video.muted) queueMicrotask(() => this.#playMuted());
   }
 
   #playMuted(): void {

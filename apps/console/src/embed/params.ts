@@ -66,10 +66,19 @@ export function readEmbedParams(search: string, host: string): EmbedParams | str
 /** This page plays from its own server only: it must not show what others send under this server's name. */
 function foreignServer(urlServer: string, host: string): string {
   if (urlServer === '') return '';
-  const named = URL.parse(urlServer)?.hostname ?? '';
+  const named = hostOf(urlServer);
   if (named === '') return `urlServer=${urlServer} is not an address such as wss://media.example.com:8443.`;
   if (plainHost(named) === plainHost(host)) return '';
   return `This page plays streams of ${host} only, and urlServer names ${named}. Take the page from ${named} instead.`;
+}
+
+/** Empty for what is no address. `URL.parse` is too new for many browsers. */
+function hostOf(address: string): string {
+  try {
+    return new URL(address).hostname;
+  } catch {
+    return '';
+  }
 }
 
 /** All names of this machine count as one. */
