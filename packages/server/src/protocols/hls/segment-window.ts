@@ -21,6 +21,9 @@ export interface SegmentWindowOptions {
   readonly archive?: SegmentArchive | undefined;
 }
 
+/** By so much key frames come later at times than they usually do: browsers send them when asked, and machines are busy. */
+const JITTER_US = 250_000;
+
 /**
  * The segments of one stream that can be fetched: those in the playlist, and some that have left it for clients
  * that are slow (RFC 8216 §6.2.2). Numbers go on over restarts of the stream.
@@ -117,7 +120,8 @@ export class SegmentWindow {
 
   /** Begins a segment, which has no part yet, in its place: the next one, or where another playlist has it. */
   open(start: SegmentStart, place: SegmentPlace): Segment {
-    if (this.#segments.length === 0) this.#floor = Math.max(this.#floor, place.sequence);
+    // Where another playlist counts, its numbers may be lower than the clock's: it has been running for a while.
+    if (this.#segments.length === 0) this.#floor = place.sequence;
     const segment = new Segment(start, place);
     this.#next = place.sequence + 1;
     this.#discontinuities = place.discontinuitySequence + (place.discontinuity ? 1 : 0);
@@ -133,7 +137,6 @@ export class SegmentWindow {
     const before = growing.byteLength;
     growing.add(part);
     this.#bytes += growing.byteLength - before;
-    this.#fit(growing.durationUs);
   }
 
   /** Ends the segment that is being made and lets go of what is over the bounds; the newest segment always stays. */
@@ -169,13 +172,17 @@ export class SegmentWindow {
   }
 
   /**
-   * EXTINF is rounded to the nearest integer for the comparison, but some validators round it up: so does the first
-   * segment, where nobody has seen parts of it. Else the target stays as it is where it may, because clients have read it.
+   * EXTINF is rounded to the nearest integer for the comparison (RFC 8216bis §4.4.3.1). Nobody has read the playlist before
+   * its first segment is complete, and later the target must not change: so there is room for those that last a little longer. Without parts it is rounded up, as some validators do. Where key frames come much later than ever
+   * before the target has to grow all the same: a segment that begins without one is worse for players. That happens once
+   * for such a segment, when it is complete, as parts have no bound of their own to the target duration.
    */
   #fit(durationUs: number): void {
-    const isUnseen = this.#segments.length === 0 && !this.#options.lowLatency;
-    const seconds = isUnseen ? Math.ceil((durationUs - 1000) / 1e6) : Math.round(durationUs / 1e6);
-    if (seconds > this.#targetSeconds) this.#targetSeconds = Math.ceil((durationUs - 1000) / 1e6);
+    const { lowLatency } = this.#options;
+    const isFirst = this.#segments.length === 0;
+    const grown = lowLatency ? Math.round((durationUs + JITTER_US) / 1e6) : Math.ceil((durationUs - 1000) / 1e6);
+    const least = isFirst ? grown : Math.round(durationUs / 1e6);
+    if (least > this.#targetSeconds) this.#targetSeconds = grown;
   }
 
   #archive(segment: Segment): void {

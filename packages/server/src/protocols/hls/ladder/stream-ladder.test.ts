@@ -142,6 +142,18 @@ describe('a ladder', () => {
     expect(places(all.leader.mediaPlaylist({ query: '', track: 'audio' }))).toEqual(original);
   });
 
+  test('lists a quality that is first asked for long after the ladder began', () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(1_700_000_000_000);
+    const { all, source, quality } = setUp();
+    feed(source, { fromMs: 0, toMs: 60_000 });
+    clock.mockReturnValue(1_700_000_060_000);
+    const low = all.open('480', 0);
+    clock.mockRestore();
+    feed(quality('480'), { fromMs: 58_000, toMs: 60_000 });
+    for (const stream of [source, quality('480')]) feed(stream, { fromMs: 60_000, toMs: 65_000 });
+    expect(places(low?.packager.mediaPlaylist(video) ?? '')).toEqual(places(all.leader.mediaPlaylist(video)).slice(-3));
+  });
+
   test('waits with pictures until the leader has decided where they belong', () => {
     const { all, source, quality } = setUp();
     feed(source, { fromMs: 0, toMs: 1000 });

@@ -33,7 +33,8 @@ class WatchedPackager {
     const { packager } = this;
     const place = packager.position();
     const seen = `${place?.msn}.${place?.part}.${packager.ended}`;
-    if (!packager.partsReady || seen === this.#seen) return;
+    // Requests are held until the first segment is complete.
+    if (!packager.ready || seen === this.#seen) return;
     for (const { track, skip, linter } of this.#linters) {
       const text = packager.mediaPlaylist({ query: '', track, skip: skip && this.#seen !== '' });
       for (const { rule, message } of linter.check(text)) this.findings.push(`${track} ${seen} ${rule}: ${message}`);
@@ -116,6 +117,32 @@ describe('every playlist of a stream passes the linter', () => {
       expect(watched.responses).toBeGreaterThan(100);
     });
   }
+
+  test('where key frames come a little later than at the beginning, the target duration stays', () => {
+    const watched = new WatchedPackager('muxed');
+    watched.packager.start();
+    for (const [fromMs, toMs] of [
+      [0, 2360],
+      [2360, 4960],
+      [4960, 7560],
+      [7560, 10_000],
+      [10_000, 13_000],
+    ] as const) {
+      play(watched.stream, { fps: 25, gopMs: toMs - fromMs, fromMs, toMs, watched });
+    }
+    expect(watched.findings).toEqual([]);
+    expect(watched.packager.targetSeconds).toBe(3);
+  });
+
+  test('where key frames come much later than at the beginning, the target duration grows once', () => {
+    const watched = new WatchedPackager('muxed');
+    watched.packager.start();
+    play(watched.stream, { fps: 25, gopMs: 1000, toMs: 6000, watched });
+    play(watched.stream, { fps: 25, gopMs: 8000, fromMs: 6000, toMs: 30_000, watched });
+    const grown = expect.stringContaining('EXT-X-TARGETDURATION was 2, is 8');
+    // Of the whole playlist and of the one without old segments.
+    expect(watched.findings).toEqual([grown, grown]);
+  });
 
   test('with a window that viewers can go back in', () => {
     const watched = new WatchedPackager('muxed', { dvrWindowMs: 120_000 });
