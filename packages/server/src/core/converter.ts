@@ -80,4 +80,6 @@ export interface Converter {
 export interface ConversionBudget {
   readonly limitCores: number;
   readonly usedCores: number;
+  /** So many more forms of pictures are made at most, however little they cost: each takes memory. Absent: no limit. */
+  readonly formsLeft?: number | undefined;
 }

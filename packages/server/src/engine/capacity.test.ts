@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import type { MediaPacket, Track } from '@sluice/media';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { TestCounters } from '../core/testing/hub.ts';
+import { TestCounters, TestLog } from '../core/testing/hub.ts';
 import { Capacity } from './capacity.ts';
 import { Feed, type OutputOrder } from './feed.ts';
 import { FeedMember } from './feed-member.ts';
+import { Feeds } from './feeds.ts';
 import { DEFAULT_ENGINE_OPTIONS } from './options.ts';
 import { mp4Clip } from './testing/clips.ts';
 import { decodeCores, outputCores } from './video-cost.ts';
@@ -35,6 +36,30 @@ describe('the capacity of a machine', () => {
     expect(capacity.refusal(0.3, { limitCores: 1, usedCores: 0.75 })).toContain(
       '0.30 processor cores, and 0.75 of the 1.00',
     );
+  });
+});
+
+describe('forms that cost next to nothing', () => {
+  test('are bounded by their number, over all sources, and there is room again when one ends', async () => {
+    const counters = new TestCounters();
+    const feeds = new Feeds({ options: { ...DEFAULT_ENGINE_OPTIONS, maxCores: 4 }, log: new TestLog(), counters });
+    const failures: string[] = [];
+    const events = { onPacket: () => undefined, onFailed: (reason: string) => void failures.push(reason) };
+    const open = (form: number) => {
+      const target = { codec: 'h264', picture: { width: 16, fps: 5, bitrateBps: 1000 + form } } as const;
+      return feeds.open({ source: HD, target, events, feed: form % 2 === 0 ? counters : failures });
+    };
+    const [first] = Array.from({ length: 96 }, (_, form) => open(form));
+    await Promise.resolve();
+    expect([failures, feeds.size, feeds.budget.formsLeft]).toEqual([[], 96, 0]);
+    open(96);
+    await Promise.resolve();
+    expect(failures).toEqual([expect.stringContaining('in 96 forms already')]);
+    first?.close();
+    open(97);
+    await Promise.resolve();
+    expect([failures.length, feeds.size]).toEqual([1, 96]);
+    await feeds.close();
   });
 });
 

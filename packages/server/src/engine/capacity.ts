@@ -9,15 +9,22 @@ const MAX_FACTOR = 4;
 /** Weight of one lesson; they come once a second for each feed. */
 const WEIGHT = 0.05;
 const ROUNDING = 0.005;
+/**
+ * Forms of pictures for each core: more than a core can make of pictures that move. Tiny or still ones cost it next to
+ * nothing, but each has an encoder with its memory, and viewers ask for any size they like.
+ */
+const FORMS_PER_CORE = 24;
 
 /** The processor cores that conversions of pictures may take, and what estimates of them have been worth. */
 export class Capacity {
   readonly limitCores: number;
+  readonly maxForms: number;
   #factor = 1;
 
   /** @param maxCores 0 for all of the machine but half a core */
   constructor(maxCores: number) {
     this.limitCores = maxCores > 0 ? maxCores : Math.max(RESERVED_CORES, availableParallelism() - RESERVED_CORES);
+    this.maxForms = Math.ceil(FORMS_PER_CORE * Math.max(1, this.limitCores));
   }
 
   /** What estimates are to be multiplied by. */
@@ -32,7 +39,12 @@ export class Capacity {
   }
 
   /** Why something that needs so many cores can't begin; undefined when it can. */
-  refusal(neededCores: number, { limitCores, usedCores }: ConversionBudget): string | undefined {
+  refusal(neededCores: number, { limitCores, usedCores, formsLeft = 1 }: ConversionBudget): string | undefined {
+    if (formsLeft <= 0)
+      return (
+        `pictures are made in ${this.maxForms} forms already, which is the most for ${cores(limitCores)} processor cores: ` +
+        'ask for sizes and bitrates that others have too, or raise the setting transcoder_max_cores'
+      );
     if (usedCores + neededCores <= limitCores + ROUNDING) return undefined;
     return (
       `it needs about ${cores(neededCores)} processor cores, and ${cores(usedCores)} of the ${cores(limitCores)} for ` +

@@ -1,5 +1,5 @@
 import { type MediaPacket, type Track, videoSize } from '@sluice/media';
-import type { ConversionCost, Counters } from '../core/index.ts';
+import type { ConversionCost, ConversionTarget, Counters } from '../core/index.ts';
 import { FeedBacklog } from './feed-backlog.ts';
 import type { FeedMember, MemberFeed } from './feed-member.ts';
 import type { EngineOptions } from './options.ts';
@@ -107,6 +107,13 @@ export class Feed implements WorkerTask, MemberFeed {
 
   get size(): number {
     return this.#members.size;
+  }
+
+  /** Members that make pictures in a form that somebody asked for. */
+  get forms(): number {
+    let forms = 0;
+    for (const { member } of this.#members.values()) if (asksForForm(member.target)) forms++;
+    return forms;
   }
 
   /** What it is expected to cost where the figures were measured. */
@@ -333,4 +340,9 @@ export class Feed implements WorkerTask, MemberFeed {
     this.#askedMs = nowMs;
     for (const { member } of this.#members.values()) return member.askForKeyFrame();
   }
+}
+
+/** Whether a target is one of many that a source can have; what is only to be of another codec is one for all. */
+export function asksForForm({ codec, picture }: ConversionTarget): boolean {
+  return picture !== undefined || codec === 'mpeg1';
 }

@@ -2,7 +2,7 @@ import type { Track } from '@sluice/media';
 import type { Conversion, ConversionBudget, ConversionEvents, ConversionTarget } from '../core/index.ts';
 import { Capacity } from './capacity.ts';
 import { canConvert } from './codecs.ts';
-import { Feed, type OutputOrder } from './feed.ts';
+import { asksForForm, Feed, type OutputOrder } from './feed.ts';
 import { FeedMember } from './feed-member.ts';
 import { decodeCores, outputCores, outputFps, presetOf } from './video-cost.ts';
 import { type PoolParts, WorkerPool, type WorkerStats } from './worker-pool.ts';
@@ -57,8 +57,13 @@ export class Feeds {
   get budget(): ConversionBudget {
     const nowMs = performance.now();
     let usedCores = 0;
-    for (const feed of this.#feeds) usedCores += feed.usedCores(this.#capacity.factor, nowMs);
-    return { limitCores: this.#capacity.limitCores, usedCores };
+    let forms = 0;
+    for (const feed of this.#feeds) {
+      usedCores += feed.usedCores(this.#capacity.factor, nowMs);
+      forms += feed.forms;
+    }
+    const { limitCores, maxForms } = this.#capacity;
+    return { limitCores, usedCores, formsLeft: Math.max(0, maxForms - forms) };
   }
 
   /** Processor cores that a conversion is expected to take; see Converter.estimate. */
@@ -136,7 +141,7 @@ export class Feeds {
 
   /** What was always converted goes on being so while there is any room at all; what asks for a form must fit. */
   #refusal({ source, target, feed }: FeedRequest): string | undefined {
-    const isPlain = target.picture === undefined && target.codec === 'h264';
+    const isPlain = !asksForForm(target);
     const needed = this.estimate(source, target, feed);
     const { budget } = this;
     const isFull = budget.usedCores > budget.limitCores;

@@ -202,6 +202,20 @@ describe('a form that somebody asks for', () => {
     expect(() => all.admit(stream, { height: 240 })).toThrow(expect.objectContaining({ code: 'TRANSCODING_LIMIT' }));
   });
 
+  test('is refused when there are as many as can be, however little it costs, but for what is made already', () => {
+    const stream = streamOf(HD);
+    picture(stream, HD, { ms: 0 });
+    const all = renditions();
+    const acceptance = all.ladder(stream, 'webrtc')?.renditions.at(-1)?.acceptance;
+    using _lease = adaptations.lease(stream, acceptance ?? expect.fail('no ladder'));
+    converter.formsLeft = 0;
+    expect(() => all.admit(stream, { height: 16 })).toThrow(
+      expect.objectContaining({ code: 'TRANSCODING_LIMIT', message: expect.stringContaining('as many forms') }),
+    );
+    expect(() => all.admit(stream, acceptance?.videoOutput ?? {})).not.toThrow();
+    expect(() => all.admit(stream, {})).not.toThrow();
+  });
+
   test('is admitted while there is any room when it is another codec that is asked for, and no form', () => {
     converter.limitCores = 0.1;
     expect(() => renditions().admit(streamOf(HD), {})).not.toThrow();

@@ -106,6 +106,7 @@ export class StreamRenditions implements Renditions {
     if (this.#runs(stream, withPicture(anyone, form))) return;
     // What takes codecs as they come, and asks for nothing more, goes on being served while there is any room at all.
     const isPlain = Object.values(form).every((value) => value === undefined);
+    if (!isPlain && converter.budget?.().formsLeft === 0) throw manyForms();
     const estimatedCores = this.#estimate(stream, { codec: 'h264', picture: isPlain ? undefined : form });
     if (isPlain ? this.#freeCores > 0 : estimatedCores <= this.#freeCores + TOLERANCE_CORES) return;
     const size = source && sizeInForm(source.size, form);
@@ -181,6 +182,12 @@ function limit(what: string, offer: { readonly estimatedCores: number } | undefi
     'TRANSCODING_LIMIT',
     `${what}: ${cost(offer?.estimatedCores ?? 0, freeCores)}; ${advice}`,
   );
+}
+
+function manyForms() {
+  const advice =
+    'ask for a size and bitrate that others have too, for the stream as it is, or raise transcoder_max_cores';
+  return new MediaServerError('TRANSCODING_LIMIT', `pictures are made in as many forms as can be; ${advice}`);
 }
 
 function cost(estimatedCores: number, freeCores: number): string {

@@ -7,11 +7,12 @@ import { RelabelConverter } from '../../core/testing/relabel-converter.ts';
 export class CostlyConverter extends RelabelConverter {
   limitCores = 10;
   usedCores = 0;
+  formsLeft: number | undefined;
   /** For decoding, once for all conversions of a source. */
   decodeCores = 0;
 
   budget() {
-    return { limitCores: this.limitCores, usedCores: this.usedCores };
+    return { limitCores: this.limitCores, usedCores: this.usedCores, formsLeft: this.formsLeft };
   }
 
   estimate(_: Track, { picture }: Parameters<RelabelConverter['open']>[1], feed?: object | true): number {

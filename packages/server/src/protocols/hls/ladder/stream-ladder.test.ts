@@ -52,13 +52,20 @@ function setUp({ full = false } = {}) {
   source.attachPublisher(PUBLISHER);
   const made = new Map<string, Stream>();
   const released: string[] = [];
+  const lost: { [key: string]: string } = {};
   const adaptations = {
     lease(stream: Stream, acceptance: Acceptance): AdaptedStream {
       const given = acceptance.key === 'original' ? stream : new Stream(stream.name);
       if (given !== stream) given.attachPublisher(PUBLISHER);
       made.set(acceptance.key, given);
       const dispose = (): void => void released.push(acceptance.key);
-      return { stream: given, source: stream, acceptance, leftOut: {}, [Symbol.dispose]: dispose };
+      return {
+        ...{ stream: given, source: stream, acceptance, [Symbol.dispose]: dispose },
+        get leftOut() {
+          const video = lost[acceptance.key];
+          return video === undefined ? {} : { video };
+        },
+      };
     },
   } as unknown as Adaptations;
   const renditions: Renditions = {
@@ -79,7 +86,7 @@ function setUp({ full = false } = {}) {
   const all = new StreamLadder(source, ladder, deps, options);
   all.start();
   const quality = (name: string): Stream => made.get(name) ?? new Stream('none');
-  return { all, source, quality, released };
+  return { all, source, quality, released, lost };
 }
 
 /** Media sequence numbers with the times at which segments begin, and whether they are discontinuous. */
@@ -238,6 +245,19 @@ describe('a ladder', () => {
     expect([all.sweep(200_000), all.sweep(400_000)]).toEqual([false, true]);
     all.close();
     expect(released).toEqual(['480', 'original']);
+  });
+
+  test('lets go of a quality that the machine gave up, says so for a while, and makes it anew then', () => {
+    const { all, source, quality, released, lost } = setUp();
+    const low = all.open('480', 1000);
+    for (const stream of [source, quality('480')]) feed(stream, { fromMs: 0, toMs: 3000 });
+    lost['480'] = 'too much for this machine';
+    expect(all.sweep(2000)).toBe(false);
+    expect([low?.packager.ended, all.running, released]).toEqual([true, ['original'], ['480']]);
+    expect(() => all.open('480', 2500)).toThrow('quality 480 was given up: too much for this machine');
+    delete lost['480'];
+    expect(all.open('480', 12_500)?.packager.ended).toBe(false);
+    expect(all.running).toEqual(['original', '480']);
   });
 
   test('refuses a quality that the machine can not make beside the others', () => {

@@ -1,13 +1,14 @@
-import type {
-  Acceptance,
-  Adaptations,
-  AdaptedStream,
-  Counters,
-  Ladder,
-  Log,
-  Rendition,
-  Renditions,
-  Stream,
+import {
+  type Acceptance,
+  type Adaptations,
+  type AdaptedStream,
+  type Counters,
+  type Ladder,
+  type Log,
+  MediaServerError,
+  type Rendition,
+  type Renditions,
+  type Stream,
 } from '../../../core/index.ts';
 import type { HlsOptions } from '../options.ts';
 import { HlsPackager } from '../packager.ts';
@@ -25,6 +26,8 @@ export interface StreamLadderDeps {
 
 /** A quality that nobody has asked for, for this long, is not made any more, milliseconds. */
 const IDLE_MS = 15_000;
+/** One that was given up, as the machine did not keep up with it, is not begun again before that, milliseconds. */
+const RETRY_MS = 10_000;
 
 interface Running {
   readonly rendition: Rendition;
@@ -44,6 +47,8 @@ export class StreamLadder implements HlsLadder {
   readonly #timeline = new SegmentTimeline();
   readonly #leading: Running;
   readonly #followers = new Map<string, Running>();
+  /** Qualities that were given up: until when, and why. */
+  readonly #givenUp = new Map<string, { readonly untilMs: number; readonly reason: string }>();
   #requestedMs = performance.now();
 
   constructor(source: Stream, ladder: Ladder, deps: StreamLadderDeps, options: HlsOptions) {
@@ -107,7 +112,7 @@ export class StreamLadder implements HlsLadder {
     if (present !== undefined) return present;
     const rendition = this.ladder.renditions.find((one) => one.name === name);
     if (rendition === undefined || this.leader.ended) return undefined;
-    this.#admit(rendition);
+    this.#admit(rendition, nowMs);
     const lease = this.#lease(rendition.acceptance);
     const leader = { packager: this.leader, timeline: this.#timeline };
     const packager = new HlsPackager(
@@ -134,11 +139,17 @@ export class StreamLadder implements HlsLadder {
     this.leader.checkRefusal();
     for (const [name, running] of this.#followers) {
       running.packager.checkRefusal();
+      if (lossOf(running) !== undefined) {
+        this.#giveUp(name, running, nowMs);
+        continue;
+      }
       if (nowMs - running.requestedMs <= Math.max(IDLE_MS, running.packager.targetSeconds * 3000)) continue;
       this.#followers.delete(name);
       close(running);
       this.#deps.log.info({ stream: this.streamName, rendition: name }, 'quality stopped');
     }
+    // Nothing can be cut without it: another ladder is made of what can be had.
+    if (lossOf(this.#leading) !== undefined && !this.#leading.rendition.original) return true;
     const patienceMs = this.#leading.rendition.original ? this.#options.providerTimeoutMs : IDLE_MS;
     return nowMs - this.#requestedMs > (this.leader.ended ? this.#options.endedKeepMs : patienceMs);
   }
@@ -155,9 +166,25 @@ export class StreamLadder implements HlsLadder {
   }
 
   /** Others may have begun since the ladder was made: what can't be made beside them is refused at once. */
-  #admit({ acceptance, original }: Rendition): void {
+  #admit({ name, acceptance, original }: Rendition, nowMs: number): void {
+    const given = this.#givenUp.get(name);
+    if (given !== undefined && nowMs < given.untilMs) {
+      const seconds = Math.ceil((given.untilMs - nowMs) / 1000);
+      const message = `quality ${name} was given up: ${given.reason}; ask for another one, or again in ${seconds} s`;
+      throw new MediaServerError('TRANSCODING_LIMIT', message);
+    }
+    this.#givenUp.delete(name);
     const form = acceptance.videoOutput;
     if (!original && form !== undefined) this.#deps.renditions.admit(this.source, form);
+  }
+
+  /** Players would wait for its next segment for ever; who asks anew is told, or gets it when there is room again. */
+  #giveUp(name: string, running: Running, nowMs: number): void {
+    const reason = lossOf(running) ?? '';
+    this.#followers.delete(name);
+    this.#givenUp.set(name, { untilMs: nowMs + RETRY_MS, reason });
+    close(running);
+    this.#deps.log.warn({ stream: this.streamName, rendition: name, reason }, 'quality given up');
   }
 
   #runningOf(name: string): Running | undefined {
@@ -184,6 +211,11 @@ export class StreamLadder implements HlsLadder {
     }
     return reports;
   }
+}
+
+/** Why there is no picture in it; undefined when there is or may be. */
+function lossOf({ lease }: Running): string | undefined {
+  return lease.leftOut.video;
 }
 
 function close({ packager, lease }: Running): void {
