@@ -170,22 +170,22 @@ describe('conversions of one feed', { timeout: 60_000 }, () => {
   });
 
   test('keep to their bitrate, profile and preset', async () => {
-    const noise = ['-f', 'lavfi', '-i', 'testsrc2=s=320x240:r=30:d=6,noise=alls=20:allf=t', '-pix_fmt', 'yuv420p'];
-    const packets = vp8Clip([...noise, '-b:v', '2M', '-deadline', 'realtime', '-cpu-used', '8', '-g', '60']);
+    const noise = ['-f', 'lavfi', '-i', 'testsrc2=s=160x120:r=30:d=5,noise=alls=20:allf=t', '-pix_fmt', 'yuv420p'];
+    const packets = vp8Clip([...noise, '-b:v', '600k', '-deadline', 'realtime', '-cpu-used', '8', '-g', '60']);
     const feed = {};
     const profiles = [66, 77, 100] as const;
     const recordings = profiles.map((profile) => {
-      const picture = { bitrateBps: 400_000, profile, preset: 'superfast' };
+      const picture = { bitrateBps: 150_000, profile, preset: 'superfast' };
       return new Recording(engine, packets[0]?.track ?? never(), { codec: 'h264', picture, feed });
     });
     await playAll(recordings, packets);
-    for (const recording of recordings) await recording.reaches(5_800_000);
+    for (const recording of recordings) await recording.reaches(4_800_000);
     const codecs = recordings.map(({ packets: [made] }) => made && codecString(made.track)?.slice(0, 9));
     expect(codecs).toEqual(['avc1.42E0', 'avc1.4D40', 'avc1.6400']);
     for (const { packets: made } of recordings) {
-      const late = made.filter(({ ptsUs }) => ptsUs >= 2e6 && ptsUs < 6e6);
+      const late = made.filter(({ ptsUs }) => ptsUs >= 2e6 && ptsUs < 5e6);
       const bits = 8 * late.reduce((sum, { byteLength }) => sum + byteLength, 0);
-      expect(Math.abs(bits / (late.length / 30) / 400_000 - 1)).toBeLessThan(0.3);
+      expect(Math.abs(bits / (late.length / 30) / 150_000 - 1)).toBeLessThan(0.3);
     }
     close(recordings);
   });
@@ -295,7 +295,7 @@ describe('what a machine may convert', { timeout: 60_000 }, () => {
 
   test('is told, and what a form will cost: less for the second of a feed, by size, rate and preset', async () => {
     const own = testEngine({ maxCores: 1.5 });
-    expect(own.engine.budget()).toEqual({ limitCores: 1.5, usedCores: 0 });
+    expect(own.engine.budget()).toEqual({ limitCores: 1.5, usedCores: 0, formsLeft: 36 });
     const cost = (picture: object, feed?: object) => own.engine.estimate(TRACK, { codec: 'h264', picture }, feed);
     expect(cost({ height: 240 })).toBeLessThan(cost({ height: 360 }));
     expect(cost({ height: 240, fps: 10 })).toBeLessThan(cost({ height: 240 }));
