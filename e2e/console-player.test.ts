@@ -131,6 +131,15 @@ describe('the judgement of a network', () => {
     expect(judge(12, (second) => ({ freezes: second > 6 ? 1 : 0, frozenSeconds: second > 6 ? 6 : 0 }))).toBe('');
     expect(judge(12, (second) => ({ packets: second, lost: second }))).toBe('');
   });
+
+  it('holds nothing against it that comes of a publisher who is away, and judges on after that', () => {
+    const away = (second: number): Partial<StrainSample> => ({
+      packets: second < 12 ? Math.min(second, 6) * 100 : second * 100,
+      ...(second > 13 ? { freezes: 3, frozenSeconds: 7 } : {}),
+    });
+    for (let seconds = 0; seconds < 30; seconds++) expect(judge(seconds, away)).toBe('');
+    expect(judge(30, (second) => ({ ...away(second), lost: Math.max(0, second - 15) * 30 }))).toMatch(/^23 %/);
+  });
 });
 
 describe('a player that follows the live edge', () => {

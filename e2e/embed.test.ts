@@ -169,6 +169,17 @@ describe('a page that another site embeds', () => {
     expect(chosen?.message).toContain('This browser has no WebRTC');
   });
 
+  it('tells why no way works, and goes on trying', async () => {
+    const embedded = await embed('/embed?stream=cam&protocols=webrtc,mse&poster=0', () => {
+      Reflect.deleteProperty(window, 'RTCPeerConnection');
+      Object.assign(window, { WebSocket: undefined });
+    });
+    await expect.poll(() => eventsOf(embedded), PATIENT).toContain('error');
+    const [error, ...others] = (await told(embedded)).filter(({ event }) => event === 'error');
+    expect(others).toEqual([]);
+    expect(error?.message).toMatch(/WebRTC: This browser has no WebRTC\.\nMSE: /);
+  });
+
   it('says why there is nothing to play', async () => {
     const embedded = await embed('/embed_player?streamName=cam&mediaProviders=WSPlayer');
     await expect.poll(() => embedded.frame.getByTestId('embed-message').textContent()).toContain('WSPlayer');

@@ -166,11 +166,12 @@ export class StreamPlayer {
 
   #onPlayer(now: PlayerState): void {
     const before = this.#state;
+    // The end of one way is not that of playback.
+    if (now.phase === 'error' && !this.#isFixed) return this.#leave(now.message, 'stream');
     this.#tell({ ...before, ...now });
     if (this.#isFixed) return;
     if (now.phase === 'playing') this.#onPlaying(before);
     if (now.phase === 'paused') window.clearTimeout(this.#deadline);
-    if (now.phase === 'error') return this.#leave(now.message, 'stream');
     if (now.stalls > before.stalls) return this.#onStall();
     if (now.strain !== '') return this.#leaveForBuffer(now.strain, 'network');
     if (now.absent && !before.absent) return this.#onAbsent();

@@ -3,7 +3,7 @@ import type { PlayPorts } from '../play-protocol.ts';
 import { playTarget, waysToPlay } from '../play-ways.ts';
 import { StreamPlayer } from '../stream-player.ts';
 import { type StreamState, UNDECIDED } from '../stream-state.ts';
-import { eventsBetween, tellParent } from './messages.ts';
+import { eventsBetween, reasons, tellParent } from './messages.ts';
 import { type EmbedParams, readEmbedParams } from './params.ts';
 import { EmbedView } from './view.ts';
 
@@ -89,15 +89,14 @@ class EmbedPage {
     this.#player?.togglePlay();
   }
 
-  #messageOf({ phase, absent, message, tried }: StreamState): string {
+  #messageOf(now: StreamState): string {
+    const { phase, absent, message } = now;
     if (phase === 'playing') return '';
     const name = `“${this.#params.stream}”`;
     if (absent && this.#hasPlayed) return `${name} has ended. It goes on by itself when it comes back.`;
     if (absent) return `${name} is not live yet. It starts by itself.`;
     if (phase !== 'error' && phase !== 'waiting') return message;
-    return [message, ...tried.map(({ protocol, why }) => `${protocol}: ${why}`)]
-      .filter((line) => line !== '')
-      .join('\n');
+    return reasons(now).join('\n');
   }
 
   #togglePlay(): void {

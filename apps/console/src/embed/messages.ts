@@ -1,4 +1,4 @@
-import type { PlayProtocol } from '../play-protocol.ts';
+import { type PlayProtocol, protocolName } from '../play-protocol.ts';
 import type { StreamState } from '../stream-state.ts';
 
 /** What an embedded page tells the page around it, by `postMessage`. */
@@ -22,9 +22,17 @@ export function eventsBetween(before: StreamState, now: StreamState, hasPlayed: 
   if (now.phase === before.phase && now.absent === before.absent) return told;
   if (now.phase === 'playing' && before.phase !== 'playing') told.push({ event: 'playing', protocol: now.protocol });
   if (now.phase === 'paused' && before.phase !== 'paused') told.push({ event: 'paused' });
-  if (now.phase === 'error') told.push({ event: 'error', message: now.message });
+  if (now.phase === 'error' || (now.phase === 'waiting' && now.protocol === undefined))
+    told.push({ event: 'error', message: reasons(now).join('\n') });
   if (now.absent && !before.absent && hasPlayed) told.push({ event: 'ended' });
   return told;
+}
+
+/** What is wrong as a whole, and with each way that was tried. */
+export function reasons({ message, tried }: StreamState): readonly string[] {
+  return [message, ...tried.map(({ protocol, why }) => `${protocolName(protocol)}: ${why}`)].filter(
+    (line) => line !== '',
+  );
 }
 
 /** Tells the page around this one, whichever it is: nothing of it is secret. */

@@ -38,6 +38,7 @@ describe('the page to embed', () => {
       const { ports, snapshots } = JSON.parse(written) as { ports: OverviewPorts; snapshots: boolean };
       expect(snapshots).toBe(false);
       expect(ports).toMatchObject({ http: Number(new URL(base).port), https: 0, hls: 8082, mse: true });
+      expect(Object.keys(ports)).not.toContain('rtmp');
     },
   );
 

@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import type { OverviewPorts } from '@sluice/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
+/** The ways and ports by which browsers play; the page is for everybody, and the others are not its business. */
+const PLAY_PORTS = ['hls', 'hlsSecure', 'http', 'https', 'webrtc', 'mse', 'lowLatencyHls', 'hlsLadder'] as const;
+
+type PlayPorts = Pick<OverviewPorts, (typeof PLAY_PORTS)[number]>;
+
 /** What the page that other sites embed has to know before it plays. */
 export interface EmbedFacts {
-  readonly ports: OverviewPorts;
+  readonly ports: PlayPorts;
   /** True when pictures of streams can be had under `/snapshot/`. */
   readonly snapshots: boolean;
 }
@@ -35,7 +40,8 @@ export function embedPage(app: FastifyInstance, { folder, facts, secure }: Embed
     if (path.endsWith('/')) return reply.redirect(`..${path.slice(0, -1)}${query === '' ? '' : `?${query}`}`, 308);
     const page = await readFile(join(folder, 'embed.html'), 'utf8');
     const { ports, snapshots } = facts();
-    const written = JSON.stringify({ ports, snapshots }).replaceAll('<', '\\u003c');
+    const open = Object.fromEntries(PLAY_PORTS.map((name) => [name, ports[name]]));
+    const written = JSON.stringify({ ports: open, snapshots }).replaceAll('<', '\\u003c');
     secure(reply, '*');
     return reply
       .header('cache-control', 'no-cache')
