@@ -203,7 +203,7 @@ export class SegmentCutter {
     if (first === undefined) return;
     const { parts } = this.#options;
     const content = this.#takeContent(next);
-    let endUs = next?.ptsUs ?? first.ptsUs;
+    let endUs = Math.min(next?.ptsUs ?? first.ptsUs, this.#followingUs());
     if (endUs <= first.ptsUs) {
       for (const { packet, durationUs } of [...content.video, ...content.audio]) {
         endUs = Math.max(endUs, packet.ptsUs + durationUs);
@@ -219,6 +219,12 @@ export class SegmentCutter {
     this.#first = undefined;
     this.#bytes = 0;
     this.#discontinuity = false;
+  }
+
+  /** Where the next segment begins, as the leader knows: there may be no pictures of it, or of many. */
+  #followingUs(): number {
+    const following = this.#options.follows?.of((this.#sequence ?? -1) + 1);
+    return following?.epoch === this.#epoch ? following.startUs : Number.POSITIVE_INFINITY;
   }
 
   /** Ends the part before `next`, which is of the same segment. */

@@ -1,3 +1,4 @@
+import { MediaPlaylistLinter } from '@sluice/media';
 import { describe, expect, test, vi } from 'vitest';
 import {
   type Acceptance,
@@ -211,6 +212,9 @@ describe('a ladder', () => {
     const original = places(all.leader.mediaPlaylist(video));
     const made = places(low?.packager.mediaPlaylist(video) ?? '');
     expect(made).toEqual([original[0], `${original[1]} gap`, `${original[2]} gap`, original[3]]);
+    const playlist = low?.packager.mediaPlaylist(video) ?? '';
+    expect(playlist.match(/#EXTINF:.*/g)).toEqual(Array.from(made, () => '#EXTINF:2.000000,'));
+    expect(new MediaPlaylistLinter().check(playlist)).toEqual([]);
   });
 
   test('reports what the other playlists have come to', () => {
