@@ -104,6 +104,7 @@ export class FlvVideoReader {
         this.#setTrack(vp8Track(this.#trackId));
         return;
       case 'mjpeg':
+      case 'mpeg1':
       case 'flv1':
         return;
     }
