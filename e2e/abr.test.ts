@@ -55,6 +55,8 @@ const master = (): string => server.hls('room-HLS-ABR-STREAM');
 
 describe('qualities by HLS', () => {
   it('are listed with what they will cost, and none is larger than the source', async () => {
+    // A stream is live before its first picture has come.
+    await vi.waitFor(async () => expect((await ladder()).renditions).not.toEqual([]), WAIT);
     const { renditions, estimatedCores, limitCores, notes } = await ladder();
     expect(renditions.map(({ name, width, height }) => [name, width, height])).toEqual([
       ['original', 640, 360],
