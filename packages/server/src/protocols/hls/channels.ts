@@ -121,6 +121,9 @@ export class HlsChannels {
   async openLadder(streamName: string): Promise<HlsLadder | undefined> {
     const { renditions } = this.#deps;
     if (renditions?.enabled('hls') !== true || this.#options.container === 'ts') return undefined;
+    const ended = this.findLadder(streamName, performance.now());
+    // Its viewers are to see the end; whoever asks later wants the source from its beginning.
+    if (ended?.leader.ended === true && !ended.isOver && this.#deps.streams.get(streamName) === undefined) return ended;
     const source = await this.#sourceOf(streamName);
     const present = this.findLadder(streamName, performance.now());
     if (present !== undefined && (source === undefined || present.source === source)) return present;

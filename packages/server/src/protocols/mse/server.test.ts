@@ -75,6 +75,17 @@ describe('a viewer at /mse/', () => {
     expect(asked).toEqual([{ width: 320, bitrateBps: 500_000 }, { height: 1080 }]);
   });
 
+  it('is told when the size that it asked for is not made any more', async () => {
+    const converter = new RelabelConverter();
+    await restart({}, { converter });
+    live();
+    const viewer = await fixture.view('/mse/cam?width=320');
+    await vi.waitFor(() => expect(converter.opened).toHaveLength(1));
+    converter.opened[0]?.fail('the machine can not keep up');
+    expect((await viewer.closed).code).toBe(4503);
+    expect(viewer.texts.at(-1)).toEqual({ type: 'error', status: 503, message: 'the machine can not keep up' });
+  });
+
   it('is a session of the protocol mse, counted at its stream', async () => {
     const stream = live();
     const viewer = await fixture.view('/mse/cam?token=abc&appKey=app');

@@ -34,6 +34,8 @@ const MAX_AGENT_CHARACTERS = 256;
 const CLOSE_STATUS = 4000;
 /** The source of the stream failed (a camera, a file). */
 const SOURCE_FAILED = 502;
+/** The size that was asked for can't be made now. */
+const GIVEN_UP = 503;
 
 interface Playback {
   readonly place: MsePlace;
@@ -160,6 +162,8 @@ export class MseSession implements MediaSession {
       this.#playback?.viewer.isStalled(nowMs) === true
         ? `viewer has not read for ${viewerStallTimeoutMs} ms`
         : this.#transport.check(nowMs);
+    const givenUp = this.#target.picture && this.#playback?.place.lease.leftOut.video;
+    if (stalled === undefined && givenUp !== undefined) return this.#giveUp(givenUp);
     if (stalled === undefined) {
       if (nowMs - this.#clockToldMs >= keepAliveIntervalMs) this.#tellClock(nowMs);
       return;
@@ -270,6 +274,14 @@ export class MseSession implements MediaSession {
     playback.place.fanOut.stream.addViewers(-1);
     this.#context.viewerLeft(playback.place);
     this.#log.info({ reason, bytesOut: playback.viewer.bytesSent }, 'play ended');
+  }
+
+  /** The size that it asks for is not made any more: sound alone is not what it wants. */
+  #giveUp(reason: string): void {
+    this.#leave(reason, { status: 'FAILED', info: ENDING_INFO.transcodingDisabled });
+    this.#context.counters.count('mse_refused');
+    this.#warn(reason);
+    this.#bye({ type: 'error', status: GIVEN_UP, message: reason }, reason, CLOSE_STATUS + GIVEN_UP);
   }
 
   #describeConnection(): ConnectionDescription {

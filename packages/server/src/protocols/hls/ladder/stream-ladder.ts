@@ -50,6 +50,8 @@ export class StreamLadder implements HlsLadder {
   /** Qualities that were given up: until when, and why. */
   readonly #givenUp = new Map<string, { readonly untilMs: number; readonly reason: string }>();
   #requestedMs = performance.now();
+  /** When its end was noticed, monotonic milliseconds. */
+  #endedMs: number | undefined;
 
   constructor(source: Stream, ladder: Ladder, deps: StreamLadderDeps, options: HlsOptions) {
     this.source = source;
@@ -88,6 +90,11 @@ export class StreamLadder implements HlsLadder {
   /** Names of the qualities that run. */
   get running(): readonly string[] {
     return [this.#leading.rendition.name, ...this.#followers.keys()];
+  }
+
+  /** True when every viewer had the time to see the end. */
+  get isOver(): boolean {
+    return this.#endedMs !== undefined && performance.now() - this.#endedMs > this.leader.targetSeconds * 3000;
   }
 
   touch(nowMs: number): void {
@@ -137,6 +144,7 @@ export class StreamLadder implements HlsLadder {
   /** Ends qualities that nobody asks for; true when the ladder is over itself. */
   sweep(nowMs: number): boolean {
     this.leader.checkRefusal();
+    if (this.leader.ended) this.#endedMs ??= nowMs;
     for (const [name, running] of this.#followers) {
       running.packager.checkRefusal();
       if (lossOf(running) !== undefined) {
