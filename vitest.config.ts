@@ -77,6 +77,7 @@ const ALONE = [
 const UNIT = {
   setupFiles: ['vitest.setup.ts'],
   testTimeout: 30_000,
+  hookTimeout: 30_000,
   // Most of them wait for sockets and other processes.
   maxWorkers: 3,
 };
