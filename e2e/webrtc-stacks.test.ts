@@ -66,7 +66,9 @@ async function seenByRtmp(run: Run, name: string, { inSync }: Seen): Promise<voi
   expect(await recorder.exited, recorder.stderr).toBe(0);
   const onsets = await onsetsOf(file);
   expectSeenAndHeard(onsets);
-  if (inSync) expect(Math.abs(offsetMs(onsets)), JSON.stringify(onsets)).toBeLessThanOrEqual(MOST_OFFSET_MS);
+  // A recording begins with pictures that may be older than the first report on the sender's clocks.
+  const settled = { ...onsets, flashes: onsets.flashes.slice(-3) };
+  if (inSync) expect(Math.abs(offsetMs(settled)), JSON.stringify(onsets)).toBeLessThanOrEqual(MOST_OFFSET_MS);
 }
 
 function expectSeenAndHeard(onsets: Onsets): void {
