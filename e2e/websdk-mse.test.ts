@@ -166,7 +166,11 @@ describe('the Web SDK with its provider MSE', () => {
     const ffmpeg = publisher('room');
     await vi.waitFor(async () => expect(await server.mediaSessions()).toHaveLength(1), WAIT);
     await two.play('viewer', 'room', { mediaProvider: 'MSE' });
-    await expectPlaying(two);
+    // Cuts at key frames alone, as the player example does with its parameter of that name.
+    const cut = { mediaProvider: 'MSE', mediaConnectionConstraints: { cutByIFrameOnly: true } };
+    await one.play('cut', 'room', cut);
+    await Promise.all([expectPlaying(two), expectPlaying(one)]);
+    await one.call('cut', 'stop');
     const report = await two.report('viewer');
     expect(report).toMatchObject({ width: 640, height: 360 });
     expect(report.events).toContainEqual({

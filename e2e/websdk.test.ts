@@ -187,6 +187,8 @@ describe('a session', () => {
     one = await pages.open();
     await one.connect(server.url);
     await dropped.close();
+    // A browser takes a moment to close the connections of a page.
+    await vi.waitFor(async () => expect(await server.mediaSessions()).toEqual([]), WAIT);
     await one.publish('room');
     await two.play('viewer', 'room');
     await untilSeen(two, 'viewer');
