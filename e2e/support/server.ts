@@ -36,6 +36,21 @@ export async function freeUdpPort(): Promise<number> {
   });
 }
 
+/** A port that nobody listens on, neither by UDP nor by TCP. */
+async function freeMediaPort(): Promise<number> {
+  return findPort((port, settled) => {
+    const server = createServer();
+    const socket = createSocket('udp4');
+    const end = (free: boolean): void => {
+      server.close();
+      socket.close(() => settled(free));
+    };
+    server.once('error', () => end(false));
+    socket.once('error', () => settled(false));
+    socket.bind(port, () => server.listen(port, () => end(true)));
+  });
+}
+
 async function findPort(probe: (port: number, settled: (free: boolean) => void) => void): Promise<number> {
   for (let tries = 0; tries < 1000; tries++) {
     const port = PORTS.first + (nextPort++ % PORTS.count);
@@ -56,7 +71,9 @@ export async function freePorts() {
     wss: await freePort(),
     rtsp: await freePort(),
     srt: await freeUdpPort(),
-    media: await freeUdpPort(),
+    media: await freeMediaPort(),
+    turn: await freeMediaPort(),
+    turns: await freePort(),
   };
 }
 
@@ -75,6 +92,8 @@ export function portSettings(ports: ServerPorts): Record<string, number> {
     'rtsp.port': ports.rtsp,
     'srt.port': ports.srt,
     media_port_from: ports.media,
+    turn_port: ports.turn,
+    turns_port: ports.turns,
   };
 }
 

@@ -5,6 +5,7 @@ import { MediaServerError } from '../core/index.ts';
 import {
   codecsFromNames,
   createDtlsCertificate,
+  type IceTcpOptions,
   type ReceiveOptions,
   resolveWebRtcOptions,
   type WebRtcOptions,
@@ -42,7 +43,29 @@ export async function webRtcOptions(
     sdpMaxBitrateBps: settings.webrtc_sdp_max_bitrate_bps,
     transportCc: settings.webrtc_cc2_twcc,
     receiveOptionsFor: receiveOptions(settings),
+    tcp: settings.ice_tcp_enabled ? iceTcpOptions(settings) : undefined,
+    prefersTcp: settings.ice_tcp_transport,
+    simulcast: settings.webrtc_simulcast,
+    pausesLayers: settings.webrtc_simulcast_pause,
+    red: settings.webrtc_red,
+    sending: {
+      transportCc: settings.webrtc_players_twcc,
+      pacing: settings.webrtc_pacing,
+      timedFrames: settings.av_paced_sender ? settings.av_paced_sender_max_buffer_size : 0,
+      startBitrateBps: settings.webrtc_start_bitrate,
+      thinning: settings.webrtc_thinning,
+    },
   });
+}
+
+function iceTcpOptions(settings: Settings): IceTcpOptions {
+  return {
+    maxConnections: settings.ice_tcp_max_connections,
+    sendBufferBytes: settings.ice_tcp_send_buffer_size,
+    receiveBufferBytes: settings.ice_tcp_receive_buffer_size,
+    highWaterBytes: settings.ice_tcp_channel_high_water_mark,
+    lowWaterBytes: settings.ice_tcp_channel_low_water_mark,
+  };
 }
 
 /** WHIP and WHEP are on the web port, so what that tells browsers of other origins holds for them too. */

@@ -11,6 +11,8 @@ export * from './fan-out-viewer.ts';
 export * from './fan-outs.ts';
 export * from './file-streams.ts';
 export * from './key-frame-retry.ts';
+export * from './layers.ts';
+export * from './loudness.ts';
 export * from './media-sockets.ts';
 export * from './object-store.ts';
 export * from './packet-log.ts';

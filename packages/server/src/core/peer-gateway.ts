@@ -36,6 +36,8 @@ export interface PeerRequest {
   readonly localAddress?: string | undefined;
   /** Video orientation (CVO) may be negotiated. */
   readonly videoOrientation: boolean;
+  /** How media may come and go; absent: whatever the settings offer, the client chooses. */
+  readonly transport?: 'udp' | 'tcp' | undefined;
   /** Limits that the client asks for, bits a second; 0 or absent for none. */
   readonly minBitrateBps?: number | undefined;
   readonly maxBitrateBps?: number | undefined;
@@ -64,6 +66,8 @@ export interface PeerEvents {
   onRecording?(event: RecordingEvent): void;
   /** Player: the size of the picture, as soon as it is known and whenever it changes. */
   onResize?(width: number, height: number): void;
+  /** Player: the way to it carries less than the stream takes, both in bits a second; again when that has changed much. */
+  onNotEnoughBandwidth?(streamBps: number, availableBps: number): void;
 }
 
 /** Why a peer ended; signalling turns them into words (websdk-signalling.md §6.3). */
@@ -96,6 +100,8 @@ export interface PeerSession {
   /** Codecs of the answer by their names in SDP (`H264`, `opus`); undefined for media that is not exchanged. */
   readonly videoCodec: string | undefined;
   readonly audioCodec: string | undefined;
+  /** How media goes at this moment; undefined before there is a way. */
+  readonly transport?: 'udp' | 'tcp' | undefined;
   stats(): PeerStats;
   /**
    * New ICE credentials for the same DTLS association (RFC 8839 §4.4.1.1.1). Gives the server's new ones.

@@ -23,6 +23,13 @@ export interface RtpLanePacket {
   readonly payload: Uint8Array;
   /** The byte of the video orientation header extension (3GPP TS 26.114 §7.4.5), when the packet had one. */
   readonly orientation?: number | undefined;
+  /**
+   * Temporal layer of its frame, where the publisher marks it: frames of lower layers do not need those of higher ones, so
+   * all of the highest can be left out. 0 is the base; undefined: not marked.
+   */
+  readonly temporalLayer?: number | undefined;
+  /** With `temporalLayer`: a viewer who got only lower layers can begin with this one here. */
+  readonly layerStart?: boolean | undefined;
 }
 
 /** Who follows a lane. Called synchronously with each packet in order of arrival; must not throw. */

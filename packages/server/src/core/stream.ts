@@ -1,5 +1,7 @@
 import type { MediaPacket, Track } from '@sluice/media';
 import { ArrivalMeter } from './arrival-meter.ts';
+import type { StreamLayer } from './layers.ts';
+import { Loudness } from './loudness.ts';
 import { type LogEntry, PacketLog } from './packet-log.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Reader, type ReaderOptions } from './reader.ts';
@@ -71,8 +73,10 @@ export class Stream {
   readonly log: PacketLog<StreamEntry>;
   /** RTP packets of publishers that speak it, for viewers that do: see RtpLane. */
   readonly rtp: RtpLanes = { video: new RtpLane(VIDEO_LANE), audio: new RtpLane(AUDIO_LANE) };
+  readonly loudness = new Loudness();
   /** Words of the publisher to the viewers. */
   readonly signals: StreamSignals;
+  #layers: readonly StreamLayer[] = [];
   #state: StreamState = EMPTY_STATE;
   /** Cost of what `#state` holds that no entry of the log has been charged with yet. */
   #stateBytes = 0;
@@ -99,6 +103,19 @@ export class Stream {
 
   get publisher(): Publisher | undefined {
     return this.#publisher;
+  }
+
+  /**
+   * The encodings that the publisher sends of its picture, best first; empty when it sends but one. The log and `rtp.video`
+   * have the best of them that comes.
+   */
+  get layers(): readonly StreamLayer[] {
+    return this.#layers;
+  }
+
+  /** For the publisher: which encodings there are. Replaces those before; nobody need be told. */
+  setLayers(layers: readonly StreamLayer[]): void {
+    this.#layers = layers;
   }
 
   /** True while a publisher is attached. */
@@ -171,6 +188,8 @@ export class Stream {
     this.log.clear();
     this.rtp.video.reset();
     this.rtp.audio.reset();
+    this.#layers = [];
+    this.loudness.reset();
     this.#forgetOrder();
     for (const meter of [this.videoRate, this.audioRate, this.arrivals]) meter.restart();
   }
@@ -253,6 +272,7 @@ export class Stream {
     this.#ended = true;
     for (const reader of this.#readers) reader.end(reason);
     this.#readers = [];
+    this.#layers = [];
     this.log.clear();
     this.rtp.video.reset();
     this.rtp.audio.reset();

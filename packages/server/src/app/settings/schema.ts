@@ -11,6 +11,8 @@ import { MPEGTS_SETTINGS } from './tables/mpegts.ts';
 import { MSE_SETTINGS } from './tables/mse.ts';
 import { RECORDING_SETTINGS } from './tables/recording.ts';
 import { RELAY_SETTINGS } from './tables/relays.ts';
+import { RTC_MEDIA_SETTINGS } from './tables/rtc-media.ts';
+import { RTC_NETWORK_SETTINGS } from './tables/rtc-network.ts';
 import { RTMP_SETTINGS } from './tables/rtmp.ts';
 import { RTSP_SETTINGS } from './tables/rtsp.ts';
 import { SNAPSHOT_SETTINGS } from './tables/snapshot.ts';
@@ -34,6 +36,8 @@ export const SCHEMA = {
   ...ABR_SETTINGS,
   ...MSE_SETTINGS,
   ...WEBRTC_SETTINGS,
+  ...RTC_MEDIA_SETTINGS,
+  ...RTC_NETWORK_SETTINGS,
   ...RTSP_SETTINGS,
   ...MPEGTS_SETTINGS,
   ...RELAY_SETTINGS,

@@ -15,9 +15,7 @@ const BY_FAMILY = {
   vod: `vod_mp4_container_isoparser_heap_datasource`,
   recording: `record_mixer_streams mp4_container_write_header_on_fly webm_java_writer_enable
     webm_java_cluster`,
-  webrtc: `rtp_bundle compact_media_port_usage ice_tcp_transport ice_tcp_nio ice_tcp_channel_high_water_mark
-    ice_tcp_channel_low_water_mark ice_tcp_receive_buffer_size ice_tcp_send_buffer_size av_paced_sender
-    av_paced_sender_max_buffer_size`,
+  webrtc: `rtp_bundle compact_media_port_usage ice_tcp_nio`,
   codecs: `codecs_exclude_sfu codecs_exclude_sip codecs_exclude_sip_rtmp use_fdk_aac use_speex_java_impl
     h264_sps_rbsp_scale h264_strict_kframe_detect
     video_enabled video_filter_enable_fps video_filter_enable_rotate video_filter_fps

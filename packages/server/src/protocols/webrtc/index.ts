@@ -6,8 +6,9 @@ export {
   type WebRtcRelayOptionsInput,
   WebRtcRelayProtocol,
 } from './client/index.ts';
-export { resolveWebRtcOptions, type WebRtcOptions } from './options.ts';
+export { type IceTcpOptions, resolveWebRtcOptions, type SendingOptions, type WebRtcOptions } from './options.ts';
 export { type WebRtcDeps, WebRtcServer } from './server.ts';
+export type { TurnOptions } from './turn/options.ts';
 export { WhipMount, type WhipOptions } from './whip/index.ts';
 export { createDtlsCertificate } from './wire/dtls/certificate.ts';
 export { codecsFromNames } from './wire/offer-answer/index.ts';

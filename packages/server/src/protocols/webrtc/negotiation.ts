@@ -38,6 +38,8 @@ export function negotiatePublish(request: PeerRequest, options: WebRtcOptions): 
     transportCc: options.transportCc,
     minBitrateBps: options.sdpMinBitrateBps,
     maxBitrateBps: options.sdpMaxBitrateBps,
+    simulcast: options.simulcast,
+    red: options.red,
   });
 }
 
@@ -73,6 +75,7 @@ export function negotiatePlay(
     h264Profiles: options.h264Profiles,
     videoOrientation: request.videoOrientation,
     transportCc: false,
+    red: options.red,
     alsoVideo: from.changesQuality === true && picture === undefined ? 'h264' : undefined,
   } as const;
   const negotiated = negotiateOrExplain(
@@ -197,11 +200,12 @@ export function playedMedia(negotiated: NegotiatedMedia, sources: LocalSources):
       kind: track.kind,
       ssrc: source.ssrc,
       rtxSsrc: source.rtxSsrc ?? 0,
-      codecs: formats.map(({ codec, payloadType, rtxPayloadType, packetizationMode }) => ({
-        ...{ codec, payloadType, rtxPayloadType, packetizationMode },
+      codecs: formats.map(({ codec, payloadType, rtxPayloadType, redPayloadType, packetizationMode }) => ({
+        ...{ codec, payloadType, rtxPayloadType, redPayloadType, packetizationMode },
       })),
       orientationId: track.extensions.videoOrientation,
       sendTimeId: track.feedback.remb ? track.extensions.absSendTime : undefined,
+      transportSequenceId: track.feedback.transportCc ? track.extensions.transportCc : undefined,
     };
   });
 }
@@ -212,7 +216,18 @@ export function receivedTracks(negotiated: NegotiatedMedia): ReceivedTrack[] {
 }
 
 function receivedTrack(track: NegotiatedTrack): ReceivedTrack {
-  const { kind, codec, payloadType, clockRate, rtxPayloadType, packetizationMode, channels, feedback, sources } = track;
+  const {
+    kind,
+    codec,
+    payloadType,
+    clockRate,
+    rtxPayloadType,
+    packetizationMode,
+    channels,
+    feedback,
+    sources,
+    extensions,
+  } = track;
   return {
     kind,
     codec,
@@ -223,7 +238,16 @@ function receivedTrack(track: NegotiatedTrack): ReceivedTrack {
     rtxSsrc: sources.rtxSsrc,
     packetizationMode,
     channels: channels === 1 ? 1 : 2,
+    layers: track.layers,
+    redPayloadType: track.redPayloadType,
     feedback,
-    extensions: { transportSequence: track.extensions.transportCc, orientation: track.extensions.videoOrientation },
+    extensions: {
+      transportSequence: extensions.transportCc,
+      orientation: extensions.videoOrientation,
+      rid: extensions.rid,
+      repairedRid: extensions.repairedRid,
+      audioLevel: extensions.audioLevel,
+      dependencyDescriptor: extensions.dependencyDescriptor,
+    },
   };
 }

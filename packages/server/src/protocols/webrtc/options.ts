@@ -4,6 +4,47 @@ import { FeedbackBandwidth, type ViewerBandwidth } from './send/viewer-bandwidth
 import type { DtlsCertificate } from './wire/dtls/types.ts';
 import type { RtpAudioCodec, RtpVideoCodec } from './wire/offer-answer/index.ts';
 
+/** Media by TCP (RFC 6544), with frames of RFC 4571. */
+export interface IceTcpOptions {
+  readonly maxConnections: number;
+  /** What may wait for one connection to become writable, bytes. */
+  readonly sendBufferBytes: number;
+  /** What one connection may have sent of a packet that is not whole yet, bytes. */
+  readonly receiveBufferBytes: number;
+  /** When more than this waits for all connections together, those that are behind get nothing new until no more than `lowWaterBytes` does. */
+  readonly highWaterBytes: number;
+  readonly lowWaterBytes: number;
+}
+
+export const DEFAULT_ICE_TCP: IceTcpOptions = Object.freeze({
+  maxConnections: 10_000,
+  sendBufferBytes: 1_048_576,
+  receiveBufferBytes: 1_048_576,
+  highWaterBytes: 52_428_800,
+  lowWaterBytes: 5_242_880,
+});
+
+/** How what goes to one player is fitted to the way to it. */
+export interface SendingOptions {
+  /** The way is estimated by transport-wide congestion control where the player can; else by losses and REMB. */
+  readonly transportCc: boolean;
+  readonly pacing: boolean;
+  /** Packets are held until their time on the stream's clock has come; at most so many frames. 0: they are not. */
+  readonly timedFrames: number;
+  /** What the way is believed to carry before it is known. */
+  readonly startBitrateBps: number;
+  /** Pictures are left out where the least quality is too much. */
+  readonly thinning: boolean;
+}
+
+export const DEFAULT_SENDING: SendingOptions = Object.freeze({
+  transportCc: true,
+  pacing: true,
+  timedFrames: 0,
+  startBitrateBps: 1_000_000,
+  thinning: true,
+});
+
 export interface WebRtcOptions {
   /** Local address to listen on; `::` is all. */
   readonly host: string;
@@ -36,6 +77,17 @@ export interface WebRtcOptions {
   receiveOptionsFor(streamName: string): ReceiveOptions;
   /** Most bytes of RTP payload in packets that are made here. */
   readonly maxPayloadBytes: number;
+  /** Media by TCP, on the TCP port of the same number; undefined for none. */
+  readonly tcp: IceTcpOptions | undefined;
+  /** Who does not ask for a transport is offered TCP alone. */
+  readonly prefersTcp: boolean;
+  /** Publishers may send several encodings of their picture; they are kept from sending those that nobody watches. */
+  readonly simulcast: boolean;
+  readonly pausesLayers: boolean;
+  /** Opus may come and go with redundancy (RFC 2198). */
+  readonly red: boolean;
+  /** How what goes to one player is fitted to the way to it. */
+  readonly sending: SendingOptions;
   /** How players are moved between the qualities of a stream. */
   readonly qualityPolicy: QualityPolicyOptions;
   /** What estimates the way to one player. */
@@ -65,6 +117,12 @@ export function resolveWebRtcOptions(options: WebRtcOptionsInput): WebRtcOptions
     transportCc: true,
     receiveOptionsFor: () => DEFAULT_RECEIVE_OPTIONS,
     maxPayloadBytes: 1200,
+    tcp: DEFAULT_ICE_TCP,
+    prefersTcp: false,
+    simulcast: true,
+    pausesLayers: true,
+    red: true,
+    sending: DEFAULT_SENDING,
     qualityPolicy: DEFAULT_QUALITY_POLICY,
     newBandwidth: () => new FeedbackBandwidth(),
     ...options,

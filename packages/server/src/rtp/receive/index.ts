@@ -1,6 +1,7 @@
 export {
   DEFAULT_RECEIVE_OPTIONS,
   type JitterBufferStrictness,
+  type NegotiatedLayer,
   type NegotiatedTrack,
   type ReceiveOptions,
   type TrackExtensions,

@@ -15,6 +15,22 @@ export interface TrackExtensions {
   readonly transportSequence?: number | undefined;
   /** urn:3gpp:video-orientation */
   readonly orientation?: number | undefined;
+  /** urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id and repaired-rtp-stream-id (RFC 8852) */
+  readonly rid?: number | undefined;
+  readonly repairedRid?: number | undefined;
+  /** urn:ietf:params:rtp-hdrext:ssrc-audio-level (RFC 6464) */
+  readonly audioLevel?: number | undefined;
+  /** https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension */
+  readonly dependencyDescriptor?: number | undefined;
+}
+
+/** One encoding of a picture that is sent in several (simulcast). */
+export interface NegotiatedLayer {
+  /** Its RID (RFC 8851); for offers that name sources instead (`a=ssrc-group:SIM`), its position in those: `0` is the smallest. */
+  readonly rid: string;
+  /** Where the offer names it. */
+  readonly ssrc?: number | undefined;
+  readonly rtxSsrc?: number | undefined;
 }
 
 /** One track of a publisher as it was negotiated. */
@@ -39,6 +55,13 @@ export interface NegotiatedTrack {
   readonly parameters?: readonly Uint8Array[] | undefined;
   /** Channels that an audio decoder is to give, 2 by default. */
   readonly channels?: 1 | 2 | undefined;
+  /**
+   * The encodings of a picture that is sent in several, in the order of the offer, which says nothing of their sizes;
+   * empty or absent for one that is sent once. `ssrc` and `rtxSsrc` of the track are without meaning then.
+   */
+  readonly layers?: readonly NegotiatedLayer[] | undefined;
+  /** Payload type of the codec's packets with redundancy (RFC 2198). */
+  readonly redPayloadType?: number | undefined;
   readonly feedback: TrackFeedback;
   readonly extensions: TrackExtensions;
 }

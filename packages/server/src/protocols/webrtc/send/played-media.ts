@@ -5,6 +5,8 @@ export interface PlayedCodec {
   readonly codec: Codec;
   readonly payloadType: number;
   readonly rtxPayloadType?: number | undefined;
+  /** Payload type of the codec with redundancy (RFC 2198). */
+  readonly redPayloadType?: number | undefined;
   /** H.264 only. */
   readonly packetizationMode?: 0 | 1 | undefined;
 }
@@ -18,4 +20,6 @@ export interface PlayedMedia {
   readonly codecs: readonly PlayedCodec[];
   readonly orientationId?: number | undefined;
   readonly sendTimeId?: number | undefined;
+  /** Id of the extension for transport-wide sequence numbers, where the player tells when packets arrive. */
+  readonly transportSequenceId?: number | undefined;
 }

@@ -27,6 +27,27 @@ export interface UdpTransportOptions {
   onPeerError?(peer: TransportPeer, error: unknown): void;
 }
 
+/** Where datagrams of a peer come from, and can be sent to. */
+export interface DatagramSource {
+  /** `tcp`: frames of RFC 4571 on a connection; `relay`: a TURN allocation of this server. */
+  readonly via: 'udp' | 'tcp' | 'relay';
+  /** Of the peer, or its relayed address. */
+  readonly address: string;
+  readonly port: number;
+  /** As `IcePath.send`: false when the datagram's memory must be left alone. Never throws. Hot path. */
+  send(datagram: Buffer): boolean;
+}
+
+/** The media port of this server as its relays see it: what they carry ends here and nowhere else. */
+export interface DatagramPort {
+  /** True for an address and port at which this server's media can be reached, by whatever name. */
+  isOwn(address: string, port: number): boolean;
+  /** Takes a datagram as if it had come by UDP. The same object must be given for the same source. Hot path. */
+  receive(source: DatagramSource, datagram: Buffer): void;
+  /** The source is over: nothing is sent to it any more. */
+  forget(source: DatagramSource): void;
+}
+
 /** What a peer needs of its way through the network, whoever made it. */
 export interface TransportLink extends Disposable {
   /** The newest credentials of this side. */

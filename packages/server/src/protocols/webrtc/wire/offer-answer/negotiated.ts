@@ -33,6 +33,7 @@ export type NegotiatedFormat = Pick<
   | 'formatParameters'
   | 'packetizationMode'
   | 'rtxPayloadType'
+  | 'redPayloadType'
   | 'feedback'
 >;
 
@@ -64,6 +65,10 @@ export interface NegotiatedTrack {
   readonly match: 'same' | 'differs' | 'converted';
   /** Retransmissions (RFC 4588) come and go with this payload type; undefined when there are none. */
   readonly rtxPayloadType: number | undefined;
+  /** Payload type of the codec with redundancy (RFC 2198): Opus only. */
+  readonly redPayloadType?: number | undefined;
+  /** Encodings of a picture that the client sends in several (RFC 8853), as offered; absent for one. */
+  readonly layers?: readonly NegotiatedLayer[] | undefined;
   readonly feedback: NegotiatedFeedback;
   /** Another codec that it may be changed to while it is sent. */
   readonly also?: NegotiatedFormat | undefined;
@@ -71,6 +76,13 @@ export interface NegotiatedTrack {
   /** What the client says about its own sources; all undefined or empty for a client that plays. */
   readonly sources: OfferedSources;
   readonly reducedSizeRtcp: boolean;
+}
+
+/** One encoding of several: its RID, or its position among the sources of `a=ssrc-group:SIM`. */
+export interface NegotiatedLayer {
+  readonly rid: string;
+  readonly ssrc?: number | undefined;
+  readonly rtxSsrc?: number | undefined;
 }
 
 /** RTCP feedback that both sides know (RFC 4585, RFC 5104 and what Chromium adds). */
@@ -91,6 +103,10 @@ export interface NegotiatedExtensions {
   readonly mid: number | undefined;
   readonly audioLevel: number | undefined;
   readonly videoOrientation: number | undefined;
+  /** Names of a picture's encodings (RFC 8852), and the same for their retransmissions. */
+  readonly rid?: number | undefined;
+  readonly repairedRid?: number | undefined;
+  readonly dependencyDescriptor?: number | undefined;
 }
 
 /** Sources of a section as the client announces them; a client that names none is known by payload type or mid. */

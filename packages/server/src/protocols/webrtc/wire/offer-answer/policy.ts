@@ -30,11 +30,15 @@ interface CommonPolicy {
   readonly videoOrientation: boolean;
   /** Transport-wide congestion control rather than REMB, where the client can (`webrtc_cc2_twcc`). */
   readonly transportCc: boolean;
+  /** Opus may have redundancy (RFC 2198), where the client knows it. Default: no. */
+  readonly red?: boolean | undefined;
 }
 
 /** The client publishes, the server receives. */
 export interface ReceivePolicy extends CommonPolicy {
   readonly direction: 'receive';
+  /** Several encodings of a picture are taken (RFC 8853). Default: the first of them alone. */
+  readonly simulcast?: boolean | undefined;
   /** Limits for the client's encoder, bits a second; 0 or absent for none (`webrtc_sdp_min_bitrate_bps`, …). */
   readonly minBitrateBps?: number | undefined;
   readonly maxBitrateBps?: number | undefined;

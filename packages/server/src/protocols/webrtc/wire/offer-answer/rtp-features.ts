@@ -9,6 +9,9 @@ export const EXTENSION_URIS: Readonly<Record<keyof NegotiatedExtensions, string>
   transportCc: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
   mid: 'urn:ietf:params:rtp-hdrext:sdes:mid',
   videoOrientation: 'urn:3gpp:video-orientation',
+  rid: 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
+  repairedRid: 'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
+  dependencyDescriptor: 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
 };
 
 /** Header extensions of the offer that we use, with the ids of the offer. */

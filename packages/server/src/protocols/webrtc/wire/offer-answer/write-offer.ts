@@ -69,7 +69,7 @@ const FORMATS: Readonly<Record<RtpCodec, FormatFacts>> = {
   g722: { name: 'G722', clockRate: 8000, payloadType: 9, parameters: '' },
 };
 
-const EXTENSION_IDS: Readonly<Record<keyof NegotiatedExtensions, number>> = {
+const EXTENSION_IDS: Readonly<Partial<Record<keyof NegotiatedExtensions, number>>> = {
   audioLevel: 1,
   absSendTime: 2,
   transportCc: 3,
