@@ -56,6 +56,7 @@ export class RtcClient {
   readonly #socket: Socket;
   #remote: IceCredentials | undefined;
   #port = 0;
+  #host = '127.0.0.1';
   #dtls: DtlsAssociation | undefined;
   #keys: DtlsSrtpKeys | undefined;
   #sender: SrtpSender | undefined;
@@ -81,9 +82,10 @@ export class RtcClient {
     return this.#socket.address().port;
   }
 
-  /** Begins to talk to the server that gave this answer. */
-  async connect(answer: string): Promise<void> {
-    await this.bind();
+  /** Begins to talk to the server that gave this answer; `host` is its address. */
+  async connect(answer: string, host = '127.0.0.1'): Promise<void> {
+    await this.bind(host);
+    this.#host = host;
     const description = parseSessionDescription(answer);
     const section = description.media.find(({ port }) => port !== 0);
     if (section === undefined) throw new Error('nothing was accepted');
@@ -108,8 +110,8 @@ export class RtcClient {
   }
 
   /** Takes a local port, for clients that send before they are answered. */
-  bind(): Promise<void> {
-    return new Promise((resolve) => this.#socket.bind(0, '127.0.0.1', resolve));
+  bind(host = '127.0.0.1'): Promise<void> {
+    return new Promise((resolve) => this.#socket.bind(0, host, resolve));
   }
 
   /** Sends a connectivity check that nominates. */
@@ -125,7 +127,7 @@ export class RtcClient {
   /** Sends any datagram. */
   send(datagram: Uint8Array, port = this.#port): void {
     // Errors of the network are what tests are about at times.
-    if (!this.#closed) this.#socket.send(datagram, port, '127.0.0.1', () => {});
+    if (!this.#closed) this.#socket.send(datagram, port, this.#host, () => {});
   }
 
   sendRtp(fields: RtpHeaderFields, payload: Uint8Array): void {
