@@ -40,6 +40,8 @@ export interface DatagramSource {
 
 /** The media port of this server as its relays see it: what they carry ends here and nowhere else. */
 export interface DatagramPort {
+  /** Its number, of UDP and TCP alike; 0 while it is not open. */
+  readonly port: number;
   /** True for an address and port at which this server's media can be reached, by whatever name. */
   isOwn(address: string, port: number): boolean;
   /** Takes a datagram as if it had come by UDP. The same object must be given for the same source. Hot path. */
