@@ -10,6 +10,7 @@ import {
 } from '../core/index.ts';
 import { keepsSize, type RenditionProfile } from './profile.ts';
 import type { SourcePicture } from './source-picture.ts';
+import { usualBps } from './usual-bitrate.ts';
 
 /** Choices of the settings that concern all qualities. */
 export interface QualityChoices {
@@ -41,18 +42,6 @@ const USUAL_AUDIO_BPS: Readonly<Record<LadderUse, number>> = { hls: 128_000, web
 const WEBRTC_CODECS: ReadonlySet<VideoCodec> = new Set(['h264', 'h265', 'vp8', 'vp9', 'av1']);
 /** Constrained baseline: what every browser takes. */
 const WEBRTC_PROFILE = 66;
-
-/** Bits a second that pictures of so many pixels need, by a table. */
-const BITRATES: readonly (readonly [pixels: number, bps: number])[] = [
-  [320 * 180, 300_000],
-  [426 * 240, 400_000],
-  [640 * 360, 800_000],
-  [854 * 480, 1_300_000],
-  [1280 * 720, 2_200_000],
-  [1920 * 1080, 4_500_000],
-  [2560 * 1440, 8_000_000],
-];
-const LARGEST_BITRATE_BPS = 14_000_000;
 
 /** What a profile makes of a source. */
 export function qualityOf(
@@ -122,10 +111,6 @@ function videoBps(source: SourcePicture, form: VideoForm | undefined): number {
 
 function audioBps({ audio }: RenditionProfile, source: SourcePicture, use: LadderUse): number {
   return audio.bitrateBps ?? (source.audioBps > 0 && use === 'hls' ? source.audioBps : USUAL_AUDIO_BPS[use]);
-}
-
-function usualBps({ width, height }: PictureSize): number {
-  return BITRATES.find(([pixels]) => width * height <= pixels)?.[1] ?? LARGEST_BITRATE_BPS;
 }
 
 function lower(source: number | undefined, wanted: number | undefined): number | undefined {

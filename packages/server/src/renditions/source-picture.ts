@@ -9,13 +9,22 @@ export interface SourcePicture {
   readonly fps: number | undefined;
   /** Bits a second, measured; 0 while unknown. */
   readonly bitrateBps: number;
+  /** The most that was measured since its publisher began; undefined while that says little of it: encoders begin low. */
+  readonly knownBps: number | undefined;
   readonly audioBps: number;
   /** It has B-frames. */
   readonly reorders: boolean;
 }
 
-/** Remembers the size of pictures that only key frames tell, after those have left the log of their stream. */
+/** What is measured counts after so many seconds. */
+const KNOWN_AFTER_S = 5;
+
+/**
+ * Remembers the size of pictures that only key frames tell, after those have left the log of their stream, and the highest
+ * rate that was seen: what follows from it must not come and go.
+ */
 export class SourcePictures {
+  readonly #highest = new WeakMap<Stream, { readonly epoch: number; readonly bps: number }>();
   readonly #sizes = new WeakMap<Stream, { readonly track: Track; readonly size: PictureSize }>();
 
   /** What is known of the stream's picture; undefined when it has none, or its size is not known yet. */
@@ -31,9 +40,20 @@ export class SourcePictures {
       size: { width, height },
       fps: told ?? (measured > 0 ? Math.round(measured) : undefined),
       bitrateBps: stream.videoRate.bitsPerSecond,
+      knownBps: this.#knownBps(stream),
       audioBps: stream.audioRate.bitsPerSecond,
       reorders: stream.reordersVideo,
     };
+  }
+
+  #knownBps(stream: Stream): number | undefined {
+    const { packets, packetsPerSecond, bitsPerSecond } = stream.videoRate;
+    if (packetsPerSecond <= 0 || packets < packetsPerSecond * KNOWN_AFTER_S) return undefined;
+    const { epoch } = stream.state;
+    const before = this.#highest.get(stream);
+    if (before?.epoch === epoch && before.bps >= bitsPerSecond) return before.bps;
+    this.#highest.set(stream, { epoch, bps: bitsPerSecond });
+    return bitsPerSecond;
   }
 
   #sizeOfKeyFrame(stream: Stream, track: Track): (PictureSize & { readonly fps?: undefined }) | undefined {

@@ -3,7 +3,7 @@ import { type Adaptations, type Ladder, Stream } from '../core/index.ts';
 import { DEFAULT_PROFILES } from './profile.ts';
 import { readProfiles } from './read-profiles.ts';
 import { type RenditionsOptions, StreamRenditions } from './stream-renditions.ts';
-import { avc, CostlyConverter, newAdaptations, picture, streamOf, VP8, vp8KeyFrame } from './testing/source.ts';
+import { avc, CostlyConverter, newAdaptations, picture, streamOf, takes, VP8, vp8KeyFrame } from './testing/source.ts';
 
 const HD = avc(1280, 720);
 
@@ -48,6 +48,49 @@ describe('the ladder of a stream', () => {
   test('has the lowest profile only, not made larger, when the source is below all of them', () => {
     const ladder = renditions().ladder(streamOf(avc(160, 120)), 'hls');
     expect(rows(ladder)).toEqual(['original 160x120', '240 160x120']);
+  });
+
+  test('leaves out what takes as much as the source, once that is measured, and comes back to it when that takes more', () => {
+    const stream = streamOf(HD);
+    const all = renditions();
+    takes(stream, 900_000);
+    const ladder = all.ladder(stream, 'hls');
+    expect(rows(ladder)).toEqual(['original 1280x720', '240 426x240']);
+    expect(ladder?.notes).toEqual([
+      '720 is left out: the stream takes 900 kbit/s as it is',
+      '480 is left out: the stream takes 900 kbit/s as it is',
+    ]);
+    takes(stream, 2_500_000);
+    expect(rows(all.ladder(stream, 'hls'))).toEqual(['original 1280x720', '480 852x480', '240 426x240']);
+    expect(rows(all.ladder(stream, 'webrtc'))).toEqual(['original 1280x720', '480 852x480', '240 426x240']);
+    takes(stream, 8_000_000);
+    // The same size for a quarter of the bits is a quality of its own.
+    expect(rows(all.ladder(stream, 'hls'))).toEqual([
+      'original 1280x720',
+      '720 1280x720',
+      '480 852x480',
+      '240 426x240',
+    ]);
+    takes(stream, 300_000);
+    expect(rows(all.ladder(stream, 'hls'))).toHaveLength(4);
+  });
+
+  test('keeps the next smaller quality, with fewer bits than the source, when none takes less', () => {
+    const stream = streamOf(HD);
+    takes(stream, 300_000);
+    const [original, least, ...more] = renditions().ladder(stream, 'webrtc')?.renditions ?? [];
+    expect([original?.name, least?.name, more]).toEqual(['original', '480', []]);
+    expect(least?.acceptance.videoOutput).toMatchObject({ height: 480, bitrateBps: 125_000 });
+    expect(least?.bandwidthBps).toBeLessThan(original?.bandwidthBps ?? 0);
+  });
+
+  test('does not judge by what an encoder begins with, nor where the source has no quality of its own', () => {
+    const stream = streamOf(HD);
+    takes(stream, 200_000, { seconds: 2 });
+    expect(rows(renditions().ladder(stream, 'hls'))).toHaveLength(4);
+    takes(stream, 200_000);
+    const hls = DEFAULT_PROFILES.hls.filter(({ name }) => name !== 'original');
+    expect(rows(renditions({ hls }).ladder(stream, 'hls'))).toEqual(['720 1280x720', '480 852x480', '240 426x240']);
   });
 
   test('keeps the shape of the source inside of width and height, unless it is told not to', () => {

@@ -74,7 +74,7 @@ export class StreamRenditions implements Renditions {
   ladder(stream: Stream, use: LadderUse): Ladder | undefined {
     const source = this.enabled(use) ? this.#pictures.of(stream) : undefined;
     if (source === undefined) return undefined;
-    const { profiles, notes } = chooseProfiles(this.#options[use], source.size);
+    const { profiles, notes } = chooseProfiles(this.#options[use], source);
     const context = { use, choices: this.#options };
     const offers = profiles.map((profile) => this.#offer(stream, qualityOf(profile, source, context)));
     const { kept, dropped } = this.#affordable(offers);

@@ -59,6 +59,21 @@ export function picture(stream: Stream, track: Track, at: { ms: number; ptsMs?: 
   stream.publish({ track, units, dtsUs: ms * 1000, ptsUs: ptsMs * 1000, key: ms === 0, byteLength: 8 });
 }
 
+/** The stream is measured to take so many bits a second, at 25 pictures a second for so long; earlier measures count little. */
+export function takes(stream: Stream, bps: number, { seconds = 20 } = {}): void {
+  const { videoRate } = stream;
+  const beganMs = Math.max(1, videoRate.packets * 40);
+  videoRate.sample(beganMs);
+  for (let i = 0; i < seconds * 25; i++) {
+    const ms = beganMs + (i + 1) * 40;
+    videoRate.count(
+      { track: VP8, units: [], dtsUs: ms * 1000, ptsUs: ms * 1000, key: false, byteLength: bps / 8 / 25 },
+      ms,
+    );
+    if (i % 25 === 24) videoRate.sample(ms);
+  }
+}
+
 /** A key frame of VP8 with that size and nothing in it (RFC 6386 §9.1). */
 export function vp8KeyFrame(width: number, height: number): Uint8Array {
   const frame = new Uint8Array(40);
