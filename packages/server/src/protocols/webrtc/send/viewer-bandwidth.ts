@@ -1,11 +1,23 @@
+import type { TwccFeedback } from '@sluice/media';
+
 /** What is known of the way to a viewer at a moment. */
 export interface BandwidthEstimate {
-  /** Bits a second that it is believed to carry; undefined while nothing speaks of a limit. */
+  /**
+   * Bits a second of RTP, of all tracks together, that it is believed to carry. Where it is `measured` it is always there;
+   * elsewhere undefined while nothing speaks of a limit.
+   */
   readonly bps: number | undefined;
   /** It does not carry what is sent, and that has lasted for a while. */
   readonly congested: boolean;
   /** What shows the limit, for people: `12 % of the packets are lost`. */
   readonly reason: string | undefined;
+  /**
+   * True when `bps` comes of when packets arrive: it falls within some 100 ms of a way that becomes thin. It does not grow
+   * beyond about twice what is sent: `probe` tells whether the way carries more.
+   */
+  readonly measured?: boolean | undefined;
+  /** How much of what is meant to be sent waits here, milliseconds; with `measured`. */
+  readonly queueMs?: number | undefined;
 }
 
 /** What a viewer says of the picture that it gets (RFC 3550 §6.4). */
@@ -14,6 +26,26 @@ export interface ViewerReport {
   readonly lossFraction: number;
   /** Of this report alone; undefined when it can't be told. */
   readonly rttMs: number | undefined;
+}
+
+/** What is told to people of the way to a viewer. Bits a second of RTP. */
+export interface BandwidthFacts {
+  readonly estimateBps: number;
+  /** What arrives there. */
+  readonly acknowledgedBps: number | undefined;
+  /** What packets may leave with. */
+  readonly pacingBps: number;
+  /** What waits to leave. */
+  readonly queueMs: number;
+  /** What the estimate is held down by. */
+  readonly limitedBy: 'start' | 'delay' | 'loss' | 'remb' | 'silence' | undefined;
+  /** How much longer packets take than the shortest did of late. */
+  readonly delayMs: number;
+  /** Share of packets that did not arrive, 0 to 1. */
+  readonly lossFraction: number;
+  readonly probes: number;
+  /** Those of them that the way carried. */
+  readonly probesCarried: number;
 }
 
 /**
@@ -29,6 +61,16 @@ export interface ViewerBandwidth {
   onSent(bps: number, nowMs: number): void;
   /** Another quality is sent from now on: what is reported next speaks of the one before. */
   onChanged(nowMs: number): void;
+  /** When packets arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01). */
+  onFeedback?(feedback: TwccFeedback, nowMs: number): void;
+  /**
+   * Finds out whether the way carries so much, all in all, by sending more than the media for some ten milliseconds; the
+   * estimate tells about half a second later. May be called on every look: it is tried every few seconds at most. False
+   * when it can't be tried now or at all, as for want of a stream of retransmissions.
+   */
+  probe?(targetBps: number, nowMs: number): boolean;
+  /** Undefined where nothing is measured. */
+  facts?(nowMs: number): BandwidthFacts | undefined;
 }
 
 /** Loss from which on the way is too narrow, and below which it is not: some networks always lose a little. */
