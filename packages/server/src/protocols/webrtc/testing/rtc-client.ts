@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import {
   parseRtcp,
   parseRtp,
@@ -17,6 +17,7 @@ import { DtlsAssociation } from '../wire/dtls/association.ts';
 import type { OwnIdentity } from '../wire/dtls/testing/identities.ts';
 import type { DtlsSrtpKeys } from '../wire/dtls/types.ts';
 import { SrtpReceiver, SrtpSender } from '../wire/srtp/index.ts';
+import { readStun, StunWriter } from '../wire/stun/index.ts';
 
 export interface RtcClientOptions {
   readonly identity: OwnIdentity;
@@ -55,6 +56,7 @@ export class RtcClient {
   readonly #options: RtcClientOptions;
   readonly #socket: Socket;
   #remote: IceCredentials | undefined;
+  #bound: Promise<void> | undefined;
   #port = 0;
   #host = '127.0.0.1';
   #dtls: DtlsAssociation | undefined;
@@ -70,7 +72,7 @@ export class RtcClient {
     this.#options = options;
     this.offer = offerOf(options, this.local);
     this.#socket = createSocket('udp4');
-    this.#socket.on('message', (datagram) => this.#receive(datagram));
+    this.#socket.on('message', (datagram, source) => this.#receive(datagram, source));
   }
 
   get connected(): boolean {
@@ -89,7 +91,8 @@ export class RtcClient {
     const description = parseSessionDescription(answer);
     const section = description.media.find(({ port }) => port !== 0);
     if (section === undefined) throw new Error('nothing was accepted');
-    const [algorithm = '', value = ''] = (sdpValue(section, 'fingerprint') ?? '').split(' ');
+    const fingerprint = sdpValue(section, 'fingerprint') ?? sdpValue(description, 'fingerprint') ?? '';
+    const [algorithm = '', value = ''] = fingerprint.split(' ');
     this.#remote = { ufrag: sdpValue(section, 'ice-ufrag') ?? '', pwd: sdpValue(section, 'ice-pwd') ?? '' };
     this.#port = Number(sdpValues(section, 'candidate')[0]?.split(' ')[5]);
     const nowMs = performance.now();
@@ -97,7 +100,7 @@ export class RtcClient {
       role: sdpValue(section, 'setup') === 'passive' ? 'client' : 'server',
       certificate: this.#options.identity.certificate,
       remoteFingerprints: [{ algorithm, value }],
-      srtpProfiles: ['AEAD_AES_128_GCM'],
+      srtpProfiles: ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
       send: (datagram) => this.send(datagram),
       onConnected: (keys) => this.#onKeys(keys),
       onClosed: (reason) => {
@@ -109,14 +112,15 @@ export class RtcClient {
     this.#dtls.start(nowMs);
   }
 
-  /** Takes a local port, for clients that send before they are answered. */
+  /** Takes a local port, for clients that send before they are answered. Idempotent. */
   bind(host = '127.0.0.1'): Promise<void> {
-    return new Promise((resolve) => this.#socket.bind(0, host, resolve));
+    this.#bound ??= new Promise((resolve) => this.#socket.bind(0, host, resolve));
+    return this.#bound;
   }
 
   /** Sends a connectivity check that nominates. */
   check(): void {
-    if (this.#remote !== undefined) this.send(checkOf(this.#remote, { nominate: true }));
+    if (this.#remote !== undefined) this.send(checkOf(this.#remote, { nominate: true, own: this.local.ufrag }));
   }
 
   /** Stops sending checks, as a client does that has lost its network. */
@@ -170,11 +174,20 @@ export class RtcClient {
     this.#receiver = new SrtpReceiver(keys.profile, keys.remote);
   }
 
-  #receive(datagram: Buffer): void {
+  #receive(datagram: Buffer, source: RemoteInfo): void {
     this.received++;
     const first = datagram[0] ?? 0;
-    if (first >= 20 && first < 64) this.#dtls?.receive(datagram, performance.now());
+    if (first < 4) this.#answerCheck(datagram, source);
+    else if (first >= 20 && first < 64) this.#dtls?.receive(datagram, performance.now());
     else if (first >= 128 && first < 192) this.#receiveMedia(datagram);
+  }
+
+  /** Servers that are no ICE lite check the way too. */
+  #answerCheck(datagram: Buffer, { address, port }: RemoteInfo): void {
+    const message = readStun(datagram);
+    if (message?.class !== 'request') return;
+    const success = new StunWriter('success', message.transactionId).xorMappedAddress({ address, port });
+    this.send(success.finish(this.local.pwd), port);
   }
 
   #receiveMedia(datagram: Buffer): void {

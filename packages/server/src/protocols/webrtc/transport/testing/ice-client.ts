@@ -52,8 +52,12 @@ export class IceClient {
 }
 
 /** A check as browsers send it (RFC 8445 §7.2.2). */
-export function checkOf(credentials: IceCredentials, options: { readonly nominate?: boolean } = {}): Buffer {
-  const check = new StunWriter('request', randomBytes(12)).username(`${credentials.ufrag}:client`);
+export function checkOf(
+  credentials: IceCredentials,
+  options: { readonly nominate?: boolean; readonly own?: string } = {},
+): Buffer {
+  const { own = 'client' } = options;
+  const check = new StunWriter('request', randomBytes(12)).username(`${credentials.ufrag}:${own}`);
   check.priority(0x6e7f1eff).role('controlling', 1n);
   if (options.nominate === true) check.useCandidate();
   return check.finish(credentials.pwd);

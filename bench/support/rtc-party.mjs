@@ -1,0 +1,143 @@
+// Scripted WebRTC clients for the meeting benchmarks: VP8 and Opus that are media by their headers alone.
+import { networkInterfaces } from 'node:os';
+import {
+  AUDIO_PAYLOAD_TYPE,
+  AUDIO_SSRC,
+  RtcClient,
+  VIDEO_PAYLOAD_TYPE,
+  VIDEO_SSRC,
+} from '../../packages/server/dist/protocols/webrtc/testing/rtc-client.js';
+
+const FPS = 30;
+const RID_EXTENSION = 10;
+/** Encodings of a simulcast publisher, smallest first. */
+export const LAYERS = [
+  { rid: 'q', width: 320, height: 180, packets: 1, bytes: 300 },
+  { rid: 'h', width: 640, height: 360, packets: 1, bytes: 1100 },
+  { rid: 'f', width: 1280, height: 720, packets: 4, bytes: 1100 },
+];
+/** What a participant of a meeting sends. */
+export const FACE = { rid: undefined, width: 640, height: 360, packets: 1, bytes: 1100 };
+
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until `check` is true, 20 s at most. */
+export async function until(check, what) {
+  for (let i = 0; i < 1000; i++) {
+    if (check()) return;
+    await pause(20);
+  }
+  throw new Error(`${what} did not happen`);
+}
+
+/** The address of this machine that servers offer to clients; loopback where there is no other. */
+const HOST =
+  Object.values(networkInterfaces())
+    .flat()
+    .find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
+
+/** The client's own candidate, which Janus wants to know. */
+function candidate(client) {
+  return [`a=candidate:1 1 udp 2130706431 ${HOST} ${client.port} typ host`, 'a=end-of-candidates'];
+}
+
+/** A client that publishes, with its offer; with `layers`, that has all of them. */
+export async function newPublisher(identity, layers) {
+  const client = new RtcClient({ identity, direction: 'sendonly', video: 'VP8' });
+  await client.bind(HOST);
+  const offer = client.offer.replace(/^a=rtcp-mux$/gm, ['a=rtcp-mux', ...candidate(client)].join('\r\n'));
+  if (layers === undefined) return { client, offer };
+  const rids = layers.map(({ rid }) => rid);
+  const lines = [
+    `a=extmap:${RID_EXTENSION} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id`,
+    ...rids.map((rid) => `a=rid:${rid} send`),
+    // The best one first, as browsers are told to.
+    `a=simulcast:send ${rids.toReversed().join(';')}`,
+  ];
+  const [head, video] = offer.split(/(?=m=video)/);
+  const withoutSources = video.replace(/a=ssrc[^\n]*\n/g, '');
+  return { client, offer: `${head}${withoutSources}${lines.join('\r\n')}\r\n` };
+}
+
+/** VP8 payload descriptor with picture id and base layer index, and the frame's header behind it (RFC 7741 §4.2, §4.3). */
+function payloadHead(first, key, picture, { width, height }) {
+  const id = picture & 0x7fff;
+  const descriptor = [first ? 0x90 : 0x80, 0xe0, 0x80 | (id >> 8), id & 0xff, picture & 0xff, 0x20];
+  if (!first) return [...descriptor, 0];
+  const size = [width & 0xff, width >> 8, height & 0xff, height >> 8];
+  return key ? [...descriptor, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, ...size] : [...descriptor, 0x11, 0x02, 0x00];
+}
+
+/** Sends media until the result is called: pictures in each of `layers`, a key frame every `keyFrames`, and sound. */
+export function startMedia(client, layers, { keyFrames = 60, sound = true } = {}) {
+  const sequences = layers.map(() => 0);
+  let frames = Math.floor(Math.random() * keyFrames);
+  const video = setInterval(() => {
+    const key = frames % keyFrames === 0;
+    for (const [i, layer] of layers.entries()) {
+      for (let n = 0; n < layer.packets; n++) {
+        const payload = Buffer.alloc(layer.bytes);
+        payload.set(payloadHead(n === 0, key, frames, layer));
+        const fields = {
+          payloadType: VIDEO_PAYLOAD_TYPE,
+          ssrc: VIDEO_SSRC + i * 16,
+          sequence: sequences[i]++ & 0xffff,
+          marker: n === layer.packets - 1,
+          timestamp: (frames * (90_000 / FPS)) >>> 0,
+          extensions: layer.rid === undefined ? [] : [{ id: RID_EXTENSION, value: Buffer.from(layer.rid) }],
+        };
+        client.sendRtp(fields, payload);
+      }
+    }
+    frames++;
+  }, 1000 / FPS);
+  let sounds = 0;
+  const audio =
+    sound &&
+    setInterval(() => {
+      const payload = Buffer.alloc(80, 0xfc);
+      const fields = { payloadType: AUDIO_PAYLOAD_TYPE, ssrc: AUDIO_SSRC, sequence: sounds & 0xffff, marker: true };
+      client.sendRtp({ ...fields, timestamp: (sounds++ * 960) >>> 0 }, payload);
+    }, 20);
+  return () => {
+    clearInterval(video);
+    if (audio) clearInterval(audio);
+  };
+}
+
+/** A client that plays and counts what comes, as { packets, bytes }. */
+export async function newPlayer(identity) {
+  const client = new RtcClient({ identity, direction: 'recvonly', video: 'VP8' });
+  await client.bind(HOST);
+  const counts = { packets: 0, bytes: 0, video: 0 };
+  client.onRtp = ({ payload, payloadType }) => {
+    counts.packets++;
+    counts.bytes += payload.length;
+    if (payloadType !== AUDIO_PAYLOAD_TYPE) counts.video += payload.length;
+  };
+  return { client, counts };
+}
+
+/** An answer of `client` to the offer of a server that sends. */
+export function answerTo(offer, client, identity) {
+  const [head, ...sections] = offer.split(/(?=^m=)/m);
+  const own = [
+    `a=ice-ufrag:${client.local.ufrag}`,
+    `a=ice-pwd:${client.local.pwd}`,
+    `a=fingerprint:sha-256 ${identity.certificate.fingerprint}`,
+    'a=setup:passive',
+    'a=recvonly',
+    'a=rtcp-mux',
+    ...candidate(client),
+  ];
+  const kept = (section) =>
+    section.split(/\r?\n/).filter((line) => /^(m=|c=|a=(mid|rtpmap|fmtp|rtcp-fb|extmap):)/.test(line));
+  const group = head.split(/\r?\n/).filter((line) => line.startsWith('a=group'));
+  const top = ['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0', ...group];
+  return `${[...top, ...sections.flatMap((section) => [...kept(section), ...own])].join('\r\n')}\r\n`;
+}
+
+/** The address of the first candidate. */
+export function hostOf(description) {
+  return /^a=candidate:\S+ 1 udp \S+ (\S+)/im.exec(description)?.[1] ?? '127.0.0.1';
+}
