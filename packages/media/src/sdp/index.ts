@@ -6,5 +6,6 @@ export { readMediaTracks } from './media-tracks.ts';
 export * from './parse.ts';
 export * from './rtp-section.ts';
 export * from './session-description.ts';
+export * from './simulcast.ts';
 export { type StreamSdpOptions, streamPayloadType, writeStreamSdp } from './stream-sdp.ts';
 export * from './write.ts';

@@ -29,10 +29,17 @@ export const OTHER_OFFERS = [
   'publish-firefox',
 ];
 
+/**
+ * Offers of a picture in several encodings: Chromium 156's with names, the same with sources named by a page that edits
+ * its offer, and what OBS makes with libdatachannel, put together from how it writes them.
+ */
+export const SIMULCAST_OFFERS = ['offer-simulcast-rid', 'offer-simulcast-sources', 'whip-obs-simulcast'];
+
 export const ALL_DESCRIPTIONS = [
   ...PUBLISH_OFFERS,
   ...PLAY_OFFERS,
   ...SOCKET_PLAYER_OFFERS,
   ...OTHER_DESCRIPTIONS,
   ...OTHER_OFFERS,
+  ...SIMULCAST_OFFERS,
 ];

@@ -3,6 +3,7 @@ import {
   OTHER_OFFERS,
   PLAY_OFFERS,
   PUBLISH_OFFERS,
+  SIMULCAST_OFFERS,
   SOCKET_PLAYER_OFFERS,
 } from '../../../../../../media/src/sdp/testing/fixtures.ts';
 import { mutate, prng } from '../../../../../../media/src/testing/mutate.ts';
@@ -93,12 +94,12 @@ describe('sections beyond one of each kind', () => {
 describe('a damaged offer', () => {
   it('is answered or refused with an error of the table, never anything else', () => {
     const random = prng(3264);
-    const offers = [...PUBLISH_OFFERS, ...PLAY_OFFERS, ...OTHER_OFFERS].map((name) =>
+    const offers = [...PUBLISH_OFFERS, ...PLAY_OFFERS, ...OTHER_OFFERS, ...SIMULCAST_OFFERS].map((name) =>
       new TextEncoder().encode(sdpFixture(name)),
     );
     const policies = [
-      receivePolicy({ videoOrientation: true }),
-      sendPolicy({ video: { codec: 'vp8', conversions: ['h264'] } }),
+      receivePolicy({ videoOrientation: true, simulcast: true, red: true }),
+      sendPolicy({ video: { codec: 'vp8', conversions: ['h264'] }, red: true }),
     ];
     let answered = 0;
     for (let round = 0; round < 2000; round++) {
@@ -108,6 +109,7 @@ describe('a damaged offer', () => {
         const types = (track: NegotiatedTrack | undefined): boolean =>
           track === undefined || text.includes(String(track.payloadType));
         expect(types(agreed.video) && types(agreed.audio)).toBe(true);
+        expect(agreed.video?.layers?.length ?? 2).toBeOneOf([2, 3, 4]);
         const answer = parseOffer(writeAnswer(agreed, LOCAL));
         expect(answer.media).toHaveLength(agreed.sections.length);
         answered++;

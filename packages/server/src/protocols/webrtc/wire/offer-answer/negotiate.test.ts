@@ -19,7 +19,7 @@ describe('a publisher', () => {
       match: 'same',
       rtxPayloadType: 109,
       formatParameters: 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f',
-      feedback: { nack: true, pli: true, fir: true, transportCc: true, remb: false },
+      feedback: { nack: true, pli: true, fir: true, transportCc: true, remb: true },
       extensions: { transportCc: 3, absSendTime: 2, mid: 4, audioLevel: undefined, videoOrientation: undefined },
       reducedSizeRtcp: true,
     });
@@ -111,7 +111,8 @@ describe('a publisher', () => {
     expect(pictureOnly.remoteIce.ufrag).toBe('I1Y3');
   });
 
-  it('gets REMB only where transport-wide congestion control is off or not offered', () => {
+  it('gets REMB beside transport-wide congestion control, or alone where that is off or not offered', () => {
+    expect(agree(PUB1, receivePolicy()).video?.feedback).toMatchObject({ transportCc: true, remb: true });
     const off = agree(PUB1, receivePolicy({ transportCc: false }));
     expect(off.video).toMatchObject({
       feedback: { transportCc: false, remb: true },

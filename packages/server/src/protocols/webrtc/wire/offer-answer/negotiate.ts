@@ -15,6 +15,7 @@ import { bitrateParameters } from './bitrate-parameters.ts';
 import { chooseCodec } from './choose-codec.ts';
 import { answeredParameters, type OfferedCodec, offeredCodecs, rtxPayloadType } from './codecs.ts';
 import { type Direction, directionOf } from './directions.ts';
+import { chooseLayers } from './layers.ts';
 import type {
   NegotiatedExtensions,
   NegotiatedFormat,
@@ -109,7 +110,12 @@ function negotiateTrack(
   if (choice === undefined) return 'codecs';
   if (!hasSdpAttribute(section, 'rtcp-mux') && !hasSdpAttribute(offer, 'rtcp-mux'))
     throw invalid('RTP and RTCP must share a port (a=rtcp-mux)');
-  const extensions = chooseExtensions(rtp, kind, policy);
+  const offered = chooseExtensions(rtp, kind, policy);
+  const simulcast =
+    kind === 'video'
+      ? chooseLayers(section, { rtp, payloadType: choice.offered.format.payloadType }, policy)
+      : undefined;
+  const extensions = simulcast?.named === true ? offered : { ...offered, rid: undefined, repairedRid: undefined };
   const from = { rtp, kind, policy, extensions };
   const also = kind === 'video' ? alsoOffered(rtp, choice.offered, policy) : undefined;
   return {
@@ -121,6 +127,7 @@ function negotiateTrack(
     ...formatOf(choice.offered, from),
     also: also && formatOf(also, from),
     match: choice.match,
+    layers: simulcast?.layers,
     extensions,
     sources: policy.direction === 'receive' ? offeredSources(rtp) : NO_SOURCES,
     reducedSizeRtcp: hasSdpAttribute(section, 'rtcp-rsize'),
@@ -159,7 +166,7 @@ function formatOf(
     formatParameters: writeFormatParameters(parameters),
     packetizationMode,
     rtxPayloadType: rtxPayloadType(rtp.formats, format.payloadType),
-    feedback: chooseFeedback(format, kind, extensions),
+    feedback: chooseFeedback(format, { kind, extensions, capped: policy.direction === 'receive' }),
   };
 }
 

@@ -67,7 +67,7 @@ export interface NegotiatedTrack {
   readonly rtxPayloadType: number | undefined;
   /** Payload type of the codec with redundancy (RFC 2198): Opus only. */
   readonly redPayloadType?: number | undefined;
-  /** Encodings of a picture that the client sends in several (RFC 8853), as offered; absent for one. */
+  /** Encodings of a picture that the client sends in several (RFC 8853), in the order of the offer; absent for one. */
   readonly layers?: readonly NegotiatedLayer[] | undefined;
   readonly feedback: NegotiatedFeedback;
   /** Another codec that it may be changed to while it is sent. */
@@ -92,7 +92,7 @@ export interface NegotiatedFeedback {
   readonly fir: boolean;
   /** Transport-wide congestion control; its header extension is there too. */
   readonly transportCc: boolean;
-  /** Never together with `transportCc`. */
+  /** Where a client plays, never together with `transportCc`; where it publishes, a limit beside that. */
   readonly remb: boolean;
 }
 

@@ -120,7 +120,7 @@ function track(
     packetizationMode: codec.packetizationMode,
     match: 'same',
     rtxPayloadType: kind === 'video' ? rtxPayloadType(rtp.formats, format.payloadType) : undefined,
-    feedback: chooseFeedback(format, kind, extensions),
+    feedback: chooseFeedback(format, { kind, extensions }),
     extensions,
     sources: offer.direction === 'recvonly' ? offeredSources(rtp) : NO_SOURCES,
     reducedSizeRtcp: hasSdpAttribute(section, 'rtcp-rsize'),

@@ -20,25 +20,39 @@ export function chooseExtensions(
   kind: 'video' | 'audio',
   policy: OfferPolicy,
 ): NegotiatedExtensions {
+  const isPublished = policy.direction === 'receive';
+  const isVideo = kind === 'video';
   // In `a=extmap:4/sendonly` the direction is the client's; the other half is of no use.
-  const useless = policy.direction === 'receive' ? ['recvonly', 'inactive'] : ['sendonly', 'inactive'];
+  const useless = isPublished ? ['recvonly', 'inactive'] : ['sendonly', 'inactive'];
   const idOf = (name: keyof NegotiatedExtensions): number | undefined =>
     extensions.find(({ uri, direction }) => uri === EXTENSION_URIS[name] && !useless.includes(direction ?? ''))?.id;
   return {
     transportCc: policy.transportCc ? idOf('transportCc') : undefined,
     absSendTime: idOf('absSendTime'),
     mid: idOf('mid'),
-    audioLevel: kind === 'audio' ? idOf('audioLevel') : undefined,
-    videoOrientation: kind === 'video' && policy.videoOrientation ? idOf('videoOrientation') : undefined,
+    audioLevel: isVideo ? undefined : idOf('audioLevel'),
+    videoOrientation: isVideo && policy.videoOrientation ? idOf('videoOrientation') : undefined,
+    // Packets that we send have neither names of encodings nor descriptions of what depends on what.
+    rid: isVideo && isPublished ? idOf('rid') : undefined,
+    repairedRid: isVideo && isPublished ? idOf('repairedRid') : undefined,
+    dependencyDescriptor: isVideo && isPublished ? idOf('dependencyDescriptor') : undefined,
   };
 }
 
-/** RTCP feedback of the offer that we use too. */
+/**
+ * RTCP feedback of the offer that we use too.
+ * @param section.capped We may limit the sender by REMB beside transport-wide congestion control, with which it finds
+ *   out for itself what the way carries
+ */
 export function chooseFeedback(
   { feedback }: RtpPayloadFormat,
-  kind: 'video' | 'audio',
-  extensions: NegotiatedExtensions,
+  section: {
+    readonly kind: 'video' | 'audio';
+    readonly extensions: NegotiatedExtensions;
+    readonly capped?: boolean | undefined;
+  },
 ): NegotiatedFeedback {
+  const { kind, extensions, capped = false } = section;
   const isVideo = kind === 'video';
   const transportCc = feedback.includes('transport-cc') && extensions.transportCc !== undefined;
   return {
@@ -46,7 +60,7 @@ export function chooseFeedback(
     pli: isVideo && feedback.includes('nack pli'),
     fir: isVideo && feedback.includes('ccm fir'),
     transportCc,
-    remb: !transportCc && feedback.includes('goog-remb'),
+    remb: (!transportCc || capped) && feedback.includes('goog-remb'),
   };
 }
 

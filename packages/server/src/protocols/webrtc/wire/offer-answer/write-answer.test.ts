@@ -1,6 +1,11 @@
 import { type MediaDescription, sdpValue, sdpValues } from '@sluice/media';
 import { describe, expect, it } from 'vitest';
-import { OTHER_OFFERS, PLAY_OFFERS, PUBLISH_OFFERS } from '../../../../../../media/src/sdp/testing/fixtures.ts';
+import {
+  OTHER_OFFERS,
+  PLAY_OFFERS,
+  PUBLISH_OFFERS,
+  SIMULCAST_OFFERS,
+} from '../../../../../../media/src/sdp/testing/fixtures.ts';
 import { negotiate, parseOffer, writeAnswer } from './index.ts';
 import type { OfferPolicy } from './policy.ts';
 import { LOCAL, receivePolicy, sdpFixture, sendPolicy } from './testing/fixtures.ts';
@@ -17,7 +22,10 @@ const PUB1 = sdpFixture('offer-publishStream-pub1');
 const PLAY1 = sdpFixture('offer-playStream-play1');
 
 const CASES: [name: string, policy: OfferPolicy][] = [
-  ...[...PUBLISH_OFFERS, ...OTHER_OFFERS].map((name): [string, OfferPolicy] => [name, receivePolicy()]),
+  ...[...PUBLISH_OFFERS, ...OTHER_OFFERS, ...SIMULCAST_OFFERS].map((name): [string, OfferPolicy] => [
+    name,
+    receivePolicy(),
+  ]),
   ...PLAY_OFFERS.map((name): [string, OfferPolicy] => [name, sendPolicy()]),
 ];
 
@@ -86,6 +94,7 @@ describe('the answer to a publisher', () => {
       'rtcp-rsize',
       'rtpmap:108 H264/90000',
       'rtcp-fb:108 transport-cc',
+      'rtcp-fb:108 goog-remb',
       'rtcp-fb:108 ccm fir',
       'rtcp-fb:108 nack',
       'rtcp-fb:108 nack pli',

@@ -100,6 +100,7 @@ function acceptedSection(track: NegotiatedTrack, local: LocalDescription, transp
     { name: 'rtcp-mux' },
     ...(track.reducedSizeRtcp ? [{ name: 'rtcp-rsize' }] : []),
     ...formatsOf(track).flatMap(formatAttributes),
+    ...simulcastAttributes(track),
     ...sourceAttributes(track, local),
   ];
   const { kind, protocol } = track;
@@ -199,6 +200,15 @@ function feedbackValues({ nack, pli, fir, transportCc, remb }: NegotiatedTrack['
     [pli, 'nack pli'],
   ] as const;
   return values.filter(([used]) => used).map(([, value]) => value);
+}
+
+/** What the client sends is what we receive (RFC 8853 §5.3.2); encodings without names need no answer. */
+function simulcastAttributes({ layers, extensions, direction }: NegotiatedTrack): SdpAttribute[] {
+  if (layers === undefined || extensions.rid === undefined || direction !== 'recvonly') return [];
+  return [
+    ...layers.map(({ rid }) => ({ name: 'rid', value: `${rid} recv` })),
+    { name: 'simulcast', value: `recv ${layers.map(({ rid }) => rid).join(';')}` },
+  ];
 }
 
 function msidAttributes(track: NegotiatedTrack, { sending }: LocalDescription): SdpAttribute[] {
