@@ -109,6 +109,8 @@ export type ExplainMedia = Static<typeof ExplainMedia>;
 
 /** An address that a WebRTC client's connectivity checks came from, and the way to it. */
 export const ExplainIcePair = Type.Object({
+  /** `relay`: by the server's own TURN server. */
+  via: Type.Union([Type.Literal('udp'), Type.Literal('tcp'), Type.Literal('relay')]),
   remoteAddress: Type.String(),
   remotePort: Type.Integer(),
   /** Authentic checks that came from there. */

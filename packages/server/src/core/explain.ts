@@ -71,6 +71,7 @@ export interface SessionMediaFacts extends DeliveryFacts {
 
 /** An address that connectivity checks came from. */
 export interface IcePairFacts {
+  readonly via: 'udp' | 'tcp' | 'relay';
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly checks: number;

@@ -208,7 +208,7 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
           consentAgeMs: 14_000,
           pairs: [
             {
-              ...{ remoteAddress: '203.0.113.9', remotePort: 5004, checks: 3, lastCheckAgeMs: 14_000 },
+              ...{ via: 'udp', remoteAddress: '203.0.113.9', remotePort: 5004, checks: 3, lastCheckAgeMs: 14_000 },
               ...{ selected: true, nominated: true },
             },
           ],

@@ -26,7 +26,7 @@ import { newCname, newSources, newSsrc } from './send/local-sources.ts';
 import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { tracksKnown } from './tracks-known.ts';
-import { type TransportPeer, UdpTransport } from './transport/index.ts';
+import { type DatagramPort, MediaTransport, type TransportPeer } from './transport/index.ts';
 import { TransportMetrics } from './transport-metrics.ts';
 import { type LocalSources, type NegotiatedMedia, writeAnswer } from './wire/offer-answer/index.ts';
 
@@ -47,7 +47,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly past: PastSessions;
   readonly #deps: WebRtcDeps;
   readonly #options: WebRtcOptions;
-  readonly #transport: UdpTransport;
+  readonly #transport: MediaTransport;
   readonly #metrics: TransportMetrics;
   readonly #buffer = new SendBuffer();
   readonly #packagers: LanePackagers;
@@ -69,7 +69,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.past = deps.sessions.past;
     this.#metrics = new TransportMetrics(deps.counters);
     this.#packagers = new LanePackagers(options.maxPayloadBytes);
-    this.#transport = new UdpTransport({
+    this.#transport = new MediaTransport({
       port: options.port,
       bindAddress: options.host === ANY_ADDRESS ? undefined : options.host,
       advertisedAddresses: options.addresses,
@@ -93,6 +93,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   /** UDP port of all media; 0 before `start`. */
   get port(): number {
     return this.#transport.port;
+  }
+
+  /** What relays of this server hand datagrams to. Of use after `start`. */
+  get mediaPort(): DatagramPort {
+    return this.#transport;
   }
 
   /** @throws MediaServerError PORT_IN_USE */

@@ -1,8 +1,8 @@
 import type { CounterName, Counters } from '../../core/index.ts';
-import type { UdpTransportCounters } from './transport/index.ts';
+import type { TransportCounters } from './transport/index.ts';
 
 /** The transport's own counts that make up each of the server's. */
-const SUMS: Readonly<Partial<Record<CounterName, readonly (keyof UdpTransportCounters)[]>>> = {
+const SUMS: Readonly<Partial<Record<CounterName, readonly (keyof TransportCounters)[]>>> = {
   webrtc_datagrams_received: ['received'],
   webrtc_datagrams_sent: ['sent'],
   webrtc_unverified_datagrams: ['unknownSource', 'unknownUfrag', 'contestedAddress', 'unansweredChecks'],
@@ -20,8 +20,8 @@ export class TransportMetrics {
   }
 
   /** Call every second or so. */
-  update(transport: UdpTransportCounters): void {
-    for (const [name, parts] of Object.entries(SUMS) as [CounterName, readonly (keyof UdpTransportCounters)[]][]) {
+  update(transport: TransportCounters): void {
+    for (const [name, parts] of Object.entries(SUMS) as [CounterName, readonly (keyof TransportCounters)[]][]) {
       const sum = parts.reduce((total, part) => total + transport[part], 0);
       const more = sum - (this.#told.get(name) ?? 0);
       this.#told.set(name, sum);

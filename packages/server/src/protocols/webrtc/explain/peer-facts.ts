@@ -33,6 +33,7 @@ function iceFacts({ ice, nowMs, createdMs, closed }: PeerState): PeerFacts['ice'
   return {
     state: closed ? 'closed' : lastCheckMs === undefined ? 'waiting' : paths.some(isSelected) ? 'connected' : 'lost',
     pairs: paths.map((path) => ({
+      via: path.via,
       remoteAddress: path.address,
       remotePort: path.port,
       checks: path.checks,

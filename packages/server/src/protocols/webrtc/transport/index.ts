@@ -1,5 +1,13 @@
 export { datagramKind, isRtcp } from './demux.ts';
-export type { TransportLink, TransportPeer, UdpTransportCounters, UdpTransportOptions } from './options.ts';
+export { MediaTransport } from './media-transport.ts';
+export type {
+  DatagramPort,
+  DatagramSource,
+  MediaTransportOptions,
+  PeerPath,
+  TransportCounters,
+  TransportLink,
+  TransportPeer,
+} from './options.ts';
 export { OutgoingTransport, type OutgoingTransportOptions } from './outgoing-transport.ts';
 export { PeerLink } from './peer-link.ts';
-export { UdpTransport } from './udp-transport.ts';

@@ -1,7 +1,7 @@
-import type { IceCredentials, IceLiteAgent, IcePath } from '../wire/ice/index.ts';
+import type { IceCredentials, IceLiteAgent, IcePath, PathVia } from '../wire/ice/index.ts';
 
-/** How WebRTC peers reach this server by UDP. */
-export interface UdpTransportOptions {
+/** How WebRTC peers reach this server. */
+export interface MediaTransportOptions {
   /** One port for all peers, of IPv4 and IPv6 alike. 0 takes any free one. */
   readonly port: number;
   /**
@@ -29,8 +29,7 @@ export interface UdpTransportOptions {
 
 /** Where datagrams of a peer come from, and can be sent to. */
 export interface DatagramSource {
-  /** `tcp`: frames of RFC 4571 on a connection; `relay`: a TURN allocation of this server. */
-  readonly via: 'udp' | 'tcp' | 'relay';
+  readonly via: PathVia;
   /** Of the peer, or its relayed address. */
   readonly address: string;
   readonly port: number;
@@ -54,6 +53,8 @@ export interface DatagramPort {
 export interface TransportLink extends Disposable {
   /** The newest credentials of this side. */
   readonly local: IceCredentials;
+  /** Where datagrams go; undefined before the first check and without consent. */
+  readonly path: PeerPath | undefined;
   /** What its connectivity checks tell, for people. */
   readonly ice: IceLiteAgent<IcePath>['facts'];
   /** Sends a datagram; false when its memory must be left alone. Never throws. Hot path. */
@@ -71,11 +72,18 @@ export interface TransportPeer {
   /** An SRTP or SRTCP packet from one of the peer's verified addresses. The datagram is the callee's to keep. */
   onSrtp(datagram: Buffer, nowMs: number): void;
   /** Where to send was found, or changed; undefined when the peer was silent for too long (see `PeerLink.tick`). */
-  onPathChanged(path: { readonly address: string; readonly port: number } | undefined): void;
+  onPathChanged(path: PeerPath | undefined): void;
+}
+
+/** Where the datagrams of a peer go. */
+export interface PeerPath {
+  readonly address: string;
+  readonly port: number;
+  readonly via: PathVia;
 }
 
 /** What has happened since the beginning, in datagrams unless said otherwise. */
-export interface UdpTransportCounters {
+export interface TransportCounters {
   received: number;
   receivedBytes: number;
   sent: number;
@@ -101,9 +109,9 @@ export interface UdpTransportCounters {
 }
 
 /** The options with all defaults, checked nowhere: settings are checked where they are read. */
-export type ResolvedUdpTransportOptions = Required<UdpTransportOptions>;
+export type ResolvedTransportOptions = Required<MediaTransportOptions>;
 
-export function resolveUdpTransportOptions(options: UdpTransportOptions): ResolvedUdpTransportOptions {
+export function resolveTransportOptions(options: MediaTransportOptions): ResolvedTransportOptions {
   return Object.freeze({
     bindAddress: undefined,
     advertisedAddresses: [],
@@ -118,7 +126,7 @@ export function resolveUdpTransportOptions(options: UdpTransportOptions): Resolv
   });
 }
 
-export function zeroCounters(): UdpTransportCounters {
+export function zeroCounters(): TransportCounters {
   return {
     received: 0,
     receivedBytes: 0,

@@ -7,18 +7,19 @@ import { bindSockets } from './bind.ts';
 import { candidateAddresses, candidateLines, familyOf, type IpFamily } from './candidates.ts';
 import { datagramKind } from './demux.ts';
 import {
-  type ResolvedUdpTransportOptions,
-  resolveUdpTransportOptions,
+  type MediaTransportOptions,
+  type PeerPath,
+  type ResolvedTransportOptions,
+  resolveTransportOptions,
+  type TransportCounters,
   type TransportLink,
   type TransportPeer,
-  type UdpTransportCounters,
-  type UdpTransportOptions,
   zeroCounters,
 } from './options.ts';
 import { RouteTable } from './route-table.ts';
 import { UdpSocket } from './udp-socket.ts';
 
-export interface OutgoingTransportOptions extends Omit<UdpTransportOptions, 'port'> {
+export interface OutgoingTransportOptions extends Omit<MediaTransportOptions, 'port'> {
   /**
    * The IP address to send to for an address or name that the peer tells, or that its checks come from; undefined when
    * nothing may be sent there. Must not reject.
@@ -35,9 +36,9 @@ const MAX_ADMISSIONS = 64;
  * admitted, also not to one that the peer is heard from.
  */
 export class OutgoingTransport {
-  readonly counters: UdpTransportCounters = zeroCounters();
+  readonly counters: TransportCounters = zeroCounters();
   readonly local: IceCredentials = createIceCredentials();
-  readonly #options: ResolvedUdpTransportOptions & OutgoingTransportOptions;
+  readonly #options: ResolvedTransportOptions & OutgoingTransportOptions;
   readonly #routes = new RouteTable<OutgoingPath>();
   readonly #admitting = new Set<string>();
   #admissions = 0;
@@ -47,7 +48,7 @@ export class OutgoingTransport {
   #closed = false;
 
   constructor(options: OutgoingTransportOptions) {
-    this.#options = { ...resolveUdpTransportOptions({ ...options, port: 0 }), admit: options.admit };
+    this.#options = { ...resolveTransportOptions({ ...options, port: 0 }), admit: options.admit };
   }
 
   /**
@@ -74,7 +75,7 @@ export class OutgoingTransport {
   }
 
   /** Where media goes; undefined without a way. */
-  get path(): { readonly address: string; readonly port: number } | undefined {
+  get path(): PeerPath | undefined {
     return this.#agent?.selected;
   }
 
@@ -92,6 +93,9 @@ export class OutgoingTransport {
     this.#agent = agent;
     return {
       local: this.local,
+      get path() {
+        return agent.selected;
+      },
       get ice() {
         return agent.facts;
       },
@@ -202,6 +206,7 @@ export class OutgoingTransport {
 
 /** An address of the peer together with the socket of its family. */
 class OutgoingPath implements IcePath {
+  readonly via = 'udp';
   readonly address: string;
   readonly port: number;
   readonly #socket: UdpSocket;

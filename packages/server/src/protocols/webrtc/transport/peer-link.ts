@@ -1,22 +1,18 @@
-import { createIceCredentials, type IceCredentials, IceLiteAgent, type IcePath } from '../wire/ice/index.ts';
+import { createIceCredentials, type IceCredentials, IceLiteAgent } from '../wire/ice/index.ts';
 import type { StunMessage } from '../wire/stun/index.ts';
-import type { ResolvedUdpTransportOptions, TransportLink, TransportPeer } from './options.ts';
+import type { ResolvedTransportOptions, TransportLink, TransportPeer } from './options.ts';
+import type { TransportPath } from './paths.ts';
 
 /** What a link needs of the transport that it belongs to. */
 export interface LinkHost {
-  readonly options: ResolvedUdpTransportOptions;
+  readonly options: ResolvedTransportOptions;
   /** Gives a name that no peer has, and has checks for it come to `link`. */
   claimUfrag(link: PeerLink): IceCredentials;
   releaseUfrag(local: IceCredentials): void;
-  addPath(path: LinkPath): void;
-  removePath(path: LinkPath): void;
+  addPath(path: TransportPath): void;
+  removePath(path: TransportPath): void;
   /** The peer's own code failed. */
   reportError(peer: TransportPeer, error: unknown): void;
-}
-
-/** A path that knows whose it is. */
-export interface LinkPath extends IcePath {
-  readonly link: PeerLink;
 }
 
 /**
@@ -26,13 +22,13 @@ export interface LinkPath extends IcePath {
 export class PeerLink implements TransportLink {
   readonly peer: TransportPeer;
   readonly #host: LinkHost;
-  readonly #agent: IceLiteAgent<LinkPath>;
+  readonly #agent: IceLiteAgent<TransportPath>;
   #closed = false;
 
   constructor(peer: TransportPeer, remote: IceCredentials, host: LinkHost) {
     this.peer = peer;
     this.#host = host;
-    this.#agent = new IceLiteAgent<LinkPath>({
+    this.#agent = new IceLiteAgent<TransportPath>({
       local: host.claimUfrag(this),
       remote,
       consentTimeoutMs: host.options.consentTimeoutMs,
@@ -55,7 +51,7 @@ export class PeerLink implements TransportLink {
   }
 
   /** Where datagrams go; undefined before the first check and without consent. */
-  get path(): LinkPath | undefined {
+  get path(): TransportPath | undefined {
     return this.#agent.selected;
   }
 
@@ -102,21 +98,25 @@ export class PeerLink implements TransportLink {
   }
 
   /** For the transport: takes a check and gives its answer, or undefined for silence. */
-  receiveCheck(message: StunMessage, datagram: Buffer, arrival: { path: LinkPath; nowMs: number }): Buffer | undefined {
+  receiveCheck(
+    message: StunMessage,
+    datagram: Buffer,
+    arrival: { path: TransportPath; nowMs: number },
+  ): Buffer | undefined {
     return this.#closed ? undefined : this.#agent.receive(message, datagram, arrival);
   }
 
   /** For the transport: when that path was last proved to be this peer's. */
-  lastCheckOn(path: LinkPath): number | undefined {
+  lastCheckOn(path: TransportPath): number | undefined {
     return this.#agent.lastCheckOn(path);
   }
 
   /** For the transport: the path is another peer's by now. */
-  forgetPath(path: LinkPath): void {
+  forgetPath(path: TransportPath): void {
     this.#agent.forget(path);
   }
 
-  #changePath(path: LinkPath | undefined): void {
+  #changePath(path: TransportPath | undefined): void {
     try {
       this.peer.onPathChanged(path);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { IpFamily } from './candidates.ts';
-import type { ResolvedUdpTransportOptions, UdpTransportCounters } from './options.ts';
+import type { ResolvedTransportOptions, TransportCounters } from './options.ts';
 
 /** Addresses are numbers already: without this, Node asks its resolver and waits a turn of the loop, for each packet. */
 function sameAddress(
@@ -13,8 +13,8 @@ function sameAddress(
 
 export interface UdpSocketOptions {
   readonly family: IpFamily;
-  readonly transport: ResolvedUdpTransportOptions;
-  readonly counters: UdpTransportCounters;
+  readonly transport: ResolvedTransportOptions;
+  readonly counters: TransportCounters;
   onDatagram(datagram: Buffer, source: RemoteInfo): void;
 }
 

@@ -6,6 +6,7 @@ import { IceLiteAgent, type IcePath } from './ice-lite-agent.ts';
 
 /** One address of the peer, and all that was sent there. */
 class Path implements IcePath {
+  readonly via = 'udp';
   readonly sent: Buffer[] = [];
   readonly address: string;
   readonly port: number;

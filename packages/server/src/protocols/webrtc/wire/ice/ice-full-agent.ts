@@ -92,6 +92,7 @@ export class IceFullAgent<Path extends IcePath> {
       paths: this.#pairs.map((pair) => ({
         address: pair.path.address,
         port: pair.path.port,
+        via: pair.path.via,
         checks: pair.checks,
         lastCheckMs: pair.heardMs,
         nominated: pair.nominated,

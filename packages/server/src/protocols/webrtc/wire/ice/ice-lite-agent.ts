@@ -6,8 +6,12 @@ import { RecentTransactions } from './recent-transactions.ts';
 /** Browsers pace their checks at 50 ms (RFC 8445 §14.2), on all paths together; some of them repeat lost ones. */
 const MAX_CHECKS_PER_SECOND = 100;
 
+/** `udp`; `tcp`: frames of RFC 4571 on a connection; `relay`: an allocation of this server's own TURN server. */
+export type PathVia = 'udp' | 'tcp' | 'relay';
+
 /** A way to a peer: its address and port as they are seen here. One object each while the agent knows it. */
 export interface IcePath extends Endpoint {
+  readonly via: PathVia;
   /**
    * Sends one datagram; never throws. True when its memory may be used again at once, false when it is still being
    * sent and must be left alone.
@@ -131,8 +135,8 @@ export class IceLiteAgent<Path extends IcePath> {
   /** Facts of this moment, for people: paths that are gone come last. Times are those of `IceArrival`. */
   get facts() {
     const told = ({ path, checks, lastCheckMs, nominated }: KnownPath<Path>, gone: boolean) => {
-      const { address, port } = path;
-      return { address, port, checks, lastCheckMs, nominated, gone, selected: path === this.#selected };
+      const { address, port, via } = path;
+      return { address, port, via, checks, lastCheckMs, nominated, gone, selected: path === this.#selected };
     };
     return {
       paths: [...this.#paths.map((known) => told(known, false)), ...this.#gone.map((known) => told(known, true))],

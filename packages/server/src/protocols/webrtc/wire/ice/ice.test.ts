@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 
 function pathAt(port: number, address = '192.0.2.1'): IcePath {
-  return { address, port, send: () => true };
+  return { via: 'udp', address, port, send: () => true };
 }
 
 function checkOf(o: CheckOptions = {}): Buffer {
@@ -281,8 +281,26 @@ describe('ICE credentials', () => {
     receive(second, { nowMs: 30 });
     expect(agent.facts).toMatchObject({ firstCheckMs: 10, lastCheckMs: 30, restarts: 0, unauthentic: 0 });
     expect(agent.facts.paths).toEqual([
-      { address: '192.0.2.1', port: 1, checks: 1, lastCheckMs: 10, nominated: false, gone: false, selected: false },
-      { address: '192.0.2.1', port: 2, checks: 2, lastCheckMs: 30, nominated: true, gone: false, selected: true },
+      {
+        via: 'udp',
+        address: '192.0.2.1',
+        port: 1,
+        checks: 1,
+        lastCheckMs: 10,
+        nominated: false,
+        gone: false,
+        selected: false,
+      },
+      {
+        via: 'udp',
+        address: '192.0.2.1',
+        port: 2,
+        checks: 2,
+        lastCheckMs: 30,
+        nominated: true,
+        gone: false,
+        selected: true,
+      },
     ]);
     receive(pathAt(3), { nowMs: 40, credentials: { ...local, pwd: 'another-password-of-22' } });
     agent.restart(createIceCredentials(), REMOTE);

@@ -6,4 +6,5 @@ export {
   IceLiteAgent,
   type IceLiteAgentOptions,
   type IcePath,
+  type PathVia,
 } from './ice-lite-agent.ts';

@@ -4,10 +4,10 @@ import { networkInterfaces } from 'node:os';
 import { parseIceCandidate } from '@sluice/media';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { mutate, prng } from '../../../../../media/src/testing/mutate.ts';
-import type { TransportPeer, UdpTransportOptions } from './options.ts';
+import { MediaTransport } from './media-transport.ts';
+import type { DatagramSource, MediaTransportOptions, TransportPeer } from './options.ts';
 import type { PeerLink } from './peer-link.ts';
 import { checkOf, IceClient } from './testing/ice-client.ts';
-import { UdpTransport } from './udp-transport.ts';
 
 const REMOTE = { ufrag: 'client', pwd: 'password-of-the-client' };
 const HAS_IPV6 = Object.values(networkInterfaces()).some((list) => list?.some((info) => info.address === '::1'));
@@ -36,10 +36,10 @@ function until(check: () => void): Promise<void> {
 }
 
 const open: { close(): Promise<void> }[] = [];
-let transport: UdpTransport;
+let transport: MediaTransport;
 
-async function startTransport(options: Partial<UdpTransportOptions> = {}): Promise<UdpTransport> {
-  const started = new UdpTransport({ port: 0, ...options });
+async function startTransport(options: Partial<MediaTransportOptions> = {}): Promise<MediaTransport> {
+  const started = new MediaTransport({ port: 0, ...options });
   open.push(started);
   await started.start();
   return started;
@@ -83,7 +83,7 @@ afterEach(async () => {
   expect(transport.sizes).toEqual({ ufrags: 0, paths: 0 });
 });
 
-describe('a UDP transport', () => {
+describe('a media transport', () => {
   it.each(HAS_IPV6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'])('takes a peer in by its check, at %s', async (address) => {
     const { peer, link } = register();
     const browser = await client(address);
@@ -233,7 +233,89 @@ describe('a UDP transport', () => {
   });
 });
 
-describe('trouble of a UDP transport', () => {
+/** A connection or relay of which the far end is here. */
+class TestSource implements DatagramSource {
+  readonly via = 'relay';
+  readonly address = '203.0.113.7';
+  readonly port = 50_000;
+  readonly sent: Buffer[] = [];
+  send(datagram: Buffer): boolean {
+    this.sent.push(Buffer.from(datagram));
+    return true;
+  }
+}
+
+describe('a source that is no UDP address', () => {
+  it('is as good as one: it becomes a peer’s by its check, carries media both ways, and is told', () => {
+    const { peer, link } = register();
+    const relay = new TestSource();
+    transport.receive(relay, SRTP);
+    expect(transport.counters.unknownSource).toBe(1);
+    transport.receive(relay, checkOf(link.local, { nominate: true }));
+    expect([relay.sent.length, link.path]).toMatchObject([1, { via: 'relay', address: '203.0.113.7', port: 50_000 }]);
+    transport.receive(relay, DTLS);
+    transport.receive(relay, SRTP);
+    expect([peer.dtls, peer.srtp]).toEqual([[DTLS], [SRTP]]);
+    link.send(Buffer.from('by relay'));
+    expect(relay.sent.at(-1)?.toString()).toBe('by relay');
+    expect(link.ice.paths).toMatchObject([{ via: 'relay', checks: 1, selected: true }]);
+  });
+
+  it('gets nothing, and nothing is held for it, while it proves nothing', () => {
+    const { peer, link } = register();
+    const relay = new TestSource();
+    for (const bytes of [DTLS, SRTP, Buffer.alloc(0), checkOf({ ufrag: link.local.ufrag, pwd: 'guess' })])
+      transport.receive(relay, bytes);
+    expect([relay.sent, peer.dtls, peer.srtp, transport.sizes.paths]).toEqual([[], [], [], 0]);
+  });
+
+  it('gives way to another address that the client nominates, and is forgotten when it is over', async () => {
+    const { peer, link } = register();
+    const relay = new TestSource();
+    transport.receive(relay, checkOf(link.local, { nominate: true }));
+    const browser = await client();
+    browser.check(link.local, { nominate: true });
+    await until(() => expect(link.path).toMatchObject({ via: 'udp', port: browser.port }));
+    transport.receive(relay, checkOf(link.local, { nominate: true }));
+    expect(link.path?.via).toBe('relay');
+    transport.forget(relay);
+    transport.forget(relay);
+    expect(link.path).toMatchObject({ via: 'udp', port: browser.port });
+    transport.receive(relay, SRTP);
+    expect(peer.srtp).toEqual([]);
+    expect(transport.sizes.paths).toBe(1);
+  });
+
+  it('does not become another peer’s while its own was heard by it a moment ago', () => {
+    const [first, second] = [register(), register()];
+    const relay = new TestSource();
+    transport.receive(relay, checkOf(first.link.local));
+    transport.receive(relay, checkOf(second.link.local));
+    expect([first.link.path?.via, second.link.path, transport.counters.contestedAddress]).toEqual([
+      'relay',
+      undefined,
+      1,
+    ]);
+  });
+});
+
+describe('what is this server itself, for its relays', () => {
+  it('is its port at the addresses that it is told to have and at those of its interfaces, in any notation', async () => {
+    const own = await startTransport({ advertisedAddresses: ['203.0.113.5', '2001:db8::5'] });
+    const { port } = own;
+    for (const address of ['203.0.113.5', '2001:db8:0:0:0:0:0:5', '2001:DB8::5', '::ffff:203.0.113.5', '127.0.0.1'])
+      expect([address, own.isOwn(address, port)]).toEqual([address, true]);
+    for (const address of ['203.0.113.6', '127.0.0.2', '0.0.0.0', '::', 'localhost', ''])
+      expect([address, own.isOwn(address, port)]).toEqual([address, false]);
+    expect(own.isOwn('203.0.113.5', port + 1)).toBe(false);
+  });
+
+  it('is nothing before it has a port', () => {
+    expect(new MediaTransport({ port: 0 }).isOwn('127.0.0.1', 0)).toBe(false);
+  });
+});
+
+describe('trouble of a media transport', () => {
   it('survives a peer whose code throws, and says which', async () => {
     const failures: unknown[] = [];
     transport = await startTransport({ onPeerError: (peer, error) => failures.push(peer, error) });
@@ -287,14 +369,14 @@ describe('trouble of a UDP transport', () => {
   });
 
   it('does not start on a port that is taken, and leaves nothing open', async () => {
-    const second = new UdpTransport({ port: transport.port });
+    const second = new MediaTransport({ port: transport.port });
     await expect(second.start()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
     await second.close();
     if (!HAS_IPV6) return;
     const onlyIpv6 = createSocket({ type: 'udp6', ipv6Only: true });
     await new Promise<void>((resolve) => onlyIpv6.bind(0, '::', resolve));
     const { port } = onlyIpv6.address();
-    await expect(new UdpTransport({ port }).start()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+    await expect(new MediaTransport({ port }).start()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
     await new Promise<void>((resolve) => onlyIpv6.close(() => resolve()));
     await startTransport({ port });
   });
