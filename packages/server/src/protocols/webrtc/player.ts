@@ -61,8 +61,9 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     const { stream, acceptance, media, adaptations, packagers, cname } = this.#parts;
     const bandwidth = this.#parts.newBandwidth();
     this.#quality = this.#qualityControl(bandwidth);
+    const picture = this.#quality?.begin();
     this.#playback = new Playback(
-      { stream, acceptance, media, picture: this.#quality?.begin() },
+      { stream, acceptance, media, picture: picture && { acceptance: picture } },
       { adaptations, packagers, sink: peer, cname, bandwidth, sendRtcp: (packet) => peer.sendRtcp(packet) },
     );
     this.#watch = this.#parts.watched.watch(stream, this);

@@ -1,9 +1,11 @@
 import { KeyFrameRetry, type RtpLane, type RtpLanePacket } from '../../../core/index.ts';
 import type { SendTrack } from './send-track.ts';
-import type { TrackSource } from './track-source.ts';
+import type { PlayedSource } from './track-source.ts';
 
 /** A key frame that is older than what the player has seen by more than this would show too much a second time. */
 const TOLERANCE_US = 500_000;
+/** A new one of an encoding of the publisher's is there soon: nothing need be seen twice. */
+const LAYER_TOLERANCE_US = 100_000;
 /** After so long any key frame is taken, */
 const PATIENCE_MS = 3000;
 /** and after so long without one it is given up. */
@@ -15,7 +17,7 @@ const TIMEOUT_MS = 10_000;
  */
 export class PictureChange {
   readonly #send: SendTrack;
-  readonly #source: TrackSource;
+  readonly #source: PlayedSource;
   readonly #onDone: (failure: string | undefined) => void;
   readonly #keyFrames = new KeyFrameRetry();
   readonly #beganMs = performance.now();
@@ -24,7 +26,7 @@ export class PictureChange {
   #done = false;
 
   /** `onDone` is called once, not after `close`: with undefined when the key frame is there, or with what is wrong. */
-  constructor(send: SendTrack, source: TrackSource, onDone: (failure: string | undefined) => void) {
+  constructor(send: SendTrack, source: PlayedSource, onDone: (failure: string | undefined) => void) {
     this.#send = send;
     this.#source = source;
     this.#onDone = onDone;
@@ -32,8 +34,8 @@ export class PictureChange {
 
   /** Looks where the new packets come from, and asks for a key frame. Call every 20 ms or so. */
   tick(nowMs: number): void {
-    const { leftOut } = this.#source.lease.adapted;
-    if (leftOut.video !== undefined) return this.#finish(leftOut.video);
+    const { lost } = this.#source;
+    if (lost !== undefined) return this.#finish(lost);
     if (nowMs - this.#beganMs > TIMEOUT_MS) return this.#finish('no key frame came of it in time');
     const lane = this.#source.laneFor(this.#lane);
     if (lane !== this.#lane) {
@@ -52,13 +54,13 @@ export class PictureChange {
     if (this.#done) return;
     this.#stop();
     this.#source[Symbol.dispose]();
-    this.#source.lease[Symbol.dispose]();
   }
 
   // Hot path: once per packet of a source that is waited for.
   #look({ startPoint, ptsUs }: RtpLanePacket): void {
     if (!startPoint || this.#done) return;
-    const isRecent = !this.#send.started || ptsUs >= this.#send.position.ptsUs - TOLERANCE_US;
+    const toleranceUs = this.#source.layer === undefined ? TOLERANCE_US : LAYER_TOLERANCE_US;
+    const isRecent = !this.#send.started || ptsUs >= this.#send.position.ptsUs - toleranceUs;
     if (isRecent || performance.now() - this.#beganMs > PATIENCE_MS) this.#finish(undefined);
   }
 

@@ -1,13 +1,14 @@
 import type { ReportBlock, RtcpPacket, Track } from '@sluice/media';
-import type { Acceptance, Adaptations, SessionMediaFacts, Stream } from '../../../core/index.ts';
+import type { Acceptance, Adaptations, SessionMediaFacts, Stream, StreamLayer } from '../../../core/index.ts';
 import type { LanePackagers } from '../../../rtp/index.ts';
 import { StreamClock } from '../../../rtp/index.ts';
 import { playedFacts } from '../explain/played-facts.ts';
+import { LayerSource, type PictureTarget } from './layer-source.ts';
 import { PictureChange } from './picture-change.ts';
 import type { PlayedMedia } from './played-media.ts';
 import { type RtpSink, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
-import { formatFor, SourceLease, TrackSource } from './track-source.ts';
+import { formatFor, type PlayedSource, SourceLease, TrackSource } from './track-source.ts';
 import type { ViewerBandwidth } from './viewer-bandwidth.ts';
 
 /** What is played, and in what form the player takes it. */
@@ -15,11 +16,8 @@ export interface PlaybackTarget {
   readonly stream: Stream;
   readonly acceptance: Acceptance;
   readonly media: readonly PlayedMedia[];
-  /**
-   * What the picture begins with when it is to become another one by `changePicture`, while the sound stays as it is.
-   * Absent: it stays.
-   */
-  readonly picture?: Acceptance | undefined;
+  /** What the picture begins with when that is something else than what the sound is taken from. */
+  readonly picture?: PictureTarget | undefined;
 }
 
 export interface PlaybackDeps {
@@ -42,7 +40,7 @@ const CHOICE_INTERVAL_MS = 200;
 interface PlayedTrack {
   readonly media: PlayedMedia;
   readonly send: SendTrack;
-  source: TrackSource;
+  source: PlayedSource;
   askedMs: number;
   /** What the player has asked for, and said of its losses. */
   readonly asked: PlayerRequests;
@@ -66,6 +64,8 @@ export class Playback {
   readonly #acceptance: Acceptance;
   readonly #deps: PlaybackDeps;
   readonly #reports: SenderReports;
+  /** What sound and picture are taken from together. */
+  readonly #shared: SourceLease | undefined;
   readonly #tracks: readonly PlayedTrack[];
   #change: PictureChange | undefined;
   #startedMs: number | undefined;
@@ -81,8 +81,7 @@ export class Playback {
     this.#deps = deps;
     const clock = new StreamClock();
     this.#reports = new SenderReports(deps.cname, clock);
-    const shared = picture === undefined ? this.#lease(acceptance) : undefined;
-    const begin = { video: picture ?? acceptance, audio: acceptance };
+    this.#shared = picture === undefined ? this.#lease(acceptance) : undefined;
     this.#tracks = media.map((media) => ({
       media,
       send: new SendTrack(deps.sink, {
@@ -93,7 +92,7 @@ export class Playback {
         sendTimeId: media.sendTimeId,
         formatFor: (format) => formatFor(media.codecs, format),
       }),
-      source: new TrackSource(shared ?? this.#lease(onlyOf(media.kind, begin[media.kind])), media, deps.packagers),
+      source: this.#begin(media, picture),
       askedMs: Number.NEGATIVE_INFINITY,
       asked: { nacks: 0, plis: 0, firs: 0, packetsLost: 0, lossFraction: undefined, jitterTicks: 0 },
     }));
@@ -124,12 +123,17 @@ export class Playback {
 
   /** The stream that the picture is taken from: its size is what the player sees. */
   get pictureStream(): Stream {
-    return this.#picture?.source.lease.streamFor('video') ?? this.#source;
+    return this.#picture?.source.stream ?? this.#source;
   }
 
-  /** Why the picture is missing that should be made; undefined when it is not. */
+  /** The encoding of the publisher's that the picture is taken from; undefined when there is but one, or it is made. */
+  get layer(): StreamLayer | undefined {
+    return this.#picture?.source.layer;
+  }
+
+  /** Why the picture is missing that should be there; undefined when it is not. */
   get pictureLost(): string | undefined {
-    return this.#picture?.source.lease.adapted.leftOut.video;
+    return this.#picture?.source.lost;
   }
 
   /**
@@ -142,35 +146,34 @@ export class Playback {
   }
 
   /**
-   * Has the picture made for that acceptance from the next key frame of it on; until then it goes on as it is. Only where
-   * a `picture` to begin with was given. A change that is under way is given up for it. `onDone` tells how it ended: why the
-   * picture stays as it is, or undefined.
+   * Has the picture taken from there from the next key frame of that on; until then it goes on as it is. A change that is
+   * under way is given up for it. `onDone` tells how it ended: why the picture stays as it is, or undefined.
    */
-  changePicture(acceptance: Acceptance, onDone: (failure: string | undefined) => void): void {
-    this.#change?.close();
-    this.#change = undefined;
+  changePicture(target: PictureTarget, onDone: (failure: string | undefined) => void): void {
+    this.giveUpChange();
     const track = this.#picture;
     if (track === undefined || this.#closed) return;
-    const source = new TrackSource(this.#lease(onlyOf('video', acceptance)), track.media, this.#deps.packagers);
+    const source = this.#sourceOf(track.media, target);
     this.#change = new PictureChange(track.send, source, (failure) => {
       this.#change = undefined;
       if (failure === undefined) this.#takeOver(track, source);
-      else disposeOf(source);
+      else source[Symbol.dispose]();
       onDone(failure);
     });
+  }
+
+  /** The picture stays as it is: `onDone` of a change that was under way is not called. */
+  giveUpChange(): void {
+    this.#change?.close();
+    this.#change = undefined;
   }
 
   /** What each kind of media comes to, for people. */
   explain(nowMs: number): SessionMediaFacts[] {
     const { adaptations } = this.#deps;
-    return this.#tracks.map((track) => {
-      const { lease } = track.source;
-      const { acceptance, source } = lease;
-      const own = track.send.lane !== undefined && track.send.lane === source.rtp[track.media.kind];
-      const asItIs = { stream: source, source, acceptance, leftOut: {} };
-      const adapted = own || lease.streamFor(track.media.kind) === source ? asItIs : lease.adapted;
-      return playedFacts(track, { adapted, adaptations, nowMs });
-    });
+    return this.#tracks.map((track) =>
+      playedFacts(track, { adapted: track.source.formOf(track.send.lane), adaptations, nowMs }),
+    );
   }
 
   /** Media can flow. */
@@ -233,11 +236,12 @@ export class Playback {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#change?.close();
+    this.giveUpChange();
     for (const track of this.#tracks) {
       track.send.follow(undefined);
-      disposeOf(track.source);
+      track.source[Symbol.dispose]();
     }
+    this.#shared?.[Symbol.dispose]();
     this.#source.addViewers(-1);
   }
 
@@ -245,20 +249,35 @@ export class Playback {
     return this.#tracks.find(({ media }) => media.kind === 'video');
   }
 
+  #begin(media: PlayedMedia, picture: PictureTarget | undefined): PlayedSource {
+    const { packagers } = this.#deps;
+    if (this.#shared !== undefined) return new TrackSource(this.#shared, media, { packagers, sharesLease: true });
+    const isPicture = media.kind === 'video' && picture !== undefined;
+    return this.#sourceOf(media, isPicture ? picture : { acceptance: this.#acceptance });
+  }
+
+  #sourceOf(media: PlayedMedia, target: PictureTarget): PlayedSource {
+    if ('layer' in target)
+      return new LayerSource(target.layer, { stream: this.#source, acceptance: this.#acceptance }, media);
+    const lease = this.#lease(onlyOf(media.kind, target.acceptance));
+    return new TrackSource(lease, media, this.#deps);
+  }
+
   #lease(acceptance: Acceptance): SourceLease {
     const lease = new SourceLease(this.#source, acceptance, this.#deps.adaptations);
     lease.onChanged = () => {
-      for (const { source } of this.#tracks) if (source.lease === lease) source.releaseStale();
+      for (const { source } of this.#tracks)
+        if (source instanceof TrackSource && source.lease === lease) source.releaseStale();
     };
     return lease;
   }
 
   /** The new source has a key frame: the picture goes on with that. */
-  #takeOver(track: PlayedTrack, source: TrackSource): void {
+  #takeOver(track: PlayedTrack, source: PlayedSource): void {
     const before = track.source;
     track.source = source;
     this.#follow(track, Number.POSITIVE_INFINITY);
-    disposeOf(before);
+    before[Symbol.dispose]();
   }
 
   #choose(nowMs: number): void {
@@ -299,9 +318,4 @@ function onlyOf(kind: Track['kind'], acceptance: Acceptance): Acceptance {
   return kind === 'video'
     ? { ...acceptance, key, audio: new Set(), audioTarget: undefined }
     : { ...acceptance, key, video: new Set(), videoTarget: undefined, videoOutput: undefined };
-}
-
-function disposeOf(source: TrackSource): void {
-  source[Symbol.dispose]();
-  source.lease[Symbol.dispose]();
 }

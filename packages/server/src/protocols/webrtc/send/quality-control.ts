@@ -100,7 +100,7 @@ export class QualityControl {
   #change(playback: Playback, wanted: Quality, direction: QualityDirection): void {
     const { counters, bandwidth, log } = this.#deps;
     this.#coming = wanted.name;
-    playback.changePicture(wanted.acceptance, (failure) => {
+    playback.changePicture(wanted, (failure) => {
       const nowMs = performance.now();
       this.#coming = undefined;
       if (failure !== undefined) {

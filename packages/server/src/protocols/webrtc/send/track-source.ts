@@ -1,5 +1,13 @@
 import type { Track } from '@sluice/media';
-import type { Acceptance, Adaptations, AdaptedStream, RtpLane, RtpLaneFormat, Stream } from '../../../core/index.ts';
+import type {
+  Acceptance,
+  Adaptations,
+  AdaptedStream,
+  RtpLane,
+  RtpLaneFormat,
+  Stream,
+  StreamLayer,
+} from '../../../core/index.ts';
 import type { LaneLease, LanePackagers } from '../../../rtp/index.ts';
 import type { PlayedCodec } from './played-media.ts';
 import type { SendFormat } from './send-track.ts';
@@ -49,10 +57,33 @@ export class SourceLease implements Disposable {
   }
 }
 
-/** Where one track of a player comes from: the publisher's own packets, or packets made of frames. */
-export class TrackSource implements Disposable {
+/** Where one track of a player comes from. */
+export interface PlayedSource extends Disposable {
+  /** Who is asked for key frames of it; undefined before there is a lane. */
+  readonly origin: KeyFrameOrigin | undefined;
+  /** The stream that it is of. */
+  readonly stream: Stream;
+  /** Why it can't be had; undefined while it can. */
+  readonly lost: string | undefined;
+  /** The encoding of the publisher's that it is, when it is one of several. */
+  readonly layer?: StreamLayer | undefined;
+  /** The lane to follow at this moment; `current` is the one that is followed. */
+  laneFor(current: RtpLane | undefined): RtpLane | undefined;
+  /** In what form a player gets it who follows that lane. */
+  formOf(lane: RtpLane | undefined): Omit<AdaptedStream, typeof Symbol.dispose>;
+}
+
+/** Who can be asked for a key frame. */
+export interface KeyFrameOrigin {
+  readonly canRequestKeyFrame: boolean;
+  requestKeyFrame(): void;
+}
+
+/** The publisher's own packets, or packets made of frames. */
+export class TrackSource implements PlayedSource {
   readonly lease: SourceLease;
   readonly #kind: Track['kind'];
+  readonly #ownsLease: boolean;
   readonly #codecs: readonly PlayedCodec[];
   readonly #packagers: LanePackagers;
   /** The way to packetize that is used, when it is one of ours. */
@@ -62,23 +93,28 @@ export class TrackSource implements Disposable {
   constructor(
     lease: SourceLease,
     media: { readonly kind: Track['kind']; readonly codecs: readonly PlayedCodec[] },
-    packagers: LanePackagers,
+    { packagers, sharesLease = false }: { readonly packagers: LanePackagers; readonly sharesLease?: boolean },
   ) {
     this.lease = lease;
+    this.#ownsLease = !sharesLease;
     this.#kind = media.kind;
     this.#codecs = media.codecs;
     this.#packagers = packagers;
   }
 
-  /** The stream that the lane is of: asked for key frames. Undefined before there is a lane. */
   get origin(): Stream | undefined {
     return this.#origin;
   }
 
-  /**
-   * The lane to follow at this moment: the publisher's own packets where the player takes them; else packets made of
-   * frames, converted if need be. `current` is the one that is followed.
-   */
+  get stream(): Stream {
+    return this.lease.streamFor(this.#kind);
+  }
+
+  get lost(): string | undefined {
+    return this.lease.adapted.leftOut[this.#kind];
+  }
+
+  /** The publisher's own packets where the player takes them; else packets made of frames, converted if need be. */
   laneFor(current: RtpLane | undefined): RtpLane | undefined {
     const { source, acceptance } = this.lease;
     const own = source.rtp[this.#kind];
@@ -111,8 +147,16 @@ export class TrackSource implements Disposable {
     if (this.#packager !== undefined && this.#packager.stream !== this.lease.streamFor(this.#kind)) this.#release();
   }
 
+  formOf(lane: RtpLane | undefined): Omit<AdaptedStream, typeof Symbol.dispose> {
+    const { acceptance, adapted, source } = this.lease;
+    const isOwn = lane !== undefined && lane === source.rtp[this.#kind];
+    return isOwn || this.stream === source ? { stream: source, source, acceptance, leftOut: {} } : adapted;
+  }
+
+  /** Gives back its packets, and its lease unless others have that too. */
   [Symbol.dispose](): void {
     this.#release();
+    if (this.#ownsLease) this.lease[Symbol.dispose]();
   }
 
   #release(): void {
