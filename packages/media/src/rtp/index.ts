@@ -7,6 +7,7 @@ export {
   transportSequence,
 } from './extensions.ts';
 export * from './payload/index.ts';
+export * from './red.ts';
 export * from './rtcp/index.ts';
 export * from './rtp-packet.ts';
 export * from './rtx.ts';
