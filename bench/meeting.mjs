@@ -187,9 +187,9 @@ async function simulcast(server) {
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 
 console.log('load | by | CPU % of a core | packets/s | Mbit/s | µs a packet');
-for (const [load, run] of [
-  [`meeting of ${parties}`, meeting],
-  [`${viewers} viewers of simulcast`, simulcast],
+for (const { load, run } of [
+  { load: `meeting of ${parties}`, run: meeting },
+  { load: `${viewers} viewers of simulcast`, run: simulcast },
 ]) {
   const ratios = [];
   for (let round = 0; round < Number(values.rounds); round++) {

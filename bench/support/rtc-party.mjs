@@ -10,6 +10,9 @@ import {
 
 const FPS = 30;
 const RID_EXTENSION = 10;
+const MID_EXTENSION = 9;
+/** That of the picture in the client's offers. */
+const VIDEO_MID = '1';
 /** Encodings of a simulcast publisher, smallest first. */
 export const LAYERS = [
   { rid: 'q', width: 320, height: 180, packets: 1, bytes: 300 },
@@ -49,6 +52,7 @@ export async function newPublisher(identity, layers) {
   if (layers === undefined) return { client, offer };
   const rids = layers.map(({ rid }) => rid);
   const lines = [
+    `a=extmap:${MID_EXTENSION} urn:ietf:params:rtp-hdrext:sdes:mid`,
     `a=extmap:${RID_EXTENSION} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id`,
     ...rids.map((rid) => `a=rid:${rid} send`),
     // The best one first, as browsers are told to.
@@ -57,6 +61,14 @@ export async function newPublisher(identity, layers) {
   const [head, video] = offer.split(/(?=m=video)/);
   const withoutSources = video.replace(/a=ssrc[^\n]*\n/g, '');
   return { client, offer: `${head}${withoutSources}${lines.join('\r\n')}\r\n` };
+}
+
+/** Janus wants to know the section as well as the encoding. */
+function named(rid) {
+  return [
+    { id: MID_EXTENSION, value: Buffer.from(VIDEO_MID) },
+    { id: RID_EXTENSION, value: Buffer.from(rid) },
+  ];
 }
 
 /** VP8 payload descriptor with picture id and base layer index, and the frame's header behind it (RFC 7741 §4.2, §4.3). */
@@ -84,7 +96,7 @@ export function startMedia(client, layers, { keyFrames = 60, sound = true } = {}
           sequence: sequences[i]++ & 0xffff,
           marker: n === layer.packets - 1,
           timestamp: (frames * (90_000 / FPS)) >>> 0,
-          extensions: layer.rid === undefined ? [] : [{ id: RID_EXTENSION, value: Buffer.from(layer.rid) }],
+          extensions: layer.rid === undefined ? [] : named(layer.rid),
         };
         client.sendRtp(fields, payload);
       }

@@ -1,4 +1,4 @@
-import type { OverviewAudio, OverviewStream, OverviewVideo } from '@sluice/contract';
+import type { OverviewAudio, OverviewLayer, OverviewStream, OverviewVideo } from '@sluice/contract';
 
 const CODEC_NAMES: Readonly<Record<string, string>> = {
   flv1: 'Sorenson H.263',
@@ -71,6 +71,16 @@ export function frameSummary(video: OverviewVideo | null): string {
   if (video.fps > 0) parts.push(`${Number(video.fps.toFixed(1))} fps`);
   if (video.gopFrames > 0) parts.push(`GOP ${video.gopFrames}`);
   return parts.join(' · ');
+}
+
+/** `1280×720 1.1 Mbit/s · 640×360 paused`: the sizes of a publisher that sends several at once. */
+export function layerSummary(layers: readonly OverviewLayer[]): string {
+  return layers
+    .map(({ rid, width, height, bitrate, state }) => {
+      const size = width > 0 ? `${width}×${height}` : rid;
+      return `${size} ${state === 'active' ? formatBitrate(bitrate) : state === 'paused' ? 'paused' : 'not sent'}`;
+    })
+    .join(' · ');
 }
 
 /** `AAC 48 kHz stereo`, or a dash when there is no audio. */

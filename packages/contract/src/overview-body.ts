@@ -42,12 +42,33 @@ export const OverviewAudio = Type.Object({
 
 export type OverviewAudio = Static<typeof OverviewAudio>;
 
+/** One of the sizes in which a publisher sends its picture at once (simulcast). */
+export const OverviewLayer = Type.Object({
+  /** As the publisher names it. */
+  rid: Type.String(),
+  /** 0 until they are known. */
+  width: Type.Integer(),
+  height: Type.Integer(),
+  /** Measured bits a second; 0 while nothing comes. */
+  bitrate: Type.Integer(),
+  /** `paused`: nobody watches it, so the publisher was asked to leave it out; `absent`: the publisher leaves it out by itself. */
+  state: Type.Union([Type.Literal('active'), Type.Literal('paused'), Type.Literal('absent')]),
+});
+
+export type OverviewLayer = Static<typeof OverviewLayer>;
+
 /** One live stream, with what an operator wants to see at a glance. */
 export const OverviewStream = Type.Object({
   name: Type.String(),
   publisher: Type.Union([OverviewPublisher, Type.Null()]),
   video: Type.Union([OverviewVideo, Type.Null()]),
   audio: Type.Union([OverviewAudio, Type.Null()]),
+  /** Best first; absent when the picture is sent once. */
+  layers: Type.Optional(Type.Array(OverviewLayer)),
+  /** How loud the sound is as the publisher says, dBov from -127 to 0; absent when it says nothing. */
+  loudness: Type.Optional(Type.Integer()),
+  /** True while somebody speaks, by that. */
+  speaking: Type.Optional(Type.Boolean()),
   viewers: Type.Integer(),
   uptimeSeconds: Type.Integer(),
   /** True for the stream that the server plays by itself for trying things out. */

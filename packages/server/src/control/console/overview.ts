@@ -1,5 +1,5 @@
-import type { OverviewBody, OverviewPublisher, OverviewStream } from '@sluice/contract';
-import type { SessionDescription, Stream } from '../../core/index.ts';
+import type { OverviewBody, OverviewLayer, OverviewPublisher, OverviewStream } from '@sluice/contract';
+import type { SessionDescription, Stream, StreamLayer } from '../../core/index.ts';
 import type { ControlDeps } from '../control-deps.ts';
 import { hostAddresses } from '../host-addresses.ts';
 import type { StreamDetails } from '../stream-details.ts';
@@ -59,6 +59,8 @@ function overviewStream(
     publisher: publication === undefined ? null : publisherOf(publication),
     video: videoOf(stream, details),
     audio: audioOf(stream, details),
+    ...layersOf(stream),
+    ...loudnessOf(stream),
     viewers: stream.viewers,
     uptimeSeconds: Math.floor(ageMs / 1000),
     ...(demo ? { startedByDemo: true } : {}),
@@ -70,6 +72,21 @@ function overviewStream(
     ...recordingOf(deps, publication),
     hints: streamHints(facts),
   };
+}
+
+function layersOf({ layers }: Stream): Pick<OverviewStream, 'layers'> {
+  return layers.length === 0 ? {} : { layers: layers.map(overviewLayer) };
+}
+
+function overviewLayer({ rid, width = 0, height = 0, bitrateBps, active, paused }: StreamLayer): OverviewLayer {
+  const state = paused ? 'paused' : active ? 'active' : 'absent';
+  return { rid, width, height, bitrate: Math.round(bitrateBps), state };
+}
+
+function loudnessOf({ loudness }: Stream): Pick<OverviewStream, 'loudness' | 'speaking'> {
+  const nowMs = performance.now();
+  const level = loudness.level(nowMs);
+  return level === undefined ? {} : { loudness: Math.round(level), speaking: loudness.speaking(nowMs) };
 }
 
 function recordingOf(
