@@ -45,6 +45,7 @@ const WAITING = [
   'rtmp-changes',
   'rtmp-clocks',
   'rtsp',
+  'webrtc-rotation',
   'websdk-access',
   'websdk-mse',
   'websdk-recording',
