@@ -91,6 +91,29 @@ describe('a track on its way to a peer', () => {
     for (let i = 1; i < times.length; i++) expect(((times[i] ?? 0) - (times[i - 1] ?? 0)) | 0).toBeGreaterThan(0);
   });
 
+  test('goes over to another encoding with numbers of frames that go on, also in what is sent again', () => {
+    const vp8 = (picture: number, tl0: number) =>
+      Uint8Array.of(0x90, 0xe0, 0x80 | (picture >> 8), picture & 0xff, tl0, 0x20, 1);
+    const first = new RtpLane(VIDEO_LANE);
+    const second = new RtpLane(VIDEO_LANE);
+    const peer = new Peer();
+    peer.track.follow(first);
+    first.publish(packet(10, { startPoint: true, payload: vp8(500, 8) }));
+    first.publish(packet(11, { payload: vp8(501, 9) }));
+    peer.track.follow(second);
+    second.publish(packet(7000, { startPoint: true, ptsUs: 400_000, payload: vp8(20, 200) }));
+    second.publish(packet(7001, { ptsUs: 433_333, payload: vp8(21, 201) }));
+    peer.track.resend(peer.sent[2]?.sequence ?? -1, performance.now());
+    const again = peer.sent.pop();
+    expect(peer.sent.map(({ payload }) => (((payload[2] ?? 0) & 0x7f) << 8) | (payload[3] ?? 0))).toEqual([
+      500, 501, 502, 503,
+    ]);
+    expect(peer.sent.map(({ payload }) => payload[4])).toEqual([8, 9, 10, 11]);
+    expect([...(again?.payload.subarray(2) ?? [])]).toEqual([...(peer.sent[2]?.payload ?? [])]);
+    // What others get of the same packets is not touched.
+    expect(second.at(7001)?.payload).toEqual(vp8(21, 201));
+  });
+
   test('is reported on when it is up to date: times of the past say nothing about what follows', () => {
     const lane = laneWith(0, 200);
     const peer = new Peer();

@@ -1,6 +1,7 @@
 import { type RtpExtension, rtpClockRate, writeRtpHeader } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
 import type { StreamClock } from '../../../rtp/index.ts';
+import { Vp8Numbers } from './vp8-numbers.ts';
 
 /** Where the packets of a peer go: encrypts in place and sends. */
 export interface RtpSink {
@@ -109,6 +110,7 @@ export class SendTrack {
   /** Packets that may be sent again. */
   #resendCredit = RESEND_LIMIT;
   readonly #recent = new Map<number, number>();
+  readonly #vp8 = new Vp8Numbers();
   readonly #extensions: RtpExtension[] = [];
   readonly #sendTime: RtpExtension | undefined;
 
@@ -206,6 +208,7 @@ export class SendTrack {
     const first = lane.at(sequence);
     this.#sequenceOffset = this.#lastSequence + 1 - sequence;
     if (first !== undefined) this.#beginTime(first);
+    if (first?.format.track.codec === 'vp8') this.#vp8.begin(first.payload);
     this.#recent.clear();
   }
 
@@ -296,6 +299,7 @@ export class SendTrack {
       ssrc: this.options.ssrc,
     });
     buffer.set(payload, header);
+    if (packet.format.track.codec === 'vp8') this.#vp8.write(buffer, header, packet.sequence);
     this.#sink.sendRtp(buffer, header + payload.length);
   }
 
@@ -308,6 +312,7 @@ export class SendTrack {
     const header = this.#writeHeader(buffer, packet, numbers);
     buffer.writeUInt16BE(sequence & 0xffff, header);
     buffer.set(payload, header + RTX_HEADER_BYTES);
+    if (packet.format.track.codec === 'vp8') this.#vp8.write(buffer, header + RTX_HEADER_BYTES, packet.sequence);
     this.#sink.sendRtp(buffer, header + RTX_HEADER_BYTES + payload.length);
   }
 

@@ -1,0 +1,99 @@
+/** Of the VP8 payload descriptor (RFC 7741 §4.2). */
+const EXTENDED = 0x80;
+const HAS_PICTURE_ID = 0x80;
+const HAS_TL0 = 0x40;
+const LONG_PICTURE_ID = 0x80;
+
+/** Frames that were left out are remembered for packets that are sent again: so many. */
+const REMEMBERED = 512;
+const PICTURE_ID_MASK = 0x7fff;
+
+/**
+ * Numbers of VP8 frames for one viewer: PictureID and TL0PICIDX go on without a gap where the picture goes over to another
+ * encoding, or frames are left out. Decoders find out by them what a frame refers to, and wait for those that are missing.
+ * Nothing is copied: numbers are written into packets that are about to be sent.
+ */
+export class Vp8Numbers {
+  #pictureOffset = 0;
+  #tl0Offset = 0;
+  /** Numbers of the newest packet as they were sent; -1 before the first. */
+  #lastPicture = -1;
+  #lastTl0 = -1;
+  /** Sequence number, in its lane, of the newest packet that was sent. */
+  #newest = -1;
+  /** The same of the first packets of frames that were left out since `begin`, ascending in a ring. */
+  readonly #left = new Float64Array(REMEMBERED);
+  #leftCount = 0;
+
+  /** What is sent next is a key frame that begins with this payload, of a lane that has not been sent before. */
+  begin(payload: Uint8Array): void {
+    this.#newest = -1;
+    this.#leftCount = 0;
+    const pictureAt = pictureIdAt(payload);
+    if (pictureAt >= 0 && this.#lastPicture >= 0)
+      this.#pictureOffset = (this.#lastPicture + 1 - pictureId(payload, pictureAt)) & PICTURE_ID_MASK;
+    const tl0At = tl0IndexAt(payload);
+    if (tl0At >= 0 && this.#lastTl0 >= 0) this.#tl0Offset = (this.#lastTl0 + 1 - (payload[tl0At] ?? 0)) & 0xff;
+  }
+
+  /** A frame is left out; `sequence` is that of its first packet. Base layers are not, but for all up to a key frame. */
+  leaveOut(sequence: number): void {
+    this.#left[this.#leftCount++ % REMEMBERED] = sequence;
+  }
+
+  // Hot path: once per packet and viewer.
+  /** Writes the viewer's numbers over those of the payload at that place; `sequence` is that of the packet in its lane. */
+  write(packet: Uint8Array, at: number, sequence: number): void {
+    const pictureAt = pictureIdAt(packet, at);
+    const tl0At = tl0IndexAt(packet, at);
+    const isNewest = sequence > this.#newest;
+    if (isNewest) this.#newest = sequence;
+    if (pictureAt >= 0) {
+      const left = isNewest ? this.#leftCount : this.#leftBefore(sequence);
+      const number = (pictureId(packet, pictureAt) + this.#pictureOffset - left) & PICTURE_ID_MASK;
+      if (isNewest) this.#lastPicture = number;
+      writePictureId(packet, pictureAt, number);
+    }
+    if (tl0At >= 0) {
+      const number = ((packet[tl0At] ?? 0) + this.#tl0Offset) & 0xff;
+      if (isNewest) this.#lastTl0 = number;
+      packet[tl0At] = number;
+    }
+  }
+
+  #leftBefore(sequence: number): number {
+    let left = this.#leftCount;
+    while (left > 0 && this.#leftCount - left < REMEMBERED && (this.#left[(left - 1) % REMEMBERED] ?? 0) > sequence)
+      left--;
+    return left;
+  }
+}
+
+/** Where the PictureID is; -1 when there is none. */
+function pictureIdAt(bytes: Uint8Array, at = 0): number {
+  const isThere = ((bytes[at] ?? 0) & EXTENDED) !== 0 && ((bytes[at + 1] ?? 0) & HAS_PICTURE_ID) !== 0;
+  return isThere && at + 3 < bytes.length ? at + 2 : -1;
+}
+
+function tl0IndexAt(bytes: Uint8Array, at = 0): number {
+  if (((bytes[at] ?? 0) & EXTENDED) === 0 || ((bytes[at + 1] ?? 0) & HAS_TL0) === 0) return -1;
+  const picture = pictureIdAt(bytes, at);
+  const index = picture < 0 ? at + 2 : picture + (isLong(bytes, picture) ? 2 : 1);
+  return index < bytes.length ? index : -1;
+}
+
+function isLong(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at] ?? 0) & LONG_PICTURE_ID) !== 0;
+}
+
+function pictureId(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at] ?? 0) & 0x7f;
+  return isLong(bytes, at) ? (high << 8) | (bytes[at + 1] ?? 0) : high;
+}
+
+function writePictureId(bytes: Uint8Array, at: number, number: number): void {
+  if (isLong(bytes, at)) {
+    bytes[at] = LONG_PICTURE_ID | (number >> 8);
+    bytes[at + 1] = number;
+  } else bytes[at] = number & 0x7f;
+}
