@@ -7,6 +7,7 @@ import { KeyFrameRequests } from './key-frame-requests.ts';
 import { MediaSilence } from './media-silence.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
 import { PublicationClock } from './publication-clock.ts';
+import { RedAudio } from './red-audio.ts';
 import { RoundTrip } from './round-trip.ts';
 import { Sources } from './sources.ts';
 import type { PublisherMediaStats, ReceivedTrackStats } from './stats.ts';
@@ -69,6 +70,7 @@ export class PublisherMedia {
   readonly #keyFrames: KeyFrameRequests;
   readonly #arrivals = new ArrivalRecorder();
   readonly #bitrate: BitrateRequest;
+  readonly #red: RedAudio | undefined;
   readonly #roundTrip = new RoundTrip();
   #silence: MediaSilence | undefined;
   #notCarried = 0;
@@ -85,6 +87,7 @@ export class PublisherMedia {
     const { tracks, stream, options, forward = true } = o;
     this.#o = o;
     this.#sources = new Sources(tracks);
+    this.#red = RedAudio.of(tracks);
     this.#writer = new FeedbackWriter({
       localSsrc: o.localSsrc,
       cname: o.cname,
@@ -124,8 +127,9 @@ export class PublisherMedia {
    * Takes a packet, decrypted. What is kept of it is copied. Hot path.
    * @param track Position of its track where the way that it came tells it, as in RTSP; else source and payload type do
    */
-  onRtp(packet: RtpPacket, arrivalMs: number, track?: number): void {
+  onRtp(received: RtpPacket, arrivalMs: number, track?: number): void {
     if (this.#closed) return;
+    const packet = this.#red?.plain(received) ?? received;
     this.#nowMs = arrivalMs;
     const known = track === undefined ? undefined : this.#o.tracks[track];
     const source = known
@@ -148,6 +152,7 @@ export class PublisherMedia {
     } else {
       if (source.changed) receiver.changeSource(packet, arrivalMs);
       receiver.media(packet, arrivalMs);
+      this.#red?.repair(packet, receiver, arrivalMs);
       if (packet.payload.length > 0) this.#heard(source.track.kind, arrivalMs);
     }
     this.#askForPackets(receiver, arrivalMs);

@@ -1,6 +1,7 @@
 import { encodeEcmaArray, extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket, Stream } from '../../core/index.ts';
 import { AccessUnits } from './access-units.ts';
+import { AudioLevel } from './audio-level.ts';
 import { ByteRate } from './byte-rate.ts';
 import { NackList } from './nack-list.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
@@ -59,6 +60,7 @@ export class TrackReceiver {
   readonly #payloads = new PayloadStore();
   readonly #units: AccessUnits;
   readonly #buffer: ReorderBuffer;
+  readonly #level: AudioLevel | undefined;
   #format: RtpLaneFormat;
   #lostBefore = 0;
   #rotation = 0;
@@ -73,6 +75,7 @@ export class TrackReceiver {
     this.#lane = this.#video ? stream.rtp.video : stream.rtp.audio;
     this.#clock = this.#video ? clock.video : clock.audio;
     this.statistics = new ReceptionStatistics(track.clockRate);
+    this.#level = AudioLevel.of(track, stream.loudness);
     this.#ledger = new SequenceLedger(this.#video ? VIDEO_WINDOW : AUDIO_WINDOW);
     const known = trackOf(track);
     this.#format = formatOf(track, known);
@@ -131,6 +134,7 @@ export class TrackReceiver {
     if (arrival === 'duplicate') return void this.counts.duplicates++;
     if (arrival === 'late') return this.#late(packet, packet.payload, arrivalMs);
     this.statistics.arrive(packet.timestamp, arrivalMs);
+    this.#level?.heard(packet, arrivalMs);
     const complete = this.#noteGap();
     if (packet.payload.length === 0) {
       this.counts.empty++;
@@ -153,6 +157,13 @@ export class TrackReceiver {
     this.counts.recovered++;
     this.#late(packet, payload.subarray(2), arrivalMs);
     return rttMs;
+  }
+
+  /** Takes a packet that was repeated within a later one (RFC 2198): of value only where it is missing. */
+  repeated(packet: RtpPacket, arrivalMs: number): void {
+    if (this.#ledger.recover(packet.sequence) !== 'late') return;
+    this.counts.recovered++;
+    this.#late(packet, packet.payload, arrivalMs);
   }
 
   /** The track's packets come from another source from now on, beginning with this one. */

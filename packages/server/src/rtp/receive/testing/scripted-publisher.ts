@@ -16,6 +16,9 @@ import {
 import { type RtpLanePacket, Stream } from '../../../core/index.ts';
 import { DEFAULT_RECEIVE_OPTIONS, type NegotiatedTrack, type ReceiveOptions } from '../options.ts';
 import { PublisherMedia, type PublisherMediaOptions } from '../publisher-media.ts';
+import { pictureOf, redundantSound, soundOf } from './numbered-media.ts';
+
+export { numberOf, pictureOf, soundOf } from './numbered-media.ts';
 
 export const VIDEO_SSRC = 0x11111111;
 export const VIDEO_RTX_SSRC = 0x22222222;
@@ -84,6 +87,12 @@ export interface Script {
   /** Answers requests for key frames. */
   readonly answersPli?: boolean;
   readonly senderReports?: boolean;
+  /** Sound is sent with so many earlier pieces in each packet (RFC 2198), where the track has a payload type for that. */
+  readonly redundancy?: number;
+  /** What packets of sound say of their level (RFC 6464), where the track has an extension for that. */
+  readonly audioLevel?: number;
+  /** One way of RTCP from us, milliseconds, or undefined for what gets lost; 10 by default. */
+  readonly rtcpDelay?: (packets: readonly RtcpPacket[]) => number | undefined;
 }
 
 interface Event {
@@ -299,9 +308,22 @@ export class ScriptedPublisher {
     if (!this.captures.audio || !this.#has('audio')) return;
     const sequence = this.#audioSequence++ & 0xffff;
     const timestamp = this.#clockOf(48_000) >>> 0;
-    const extensions = [this.#transportNumber()];
-    const fields = { payloadType: AUDIO.payloadType, marker: false, sequence, timestamp, ssrc: AUDIO_SSRC, extensions };
-    this.#send('audio', writeRtp(fields, soundOf(index)));
+    const track = (this.#script.tracks ?? [AUDIO]).find(({ kind }) => kind === 'audio') ?? AUDIO;
+    const level = track.extensions.audioLevel;
+    const extensions = [
+      this.#transportNumber(),
+      ...(level === undefined ? [] : [{ id: level, value: Uint8Array.of(this.#script.audioLevel ?? 127) }]),
+    ];
+    const { payload, payloadType } = this.#withRedundancy(track, index);
+    const fields = { payloadType, marker: false, sequence, timestamp, ssrc: AUDIO_SSRC, extensions };
+    this.#send('audio', writeRtp(fields, payload));
+  }
+
+  #withRedundancy(track: NegotiatedTrack, index: number): { payload: Uint8Array; payloadType: number } {
+    const { redPayloadType, payloadType } = track;
+    const { redundancy } = this.#script;
+    if (redPayloadType === undefined || redundancy === undefined) return { payload: soundOf(index), payloadType };
+    return { payload: redundantSound(index, Math.min(index, redundancy), payloadType), payloadType: redPayloadType };
   }
 
   #has(kind: 'video' | 'audio'): boolean {
@@ -315,12 +337,13 @@ export class ScriptedPublisher {
     this.#at(this.nowMs + delayMs, () => this.media.onRtp(parseRtp(bytes), this.nowMs));
   }
 
-  /** RTCP reaches the publisher after 10 ms. */
+  /** RTCP on its way to the publisher. */
   #receive(bytes: Uint8Array): void {
     const packets = parseRtcp(bytes);
     this.rtcp.push({ atMs: this.nowMs - this.#startMs, packets, bytes: bytes.length });
-    const sentMs = this.nowMs;
-    this.#at(sentMs + 10, () => {
+    const delayMs = this.#script.rtcpDelay === undefined ? 10 : this.#script.rtcpDelay(packets);
+    if (delayMs === undefined) return;
+    this.#at(this.nowMs + delayMs, () => {
       for (const packet of packets) {
         if (packet.kind === 'nack' && this.#script.retransmits !== false) this.#retransmit(packet.lost);
         if ((packet.kind === 'pli' || packet.kind === 'fir') && this.#script.answersPli !== false)
@@ -367,21 +390,3 @@ export class ScriptedPublisher {
 }
 
 const WALL_MS = Date.UTC(2026, 0, 1);
-
-/** A picture that tells its number. */
-export function pictureOf(index: number, key: boolean, bytes: number): Uint8Array {
-  const unit = new Uint8Array(bytes).fill(0x55);
-  unit.set([key ? 0x65 : 0x41, 0x80 | (index >> 14), 0x80 | ((index >> 7) & 0x7f), 0x80 | (index & 0x7f)]);
-  return unit;
-}
-
-/** A piece of sound that tells its number: 20 ms of stereo by its first byte. */
-export function soundOf(index: number): Uint8Array {
-  return Uint8Array.of(0xfc, 0x80 | (index >> 14), 0x80 | ((index >> 7) & 0x7f), 0x80 | (index & 0x7f), 9, 9);
-}
-
-/** The number that a picture or a piece of sound tells. */
-export function numberOf(packet: { readonly units: readonly Uint8Array[] }): number {
-  const unit = packet.units[0] ?? new Uint8Array(0);
-  return (((unit[1] ?? 0) & 0x7f) << 14) | (((unit[2] ?? 0) & 0x7f) << 7) | ((unit[3] ?? 0) & 0x7f);
-}
