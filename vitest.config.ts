@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-/** End-to-end tests that mostly wait for small media in real time, without a browser: many at once disturb none. */
+/** End-to-end tests that mostly wait for small media in real time, with at most one page that plays: many at once disturb none. */
 const LIGHT = [
+  'demo',
   'guides-relays',
   'hooks',
   'in-buffer',
@@ -32,7 +33,6 @@ const WAITING = [
   'console-views',
   'console-watch',
   'console-webrtc',
-  'demo',
   'embed',
   'explain',
   'files',
