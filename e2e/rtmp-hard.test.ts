@@ -5,9 +5,9 @@ import { FlvDemuxer } from '@sluice/media';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CopiedPacket, Copier, ofKind, stepsMs } from './support/copied.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
+import { TcpRelay } from './support/impairment/tcp-relay.ts';
 import { pause } from './support/program.ts';
 import { TestServer } from './support/server.ts';
-import { SlowLine } from './support/slow-line.ts';
 
 let server: TestServer;
 
@@ -74,7 +74,8 @@ function median(values: readonly number[]): number {
 
 describe.concurrent('a publisher behind a line of 300 ms round trip that loses 2 % of its packets', () => {
   it('is played without a gap, and without delay that grows', async () => {
-    const line = await SlowLine.open(server.rtmpPort, { delayMs: 150, loss: 0.02 });
+    const line = await TcpRelay.open(server.rtmpPort);
+    line.change({ delayMs: 150, loss: 0.02 });
     const url = `rtmp://127.0.0.1:${line.port}/live/far`;
     const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', far, '-c', 'copy', '-f', 'flv', url]);
     await server.untilLive('far');
@@ -82,14 +83,14 @@ describe.concurrent('a publisher behind a line of 300 ms round trip that loses 2
     const lags = await lagsMs(server.flv('far'), 21);
     expect(await publisher.exited, publisher.stderr).toBe(0);
     expectNoGap(await copier.finish(5000), 24);
-    expect(line.lost).toBeGreaterThan(8);
+    expect(line.counters('up').lost).toBeGreaterThan(8);
     const third = Math.floor(lags.length / 3);
     expect(third).toBeGreaterThan(200);
     const growth = median(lags.slice(-third)) - median(lags.slice(0, third));
     expect(Math.abs(growth)).toBeLessThan(150);
     // A lost packet costs a round trip, and what is sent again may be lost as well, more than once.
     expect(Math.max(...lags)).toBeLessThan(3500);
-    line.close();
+    await line.close();
   });
 });
 
