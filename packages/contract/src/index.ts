@@ -10,6 +10,7 @@ export * from './hooks/index.ts';
 export * from './overview-body.ts';
 export * from './rest/index.ts';
 export * from './signalling-requests.ts';
+export * from './signalling-rooms.ts';
 export * from './signalling-status.ts';
 export * from './stat-body.ts';
 export * from './stream-hint.ts';

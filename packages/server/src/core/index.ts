@@ -26,6 +26,7 @@ export * from './recent-endings.ts';
 export * from './recording.ts';
 export * from './relays.ts';
 export * from './renditions.ts';
+export * from './rooms.ts';
 export * from './rtp-lane.ts';
 export * from './session-facts.ts';
 export * from './session-registry.ts';

@@ -47,6 +47,8 @@ export interface PeerRequest {
   readonly custom: Readonly<Record<string, string>>;
   /** Publisher: it is to be recorded from its first packet on. */
   readonly record?: boolean | undefined;
+  /** Publisher: when its recording begins a new file (`RecordingConfig.rotation`); as the settings say by default. */
+  readonly rotation?: string | undefined;
   /** Publisher: `login` of file names of recordings. */
   readonly login?: string | undefined;
   /** Player: where in a file to begin, microseconds. */

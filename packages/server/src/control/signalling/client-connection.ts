@@ -18,7 +18,9 @@ import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, objectOf, parseMessage, readFields } from './client-message.ts';
 import { ClientSession } from './client-session.ts';
 import { MediaTransport } from './media-transport.ts';
+import { RoomVisitor } from './rooms/room-visitor.ts';
 import type { SignallingContext } from './signalling-context.ts';
+import { SignsOfLife } from './signs-of-life.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
@@ -59,6 +61,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   readonly #registration: Disposable;
   readonly #messages: TokenBucket;
   readonly #badMessages = new TokenBucket(BAD_MESSAGES_PER_SECOND, BAD_MESSAGES_BURST);
+  readonly #signs = new SignsOfLife();
   readonly #openedMs = performance.now();
   #log: Log;
   #nextPingMs: number;
@@ -156,10 +159,12 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   disconnect(reason: string, code = CLOSE_NORMAL): void {
-    if (this.#ended !== undefined) return;
-    this.#end('over', reason);
-    this.#webSocket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES));
-    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref();
+    this.#stop('over', reason, code);
+  }
+
+  /** Ends the connection because its session goes on in another one. Idempotent. */
+  giveWay(): void {
+    this.#stop('resumed', 'session goes on in another connection', CLOSE_NORMAL);
   }
 
   send(message: string, ...data: readonly unknown[]): void {
@@ -168,6 +173,15 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     if (this.#webSocket.bufferedAmount <= this.#context.options.maxUnsentBytes) return;
     this.#context.counters.count('signalling_slow_clients');
     this.#cutOff('client does not read');
+  }
+
+  responds(withinMs: number): Promise<boolean> {
+    if (this.#ended !== undefined) return Promise.resolve(false);
+    // One that is read more slowly has said too much, but is there.
+    if (this.#webSocket.isPaused) return Promise.resolve(true);
+    const alive = this.#signs.within(withinMs);
+    this.send('ping');
+    return alive;
   }
 
   fault(error: unknown, what: string): void {
@@ -210,6 +224,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#ended !== undefined) return;
     this.#unanswered = 0;
+    this.#signs.seen();
     // A client that says too much is not refused but read more slowly.
     const bytes = Buffer.isBuffer(data) ? data : Buffer.alloc(0);
     const affordable = this.#messages.spend(Math.ceil(bytes.length / BYTES_PER_TOKEN));
@@ -300,12 +315,14 @@ export class SignallingConnection implements ClientConnection, ClientLink {
   }
 
   #establish(access: ClientAccess): void {
-    const { options, streams, sessions, peers, mediaSockets, players, recorder, relays, snapshots } = this.#context;
     this.#access = access;
-    const shared = { streams, sessions, peers, mediaSockets, players, recorder, relays, snapshots, options };
-    this.#session = new ClientSession({ ...shared, access, link: this });
-    this.#context.established(this);
     const { appKey, authToken } = this;
+    const { options, rooms } = this.#context;
+    const visitor = options.roomApps.includes(appKey)
+      ? new RoomVisitor({ directory: rooms, link: this, access, authToken })
+      : undefined;
+    this.#session = new ClientSession({ ...this.#context.media, options, access, link: this, rooms: visitor });
+    this.#context.established(this);
     const { clientVersion, sipRegisterRequired } = this.#said;
     this.#log.info({ appKey, resumed: this.#resumed, clientVersion }, 'web client connected');
     access.established({ authToken });
@@ -363,11 +380,19 @@ export class SignallingConnection implements ClientConnection, ClientLink {
     this.#webSocket.terminate();
   }
 
-  #end(how: 'over' | 'lost', reason: string): void {
+  #stop(how: 'over' | 'resumed', reason: string, code: number): void {
+    if (this.#ended !== undefined) return;
+    this.#end(how, reason);
+    this.#webSocket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES));
+    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref();
+  }
+
+  #end(how: 'over' | 'lost' | 'resumed', reason: string): void {
     if (this.#ended !== undefined) return;
     this.#ended = { reason };
     this.#waiting = undefined;
-    this.#session?.close(reason);
+    this.#signs.gone();
+    this.#session?.close(reason, how === 'resumed' || (how === 'lost' && this.resumable));
     this.#transport?.gone();
     this.#registration[Symbol.dispose]();
     this.#context.ended(this, how);

@@ -13,6 +13,8 @@ export interface ClientLink {
   readonly log: Log;
   /** Sends `{message, data}`; does nothing when the client is gone. */
   send(message: string, ...data: readonly unknown[]): void;
+  /** Asks the client for a sign of life; false when none comes within that time, or when it is gone. */
+  responds(withinMs: number): Promise<boolean>;
   /** Ends the connection after what has been sent; its session can't be resumed. */
   disconnect(reason: string): void;
   /** Notes an error of the server itself. */

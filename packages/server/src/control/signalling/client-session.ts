@@ -21,6 +21,7 @@ import { RateLimiter } from '../../io/index.ts';
 import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, readFields } from './client-message.ts';
 import { ClientStreams, type ClientStreamsDeps } from './client-streams.ts';
+import type { RoomVisitor } from './rooms/room-visitor.ts';
 import { loggable, withoutSecrets } from './secrets.ts';
 
 /** What is done with the access control's answer to a question. */
@@ -39,11 +40,11 @@ const MAX_QUESTIONS = 64;
 /** Pictures that one client may wait for. */
 const MAX_PICTURES = 8;
 const TOO_MANY_QUESTIONS = 'Too many requests wait for an answer';
-/** WCS's application with rooms (§12). */
-const ROOM_APP = 'roomApp';
 
 export interface ClientSessionDeps extends ClientStreamsDeps {
   readonly snapshots?: Snapshots | undefined;
+  /** What the client does in rooms, if its application has them. */
+  readonly rooms?: RoomVisitor | undefined;
 }
 
 /** What one established client asks for, message by message. */
@@ -54,6 +55,7 @@ export class ClientSession {
   readonly #registry: StreamRegistry;
   readonly #logLimit = new RateLimiter(CLIENT_LINES_PER_SECOND);
   readonly #snapshots: Snapshots | undefined;
+  readonly #rooms: RoomVisitor | undefined;
   readonly #records: boolean;
   readonly #relays: boolean;
   /** Aborted when the client is gone. */
@@ -69,6 +71,7 @@ export class ClientSession {
     this.#access = deps.access;
     this.#registry = deps.streams;
     this.#snapshots = deps.snapshots;
+    this.#rooms = deps.rooms;
     this.#records = deps.recorder !== undefined;
     this.#relays = deps.relays !== undefined;
   }
@@ -111,11 +114,15 @@ export class ClientSession {
     this.#link.send('OnDataEvent', this.#access.forClient('OnDataEvent', { operationId, payload }));
   }
 
-  /** Ends all that the client published and played, then tells the access control that it is gone. */
-  close(reason: string): void {
+  /**
+   * Ends all that the client published and played, then tells the access control that it is gone. It stays in its rooms
+   * while its session can be resumed.
+   */
+  close(reason: string, resumable: boolean): void {
     this.#closed = true;
     this.#leaving.abort();
     this.streams.close(() => this.#access.end(reason));
+    this.#rooms?.close(resumable);
   }
 
   #start(request: Partial<StreamRequest>, published: boolean): string | undefined {
@@ -183,13 +190,14 @@ export class ClientSession {
       // Without these two the SDK's promise would never end.
       this.#link.send('DataStatusEvent', { ...visible, operationId, status: result.status });
     };
-    if (this.#link.appKey === ROOM_APP) answer({ status: 'FAILED', info: 'Rooms are not available' });
-    else
-      this.#ask(
-        'OnDataEvent',
-        { operationId, payload },
-        { allowed: () => answer({ status: 'ACCEPTED' }), refused: (info) => answer({ status: 'FAILED', info }) },
+    const refused = (info: string): void => answer({ status: 'FAILED', info });
+    const allowed = (left: Fields): void => {
+      if (this.#rooms === undefined) return answer({ status: 'ACCEPTED' });
+      this.#rooms.receive(left['payload'], (info) =>
+        info === undefined ? answer({ status: 'ACCEPTED' }) : refused(info),
       );
+    };
+    this.#ask('OnDataEvent', { operationId, payload }, { allowed, refused });
     return undefined;
   }
 

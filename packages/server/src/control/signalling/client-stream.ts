@@ -22,6 +22,8 @@ import type { ClientLink } from './client-link.ts';
 import { type KnownStream, peerRequest, socketProvider, socketRequest } from './media-request.ts';
 import type { MediaTransport } from './media-transport.ts';
 import type { MediaTransports, TransportPlayer } from './media-transports.ts';
+import { Republishing } from './republishing.ts';
+import type { RoomVisitor } from './rooms/room-visitor.ts';
 import type { Player, StreamPlayers } from './stream-players.ts';
 import { factsOf, rewritten } from './stream-request.ts';
 import { streamStatus } from './stream-status.ts';
@@ -41,6 +43,8 @@ export interface ClientStreamOwner {
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
   /** Sends streams on to the `rtmpUrl` of their publisher. */
   readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
+  /** What the client does in rooms, if its application has them. */
+  readonly rooms: Pick<RoomVisitor, 'tie' | 'published' | 'unpublished'> | undefined;
   /** The publisher's words about the stream of a name, and whether its media is muted now. */
   signalsOf(streamName: string): PublisherSignals | undefined;
   mediaSession(mediaSessionId: string): MediaSession | undefined;
@@ -58,7 +62,10 @@ export interface PublisherSignals {
 }
 
 /** What carries the media of a stream: a WebRTC peer, or a player by WebSocket. */
-export type StreamMedia = Pick<PeerSession, 'answer' | 'videoCodec' | 'audioCodec' | 'stats' | 'close'>;
+export type StreamMedia = Pick<PeerSession, 'answer' | 'videoCodec' | 'audioCodec' | 'transport' | 'stats' | 'close'>;
+
+/** Clients are told no more often that their way is too thin. */
+const THIN_INTERVAL_MS = 1000;
 
 interface Size {
   readonly width: number;
@@ -96,6 +103,8 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
   #active = false;
   #ending: Ending | undefined;
   #size: Size | undefined;
+  /** The room that it is published for. */
+  #tie: { readonly record: boolean } | undefined;
   #signals: PublisherSignals | undefined;
   #listening: Disposable | undefined;
   #waiting: Disposable | undefined;
@@ -104,6 +113,8 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
   #videoBits = 0;
   #countedMs = 0;
   #rateSentMs = 0;
+  /** When the client was last told that its way is too thin. */
+  #thinSaidMs = Number.NEGATIVE_INFINITY;
 
   constructor(mediaSessionId: string, request: Partial<StreamRequest>, published: boolean, owner: ClientStreamOwner) {
     this.mediaSessionId = mediaSessionId;
@@ -223,6 +234,17 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
     if (this.active && this.#early === undefined) this.#sendSize();
   }
 
+  /** Said in the way of today and in that of older clients, which leaves the stream's status as it is (§7.2). */
+  onNotEnoughBandwidth(streamBps: number, availableBps: number): void {
+    const nowMs = performance.now();
+    if (!this.active || this.#early !== undefined || nowMs - this.#thinSaidMs < THIN_INTERVAL_MS) return;
+    this.#thinSaidMs = nowMs;
+    const { mediaSessionId } = this;
+    const info = `${Math.round(streamBps)}/${Math.round(availableBps)}`;
+    this.#owner.link.send('notifyStreamEvent', { mediaSessionId, type: 'notEnoughBandwidth', payload: { info } });
+    this.#owner.link.send('notifyStreamStatusEvent', { mediaSessionId, status: 'NOT_ENOUGH_BANDWIDTH', info });
+  }
+
   /**
    * Tells the client how much video came from it or went to it (§8.1), when `intervalMs` has passed since it was told
    * last. Called about once a second.
@@ -247,6 +269,10 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
   #admit(access: StreamAccess): boolean {
     this.#access = access;
     this.#request = rewritten(this.#request, access.fields);
+    if (this.published) {
+      this.#tie = this.#owner.rooms?.tie(this.#request);
+      if (this.#tie?.record === true) this.#request = { ...this.#request, record: true };
+    }
     if (this.#ending !== undefined) {
       // Stopped, or left, before the answer came: nobody has been told that yet.
       this.#tellEnd(this.#ending);
@@ -262,7 +288,8 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
     const { peers, mediaSockets, link, access, playWaitMs, transports } = this.#owner;
     const { streamName, mediaSessionId, published } = this;
     const about = { streamName, mediaSessionId, published, request: this.#request, link, playWaitMs };
-    const known: KnownStream = { ...about, login: access.login, signal: this.#abort.signal, events: this };
+    const inRoom = this.#tie !== undefined;
+    const known: KnownStream = { ...about, inRoom, login: access.login, signal: this.#abort.signal, events: this };
     const provider = socketProvider(this.#request);
     if (provider === undefined || mediaSockets === undefined) {
       const peer = await (published ? peers.publish(peerRequest(known)) : peers.play(peerRequest(known)));
@@ -304,24 +331,13 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
     if (session !== undefined) this.#access?.active(session);
     this.#sendStatus(this.published ? 'PUBLISHING' : 'PLAYING');
     this.#sendSize();
-    if (this.published) void this.#republish();
-  }
-
-  /** Sends the stream on to its `rtmpUrl` for as long as it lives. What goes wrong is said as a warning, which ends nothing. */
-  async #republish(): Promise<void> {
-    const { rtmpUrl = '' } = this.#request;
-    const { relays, link } = this.#owner;
-    if (rtmpUrl === '' || relays === undefined) return;
-    try {
-      const start = { streamName: this.streamName, url: rtmpUrl, appKey: link.appKey, origin: 'publisher' } as const;
-      const { mediaSessionId } = await relays.push(start);
-      this.#republishing = {
-        [Symbol.dispose]: () => relays.end((r) => r.mediaSessionId === mediaSessionId, 'its publisher stops'),
-      };
-      if (this.#ending !== undefined) this.#republishing[Symbol.dispose]();
-    } catch (error) {
-      link.send('fail', { apiMethod: 'publishStream', info: `Republishing to rtmpUrl failed: ${messageOf(error)}` });
-    }
+    // Sending may find that the client is gone.
+    if (!this.published || this.#ending !== undefined) return;
+    const { relays, link, rooms } = this.#owner;
+    const { rtmpUrl: url = '' } = this.#request;
+    if (url !== '' && relays !== undefined)
+      this.#republishing = new Republishing(relays, { streamName: this.streamName, url, link });
+    rooms?.published(this);
   }
 
   /** Without what the back end keeps from the client, but for the two fields that the SDK can't do without. */
@@ -363,6 +379,7 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
     this.#tellEnd(ending);
     // One that was refused has not had the stream of that name.
     if (this.published && this.#peer !== undefined) this.#owner.players.publisherGone(this.streamName);
+    if (this.published) this.#owner.rooms?.unpublished(this, ending.status === 'FAILED' ? 'FAILED' : 'UNPUBLISHED');
     const recorded = this.published ? this.#owner.recorder?.settled(this.mediaSessionId) : undefined;
     if (recorded === undefined) return this.#conclude(ending, undefined);
     // The client may then fetch the file at once (functions-1 §2.6).
@@ -379,8 +396,4 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
     if (wished === true) this.#access?.stopping();
     this.#access?.ended(status, info);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -15,6 +15,7 @@ import { ClientStream, type ClientStreamOwner, type PublisherSignals } from './c
 import { socketProvider } from './media-request.ts';
 import { MediaTransports } from './media-transports.ts';
 import type { SignallingOptions } from './options.ts';
+import type { RoomVisitor } from './rooms/room-visitor.ts';
 import type { StreamPlayers } from './stream-players.ts';
 
 export interface ClientStreamsDeps {
@@ -27,6 +28,7 @@ export interface ClientStreamsDeps {
   readonly link: ClientLink;
   readonly recorder?: Pick<Recorder, 'settled'> | undefined;
   readonly relays?: Pick<Relays, 'push' | 'end'> | undefined;
+  readonly rooms?: RoomVisitor | undefined;
   readonly options: Pick<
     SignallingOptions,
     'maxStreams' | 'playWaitMs' | 'mediaSocketWaitMs' | 'inboundVideoRateIntervalMs' | 'outboundVideoRateIntervalMs'
@@ -44,6 +46,7 @@ export class ClientStreams implements ClientStreamOwner {
   readonly playWaitMs: number;
   readonly recorder: Pick<Recorder, 'settled'> | undefined;
   readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
+  readonly rooms: RoomVisitor | undefined;
   readonly #streams: StreamRegistry;
   readonly #sessions: SessionRegistry;
   readonly #options: ClientStreamsDeps['options'];
@@ -61,6 +64,7 @@ export class ClientStreams implements ClientStreamOwner {
     this.players = players;
     this.recorder = recorder;
     this.relays = relays;
+    this.rooms = deps.rooms;
     this.playWaitMs = options.playWaitMs;
     this.#streams = streams;
     this.#sessions = sessions;
@@ -129,8 +133,8 @@ export class ClientStreams implements ClientStreamOwner {
   }
 
   lacks(request: Partial<StreamRequest>, published: boolean): string | undefined {
-    const { mediaProvider = 'WebRTC' } = request;
-    if (mediaProvider === 'WebRTC') return undefined;
+    const { mediaProvider = 'WebRTC', name = '' } = request;
+    if (mediaProvider === 'WebRTC') return published ? this.rooms?.refusal(request, name) : undefined;
     const provider = socketProvider(request);
     if (!published && provider !== undefined && this.mediaSockets?.offers(provider) === true) return undefined;
     return `Media provider ${mediaProvider} is not available`;

@@ -126,17 +126,13 @@ describe('what is not there yet is answered all the same', () => {
     ]);
   });
 
-  it('data for the server’s application is accepted, but for rooms', async () => {
+  it('data for the server’s application is accepted', async () => {
     await start();
     const client = await fixture.client();
     client.send('sendData', { operationId: 'o1', payload: { hello: 1 } });
     expect((await client.next('DataStatusEvent')).data).toEqual([{ operationId: 'o1', status: 'ACCEPTED' }]);
-    const room = await fixture.client({ appKey: 'roomApp', custom: { login: 'u1' } });
-    room.send('sendData', { operationId: 'o2', payload: { command: 'join', options: { name: 'r' } } });
-    const { data } = await room.next('DataStatusEvent');
-    expect(data).toEqual([{ operationId: 'o2', status: 'FAILED', info: 'Rooms are not available' }]);
-    room.send('sendData', { payload: 1 });
-    await room.next('fail', (body) => body['apiMethod'] === 'sendData');
+    client.send('sendData', { payload: 1 });
+    await client.next('fail', (body) => body['apiMethod'] === 'sendData');
   });
 
   it('calls come to an end', async () => {

@@ -1,5 +1,6 @@
 import type { StreamRequest } from '@sluice/contract';
-import type { MediaSocketRequest, PeerRequest, SocketProvider, VideoForm } from '../../core/index.ts';
+import type { Log, MediaSocketRequest, PeerRequest, SocketProvider, VideoForm } from '../../core/index.ts';
+import { bitrateWishes } from './bitrate-wishes.ts';
 import type { ClientLink } from './client-link.ts';
 import { customFields, numberOf } from './client-message.ts';
 
@@ -8,6 +9,8 @@ export interface KnownStream {
   readonly streamName: string;
   readonly mediaSessionId: string;
   readonly published: boolean;
+  /** Published for a room, whose recordings are one file each (functions-5 §10.5). */
+  readonly inRoom: boolean;
   readonly request: Partial<StreamRequest>;
   readonly link: ClientLink;
   /** `login` of file names of recordings. */
@@ -34,16 +37,17 @@ export function socketProvider({ mediaProvider = '' }: Partial<StreamRequest>): 
 /** What a WebRTC peer is asked for. */
 export function peerRequest(stream: KnownStream): PeerRequest {
   const { request, published, link } = stream;
-  const { minBitrate, maxBitrate, cvoExtension } = request;
+  const { cvoExtension, transport } = request;
   return {
     ...shared(stream),
     mediaProvider: 'WebRTC',
     localAddress: link.localAddress,
     videoOrientation: cvoExtension === true,
     record: published && request.record === true,
+    rotation: stream.inRoom ? 'disabled' : undefined,
     login: stream.login,
-    minBitrateBps: numberOf(minBitrate) * 1000,
-    maxBitrateBps: numberOf(maxBitrate) * 1000,
+    transport: transportOf(transport, link.log),
+    ...bitrateWishes(request, published, link.log),
     picture: published ? undefined : pictureOf(request),
   };
 }
@@ -75,6 +79,14 @@ function bitrateOf(quality: number, width = 0, height = 0): number {
   const share = Math.min(100, quality) / 100;
   const bitsPerPixel = LEAST_BITS_PER_PIXEL + share * (MOST_BITS_PER_PIXEL - LEAST_BITS_PER_PIXEL);
   return Math.round(pictureWidth * pictureHeight * USUAL_FPS * bitsPerPixel);
+}
+
+/** `TCP` and `UDP`, however they are written; anything else leaves the choice to the client. */
+function transportOf(transport: string | undefined, log: Log): 'udp' | 'tcp' | undefined {
+  const wanted = transport?.toLowerCase();
+  if (wanted === 'udp' || wanted === 'tcp') return wanted;
+  if (wanted !== undefined && wanted !== '') log.debug({ transport }, 'transport of a stream is not known: left out');
+  return undefined;
 }
 
 function shared(stream: KnownStream) {

@@ -1,4 +1,5 @@
 import type { TlsIdentity } from '../../io/index.ts';
+import type { RoomOptions } from './rooms/room-directory.ts';
 
 /** Where WebSockets are listened for. */
 export interface SignallingAddress {
@@ -9,7 +10,7 @@ export interface SignallingAddress {
   readonly secure?: boolean | undefined;
 }
 
-export interface SignallingOptions {
+export interface SignallingOptions extends RoomOptions {
   /** `ws.port` and `wss.port`. Default: WS at port 8080 of all IPv4 addresses. */
   readonly listen: readonly SignallingAddress[];
   /** Needed when an address is secure. */
@@ -68,4 +69,9 @@ export const DEFAULT_SIGNALLING_OPTIONS: SignallingOptions = Object.freeze({
   mediaSocketWaitMs: 10_000,
   inboundVideoRateIntervalMs: 0,
   outboundVideoRateIntervalMs: 0,
+  roomApps: ['roomApp'],
+  maxRooms: 10_000,
+  maxRoomMembers: 200,
+  maxRoomsPerClient: 32,
+  loginProbeMs: 2000,
 });

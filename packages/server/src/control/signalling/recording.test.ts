@@ -1,15 +1,26 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MediaServerError, type RecordingEvent, type SnapshotRequest } from '../../core/index.ts';
 import { ScriptedAccess } from '../../core/testing/scripted-access.ts';
+import type { SignallingRecorder } from './signalling-server.ts';
 import { OFFER } from './testing/memory-gateway.ts';
 import { eventually, SignallingFixture } from './testing/signalling-fixture.ts';
 
 let fixture: SignallingFixture;
 
+const NO_FILES: SignallingRecorder = {
+  enabled: true,
+  of: () => undefined,
+  start: async () => {},
+  settled: () => undefined,
+};
+
 afterEach(() => fixture.close());
 
 /** A recorder whose files are complete when a test says so. */
-class PendingFiles {
+class PendingFiles implements SignallingRecorder {
+  readonly enabled = true;
+  readonly of = (): undefined => undefined;
+  readonly start = async (): Promise<void> => {};
   readonly finish = new Map<string, (name: string) => void>();
   readonly settled = (mediaSessionId: string): Promise<string> =>
     new Promise((resolve) => this.finish.set(mediaSessionId, resolve));
@@ -33,7 +44,7 @@ describe('a publisher that is recorded', () => {
     const access = new ScriptedAccess();
     access.answer = (what, fields) =>
       what === 'publish' ? { fields: { record: fields['name'] === 'wanted' } } : undefined;
-    fixture = await SignallingFixture.start({}, 0, { access, recorder: { settled: () => undefined } });
+    fixture = await SignallingFixture.start({}, 0, { access, recorder: NO_FILES });
     const client = await fixture.client();
     client.publish('a', 'wanted', { sdp: OFFER, record: false });
     client.publish('b', 'unwanted', { sdp: OFFER, record: true });
@@ -45,7 +56,7 @@ describe('a publisher that is recorded', () => {
 
   it('has what happens to its recording told to its back end, also when it is gone', async () => {
     const access = new ScriptedAccess();
-    fixture = await SignallingFixture.start({}, 0, { access, recorder: { settled: () => undefined } });
+    fixture = await SignallingFixture.start({}, 0, { access, recorder: NO_FILES });
     const client = await fixture.publisher('room', OFFER);
     const { events } = fixture.gateway.requests[0] ?? {};
     const event: RecordingEvent = { type: 'recordingCompleted', fileName: 'a.mp4', facts: { bytes: 7 } };

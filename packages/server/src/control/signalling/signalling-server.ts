@@ -12,16 +12,15 @@ import type {
   ProtocolDeps,
   Recorder,
   Relays,
-  SessionRegistry,
   Snapshots,
-  StreamRegistry,
 } from '../../core/index.ts';
 import { RateLimiter, type Ticker, type TlsIdentity } from '../../io/index.ts';
 import { CLOSE_GOING_AWAY, SignallingConnection } from './client-connection.ts';
 import type { MediaTransport } from './media-transport.ts';
 import { DEFAULT_SIGNALLING_OPTIONS, type SignallingOptions } from './options.ts';
 import { ResumableSessions } from './resumable-sessions.ts';
-import type { SignallingContext } from './signalling-context.ts';
+import { RoomDirectory } from './rooms/room-directory.ts';
+import type { SignallingContext, SignallingMedia } from './signalling-context.ts';
 import { StreamPlayers } from './stream-players.ts';
 import { WebSocketListener } from './web-socket-listener.ts';
 
@@ -33,13 +32,16 @@ export interface SignallingDeps
   /** Plays by WebSocket; without it players of MSE and WSPlayer are refused. */
   readonly mediaSockets?: MediaSocketGateway | undefined;
   /** Without it nothing is recorded, without the next no pictures are taken. */
-  readonly recorder?: Pick<Recorder, 'settled'> | undefined;
+  readonly recorder?: SignallingRecorder | undefined;
   /** Sends streams on to the `rtmpUrl` of their publisher. */
   readonly relays?: Pick<Relays, 'push' | 'end'> | undefined;
   readonly snapshots?: Snapshots | undefined;
   /** False for pages that may not connect (`allow_domains`). Default: all may. */
   readonly allowsOrigin?: ((origin: string | undefined) => boolean) | undefined;
 }
+
+/** Knows the files of recordings, and records rooms. */
+export type SignallingRecorder = Pick<Recorder, 'settled' | 'enabled' | 'of' | 'start'>;
 
 const CHECK_INTERVAL_MS = 100;
 const RATE_INTERVAL_MS = 1000;
@@ -53,16 +55,11 @@ const CLOSE_GRACE_MS = 500;
  */
 export class SignallingServer implements SignallingContext {
   readonly options: SignallingOptions;
-  readonly streams: StreamRegistry;
-  readonly sessions: SessionRegistry;
   readonly access: AccessControl;
   readonly connections: ConnectionRegistry;
-  readonly peers: PeerGateway;
-  readonly mediaSockets: MediaSocketGateway | undefined;
-  readonly players = new StreamPlayers();
-  readonly recorder: Pick<Recorder, 'settled'> | undefined;
-  readonly relays: Pick<Relays, 'push' | 'end'> | undefined;
-  readonly snapshots: Snapshots | undefined;
+  readonly media: SignallingMedia;
+  /** All rooms of this moment. */
+  readonly rooms: RoomDirectory;
   readonly log: Log;
   readonly counters: Counters;
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
@@ -78,15 +75,12 @@ export class SignallingServer implements SignallingContext {
 
   constructor(deps: SignallingDeps, options: Partial<SignallingOptions> = {}) {
     this.options = Object.freeze({ ...DEFAULT_SIGNALLING_OPTIONS, ...options });
-    this.streams = deps.streams;
-    this.sessions = deps.sessions;
     this.access = deps.access;
     this.connections = deps.connections;
-    this.peers = deps.peers;
-    this.mediaSockets = deps.mediaSockets;
-    this.recorder = deps.recorder;
-    this.relays = deps.relays;
-    this.snapshots = deps.snapshots;
+    const { streams, sessions, peers, mediaSockets, recorder, relays, snapshots } = deps;
+    const players = new StreamPlayers();
+    this.media = { streams, sessions, peers, mediaSockets, players, recorder, relays, snapshots };
+    this.rooms = new RoomDirectory({ ...deps, options: this.options });
     this.log = deps.log;
     this.counters = deps.counters;
     this.#ticker = deps.ticker;
@@ -164,7 +158,7 @@ export class SignallingServer implements SignallingContext {
     if (present === undefined) return this.#resumable.take(authToken);
     if (!present.keepAlive) return undefined;
     // The page was loaded anew, and the server has not noticed yet that its old connection is dead.
-    present.disconnect('session goes on in another connection');
+    present.giveWay();
     return present.said;
   }
 
@@ -176,7 +170,7 @@ export class SignallingServer implements SignallingContext {
     this.#byToken.set(connection.authToken, connection);
   }
 
-  ended(connection: SignallingConnection, how: 'over' | 'lost'): void {
+  ended(connection: SignallingConnection, how: 'over' | 'lost' | 'resumed'): void {
     this.#open.delete(connection);
     if (this.#byToken.get(connection.authToken) === connection) this.#byToken.delete(connection.authToken);
     if (how === 'lost' && connection.resumable) this.#resumable.keep(connection.authToken, connection.said);
@@ -187,6 +181,7 @@ export class SignallingServer implements SignallingContext {
     const closed = Promise.all(this.#listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
     for (const connection of [...this.#open]) connection.disconnect('server stops', CLOSE_GOING_AWAY);
     this.#resumable.clear();
+    this.rooms.close();
     await closed;
   }
 
@@ -209,6 +204,7 @@ export class SignallingServer implements SignallingContext {
     this.#checkedMs = nowMs;
     for (const connection of this.#open) connection.check(nowMs);
     this.#resumable.expire(nowMs);
+    this.rooms.expire(nowMs);
     if (nowMs - this.#ratesToldMs < RATE_INTERVAL_MS) return;
     this.#ratesToldMs = nowMs;
     for (const connection of this.#open) connection.tellVideoRates(nowMs);

@@ -38,7 +38,7 @@ export function streamStatus(
     fps: 0,
     audioBitrate: 0,
     codecImpl: '',
-    transport: socketProvider(request) === undefined ? 'UDP' : 'TCP',
+    transport: socketProvider(request) !== undefined || peer?.transport === 'tcp' ? 'TCP' : 'UDP',
     cvoExtension: request.cvoExtension === true,
     createDate: stream.createDate,
     mediaType: published ? 'publish' : 'play',

@@ -44,8 +44,8 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
   }
 
   get recording(): PublicationToRecord {
-    const { mediaSessionId, login = '', appKey, record = false, events } = this.request;
-    return { mediaSessionId, login, appKey, wanted: record, onEvent: (event) => events.onRecording?.(event) };
+    const { mediaSessionId, login = '', appKey, record = false, rotation, events } = this.request;
+    return { mediaSessionId, login, appKey, wanted: record, rotation, onEvent: (event) => events.onRecording?.(event) };
   }
 
   /**

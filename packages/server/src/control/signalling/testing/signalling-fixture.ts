@@ -101,6 +101,7 @@ export class SignallingFixture {
       streams: this.hub.streams.size,
       peers: this.gateway.peers.size,
       resumable: this.server.resumable,
-    }).toEqual({ connections: 0, sessions: 0, streams: 0, peers: 0, resumable: 0 });
+      rooms: this.server.rooms.size,
+    }).toEqual({ connections: 0, sessions: 0, streams: 0, peers: 0, resumable: 0, rooms: 0 });
   }
 }

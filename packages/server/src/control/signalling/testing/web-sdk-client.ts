@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { StreamStatusObject } from '@sluice/contract';
+import { RoomPush, StreamStatusObject } from '@sluice/contract';
 import Value from 'typebox/value';
 import { type ClientOptions, WebSocket } from 'ws';
+
+import { RoomMirror } from './room-mirror.ts';
 
 /** A message of the server. */
 export interface ServerMessage {
@@ -33,6 +35,8 @@ export class WebSdkClient {
   /** Answers the server's pings. */
   answersPings = true;
   readonly socket: WebSocket;
+  /** The rooms that the page has joined, as the SDK keeps them. */
+  readonly rooms = new RoomMirror((offence) => void this.offences.push(offence));
   readonly #answered = new Set<string>();
   readonly #active = new Set<string>();
   readonly #over = new Set<string>();
@@ -213,6 +217,10 @@ export class WebSdkClient {
       case 'availableStream':
         if (body['status'] !== 'true' && body['status'] !== 'false') offends('status is not a text');
         break;
+      case 'OnDataEvent':
+        if (Value.Check(RoomPush, body['payload'])) this.rooms.take(body['payload']);
+        else if (JSON.stringify(body['payload'])?.includes('roomName')) offends('not a room push');
+        break;
       case 'DataStatusEvent':
         if (body['status'] !== 'ACCEPTED' && body['status'] !== 'FAILED') offends('unknown status');
         break;
@@ -225,6 +233,11 @@ export class WebSdkClient {
 
   #checkStatus(body: Record<string, unknown>, offends: (what: string) => void): void {
     const id = String(body['mediaSessionId']);
+    if (body['status'] === 'NOT_ENOUGH_BANDWIDTH') {
+      // The SDK splits it at the slash.
+      if (!/^\d+\/\d+$/.test(String(body['info']))) offends('no bitrates');
+      return;
+    }
     if (!Value.Check(StreamStatusObject, body)) offends('not a stream object');
     if (FINAL.includes(String(body['status']))) {
       this.#over.add(id);
@@ -240,6 +253,7 @@ export class WebSdkClient {
     if ('payload' in body && payload === null) offends('payload is null');
     const type = body['type'];
     if (type === 'resize' && typeof payload?.['streamerVideoWidth'] !== 'number') offends('no size');
+    if (type === 'notEnoughBandwidth' && !/^\d+\/\d+$/.test(String(payload?.['info']))) offends('no bitrates');
     if (type === 'snapshotFailed' && typeof payload?.['info'] !== 'string') offends('no info');
   }
 }
