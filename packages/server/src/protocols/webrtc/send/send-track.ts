@@ -1,7 +1,7 @@
 import { type RtpExtension, rtpClockRate, writeRtpHeader } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
 import type { StreamClock } from '../../../rtp/index.ts';
-import { Vp8Numbers } from './vp8-numbers.ts';
+import { Vp8Numbers, type Vp8Run } from './vp8-numbers.ts';
 
 /** Where the packets of a peer go: encrypts in place and sends. */
 export interface RtpSink {
@@ -111,6 +111,7 @@ export class SendTrack {
   #resendCredit = RESEND_LIMIT;
   readonly #recent = new Map<number, number>();
   readonly #vp8 = new Vp8Numbers();
+  #vp8Run: Vp8Run | undefined;
   readonly #extensions: RtpExtension[] = [];
   readonly #sendTime: RtpExtension | undefined;
 
@@ -208,7 +209,7 @@ export class SendTrack {
     const first = lane.at(sequence);
     this.#sequenceOffset = this.#lastSequence + 1 - sequence;
     if (first !== undefined) this.#beginTime(first);
-    if (first?.format.track.codec === 'vp8') this.#vp8.begin(first.payload);
+    this.#vp8Run = first?.format.track.codec === 'vp8' ? this.#vp8.begin(first.payload) : undefined;
     this.#recent.clear();
   }
 
@@ -299,7 +300,7 @@ export class SendTrack {
       ssrc: this.options.ssrc,
     });
     buffer.set(payload, header);
-    if (packet.format.track.codec === 'vp8') this.#vp8.write(buffer, header, packet.sequence);
+    this.#vp8Run?.write(buffer, header, packet.sequence);
     this.#sink.sendRtp(buffer, header + payload.length);
   }
 
@@ -312,7 +313,7 @@ export class SendTrack {
     const header = this.#writeHeader(buffer, packet, numbers);
     buffer.writeUInt16BE(sequence & 0xffff, header);
     buffer.set(payload, header + RTX_HEADER_BYTES);
-    if (packet.format.track.codec === 'vp8') this.#vp8.write(buffer, header + RTX_HEADER_BYTES, packet.sequence);
+    this.#vp8Run?.write(buffer, header + RTX_HEADER_BYTES, packet.sequence);
     this.#sink.sendRtp(buffer, header + RTX_HEADER_BYTES + payload.length);
   }
 

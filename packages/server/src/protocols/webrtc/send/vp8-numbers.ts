@@ -14,30 +14,43 @@ const PICTURE_ID_MASK = 0x7fff;
  * Nothing is copied: numbers are written into packets that are about to be sent.
  */
 export class Vp8Numbers {
-  #pictureOffset = 0;
-  #tl0Offset = 0;
   /** Numbers of the newest packet as they were sent; -1 before the first. */
-  #lastPicture = -1;
-  #lastTl0 = -1;
-  /** Sequence number, in its lane, of the newest packet that was sent. */
-  #newest = -1;
-  /** The same of the first packets of frames that were left out since `begin`, ascending in a ring. */
-  readonly #left = new Float64Array(REMEMBERED);
-  #leftCount = 0;
+  lastPicture = -1;
+  lastTl0 = -1;
 
   /** What is sent next is a key frame that begins with this payload, of a lane that has not been sent before. */
-  begin(payload: Uint8Array): void {
-    this.#newest = -1;
-    this.#leftCount = 0;
+  begin(payload: Uint8Array): Vp8Run {
     const pictureAt = pictureIdAt(payload);
-    if (pictureAt >= 0 && this.#lastPicture >= 0)
-      this.#pictureOffset = (this.#lastPicture + 1 - pictureId(payload, pictureAt)) & PICTURE_ID_MASK;
     const tl0At = tl0IndexAt(payload);
-    if (tl0At >= 0 && this.#lastTl0 >= 0) this.#tl0Offset = (this.#lastTl0 + 1 - (payload[tl0At] ?? 0)) & 0xff;
+    const { lastPicture, lastTl0 } = this;
+    return new Vp8Run(this, {
+      picture: pictureAt >= 0 && lastPicture >= 0 ? lastPicture + 1 - pictureId(payload, pictureAt) : 0,
+      tl0: tl0At >= 0 && lastTl0 >= 0 ? lastTl0 + 1 - (payload[tl0At] ?? 0) : 0,
+    });
+  }
+}
+
+/** The numbers of what is sent of one lane, from one start on: also of packets that are sent again later. */
+export class Vp8Run {
+  readonly #numbers: Vp8Numbers;
+  readonly #offsets: { readonly picture: number; readonly tl0: number };
+  /** Sequence number, in its lane, of the newest packet that was sent. */
+  #newest = -1;
+  /** The same of the first packets of frames that were left out, ascending in a ring. */
+  #left: Float64Array | undefined;
+  #leftCount = 0;
+
+  constructor(numbers: Vp8Numbers, offsets: { readonly picture: number; readonly tl0: number }) {
+    this.#numbers = numbers;
+    this.#offsets = offsets;
   }
 
-  /** A frame is left out; `sequence` is that of its first packet. Base layers are not, but for all up to a key frame. */
+  /**
+   * A frame is left out: those after it are numbered as if it had never been. `sequence` is that of its first packet.
+   * TL0PICIDX stays as it is, as frames of the base are left out only together with all others up to a key frame.
+   */
   leaveOut(sequence: number): void {
+    this.#left ??= new Float64Array(REMEMBERED);
     this.#left[this.#leftCount++ % REMEMBERED] = sequence;
   }
 
@@ -50,21 +63,22 @@ export class Vp8Numbers {
     if (isNewest) this.#newest = sequence;
     if (pictureAt >= 0) {
       const left = isNewest ? this.#leftCount : this.#leftBefore(sequence);
-      const number = (pictureId(packet, pictureAt) + this.#pictureOffset - left) & PICTURE_ID_MASK;
-      if (isNewest) this.#lastPicture = number;
+      const number = (pictureId(packet, pictureAt) + this.#offsets.picture - left) & PICTURE_ID_MASK;
+      if (isNewest) this.#numbers.lastPicture = number;
       writePictureId(packet, pictureAt, number);
     }
     if (tl0At >= 0) {
-      const number = ((packet[tl0At] ?? 0) + this.#tl0Offset) & 0xff;
-      if (isNewest) this.#lastTl0 = number;
+      const number = ((packet[tl0At] ?? 0) + this.#offsets.tl0) & 0xff;
+      if (isNewest) this.#numbers.lastTl0 = number;
       packet[tl0At] = number;
     }
   }
 
   #leftBefore(sequence: number): number {
     let left = this.#leftCount;
-    while (left > 0 && this.#leftCount - left < REMEMBERED && (this.#left[(left - 1) % REMEMBERED] ?? 0) > sequence)
-      left--;
+    const ring = this.#left;
+    if (ring === undefined) return 0;
+    while (left > 0 && this.#leftCount - left < REMEMBERED && (ring[(left - 1) % REMEMBERED] ?? 0) > sequence) left--;
     return left;
   }
 }
