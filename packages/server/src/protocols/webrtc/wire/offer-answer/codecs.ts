@@ -138,3 +138,16 @@ export function rtxPayloadType(formats: readonly RtpPayloadFormat[], payloadType
   const rtx = formats.find((f) => f.encodingName.toLowerCase() === 'rtx' && f.parameters.get('apt') === apt);
   return rtx?.payloadType;
 }
+
+/**
+ * Payload type of `payloadType` with redundancy (RFC 2198), where all of its blocks are of that one: `a=fmtp:63
+ * 111/111`.
+ */
+export function redPayloadType(formats: readonly RtpPayloadFormat[], payloadType: number): number | undefined {
+  const own = formats.find((format) => format.payloadType === payloadType);
+  return formats.find(({ encodingName, clockRate, channels, parameters }) => {
+    if (encodingName.toLowerCase() !== 'red' || own?.clockRate !== clockRate || own.channels !== channels) return false;
+    const blocks = [...parameters.keys()][0]?.split('/') ?? [];
+    return blocks.length > 1 && blocks.every((block) => block === String(payloadType));
+  })?.payloadType;
+}

@@ -13,7 +13,7 @@ import {
 import { MediaServerError } from '../../../../core/index.ts';
 import { bitrateParameters } from './bitrate-parameters.ts';
 import { chooseCodec } from './choose-codec.ts';
-import { answeredParameters, type OfferedCodec, offeredCodecs, rtxPayloadType } from './codecs.ts';
+import { answeredParameters, type OfferedCodec, offeredCodecs, redPayloadType, rtxPayloadType } from './codecs.ts';
 import { type Direction, directionOf } from './directions.ts';
 import { chooseLayers } from './layers.ts';
 import type {
@@ -154,9 +154,12 @@ function formatOf(
   const { rtp, kind, policy, extensions } = from;
   const { codec, format, packetizationMode } = offered;
   const parameters = new Map([...answeredParameters(offered), ...bitrateParameters(kind, policy)]);
+  const isOpus = codec === 'opus';
+  // Of use to us whatever the publisher offers: it tells that we take it (RFC 7587 §6.1).
+  if (isOpus && policy.direction === 'receive') parameters.set('useinbandfec', '1');
   // A publisher that has stereo sends it only to one who asks for it (RFC 7587 §7.1).
   const offersStereo = parameters.get('stereo') === '1' || parameters.get('sprop-stereo') === '1';
-  if (codec === 'opus' && policy.direction === 'receive' && offersStereo) parameters.set('stereo', '1');
+  if (isOpus && policy.direction === 'receive' && offersStereo) parameters.set('stereo', '1');
   return {
     codec,
     encodingName: format.encodingName,
@@ -166,6 +169,7 @@ function formatOf(
     formatParameters: writeFormatParameters(parameters),
     packetizationMode,
     rtxPayloadType: rtxPayloadType(rtp.formats, format.payloadType),
+    redPayloadType: isOpus && policy.red === true ? redPayloadType(rtp.formats, format.payloadType) : undefined,
     feedback: chooseFeedback(format, { kind, extensions, capped: policy.direction === 'receive' }),
   };
 }

@@ -152,10 +152,16 @@ function extensionAttributes({ extensions }: NegotiatedTrack): SdpAttribute[] {
   });
 }
 
+/**
+ * The Web SDK takes the first of them for the one that is used. A publisher uses redundancy only where that comes before
+ * its codec, which is so in Chromium; a player gets it when it loses packets.
+ */
 function payloadTypes(track: NegotiatedTrack): number[] {
-  return formatsOf(track).flatMap(({ payloadType, rtxPayloadType }) =>
-    rtxPayloadType === undefined ? [payloadType] : [payloadType, rtxPayloadType],
-  );
+  const isPublished = track.direction === 'recvonly';
+  return formatsOf(track).flatMap(({ payloadType, rtxPayloadType, redPayloadType }) => {
+    const types = isPublished ? [redPayloadType, payloadType] : [payloadType, redPayloadType];
+    return [...types, rtxPayloadType].filter((type) => type !== undefined);
+  });
 }
 
 /** The preferred one first. */
@@ -168,12 +174,16 @@ function formatsOf(track: NegotiatedTrack): readonly NegotiatedFormat[] {
  * when it sets bitrates (websdk-signalling.md §5.4).
  */
 function formatAttributes(track: NegotiatedFormat): SdpAttribute[] {
-  const { payloadType, clockRate, feedback, rtxPayloadType } = track;
+  const { payloadType, clockRate, feedback, rtxPayloadType, redPayloadType } = track;
   const attributes: SdpAttribute[] = [
     rtpMap(track),
     ...feedbackValues(feedback).map((value) => ({ name: 'rtcp-fb', value: `${payloadType} ${value}` })),
     ...formatParameters(track),
   ];
+  if (redPayloadType !== undefined) {
+    attributes.push(rtpMap({ ...track, payloadType: redPayloadType, encodingName: 'red' }));
+    attributes.push({ name: 'fmtp', value: `${redPayloadType} ${payloadType}/${payloadType}` });
+  }
   if (rtxPayloadType !== undefined) {
     attributes.push({ name: 'rtpmap', value: `${rtxPayloadType} rtx/${clockRate}` });
     attributes.push({ name: 'fmtp', value: `${rtxPayloadType} apt=${payloadType}` });
