@@ -17,4 +17,42 @@ export interface TurnOptions {
   readonly credentialLifetimeS: number;
   readonly maxAllocations: number;
   readonly maxAllocationsPerAddress: number;
+  /** What this server is known as to clients, for relayed addresses. Default: what this machine's interfaces have. */
+  readonly addresses?: readonly string[] | undefined;
+  readonly limits?: Partial<TurnLimits> | undefined;
 }
+
+/** Bounds that hardly anybody has to change. */
+export interface TurnLimits {
+  /** Connections by TCP and TLS. Default 20000. */
+  readonly maxConnections: number;
+  /** The same for one address. Default 300. */
+  readonly maxConnectionsPerAddress: number;
+  /** A TLS handshake, and each frame of a connection, must be whole by then. Default 10 s. */
+  readonly handshakeTimeoutMs: number;
+  readonly frameTimeoutMs: number;
+  /** A connection without allocation is closed after this. Default 15 s. */
+  readonly idleTimeoutMs: number;
+  /** What may wait in this process for one connection; further datagrams are dropped. Default 512 KiB. */
+  readonly maxQueuedBytes: number;
+  /** The same for all clients by UDP together. Default 16 MiB. */
+  readonly maxUdpQueuedBytes: number;
+  /** Peers that an allocation may have at a time, as permissions, channels and sources each. Default 32. */
+  readonly maxPeers: number;
+  /** Answers to requests that prove nothing, for one address: each second, and at once. Default 20 and 100. */
+  readonly unprovenPerSecond: number;
+  readonly unprovenBurst: number;
+}
+
+export const DEFAULT_TURN_LIMITS: TurnLimits = Object.freeze({
+  maxConnections: 20_000,
+  maxConnectionsPerAddress: 300,
+  handshakeTimeoutMs: 10_000,
+  frameTimeoutMs: 10_000,
+  idleTimeoutMs: 15_000,
+  maxQueuedBytes: 512 * 1024,
+  maxUdpQueuedBytes: 16 * 1024 * 1024,
+  maxPeers: 32,
+  unprovenPerSecond: 20,
+  unprovenBurst: 100,
+});

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { linkHeaders, type WhipOptions } from './options.ts';
-import type { Refusal } from './request.ts';
+import { hostOf, type Refusal } from './request.ts';
 
 /** Types of bodies. */
 export const SDP_TYPE = 'application/sdp';
@@ -21,11 +21,11 @@ const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '10', 503: '2' };
 /** Writes all answers of WHIP and WHEP, with the headers that pages of other origins need. */
 export class Answerer {
   readonly #headers: readonly (readonly [string, string])[];
-  readonly #links: readonly string[];
+  readonly #iceServers: WhipOptions['iceServers'];
 
   constructor(options: Pick<WhipOptions, 'headers' | 'iceServers'>) {
     this.#headers = [['X-Content-Type-Options', 'nosniff'], ...options.headers];
-    this.#links = linkHeaders(options.iceServers);
+    this.#iceServers = options.iceServers;
   }
 
   /** Answers OPTIONS, a CORS preflight or not (RFC 9725 §4.1, Fetch standard §3.2.2). */
@@ -114,7 +114,8 @@ export class Answerer {
   }
 
   #link(response: ServerResponse): void {
-    if (this.#links.length > 0) response.setHeader('Link', [...this.#links]);
+    const links = linkHeaders(this.#iceServers(hostOf(response.req)));
+    if (links.length > 0) response.setHeader('Link', links);
   }
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MediaServerError } from '../../../core/index.ts';
 import { ANSWER, OFFER, sessionOf, WhipFixture } from './testing/whip-fixture.ts';
@@ -107,17 +108,43 @@ describe('an offer by WHIP', () => {
     expect((await fixture.offer('/whip/cam')).status).toBe(201);
   });
 
-  it('names the ICE servers of the options only', async () => {
+  it('names the ICE servers of the options only, for pages of other origins too', async () => {
     await restart({
-      iceServers: [
+      iceServers: () => [
         { url: 'stun:stun.example.net' },
         { url: 'turn:turn.example.net?transport=udp', username: 'u"', credential: 'c\\' },
+        { url: 'stun:what\nno header can hold' },
       ],
     });
     const link =
       '<stun:stun.example.net>; rel="ice-server", <turn:turn.example.net?transport=udp>; rel="ice-server"; username="u\\""; credential="c\\\\"; credential-type="password"';
     expect((await fixture.offer('/whip/cam')).headers.get('link')).toBe(link);
-    expect((await fetch(fixture.url('/whip/cam'), { method: 'OPTIONS' })).headers.get('link')).toBe(link);
+    const options = await fetch(fixture.url('/whip/cam'), { method: 'OPTIONS' });
+    expect(options.headers.get('link')).toBe(link);
+    expect(options.headers.get('access-control-expose-headers')).toContain('Link');
+    expect((await fixture.offer('/whip/cam')).headers.get('link')).toBeNull();
+  });
+
+  it.each([
+    ['media.example.net:8081', 'media.example.net'],
+    ['media.example.net', 'media.example.net'],
+    ['203.0.113.7:8081', '203.0.113.7'],
+    ['[2001:db8::7]:8444', '2001:db8::7'],
+    ['evil>; rel="x"', '127.0.0.1'],
+    ['', '127.0.0.1'],
+  ])('names the ICE servers of the host that the client asked: %j', async (host, expected) => {
+    const asked: string[] = [];
+    await restart({
+      iceServers: (name) => {
+        asked.push(name);
+        return [{ url: `stun:${name}:3478` }];
+      },
+    });
+    const socket = connect(fixture.port, '127.0.0.1');
+    socket.end(`OPTIONS /whep/cam HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    const answer = await text(socket);
+    expect(asked).toEqual([expected]);
+    expect(answer).toContain(`Link: <stun:${expected}:3478>; rel="ice-server"\r\n`);
   });
 });
 

@@ -23,8 +23,11 @@ export interface WhipOptions {
   readonly videoOrientation: boolean;
   /** Every stream that is published is recorded, unless its back end says no. Default false. */
   readonly recordPublished: boolean;
-  /** Told to clients in `Link` headers (RFC 9725 §4.6). Default none: clients reach the server as it is. */
-  readonly iceServers: readonly IceServer[];
+  /**
+   * Told to clients in `Link` headers (RFC 9725 §4.6), for a client that reaches this server by that name or address.
+   * Those that no header can hold are left out. Default none: clients reach the server as it is.
+   */
+  readonly iceServers: (host: string) => readonly IceServer[];
   /**
    * Headers of every answer, for pages of other origins; lists of methods and headers are completed with those that
    * WHIP needs. Default: any origin may publish and play.
@@ -39,7 +42,7 @@ export const DEFAULT_WHIP_OPTIONS: WhipOptions = Object.freeze({
   playWaitMs: 0,
   videoOrientation: true,
   recordPublished: false,
-  iceServers: [],
+  iceServers: () => [],
   headers: [['Access-Control-Allow-Origin', '*'] as const],
 });
 
@@ -50,17 +53,26 @@ export const DEFAULT_WHIP_OPTIONS: WhipOptions = Object.freeze({
 export function resolveWhipOptions(options: Partial<WhipOptions>): WhipOptions {
   const resolved: WhipOptions = Object.freeze({ ...DEFAULT_WHIP_OPTIONS, ...options });
   for (const header of resolved.headers) checkHeader(...header);
-  for (const link of linkHeaders(resolved.iceServers)) checkHeader('Link', link);
   return resolved;
 }
 
-/** Values of the `Link` headers that name the ICE servers (RFC 9725 §4.6). */
+/** Values of the `Link` headers that name the ICE servers (RFC 9725 §4.6); all can be sent. */
 export function linkHeaders(servers: readonly IceServer[]): string[] {
-  return servers.map(({ url, username, credential }) => {
+  const links = servers.map(({ url, username, credential }) => {
     const link = `<${url}>; rel="ice-server"`;
     if (username === undefined || credential === undefined) return link;
     return `${link}; username=${quoted(username)}; credential=${quoted(credential)}; credential-type="password"`;
   });
+  return links.filter(isSendable);
+}
+
+function isSendable(value: string): boolean {
+  try {
+    validateHeaderValue('Link', value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function quoted(text: string): string {

@@ -65,6 +65,14 @@ export function customOf({ query }: Target, request: IncomingMessage): Record<st
   return token === undefined || token.length > MAX_TOKEN_CHARACTERS ? parameters : { ...parameters, token };
 }
 
+/** The name or address by which a client reaches this server, without port and brackets. */
+export function hostOf({ headers, socket }: IncomingMessage): string {
+  // Only what can be part of an address: it is told again, to this client and maybe to a cache.
+  const [, name, address] =
+    /^(?:([a-z\d.-]{1,253})|\[([a-f\d:.]{2,45})\])(?::\d{1,5})?$/i.exec(headers.host ?? '') ?? [];
+  return name ?? address ?? plainAddress(socket.localAddress);
+}
+
 /** The application that a URL names with `appKey`. */
 export function appKeyOf({ query }: Target): string {
   const key = new URLSearchParams(query).get('appKey') ?? '';

@@ -203,7 +203,6 @@ describe('the mount', () => {
     const { log, counters, sessions } = fixture;
     const deps = { gateway: new ScriptedGateway(''), log, counters, sessions, access: OPEN_ACCESS };
     expect(() => new WhipMount('play', deps, { headers: [['Bad Name', 'x']] })).toThrow(MediaServerError);
-    expect(() => new WhipMount('play', deps, { iceServers: [{ url: 'stun:x\ny' }] })).toThrow(/not a header/);
   });
 
   it('answers any method, path and header, and lives on', async () => {

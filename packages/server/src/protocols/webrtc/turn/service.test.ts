@@ -1,0 +1,448 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { OFFERED_ALGORITHMS } from './authenticator.ts';
+import { MEDIA_PORT } from './testing/scripted-port.ts';
+import { OWN, OWN_IPV6, REALM, ScriptedService, SECRET } from './testing/scripted-service.ts';
+import { ATTRIBUTE, FAMILY, METHOD } from './wire/constants.ts';
+import { readTurnMessage } from './wire/read.ts';
+import { TurnWriter, writeChannelData } from './wire/write.ts';
+
+const MEDIA = { address: OWN, port: MEDIA_PORT };
+const PACKET = Buffer.from('a datagram');
+const family = (number: number): Buffer => Buffer.from([number, 0, 0, 0]);
+
+describe('credentials of the TURN server', () => {
+  it('asks for them, with all that is needed to have them, and then allocates', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    const challenge = client.greet();
+    expect(challenge).toMatchObject({ class: 'error', errorCode: 401, realm: REALM });
+    expect(challenge?.nonce).toMatch(/^obMatJos2gAAA/);
+    expect(challenge?.passwordAlgorithms).toEqual(OFFERED_ALGORITHMS);
+    expect(client.allocate()).toMatchObject({
+      class: 'success',
+      lifetimeS: 600,
+      mappedAddress: { address: client.address, port: client.port },
+      relayedAddress: { address: OWN },
+    });
+    expect(client.isKept).toBe(true);
+  });
+
+  it('takes keys by SHA-256 and signs with it when the client does', () => {
+    const client = new ScriptedService().client();
+    client.greet();
+    Object.assign(client, { passwordAlgorithm: 2, offered: OFFERED_ALGORITHMS, integrity: 'sha256' });
+    expect(client.allocate()).toMatchObject({ class: 'success', integrity: { algorithm: 'sha256' } });
+  });
+
+  it('refuses an offer of algorithms that somebody has shortened on the way', () => {
+    const client = new ScriptedService().client();
+    client.greet();
+    Object.assign(client, { passwordAlgorithm: 1, offered: OFFERED_ALGORITHMS.subarray(4) });
+    expect(client.allocate()?.errorCode).toBe(400);
+    client.offered = undefined;
+    expect(client.allocate()?.errorCode).toBe(400);
+    Object.assign(client, { passwordAlgorithm: 3, offered: OFFERED_ALGORITHMS });
+    expect(client.allocate()?.errorCode).toBe(400);
+  });
+
+  it.each([
+    ['a wrong password', { password: 'another' }],
+    ['an unknown name', { username: 'somebody' }],
+    ['a name that ends with the time it was good for', { username: '1699999999:x', password: hmac('1699999999:x') }],
+    ['a time-limited name with the password of another', { username: '1800000000:x', password: hmac('1800000000:y') }],
+    ['an empty name', { username: '', password: '' }],
+  ])('refuses %s with 401 and no signature', (_what, credential) => {
+    const script = new ScriptedService();
+    const client = script.client(credential);
+    const answer = client.allocate();
+    expect(answer).toMatchObject({ class: 'error', errorCode: 401 });
+    expect(answer?.integrity).toBeUndefined();
+    expect(script.counters.of('turn_unauthorized')).toBe(1);
+    expect(script.allocations.size).toBe(0);
+  });
+
+  it.each(['1800000000', '1800000000:', '1800000000:any:thing'])('takes the time-limited name %s', (username) => {
+    const client = new ScriptedService().client({ username, password: hmac(username) });
+    expect(client.allocate()?.class).toBe('success');
+  });
+
+  it('issues names and passwords that are good until their time is over, and lets who is in stay', () => {
+    const script = new ScriptedService();
+    const { username, credential, ttlS } = script.credentials.issue(script.unixMs);
+    const early = script.client({ username, password: credential });
+    expect(early.allocate()?.class).toBe('success');
+    for (let passed = 0; passed < ttlS; passed += 500) {
+      expect(early.refresh(600)?.class === 'success' || early.refresh(600)?.class === 'success').toBe(true);
+      script.pass(500);
+    }
+    expect(script.client({ username, password: credential }).allocate()?.errorCode).toBe(401);
+    expect(early.refresh(600)?.class).toBe('success');
+  });
+
+  it('refuses a nonce that is old, made up, or of another client, with a new one', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.greet();
+    const { nonce } = client;
+    script.pass(3601);
+    expect(client.allocate()?.errorCode).toBe(438);
+    expect(client.nonce).not.toBe(nonce);
+    expect(client.allocate()?.class).toBe('success');
+    for (const foreign of [client.nonce, 'obMatJos2gAAA', 'x', `${client.nonce}A`, '']) {
+      const other = script.client();
+      other.nonce = foreign;
+      expect(other.allocate()?.errorCode).toBe(438);
+      expect(other.allocate()?.class).toBe('success');
+    }
+  });
+
+  it('refuses a signed request that lacks name, realm or nonce with 400', () => {
+    const client = new ScriptedService().client();
+    client.greet();
+    const key = client.key;
+    for (const left of [ATTRIBUTE.username, ATTRIBUTE.realm, ATTRIBUTE.nonce]) {
+      const writer = new TurnWriter(METHOD.refresh, 'request', randomBytes(12));
+      for (const type of [ATTRIBUTE.username, ATTRIBUTE.realm, ATTRIBUTE.nonce])
+        if (type !== left) writer.text(type, 'x');
+      expect(client.send(writer.finish({ key }))?.errorCode).toBe(400);
+    }
+  });
+
+  it('answers an address that proves nothing only so often, and others still', () => {
+    const script = new ScriptedService({ limits: { unprovenPerSecond: 5, unprovenBurst: 10 } });
+    const flood = script.client();
+    const greeting = flood.begin(METHOD.allocate).finish();
+    for (let i = 0; i < 100; i++) flood.send(greeting);
+    expect(flood.sent).toHaveLength(10);
+    expect(script.counters.of('turn_unanswered')).toBe(90);
+    expect(script.client({ address: '198.51.100.200' }).greet()?.errorCode).toBe(401);
+    script.pass(1);
+    for (let i = 0; i < 100; i++) flood.send(new TurnWriter(METHOD.binding, 'request', randomBytes(12)).finish());
+    expect(flood.sent).toHaveLength(15);
+  });
+
+  it('says no more to who has proved nothing than is needed', () => {
+    const client = new ScriptedService().client();
+    client.greet();
+    client.send(new TurnWriter(METHOD.binding, 'request', randomBytes(12)).finish());
+    const [challenge, binding] = client.sent.map((message) => message.length);
+    expect(challenge).toBeLessThanOrEqual(104);
+    expect(binding).toBe(32);
+  });
+});
+
+describe('allocations', () => {
+  it('are of the family that is asked for, and refused for one that is not there', () => {
+    const script = new ScriptedService({ withoutIpv6: true });
+    const wants = (number: number) =>
+      script.client().allocate((w) => w.attribute(ATTRIBUTE.requestedAddressFamily, family(number)));
+    expect(wants(FAMILY.IPv4)?.relayedAddress?.address).toBe(OWN);
+    expect(wants(FAMILY.IPv6)?.errorCode).toBe(440);
+    expect(wants(9)?.errorCode).toBe(440);
+    const both = new ScriptedService();
+    const client = both.client();
+    const answer = client.allocate((w) => w.attribute(ATTRIBUTE.requestedAddressFamily, family(FAMILY.IPv6)));
+    expect(answer?.relayedAddress?.address).toBe(OWN_IPV6);
+    expect(client.permit(MEDIA)?.errorCode).toBe(443);
+    expect(client.permit({ address: OWN_IPV6, port: 1 })?.class).toBe('success');
+  });
+
+  it('refuse what TURN can not do or does not know, and say why', () => {
+    const client = new ScriptedService().client();
+    client.greet();
+    const asks = (type: number, value: readonly number[]) =>
+      client.request(client.begin(METHOD.allocate).attribute(type, Buffer.from(value)));
+    expect(asks(ATTRIBUTE.lifetime, [0, 0, 0, 1])?.errorCode).toBe(400);
+    expect(asks(ATTRIBUTE.requestedTransport, [6, 0, 0, 0])?.errorCode).toBe(442);
+    const unknown = asks(0x7777, []);
+    expect(unknown?.errorCode).toBe(420);
+    expect(unknown?.bytes.includes(Buffer.from([0x77, 0x77]))).toBe(true);
+    expect(client.allocate((w) => w.attribute(ATTRIBUTE.evenPort, Buffer.from([0x80])))?.errorCode).toBe(508);
+    expect(client.allocate((w) => w.attribute(ATTRIBUTE.reservationToken, Buffer.alloc(8)))?.errorCode).toBe(508);
+    const even = client.allocate((w) => w.attribute(ATTRIBUTE.evenPort, Buffer.from([0])));
+    expect((even?.relayedAddress?.port ?? 1) % 2).toBe(0);
+  });
+
+  it('are made once: the same request again gets the same answer, another one 437', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.greet();
+    const transactionId = randomBytes(12);
+    const request = client
+      .begin(METHOD.allocate, transactionId)
+      .attribute(ATTRIBUTE.requestedTransport, Buffer.from([17, 0, 0, 0]))
+      .finish({ key: client.key });
+    const first = client.send(request);
+    expect(client.send(request)?.relayedAddress).toEqual(first?.relayedAddress);
+    expect(client.allocate()?.errorCode).toBe(437);
+    expect(script.allocations.size).toBe(1);
+  });
+
+  it('last as long as they are refreshed, ten minutes or what is asked for, an hour at the most', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate();
+    expect(client.refresh(1)?.lifetimeS).toBe(600);
+    expect(client.refresh(2000)?.lifetimeS).toBe(2000);
+    expect(client.refresh(100_000)?.lifetimeS).toBe(3600);
+    script.pass(3599);
+    expect(script.allocations.size).toBe(1);
+    script.pass(1);
+    expect(script.allocations.size).toBe(0);
+    expect(client.isKept).toBe(false);
+    expect(client.refresh(600)?.errorCode).toBe(438);
+    expect(client.refresh(600)?.errorCode).toBe(437);
+  });
+
+  it('end when the client says so, and the media hears of it', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate();
+    client.bind(0x4000, MEDIA);
+    client.raw(writeChannelData(0x4000, PACKET, false));
+    expect(client.refresh(0)).toMatchObject({ class: 'success', lifetimeS: 0 });
+    expect(script.port.forgotten).toEqual([script.port.received[0]?.source]);
+    expect(script.port.received[0]?.source.send(PACKET)).toBe(true);
+    expect(client.sent.at(-1)?.includes(PACKET)).toBe(false);
+    expect(client.allocate()?.class).toBe('success');
+  });
+
+  it('belong to the user who made them', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate();
+    const { username, credential } = script.credentials.issue(script.unixMs);
+    Object.assign(client, { username, password: credential });
+    expect(client.refresh(600)?.errorCode).toBe(441);
+    expect(client.permit(MEDIA)?.errorCode).toBe(441);
+  });
+
+  it('are bounded for one address, for one network of IPv6, and for all', () => {
+    const script = new ScriptedService({ maxAllocations: 5, maxAllocationsPerAddress: 2 });
+    const from = (address: string) => script.client({ address });
+    const first = from('198.51.100.1');
+    expect(first.allocate()?.class).toBe('success');
+    expect(from('198.51.100.1').allocate()?.class).toBe('success');
+    expect(from('198.51.100.1').allocate()?.errorCode).toBe(486);
+    expect(from('2001:db8:1:1::1').allocate()?.class).toBe('success');
+    expect(from('2001:db8:1:1:ffff::2').allocate()?.class).toBe('success');
+    expect(from('2001:db8:1:1::3').allocate()?.errorCode).toBe(486);
+    expect(from('2001:db8:1:2::3').allocate()?.class).toBe('success');
+    expect(from('198.51.100.2').allocate()?.errorCode).toBe(508);
+    first.refresh(0);
+    expect(from('198.51.100.1').allocate()?.class).toBe('success');
+    expect(script.counters.of('turn_allocations')).toBe(6);
+  });
+
+  it('have a port number each, as long as there are any', () => {
+    const script = new ScriptedService({ maxAllocations: 60_000, maxAllocationsPerAddress: 60_000 });
+    const numbers = new Set<number>();
+    const client = script.client();
+    for (;;) {
+      const made = script.allocations.create({
+        client,
+        user: { username: '', password: '' },
+        family: 'IPv4',
+        evenPort: false,
+        transactionId: Buffer.alloc(12),
+        expiresMs: 1e9,
+      });
+      if (typeof made === 'string') break;
+      numbers.add(made.relayed.port);
+    }
+    expect(numbers.size).toBe(49_152);
+    expect(script.allocations.size).toBe(49_152);
+    expect(Math.min(...numbers)).toBe(16_384);
+    script.allocations.close();
+    expect(client.allocate()?.class).toBe('success');
+  });
+});
+
+describe('peers', () => {
+  it.each([
+    '127.0.0.1',
+    '0.0.0.0',
+    '10.0.0.1',
+    '192.168.1.1',
+    '172.16.0.1',
+    '169.254.169.254',
+    '224.0.0.1',
+    '255.255.255.255',
+    '8.8.8.8',
+  ])('are refused when they are %s, whatever the media says is its own', (address) => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate();
+    expect(client.permit({ address, port: MEDIA_PORT })?.errorCode).toBe(403);
+    expect(client.bind(0x4001, { address, port: MEDIA_PORT })?.errorCode).toBe(403);
+    client.sendTo({ address, port: MEDIA_PORT }, PACKET);
+    expect(script.port.received).toEqual([]);
+    expect(script.counters.of('turn_denied_peers')).toBe(2);
+    expect(script.tallies.dropped).toBe(1);
+  });
+
+  it.each([
+    '::',
+    '::1',
+    '::ffff:203.0.113.5',
+    '::203.0.113.5',
+    'fe80::1',
+    'fc00::1',
+    'ff02::1',
+    '64:ff9b::7f00:1',
+    '2002:7f00:1::',
+  ])('are refused when they are %s, which may mean another address', (address) => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate((w) => w.attribute(ATTRIBUTE.requestedAddressFamily, family(FAMILY.IPv6)));
+    expect(client.permit({ address, port: MEDIA_PORT })?.errorCode).toBe(403);
+    expect(client.bind(0x4001, { address, port: MEDIA_PORT })?.errorCode).toBe(403);
+  });
+
+  it('are refused even if the media took any address, group or other spelling for its own', () => {
+    const script = new ScriptedService();
+    script.port.isOwn = () => true;
+    const client = script.client();
+    client.allocate();
+    for (const address of ['0.0.0.0', '0.1.2.3', '239.1.1.1', '255.255.255.255'])
+      expect(client.permit({ address, port: MEDIA_PORT })?.errorCode).toBe(403);
+    const other = script.client();
+    other.allocate((w) => w.attribute(ATTRIBUTE.requestedAddressFamily, family(FAMILY.IPv6)));
+    for (const address of ['::', '::1', '::ffff:127.0.0.1', '::127.0.0.1', 'ff02::1'])
+      expect(other.permit({ address, port: MEDIA_PORT })?.errorCode).toBe(address === '::1' ? undefined : 403);
+  });
+
+  it('are our media and no other port of this server: not TURN itself, not another allocation', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    const other = script.client();
+    client.allocate();
+    const relayed = other.allocate()?.relayedAddress;
+    expect(client.permit(MEDIA)?.class).toBe('success');
+    for (const port of [3478, 22, 0, relayed?.port ?? 0]) {
+      expect(client.bind(0x4001, { address: OWN, port })?.errorCode).toBe(403);
+      client.sendTo({ address: OWN, port }, PACKET);
+    }
+    expect(script.port.received).toEqual([]);
+    expect(other.sent).toHaveLength(2);
+  });
+
+  it('are permitted together or not at all', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate();
+    expect(client.permit(MEDIA, { address: '10.0.0.1', port: MEDIA_PORT })?.errorCode).toBe(403);
+    client.sendTo(MEDIA, PACKET);
+    expect(script.port.received).toEqual([]);
+    expect(client.permit()?.errorCode).toBe(400);
+  });
+
+  it('are heard as long as a permission is there, five minutes', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    const relayed = client.allocate()?.relayedAddress;
+    client.refresh(3600);
+    client.sendTo(MEDIA, PACKET);
+    expect(script.port.received).toEqual([]);
+    client.permit({ ...MEDIA, port: 1 });
+    client.sendTo(MEDIA, PACKET);
+    const { source, datagram } = script.port.received[0] ?? {};
+    expect(datagram).toEqual(PACKET);
+    expect(source).toMatchObject({ via: 'relay', ...relayed });
+    source?.send(Buffer.from('an answer'));
+    expect(readTurnMessage(client.sent.at(-1) as Buffer)).toMatchObject({
+      method: METHOD.data,
+      class: 'indication',
+      peers: [MEDIA],
+      data: Buffer.from('an answer'),
+    });
+    client.sendTo(MEDIA, PACKET);
+    expect(script.port.received[1]?.source).toBe(source);
+    script.pass(299);
+    client.permit(MEDIA);
+    script.pass(299);
+    expect(script.port.forgotten).toEqual([]);
+    script.pass(1);
+    expect(script.port.forgotten).toEqual([source]);
+    const before = client.sent.length;
+    source?.send(PACKET);
+    expect(client.sent).toHaveLength(before);
+    client.sendTo(MEDIA, PACKET);
+    expect(script.port.received).toHaveLength(2);
+  });
+
+  it('are bounded for each allocation', () => {
+    const script = new ScriptedService({ limits: { maxPeers: 2 } });
+    script.port.isOwn = () => true;
+    const client = script.client();
+    client.allocate();
+    const peer = (last: number) => ({ address: `203.0.113.${last}`, port: MEDIA_PORT });
+    expect(client.permit(peer(1), peer(2))?.class).toBe('success');
+    expect(client.permit(peer(3))?.errorCode).toBe(508);
+    expect(client.bind(0x4000, peer(1))?.class).toBe('success');
+    expect(client.bind(0x4001, peer(2))?.class).toBe('success');
+    expect(client.bind(0x4002, { ...peer(2), port: 1 })?.errorCode).toBe(508);
+  });
+});
+
+describe('channels', () => {
+  it.each(['udp', 'tcp'] as const)('carry datagrams both ways by %s', (transport) => {
+    const script = new ScriptedService();
+    const client = script.client({ transport });
+    client.allocate();
+    expect(client.bind(0x4abc, MEDIA)?.class).toBe('success');
+    expect(client.raw(writeChannelData(0x4abc, PACKET, transport === 'udp'))).toBe('taken');
+    expect(script.port.received[0]?.datagram).toEqual(PACKET);
+    script.port.received[0]?.source.send(PACKET);
+    const frame = Buffer.concat([Buffer.from([0x4a, 0xbc, 0, PACKET.length]), PACKET]);
+    expect(client.sent.at(-1)).toEqual(transport === 'udp' ? frame : Buffer.concat([frame, Buffer.alloc(2)]));
+    expect(script.tallies).toEqual({ relayedIn: 1, relayedOut: 1, dropped: 0, malformed: 0 });
+  });
+
+  it('are of one peer, and a peer has one', () => {
+    const script = new ScriptedService();
+    script.port.isOwn = () => true;
+    const client = script.client();
+    client.allocate();
+    expect(client.bind(0x4000, MEDIA)?.class).toBe('success');
+    expect(client.bind(0x4000, MEDIA)?.class).toBe('success');
+    expect(client.bind(0x4000, { address: OWN, port: 9 })?.errorCode).toBe(400);
+    expect(client.bind(0x4001, MEDIA)?.errorCode).toBe(400);
+    for (const number of [0, 0x3fff, 0x5000, 0xffff]) expect(client.bind(number, MEDIA)?.errorCode).toBe(400);
+  });
+
+  it('end after ten minutes, and then carry nothing', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.allocate();
+    client.refresh(3600);
+    client.bind(0x4000, MEDIA);
+    script.pass(599);
+    client.raw(writeChannelData(0x4000, PACKET, false));
+    expect(script.port.received).toHaveLength(1);
+    script.pass(1);
+    client.raw(writeChannelData(0x4000, PACKET, false));
+    expect(script.port.received).toHaveLength(1);
+    expect(script.port.forgotten).toEqual([script.port.received[0]?.source]);
+    expect(client.bind(0x4001, MEDIA)?.class).toBe('success');
+  });
+
+  it('drop what is for a channel or a client that is not there, and what a client does not take', () => {
+    const script = new ScriptedService();
+    const client = script.client();
+    client.raw(writeChannelData(0x4000, PACKET, false));
+    client.sendTo(MEDIA, PACKET);
+    client.allocate();
+    client.raw(writeChannelData(0x4000, PACKET, false));
+    client.bind(0x4000, MEDIA);
+    client.raw(writeChannelData(0x4000, PACKET, false));
+    client.isFull = true;
+    expect(script.port.received[0]?.source.send(PACKET)).toBe(true);
+    expect(script.tallies).toEqual({ relayedIn: 1, relayedOut: 0, dropped: 4, malformed: 0 });
+  });
+});
+
+function hmac(username: string): string {
+  return createHmac('sha1', SECRET).update(username).digest('base64');
+}
