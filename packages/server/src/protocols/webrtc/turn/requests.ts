@@ -144,7 +144,7 @@ function refusalOfPeer(port: DatagramPort, { relayed }: Allocation, peer: Endpoi
  * groups. Other TURN servers were led into their own networks by these.
  */
 function isPlain(address: string): boolean {
-  if (isIPv6(address)) return !/^(::$|::ffff:|::\d+\.|ff)/i.test(address);
+  if (isIPv6(address)) return !/^(::$|::ffff:|::[\da-f]+:[\da-f]+$|ff)/i.test(address);
   const first = Number.parseInt(address, 10);
   return first !== 0 && first < 224;
 }

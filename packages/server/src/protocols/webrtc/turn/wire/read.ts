@@ -1,4 +1,3 @@
-import { isIPv6, SocketAddress } from 'node:net';
 import {
   CLASSES,
   FINGERPRINT_BYTES,
@@ -213,7 +212,7 @@ function readAddress(value: Buffer, transactionId: Buffer): Endpoint | undefined
   return { address: spelled(bytesToIp(bytes)), port: value.readUInt16BE(2) ^ (MAGIC_COOKIE >>> 16) };
 }
 
-/** As the system writes it, so that one address has one spelling. */
+/** In the shortest form (RFC 5952 §4), as the system writes it, so that one address has one spelling. */
 function spelled(address: string): string {
-  return isIPv6(address) ? new SocketAddress({ address, family: 'ipv6' }).address : address;
+  return address.includes(':') ? new URL(`http://[${address}]/`).hostname.slice(1, -1) : address;
 }
