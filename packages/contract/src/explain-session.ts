@@ -113,6 +113,9 @@ export const ExplainIcePair = Type.Object({
   via: Type.Union([Type.Literal('udp'), Type.Literal('tcp'), Type.Literal('relay')]),
   remoteAddress: Type.String(),
   remotePort: Type.Integer(),
+  /** By TCP: bytes that wait in the server for it, and packets that were left out because it was behind. */
+  queuedBytes: Type.Optional(Type.Integer()),
+  dropped: Type.Optional(Type.Integer()),
   /** Authentic checks that came from there. */
   checks: Type.Integer(),
   lastCheckAgeMs: Type.Integer(),
@@ -134,7 +137,7 @@ export const ExplainWebRtc = Type.Object({
       Type.Literal('lost'),
       Type.Literal('closed'),
     ]),
-    /** Where the client was told to send its checks: `192.0.2.1:31001`. */
+    /** Where the client was told to send its checks: `192.0.2.1:31001`; by TCP: `192.0.2.1:31001 tcp`. */
     serverCandidates: Type.Array(Type.String()),
     /** Candidates that the client's offer has, 16 at most: `host 192.0.2.7:50000 udp`. Later ones are not needed. */
     clientCandidates: Type.Array(Type.String()),

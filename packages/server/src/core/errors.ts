@@ -45,6 +45,10 @@ export const ERRORS = {
     status: 503,
     meaning: 'the machine, or the settings, have no processor time left to make another form of the picture',
   },
+  TRANSPORT_DISABLED: {
+    status: 406,
+    meaning: 'the client wants its media by a transport that the settings turn off (ice_tcp_enabled)',
+  },
   PEER_LIMIT: { status: 503, meaning: 'the server carries as many WebRTC peers as its settings allow' },
   TOKEN_REQUIRED: { status: 401, meaning: 'a stream token is needed, and none came or it can not be used' },
   ACCESS_DENIED: { status: 403, meaning: 'the back end, a stream token or a list of addresses forbids it' },

@@ -74,6 +74,8 @@ export interface IcePairFacts {
   readonly via: 'udp' | 'tcp' | 'relay';
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly queuedBytes?: number | undefined;
+  readonly dropped?: number | undefined;
   readonly checks: number;
   readonly lastCheckAgeMs: number;
   readonly selected: boolean;

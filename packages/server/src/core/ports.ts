@@ -98,6 +98,10 @@ export const COUNTERS = {
   webrtc_unverified_datagrams: 'UDP datagrams from addresses that have proved nothing: not answered',
   webrtc_malformed_datagrams: 'UDP datagrams that are neither STUN, DTLS nor SRTP, or broken STUN',
   webrtc_send_errors: 'UDP datagrams that could not be sent, or were thrown away because the network was busy',
+  webrtc_tcp_connections: 'TCP connections to the port of WebRTC media accepted',
+  webrtc_tcp_refused:
+    'TCP connections to it closed: too many, without proof of a peer, or with frames that are too long',
+  webrtc_tcp_dropped_packets: 'packets left out because a TCP connection of WebRTC media was behind',
   webrtc_bad_packets: 'authentic packets of WebRTC peers that can not be read',
   turn_allocations: 'allocations made for clients of the TURN server',
   turn_refused: 'requests to the TURN server refused: too much, too many, or not what it is for',

@@ -33,7 +33,7 @@ function noIce(session: ExplainSession, { ice }: ExplainWebRtc, ageMs: number): 
   const over = session.endedMs !== undefined;
   if (ageMs < ICE_PATIENCE_MS && !over) return [];
   const ports = [...new Set(ice.serverCandidates.map(portOf))];
-  const port = ports.length === 0 ? 'the media port' : `UDP port ${list(ports, 'or')}`;
+  const port = ports.length === 0 ? 'the media port' : list(ports, 'or');
   const told = ice.serverCandidates.length === 0 ? '' : ` It was told ${list(ice.serverCandidates)}.`;
   const text = `In ${seconds(ageMs)} none of the ${client}’s connectivity checks reached ${port}.${told}`;
   return [{ code: 'NO_ICE', severity: 'error', text, advice: iceAdvice(session, ice, port) }];
@@ -100,11 +100,12 @@ export function lossFinding(
 }
 
 function addressOf(candidate: string): string {
-  return candidate.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  return candidate.replace(/:\d+( tcp)?$/, '').replace(/^\[|\]$/g, '');
 }
 
 function portOf(candidate: string): string {
-  return /:(\d+)$/.exec(candidate)?.[1] ?? '';
+  const [, port = '', tcp] = /:(\d+)( tcp)?$/.exec(candidate) ?? [];
+  return port === '' ? '' : `${tcp === undefined ? 'UDP' : 'TCP'} port ${port}`;
 }
 
 /** Loopback, link-local, RFC 1918, RFC 6598 and unique local addresses. */

@@ -87,6 +87,12 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
     return peer.start(media);
   }
 
+  /** A TURN server's allocations carry UDP, whatever brings them there. */
+  get transport(): 'udp' | 'tcp' | undefined {
+    const via = this.#peer?.via;
+    return via === 'relay' ? 'udp' : via;
+  }
+
   describe(): SessionDescription {
     const facts = this.facts();
     // Packets that come late after all make a number smaller, which a sum over sessions must not become.
@@ -103,7 +109,7 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
       streamName,
       status: this.over ? 'STOPPED' : this.active ? running : 'PENDING',
       createDate: this.#createdAt,
-      transport: 'UDP',
+      transport: this.#peer?.via === 'tcp' ? 'TCP' : 'UDP',
       remoteAddress,
       bytesIn: this.#peer?.bytesIn ?? 0,
       bytesOut: this.#peer?.bytesOut ?? 0,

@@ -3,7 +3,7 @@ import type { Counters, IceCredentials, PeerEndReason } from '../../core/index.t
 import { type PeerFacts, peerFacts } from './explain/peer-facts.ts';
 import type { RtpSink } from './send/send-track.ts';
 import type { SendBuffer } from './send-buffer.ts';
-import { isRtcp, type TransportLink, type TransportPeer } from './transport/index.ts';
+import { isRtcp, type PathVia, type TransportLink, type TransportPeer } from './transport/index.ts';
 import { DtlsAssociation } from './wire/dtls/association.ts';
 import type { DtlsCertificate, DtlsSrtpKeys } from './wire/dtls/types.ts';
 import { SrtpReceiver, SrtpSender } from './wire/srtp/index.ts';
@@ -75,6 +75,11 @@ export class Peer implements TransportPeer, RtpSink {
 
   get connected(): boolean {
     return this.#sender !== undefined;
+  }
+
+  /** How its datagrams come and go; undefined while there is no way. */
+  get via(): PathVia | undefined {
+    return this.#link?.path?.via;
   }
 
   /** What it knows of the connection, for people; of one that ended by itself, what was so then. */

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { parseIceCandidate } from '@sluice/media';
+import { type IceCandidate, parseIceCandidate } from '@sluice/media';
 import {
   type Acceptance,
   findStream,
@@ -40,7 +40,7 @@ const FAULT_LINES_PER_SECOND = 5;
 const METRICS_INTERVAL_MS = 1000;
 const ANY_ADDRESS = '::';
 
-/** WebRTC for publishers and players: one UDP port for all, and the gateway that signalling of any kind uses. */
+/** WebRTC for publishers and players: one port for all, and the gateway that signalling of any kind uses. */
 export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly log: Log;
   readonly codecs: Pick<WebRtcOptions, 'videoCodecs' | 'audioCodecs'>;
@@ -76,6 +76,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       receiveBufferBytes: options.receiveBufferBytes,
       sendBufferBytes: options.sendBufferBytes,
       consentTimeoutMs: options.consentTimeoutMs,
+      tcp: options.tcp,
       onPeerError: (peer, error) => this.#onPeerError(peer, error),
     });
   }
@@ -210,6 +211,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       throw new MediaServerError('MEDIA_SESSION_BUSY', `media session "${mediaSessionId}" is already in use`);
     this.#pending.add(mediaSessionId);
     try {
+      if (request.transport === 'tcp' && this.#options.tcp === undefined) throw noTcp();
       return await make();
     } catch (error) {
       this.#deps.counters.count('webrtc_refused');
@@ -263,7 +265,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         sessionId: String(randomInt(2 ** 47)),
         ice,
         fingerprint: { algorithm: 'sha-256', value: certificate.fingerprint },
-        candidates: this.#transport.candidates(request.localAddress).flatMap((line) => parseIceCandidate(line) ?? []),
+        candidates: this.#candidatesFor(request),
         sending,
       });
     } catch (error) {
@@ -275,6 +277,12 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.#sessions.set(session.mediaSessionId, { session, registration });
     this.#peers.set(session, peer);
     this.#deps.counters.count(session.mediaType === 'publish' ? 'webrtc_publishers' : 'webrtc_players');
+  }
+
+  #candidatesFor({ localAddress, transport }: PeerRequest): IceCandidate[] {
+    const { tcp, prefersTcp } = this.#options;
+    const wanted = transport ?? (prefersTcp && tcp !== undefined ? 'tcp' : undefined);
+    return this.#transport.candidates(localAddress, wanted).flatMap((line) => parseIceCandidate(line) ?? []);
   }
 
   /** What a peer's own packets must never lead to; it is a mistake here, so that peer is given up and it is told. */
@@ -289,6 +297,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     if (nowMs - this.#metricsMs >= METRICS_INTERVAL_MS) {
       this.#metricsMs = nowMs;
       this.#metrics.update(this.#transport.counters);
+      this.#transport.tick(nowMs);
     }
     for (const peer of this.#peers.values()) {
       try {
@@ -298,6 +307,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       }
     }
   }
+}
+
+function noTcp(): MediaServerError {
+  const message = 'the client asks for media by TCP, which is turned off here (ice_tcp_enabled=false): ask for UDP';
+  return new MediaServerError('TRANSPORT_DISABLED', message);
 }
 
 function notFound(name: string): MediaServerError {

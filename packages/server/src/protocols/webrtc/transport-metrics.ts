@@ -7,6 +7,9 @@ const SUMS: Readonly<Partial<Record<CounterName, readonly (keyof TransportCounte
   webrtc_datagrams_sent: ['sent'],
   webrtc_unverified_datagrams: ['unknownSource', 'unknownUfrag', 'contestedAddress', 'unansweredChecks'],
   webrtc_malformed_datagrams: ['unknownProtocol', 'malformedStun'],
+  webrtc_tcp_connections: ['tcpConnections'],
+  webrtc_tcp_refused: ['tcpRefused', 'tcpUnproved', 'tcpBroken'],
+  webrtc_tcp_dropped_packets: ['tcpDropped'],
   webrtc_send_errors: ['sendErrors', 'socketErrors', 'overflowed'],
 };
 

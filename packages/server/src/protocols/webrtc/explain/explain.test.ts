@@ -47,7 +47,7 @@ describe('what is told of a WebRTC session', () => {
     await waitFor(() => expect(factsOf(player).media[0]?.packets).toBe(11));
     const { webrtc, media } = factsOf(player);
     expect(webrtc?.ice).toMatchObject({ state: 'connected', unauthentic: 0, replayed: 0, restarts: 0 });
-    expect(webrtc?.ice.serverCandidates).toEqual([`127.0.0.1:${rig.server.port}`]);
+    expect(webrtc?.ice.serverCandidates).toEqual([`127.0.0.1:${rig.server.port}`, `127.0.0.1:${rig.server.port} tcp`]);
     expect(webrtc?.ice.pairs).toMatchObject([
       { remoteAddress: '127.0.0.1', remotePort: player.client.port, selected: true, nominated: true },
     ]);
@@ -128,7 +128,7 @@ describe('what is remembered of a WebRTC session that failed', () => {
       ice: {
         state: 'waiting',
         pairs: [],
-        serverCandidates: [`127.0.0.1:${rig.server.port}`],
+        serverCandidates: [`127.0.0.1:${rig.server.port}`, `127.0.0.1:${rig.server.port} tcp`],
         clientCandidates: ['host 192.0.2.9:50000 udp'],
       },
       dtls: { state: 'waiting' },

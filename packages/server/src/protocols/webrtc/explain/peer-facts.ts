@@ -36,6 +36,8 @@ function iceFacts({ ice, nowMs, createdMs, closed }: PeerState): PeerFacts['ice'
       via: path.via,
       remoteAddress: path.address,
       remotePort: path.port,
+      queuedBytes: path.queuedBytes,
+      dropped: path.dropped,
       checks: path.checks,
       lastCheckAgeMs: Math.max(0, Math.round(nowMs - path.lastCheckMs)),
       selected: path.selected,

@@ -97,8 +97,9 @@ function serverCandidates(answer: string): string[] {
   for (const [, value = ''] of answer.matchAll(/^a=candidate:(.*)$/gm)) {
     const candidate = parseIceCandidate(value.trim());
     if (candidate === undefined || told.size >= MAX_CANDIDATES) continue;
-    const { address, port } = candidate;
-    told.add(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
+    const { address, port, transport } = candidate;
+    const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    told.add(transport === 'udp' ? place : `${place} ${transport}`);
   }
   return [...told];
 }

@@ -13,6 +13,7 @@ import {
 } from '@sluice/media';
 import type { IceCredentials } from '../../../core/index.ts';
 import { checkOf } from '../transport/testing/ice-client.ts';
+import { IceTcpClient } from '../transport/testing/ice-tcp-client.ts';
 import { DtlsAssociation } from '../wire/dtls/association.ts';
 import type { OwnIdentity } from '../wire/dtls/testing/identities.ts';
 import type { DtlsSrtpKeys } from '../wire/dtls/types.ts';
@@ -21,6 +22,8 @@ import { readStun, StunWriter } from '../wire/stun/index.ts';
 
 export interface RtcClientOptions {
   readonly identity: OwnIdentity;
+  /** Its datagrams go by TCP. */
+  readonly tcp?: boolean | undefined;
   readonly direction: 'sendonly' | 'recvonly';
   readonly video?: 'VP8' | 'H264' | undefined;
   /** H.264 is offered after that. */
@@ -63,6 +66,7 @@ export class RtcClient {
   #keys: DtlsSrtpKeys | undefined;
   #sender: SrtpSender | undefined;
   #receiver: SrtpReceiver | undefined;
+  #tcp: IceTcpClient | undefined;
   #timer: NodeJS.Timeout | undefined;
   #checkedMs = 0;
   #checking = true;
@@ -95,6 +99,7 @@ export class RtcClient {
     const [algorithm = '', value = ''] = fingerprint.split(' ');
     this.#remote = { ufrag: sdpValue(section, 'ice-ufrag') ?? '', pwd: sdpValue(section, 'ice-pwd') ?? '' };
     this.#port = Number(sdpValues(section, 'candidate')[0]?.split(' ')[5]);
+    if (this.#options.tcp === true) await this.reconnect();
     const nowMs = performance.now();
     this.#dtls = new DtlsAssociation({
       role: sdpValue(section, 'setup') === 'passive' ? 'client' : 'server',
@@ -110,6 +115,19 @@ export class RtcClient {
     this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS);
     this.check();
     this.#dtls.start(nowMs);
+  }
+
+  /** From now on its datagrams go by a new TCP connection; the former one breaks. */
+  async reconnect(): Promise<void> {
+    await this.#tcp?.close();
+    this.#tcp = await IceTcpClient.open(this.#port, this.#host);
+    const source = { address: this.#host, family: 'IPv4', port: this.#port, size: 0 } as const;
+    this.#tcp.onDatagram = (datagram) => this.#receive(datagram, source);
+  }
+
+  /** Its datagrams go by UDP again; the TCP connection stays open. */
+  useUdp(): void {
+    this.#tcp = undefined;
   }
 
   /** Takes a local port, for clients that send before they are answered. Idempotent. */
@@ -131,7 +149,9 @@ export class RtcClient {
   /** Sends any datagram. */
   send(datagram: Uint8Array, port = this.#port): void {
     // Errors of the network are what tests are about at times.
-    if (!this.#closed) this.#socket.send(datagram, port, this.#host, () => {});
+    if (this.#closed) return;
+    if (this.#tcp !== undefined) this.#tcp.send(datagram);
+    else this.#socket.send(datagram, port, this.#host, () => {});
   }
 
   sendRtp(fields: RtpHeaderFields, payload: Uint8Array): void {
@@ -165,6 +185,7 @@ export class RtcClient {
     clearInterval(this.#timer);
     if (this.#closed) return;
     this.#closed = true;
+    await this.#tcp?.close();
     await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
   }
 

@@ -11,6 +11,8 @@ export interface BindOptions {
   readonly port: number;
   readonly bindAddress: string | undefined;
   createSocket(family: IpFamily): UdpSocket;
+  /** Opens what is to have the same number; after that the sockets are closed when it fails. Default: nothing is. */
+  bindTwin?(sockets: readonly UdpSocket[]): Promise<void>;
 }
 
 /**
@@ -20,13 +22,15 @@ export interface BindOptions {
 export async function bindSockets(options: BindOptions): Promise<UdpSocket[]> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await bindOnce(options);
+      return await bindBoth(options);
     } catch (cause) {
       const code = codeOf(cause);
       if (code === 'EADDRINUSE' && options.port === 0 && attempt < MAX_ATTEMPTS) continue;
       const why = code === 'EADDRINUSE' ? 'is in use by another program' : `can not be opened (${code})`;
       const place = `${options.bindAddress ?? ''}:${options.port}`;
-      throw new MediaServerError('PORT_IN_USE', `UDP port ${place} for WebRTC ${why}`, { cause });
+      const [kind, advice] =
+        cause instanceof TwinError ? ['TCP', ': free it, or set ice_tcp_enabled=false'] : ['UDP', ''];
+      throw new MediaServerError('PORT_IN_USE', `${kind} port ${place} for WebRTC ${why}${advice}`, { cause });
     }
   }
 }
@@ -48,6 +52,27 @@ async function bindOnce(o: BindOptions): Promise<UdpSocket[]> {
     throw error;
   }
   return [ipv4, ipv6];
+}
+
+/** The UDP port is open, but not what is to have its number. */
+class TwinError extends Error {
+  readonly code: string;
+
+  constructor(cause: unknown) {
+    super('the port of the same number could not be opened', { cause });
+    this.code = codeOf(cause);
+  }
+}
+
+async function bindBoth(options: BindOptions): Promise<UdpSocket[]> {
+  const sockets = await bindOnce(options);
+  try {
+    await options.bindTwin?.(sockets);
+    return sockets;
+  } catch (cause) {
+    await Promise.all(sockets.map((socket) => socket.close()));
+    throw new TwinError(cause);
+  }
 }
 
 function codeOf(error: unknown): string {

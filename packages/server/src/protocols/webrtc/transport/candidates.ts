@@ -19,6 +19,9 @@ export interface CandidateOptions {
 
 const MAX_CANDIDATES = 16;
 const HOST_PREFERENCE = 126;
+/** What browsers use for TCP, and the preference of a passive candidate (RFC 6544 §4.2). */
+const TCP_HOST_PREFERENCE = 90;
+const PASSIVE_PREFERENCE = 4;
 const ALL_OF_IPV4 = '0.0.0.0';
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 
@@ -29,6 +32,19 @@ export function candidateLines(addresses: readonly string[], port: number): stri
     const priority = HOST_PREFERENCE * 2 ** 24 + (65_535 - i) * 2 ** 8 + 255;
     const foundation = String(i + 1);
     return writeIceCandidate({ foundation, component: 1, transport: 'udp', priority, address, port, type: 'host' });
+  });
+}
+
+/** The same for TCP, where we are connected to (RFC 6544 §4.5); foundations differ from those of UDP. */
+export function tcpCandidateLines(addresses: readonly string[], port: number): string[] {
+  return addresses.map((address, i) => {
+    // RFC 6544 §4.2: whatever can be had by UDP is better; 13 bits are left to tell addresses apart.
+    const localPreference = PASSIVE_PREFERENCE * 2 ** 13 + (8191 - i);
+    const priority = TCP_HOST_PREFERENCE * 2 ** 24 + localPreference * 2 ** 8 + 255;
+    const foundation = String(MAX_CANDIDATES + i + 1);
+    return writeIceCandidate({
+      ...{ foundation, component: 1, transport: 'tcp', priority, address, port, type: 'host', tcpType: 'passive' },
+    });
   });
 }
 

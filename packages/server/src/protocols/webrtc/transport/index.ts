@@ -4,6 +4,7 @@ export type {
   DatagramPort,
   DatagramSource,
   MediaTransportOptions,
+  PathVia,
   PeerPath,
   TransportCounters,
   TransportLink,

@@ -2,7 +2,7 @@ import type { RemoteInfo } from 'node:dgram';
 import type { IceCredentials } from '../wire/ice/index.ts';
 import { localUfragOf, readStun } from '../wire/stun/index.ts';
 import { bindSockets } from './bind.ts';
-import { candidateAddresses, candidateLines, type IpFamily } from './candidates.ts';
+import { candidateAddresses, candidateLines, type IpFamily, tcpCandidateLines } from './candidates.ts';
 import { type DatagramKind, datagramKind } from './demux.ts';
 import {
   type DatagramPort,
@@ -18,6 +18,8 @@ import { OwnAddresses } from './own-addresses.ts';
 import { type PathOrigin, SourceOrigin, SourcePath, type TransportPath, UdpOrigin, type UdpPath } from './paths.ts';
 import { freshCredentials, type LinkHost, PeerLink } from './peer-link.ts';
 import { RouteTable } from './route-table.ts';
+import { TcpConnection } from './tcp-connection.ts';
+import { TcpPort } from './tcp-port.ts';
 import { UdpSocket } from './udp-socket.ts';
 
 /** An address stays a peer's for so long after its last check: browsers check at least every 6 s (RFC 7675 §5.1). */
@@ -38,11 +40,15 @@ export class MediaTransport implements DatagramPort {
   readonly #own: OwnAddresses;
   readonly #links = new Map<string, PeerLink>();
   readonly #host: LinkHost;
+  readonly #tcp: TcpPort | undefined;
   #sockets: readonly UdpSocket[] = [];
 
   constructor(options: MediaTransportOptions) {
     this.#options = resolveTransportOptions(options);
     this.#own = new OwnAddresses(this.#options);
+    const { tcp } = this.#options;
+    const isProved = (connection: TcpConnection) => this.#sources.has(connection);
+    this.#tcp = tcp && new TcpPort({ tcp, counters: this.counters, port: this, isProved });
     this.#host = {
       options: this.#options,
       claimUfrag: (link) => this.#claimUfrag(link),
@@ -54,12 +60,17 @@ export class MediaTransport implements DatagramPort {
   }
 
   /**
-   * Opens the port.
+   * Opens the port; that of TCP, if there is to be one, has the same number.
    * @throws MediaServerError PORT_IN_USE; nothing is left open then
    */
   async start(): Promise<void> {
     const { port, bindAddress } = this.#options;
-    this.#sockets = await bindSockets({ port, bindAddress, createSocket: (family) => this.#createSocket(family) });
+    this.#sockets = await bindSockets({
+      port,
+      bindAddress,
+      createSocket: (family) => this.#createSocket(family),
+      bindTwin: (sockets) => this.#listen(sockets),
+    });
   }
 
   /** The port that is open; 0 before `start`. */
@@ -76,11 +87,14 @@ export class MediaTransport implements DatagramPort {
    * Values of `a=candidate` for an answer, best first; at least one unless no advertised address is of a family that
    * is listened on.
    * @param reachedAt an address of this machine that the client is known to reach
+   * @param transport the only one to offer
    */
-  candidates(reachedAt?: string): string[] {
+  candidates(reachedAt?: string, transport?: 'udp' | 'tcp'): string[] {
     const families = this.#sockets.map((socket) => socket.family);
     const addresses = candidateAddresses({ ...this.#options, port: this.port, families, reachedAt });
-    return candidateLines(addresses, this.port);
+    const udp = transport === 'tcp' ? [] : candidateLines(addresses, this.port);
+    const tcp = transport === 'udp' || this.#tcp === undefined ? [] : tcpCandidateLines(addresses, this.port);
+    return [...udp, ...tcp];
   }
 
   isOwn(address: string, port: number): boolean {
@@ -105,10 +119,34 @@ export class MediaTransport implements DatagramPort {
     return { ufrags: this.#links.size, paths: this.#routes.size + this.#sources.size };
   }
 
+  /** Bytes that wait in this process for TCP connections to become writable. */
+  get queuedBytes(): number {
+    return this.#tcp?.queuedBytes ?? 0;
+  }
+
+  /** TCP connections that are open, with those that are about to be closed. */
+  get connections(): number {
+    return this.#tcp?.size ?? 0;
+  }
+
+  /** Looks after connections. Call every second or so with `performance.now()`. */
+  tick(nowMs: number): void {
+    this.#tcp?.tick(nowMs);
+  }
+
   /** Lets all peers go and frees the port. Idempotent. */
   async close(): Promise<void> {
     for (const link of new Set(this.#links.values())) link[Symbol.dispose]();
-    await Promise.all(this.#sockets.map((socket) => socket.close()));
+    await Promise.all([...this.#sockets.map((socket) => socket.close()), this.#tcp?.close()]);
+  }
+
+  async #listen(sockets: readonly UdpSocket[]): Promise<void> {
+    try {
+      for (const { address, port } of sockets) await this.#tcp?.listen({ address, port });
+    } catch (error) {
+      await this.#tcp?.unlisten();
+      throw error;
+    }
   }
 
   #createSocket(family: IpFamily): UdpSocket {
@@ -211,7 +249,10 @@ export class MediaTransport implements DatagramPort {
   /** Removes this very path, not another that took its place. */
   #removePath(path: TransportPath): void {
     if (!(path instanceof SourcePath)) this.#routes.delete(path);
-    else if (this.#sources.get(path.source) === path) this.#sources.delete(path.source);
+    else if (this.#sources.get(path.source) === path) {
+      this.#sources.delete(path.source);
+      if (path.source instanceof TcpConnection) this.#tcp?.release(path.source);
+    }
   }
 
   #reportError(peer: TransportPeer | undefined, error: unknown): void {

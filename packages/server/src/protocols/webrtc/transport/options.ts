@@ -1,4 +1,7 @@
+import type { IceTcpOptions } from '../options.ts';
 import type { IceCredentials, IceLiteAgent, IcePath, PathVia } from '../wire/ice/index.ts';
+
+export type { PathVia } from '../wire/ice/index.ts';
 
 /** How WebRTC peers reach this server. */
 export interface MediaTransportOptions {
@@ -23,6 +26,8 @@ export interface MediaTransportOptions {
   readonly consentTimeoutMs?: number;
   /** Addresses of one peer that are known at a time. Default 16. */
   readonly maxPathsPerPeer?: number;
+  /** TCP as well, on the port of the same number; undefined for none. Default: none. */
+  readonly tcp?: IceTcpOptions | undefined;
   /** Called for an error of a peer's own code while it took a datagram. The peer should be closed then. */
   onPeerError?(peer: TransportPeer, error: unknown): void;
 }
@@ -35,6 +40,9 @@ export interface DatagramSource {
   readonly port: number;
   /** As `IcePath.send`: false when the datagram's memory must be left alone. Never throws. Hot path. */
   send(datagram: Buffer): boolean;
+  /** What waits in this process for it to become writable, bytes, and datagrams that were left out for that; for people. */
+  readonly queuedBytes?: number | undefined;
+  readonly dropped?: number | undefined;
 }
 
 /** The media port of this server as its relays see it: what they carry ends here and nowhere else. */
@@ -80,6 +88,8 @@ export interface PeerPath {
   readonly address: string;
   readonly port: number;
   readonly via: PathVia;
+  /** What waits in this process for it to become writable, bytes; undefined where nothing waits here. */
+  readonly queuedBytes?: number | undefined;
 }
 
 /** What has happened since the beginning, in datagrams unless said otherwise. */
@@ -104,6 +114,16 @@ export interface TransportCounters {
   /** Thrown away because too much waited for the network. */
   overflowed: number;
   sendErrors: number;
+  /** TCP connections that were accepted. */
+  tcpConnections: number;
+  /** Connections that were closed at once: there are too many. */
+  tcpRefused: number;
+  /** Connections that were closed because they proved nothing. */
+  tcpUnproved: number;
+  /** Connections that were closed for a frame longer than any datagram. */
+  tcpBroken: number;
+  /** Counted as sent, but left out because their connection was behind. */
+  tcpDropped: number;
   socketErrors: number;
   peerErrors: number;
 }
@@ -114,6 +134,7 @@ export type ResolvedTransportOptions = Required<MediaTransportOptions>;
 export function resolveTransportOptions(options: MediaTransportOptions): ResolvedTransportOptions {
   return Object.freeze({
     bindAddress: undefined,
+    tcp: undefined,
     advertisedAddresses: [],
     offerLoopback: false,
     receiveBufferBytes: 0,
@@ -141,6 +162,11 @@ export function zeroCounters(): TransportCounters {
     unansweredChecks: 0,
     overflowed: 0,
     sendErrors: 0,
+    tcpConnections: 0,
+    tcpRefused: 0,
+    tcpUnproved: 0,
+    tcpBroken: 0,
+    tcpDropped: 0,
     socketErrors: 0,
     peerErrors: 0,
   };

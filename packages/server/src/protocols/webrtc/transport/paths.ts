@@ -76,6 +76,14 @@ export class SourcePath extends SourceOrigin implements IcePath {
     this.link = link;
   }
 
+  get queuedBytes(): number | undefined {
+    return this.source.queuedBytes;
+  }
+
+  get dropped(): number | undefined {
+    return this.source.dropped;
+  }
+
   // Hot path.
   send(datagram: Buffer): boolean {
     return this.source.send(datagram);

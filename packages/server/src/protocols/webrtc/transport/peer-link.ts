@@ -1,6 +1,6 @@
 import { createIceCredentials, type IceCredentials, IceLiteAgent } from '../wire/ice/index.ts';
 import type { StunMessage } from '../wire/stun/index.ts';
-import type { ResolvedTransportOptions, TransportLink, TransportPeer } from './options.ts';
+import type { PeerPath, ResolvedTransportOptions, TransportLink, TransportPeer } from './options.ts';
 import type { TransportPath } from './paths.ts';
 
 /** What a link needs of the transport that it belongs to. */
@@ -51,7 +51,7 @@ export class PeerLink implements TransportLink {
   }
 
   /** Where datagrams go; undefined before the first check and without consent. */
-  get path(): TransportPath | undefined {
+  get path(): PeerPath | undefined {
     return this.#agent.selected;
   }
 

@@ -41,8 +41,9 @@ export class UdpSocket {
     };
   }
 
-  /** The port that was bound; 0 before. */
+  /** What was bound; 0 and nothing before. */
   port = 0;
+  address = '';
 
   /** Opens the port. Rejects with the system's error; the socket is closed then. */
   async bind(address: string, port: number): Promise<void> {
@@ -57,6 +58,7 @@ export class UdpSocket {
       });
     });
     this.port = this.#socket.address().port;
+    this.address = address;
     const { counters, onDatagram } = this.#options;
     this.#socket.on('error', () => counters.socketErrors++);
     this.#socket.on('message', onDatagram);

@@ -93,6 +93,8 @@ export class IceFullAgent<Path extends IcePath> {
         address: pair.path.address,
         port: pair.path.port,
         via: pair.path.via,
+        queuedBytes: pair.path.queuedBytes,
+        dropped: pair.path.dropped,
         checks: pair.checks,
         lastCheckMs: pair.heardMs,
         nominated: pair.nominated,

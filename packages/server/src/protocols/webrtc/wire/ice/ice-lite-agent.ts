@@ -17,6 +17,9 @@ export interface IcePath extends Endpoint {
    * sent and must be left alone.
    */
   send(datagram: Buffer): boolean;
+  /** For people: what waits for the network in this process, bytes, and datagrams that were left out. */
+  readonly queuedBytes?: number | undefined;
+  readonly dropped?: number | undefined;
 }
 
 export interface IceLiteAgentOptions<Path extends IcePath> {
@@ -99,6 +102,7 @@ export class IceLiteAgent<Path extends IcePath> {
   #firstCheckMs: number | undefined;
   #lastCheckMs: number | undefined;
   #restarts = 0;
+  #closed = false;
   /** The last paths that were removed, for people who ask why. */
   #gone: readonly KnownPath<Path>[] = [];
 
@@ -135,8 +139,19 @@ export class IceLiteAgent<Path extends IcePath> {
   /** Facts of this moment, for people: paths that are gone come last. Times are those of `IceArrival`. */
   get facts() {
     const told = ({ path, checks, lastCheckMs, nominated }: KnownPath<Path>, gone: boolean) => {
-      const { address, port, via } = path;
-      return { address, port, via, checks, lastCheckMs, nominated, gone, selected: path === this.#selected };
+      const { address, port, via, queuedBytes, dropped } = path;
+      return {
+        address,
+        port,
+        via,
+        queuedBytes,
+        dropped,
+        checks,
+        lastCheckMs,
+        nominated,
+        gone,
+        selected: path === this.#selected,
+      };
     };
     return {
       paths: [...this.#paths.map((known) => told(known, false)), ...this.#gone.map((known) => told(known, true))],
@@ -199,17 +214,17 @@ export class IceLiteAgent<Path extends IcePath> {
 
   /**
    * Forgets paths that were silent for too long. When the selected one is among them, the one that was heard last takes
-   * its place. To be called every now and then. Gives false when nothing is left to send to: before the first check,
-   * and without consent.
+   * its place. To be called every now and then. Gives false before the first check, and when none came for so long: a
+   * peer whose connection broke has that time to come back by another way.
    */
   tick(nowMs: number): boolean {
     const oldestMs = nowMs - this.#options.consentTimeoutMs;
-    if (!this.#hasSilentPath(oldestMs)) return this.#selected !== undefined;
+    if (!this.#hasSilentPath(oldestMs)) return this.#isAlive(oldestMs);
     const silent = this.#paths.filter((known) => known.lastCheckMs < oldestMs);
     // The selected one last, so that its place is not taken by one that is about to go.
     for (const { path } of silent) if (path !== this.#selected) this.#remove(path);
     for (const { path } of silent) if (path === this.#selected) this.#remove(path);
-    return this.#selected !== undefined;
+    return this.#isAlive(oldestMs);
   }
 
   /** Drops a path, as when its address turns out to be another peer's by now. */
@@ -219,12 +234,18 @@ export class IceLiteAgent<Path extends IcePath> {
 
   /** Gives up all paths and credentials, without `onPathChanged`. The agent is of no use then. */
   close(): void {
+    this.#closed = true;
     const paths = this.#paths;
     this.#paths = [];
     this.#selected = undefined;
     for (const { path } of paths) this.#options.onPathRemoved(path);
     for (const pair of [this.#active, this.#next])
       if (pair !== undefined) this.#options.onCredentialsRetired(pair.local);
+  }
+
+  #isAlive(oldestMs: number): boolean {
+    if (this.#closed) return false;
+    return this.#selected !== undefined || (this.#lastCheckMs !== undefined && this.#lastCheckMs >= oldestMs);
   }
 
   #pairOf(ufrag: string | undefined): Pair | undefined {
