@@ -13,6 +13,7 @@ const PACKAGE = dirname(require.resolve('@flashphoner/websdk/package.json'));
 const SCRIPTS: Readonly<Record<string, string>> = {
   // The bundle that applications include, and the vendor's own tests, as they come from npm.
   '/flashphoner.js': join(PACKAGE, 'flashphoner.js'),
+  '/flashphoner-room-api.js': join(PACKAGE, 'flashphoner-room-api.js'),
   '/test.js': join(PACKAGE, 'test/test.js'),
   // What those tests use, of which Vitest brings a copy.
   '/chai.js': createRequire(require.resolve('vitest/package.json')).resolve('chai'),
@@ -37,7 +38,8 @@ export class SdkPages {
     const site = createServer((request, response) => {
       const script = SCRIPTS[request.url ?? ''];
       response.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');
-      const page = '<!doctype html><body><script src="/flashphoner.js"></script>';
+      const sdk = request.url === '/room' ? 'flashphoner-room-api.js' : 'flashphoner.js';
+      const page = `<!doctype html><body><script src="/${sdk}"></script>`;
       response.end(script === undefined ? page : readFileSync(script));
     }).listen(0, 'localhost');
     await once(site, 'listening');
@@ -63,10 +65,15 @@ export class SdkPages {
     return new SdkPage(page);
   }
 
-  /** A page that has loaded the SDK and nothing else. */
-  async openBare(): Promise<Page> {
+  /** Closes all pages as crashes do. */
+  async closeAll(): Promise<void> {
+    await Promise.all(this.#browser.contexts().map((context) => context.close()));
+  }
+
+  /** A page that has loaded the SDK, or at `/room` the SDK with its Room API, and nothing else. */
+  async openBare(path: '/' | '/room' = '/'): Promise<Page> {
     const page = await this.#browser.newPage();
-    await page.goto(this.#origin);
+    await page.goto(this.#origin + path);
     return page;
   }
 }

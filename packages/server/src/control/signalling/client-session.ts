@@ -37,6 +37,8 @@ const CLIENT_LINES_PER_SECOND = 10;
 const MAX_LOG_LENGTH = 2000;
 /** Questions of one client that the back end has not answered yet, but for those about streams and `connect`. */
 const MAX_QUESTIONS = 64;
+/** Wishes of a stream whose loss would not be noticed otherwise. */
+const LIMITS = ['width', 'height', 'quality', 'bitrate', 'minBitrate', 'maxBitrate'] as const;
 /** Pictures that one client may wait for. */
 const MAX_PICTURES = 8;
 const TOO_MANY_QUESTIONS = 'Too many requests wait for an answer';
@@ -82,7 +84,7 @@ export class ClientSession {
     switch (name) {
       case 'publishStream':
       case 'playStream':
-        return this.#start(readFields(StreamRequest, body), name === 'publishStream');
+        return this.#start(body, name === 'publishStream');
       case 'unPublishStream':
       case 'stopStream':
         this.streams.stop(readFields(StreamRequest, body), name === 'unPublishStream');
@@ -125,7 +127,12 @@ export class ClientSession {
     this.#rooms?.close(resumable);
   }
 
-  #start(request: Partial<StreamRequest>, published: boolean): string | undefined {
+  #start(body: object, published: boolean): string | undefined {
+    const request = readFields(StreamRequest, body);
+    for (const field of LIMITS) {
+      if (field in body && !(field in request))
+        this.#link.log.debug({ field }, 'field of a stream can not be read: left out');
+    }
     this.streams.start(request, published);
     if (!published) return undefined;
     // The stream is there all the same: said as a warning, which ends nothing (§6.4).

@@ -115,6 +115,8 @@ export class MemoryPeer implements PeerSession {
   readonly answer: string;
   readonly videoCodec: string | undefined;
   readonly audioCodec: string | undefined;
+  /** How media goes, once that is known. */
+  transport: 'udp' | 'tcp' | undefined;
   /** What `stats` gives for video. */
   videoBitrateBps = 0;
   readonly #request: PeerRequest;
@@ -142,6 +144,11 @@ export class MemoryPeer implements PeerSession {
 
   resize(width: number, height: number): void {
     this.#request.events.onResize?.(width, height);
+  }
+
+  /** The way to a player carries less than its stream takes. */
+  thin(streamBps: number, availableBps: number): void {
+    this.#request.events.onNotEnoughBandwidth?.(streamBps, availableBps);
   }
 
   /** It breaks, or somebody else ends it. */
