@@ -127,6 +127,16 @@ export const ExplainIcePair = Type.Object({
 
 export type ExplainIcePair = Static<typeof ExplainIcePair>;
 
+/** An address that connectivity checks came from which could not be accepted: they were made with another password. */
+export const ExplainIceRejected = Type.Object({
+  via: Type.Union([Type.Literal('udp'), Type.Literal('tcp'), Type.Literal('relay')]),
+  remoteAddress: Type.String(),
+  remotePort: Type.Integer(),
+  checks: Type.Integer(),
+});
+
+export type ExplainIceRejected = Static<typeof ExplainIceRejected>;
+
 /** WebRTC: the connection below the media. */
 export const ExplainWebRtc = Type.Object({
   ice: Type.Object({
@@ -142,6 +152,8 @@ export const ExplainWebRtc = Type.Object({
     /** Candidates that the client's offer has, 16 at most: `host 192.0.2.7:50000 udp`. Later ones are not needed. */
     clientCandidates: Type.Array(Type.String()),
     pairs: Type.Array(ExplainIcePair),
+    /** The first eight. */
+    rejected: Type.Optional(Type.Array(ExplainIceRejected)),
     /** Checks that were not accepted: wrong password, from elsewhere again, with an error, too many in a second. */
     unauthentic: Type.Integer(),
     replayed: Type.Integer(),

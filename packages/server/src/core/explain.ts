@@ -82,11 +82,21 @@ export interface IcePairFacts {
   readonly nominated: boolean;
 }
 
+/** An address that checks came from which were made with another password, and how many. */
+export interface IceRejectedFacts {
+  readonly via: IcePairFacts['via'];
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly checks: number;
+}
+
 export interface IceFacts {
   readonly state: 'waiting' | 'connected' | 'lost' | 'closed';
   readonly serverCandidates: readonly string[];
   readonly clientCandidates: readonly string[];
   readonly pairs: readonly IcePairFacts[];
+  /** The first few. */
+  readonly rejected: readonly IceRejectedFacts[];
   readonly unauthentic: number;
   readonly replayed: number;
   readonly refused: number;

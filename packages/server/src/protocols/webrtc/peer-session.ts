@@ -12,6 +12,7 @@ import type {
   SessionDescription,
   SessionFacts,
 } from '../../core/index.ts';
+import { iceFailure } from './explain/ice-failure.ts';
 import { type ExplainedSession, sessionFacts } from './explain/session-facts.ts';
 import type { WebRtcOptions } from './options.ts';
 import type { Peer, PeerMedia } from './peer.ts';
@@ -162,9 +163,10 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
   /** Called by the peer's transport, and by what the session hangs on. */
   end(reason: PeerEndReason, detail: string): void {
     if (this.over) return;
-    if (!HARMLESS.has(reason)) this.#remember(reason, detail);
-    this.#finish(`${reason}: ${detail}`, reason === 'terminated' || reason === 'peer_closed');
-    this.request.events.onEnded(reason, detail);
+    const told = this.#withTransport(reason, detail);
+    if (!HARMLESS.has(reason)) this.#remember(reason, told);
+    this.#finish(`${reason}: ${told}`, reason === 'terminated' || reason === 'peer_closed');
+    this.request.events.onEnded(reason, told);
   }
 
   protected activate(): void {
@@ -172,6 +174,13 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
     this.active = true;
     this.log.info({}, `${this.mediaType} started`);
     this.request.events.onActive();
+  }
+
+  /** What the transport can add to the reason, for those who have to find out why. */
+  #withTransport(reason: PeerEndReason, detail: string): string {
+    if (reason !== 'ice_timeout' && reason !== 'ice_keep_alive') return detail;
+    const ice = this.explain().webrtc?.ice;
+    return ice === undefined ? detail : iceFailure(detail, ice);
   }
 
   /** While all that there is to know is still there. */

@@ -133,6 +133,11 @@ describe('what is remembered of a WebRTC session that failed', () => {
       },
       dtls: { state: 'waiting' },
     });
+    const place = `127.0.0.1:${rig.server.port}`;
+    expect(past?.error).toContain(
+      `the client was told UDP ${place}, TCP ${place}; its offer has host 192.0.2.9:50000 udp`,
+    );
+    expect(past?.error).toContain(`nothing arrived at UDP ${place}`);
     expect(past?.facts?.webrtc?.ice).not.toHaveProperty('firstCheckAfterMs', expect.any(Number));
     expect(past?.facts?.media[0]?.offered).toEqual(['VP8']);
     expect(JSON.stringify(past)).not.toContain('do-not-tell');
@@ -151,6 +156,20 @@ describe('what is remembered of a WebRTC session that failed', () => {
       state: 'lost',
       pairs: [{ remoteAddress: '127.0.0.1', remotePort: player.client.port, nominated: true, selected: false }],
     });
+    expect(player.events.detail).toMatch(new RegExp(`tried: udp 127.0.0.1:${player.client.port} .* checks?`));
+  });
+
+  test('from where checks came that were made with another password', async () => {
+    rig = await WebRtcRig.start();
+    const publisher = await rig.publish('mixed up');
+    const other = await rig.publish('another');
+    const ufrag = (answer: string) => /a=ice-ufrag:(\S+)/.exec(answer)?.[1] ?? '';
+    const stranger = rig.client({ tcp: true });
+    await stranger.connect(
+      other.session.answer.replaceAll(ufrag(other.session.answer), ufrag(publisher.session.answer)),
+    );
+    const session = rig.hub.sessions.get(publisher.session.mediaSessionId);
+    await waitFor(() => expect(session?.explain?.()?.webrtc?.ice.rejected).toMatchObject([{ via: 'tcp', checks: 1 }]));
   });
 
   test('that its certificate was another one than announced', async () => {

@@ -43,6 +43,9 @@ function iceFacts({ ice, nowMs, createdMs, closed }: PeerState): PeerFacts['ice'
       selected: path.selected,
       nominated: path.nominated,
     })),
+    rejected: (ice?.rejected ?? []).map(({ path, checks }) => ({
+      ...{ via: path.via, remoteAddress: path.address, remotePort: path.port, checks },
+    })),
     unauthentic: ice?.unauthentic ?? 0,
     replayed: ice?.replayed ?? 0,
     refused: ice?.refused ?? 0,

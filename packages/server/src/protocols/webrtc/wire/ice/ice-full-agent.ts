@@ -101,6 +101,7 @@ export class IceFullAgent<Path extends IcePath> {
         gone: pair.state === 'failed',
         selected: pair === this.#selected,
       })),
+      rejected: [],
       firstCheckMs: this.#firstCheckMs,
       lastCheckMs: this.#lastCheckMs,
       restarts: 0,

@@ -71,8 +71,15 @@ interface KnownPath<Path> {
   nominated: boolean;
 }
 
+/** Where checks came from that were not authentic: for people alone, nothing is sent there. */
+export interface RejectedPath {
+  readonly path: Pick<IcePath, 'via' | 'address' | 'port'>;
+  checks: number;
+}
+
 /** Paths that are gone and that are still told of. */
 const MAX_GONE = 4;
+const MAX_REJECTED = 8;
 
 /**
  * The ICE side of one peer as a lite agent (RFC 8445 §2.5): always controlled, answers checks and sends none. It does
@@ -105,6 +112,7 @@ export class IceLiteAgent<Path extends IcePath> {
   #closed = false;
   /** The last paths that were removed, for people who ask why. */
   #gone: readonly KnownPath<Path>[] = [];
+  #rejected: readonly RejectedPath[] = [];
 
   constructor(options: IceLiteAgentOptions<Path>) {
     this.#options = options;
@@ -155,6 +163,8 @@ export class IceLiteAgent<Path extends IcePath> {
     };
     return {
       paths: [...this.#paths.map((known) => told(known, false)), ...this.#gone.map((known) => told(known, true))],
+      /** The first few that checks with another password came by. */
+      rejected: this.#rejected,
       firstCheckMs: this.#firstCheckMs,
       lastCheckMs: this.#lastCheckMs,
       restarts: this.#restarts,
@@ -180,6 +190,7 @@ export class IceLiteAgent<Path extends IcePath> {
     const pair = this.#pairOf(localUfragOf(message));
     if (pair === undefined || !isIntegrityRight(datagram, message, pair.local.pwd)) {
       this.counters.unauthentic++;
+      this.#noteRejected(arrival.path);
       return undefined;
     }
     if (this.#checks.take(arrival.nowMs) < 0) {
@@ -261,6 +272,17 @@ export class IceLiteAgent<Path extends IcePath> {
 
   #find(path: Path): KnownPath<Path> | undefined {
     return this.#paths.find((known) => known.path === path);
+  }
+
+  #noteRejected({ via, address, port }: Path): void {
+    for (const known of this.#rejected) {
+      const { path } = known;
+      if (path.port !== port || path.address !== address || path.via !== via) continue;
+      known.checks++;
+      return;
+    }
+    if (this.#rejected.length >= MAX_REJECTED) return;
+    this.#rejected = [...this.#rejected, { path: { via, address, port }, checks: 1 }];
   }
 
   #touch(path: Path, nowMs: number): void {
