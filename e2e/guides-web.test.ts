@@ -28,9 +28,9 @@ const snippets = readdirSync(docs)
 beforeAll(async () => {
   server = await TestServer.start({ args: ['--demo'] });
   site = createServer((request, response) => {
-    if (request.url === '/flashphoner.js') {
+    if (request.url === '/flashphoner.js' || request.url === '/flashphoner-room-api.js') {
       response.setHeader('content-type', 'text/javascript');
-      return response.end(readFileSync(join(SDK, 'flashphoner.js')));
+      return response.end(readFileSync(join(SDK, request.url)));
     }
     response.setHeader('content-type', 'text/html');
     return response.end(pages.get(request.url ?? '') ?? '<!doctype html>');

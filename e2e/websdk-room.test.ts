@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ROOT } from './support/server.ts';
 import { RoomPage } from './support/websdk/room-page.ts';
 import { SdkPages } from './support/websdk/sdk-pages.ts';
 import { SdkServer } from './support/websdk/sdk-server.ts';
@@ -15,19 +18,19 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function join(username: string): Promise<RoomPage> {
+async function enter(username: string): Promise<RoomPage> {
   return RoomPage.join(await pages.openBare('/room'), server.url, username);
 }
 
 describe('three pages with the Room API of the Web SDK', () => {
   it('join, publish, watch each other, chat, leave, crash and come back, and each hears of it in order', async () => {
-    const ann = await join('ann');
+    const ann = await enter('ann');
     await ann.told('STATE');
     await ann.publish();
-    const bob = await join('bob');
+    const bob = await enter('bob');
     await bob.told('STATE', '  has ann hall-ann-####');
     await bob.watch('ann');
-    const carl = await join('carl');
+    const carl = await enter('carl');
     await carl.told('STATE', '  has ann hall-ann-####', '  has bob');
     await carl.publish('screenShare');
     await bob.told(...['STATE', '  has ann hall-ann-####', 'JOINED carl'], 'PUBLISHED carl hall-carl-####-screenShare');
@@ -46,13 +49,30 @@ describe('three pages with the Room API of the Web SDK', () => {
       ...['MESSAGE carl hello ann', 'LEFT bob', 'LEFT carl'],
     ];
     await ann.told(...before);
-    const carlAgain = await join('carl');
+    const carlAgain = await enter('carl');
     await carlAgain.told('STATE', '  has ann hall-ann-####');
     await carlAgain.watch('ann');
-    const other = await join('carl');
+    const other = await enter('carl');
     await other.told('FAILED Login "carl" is in the room already');
     await ann.told(...before, 'JOINED carl');
     for (const page of [ann, bob, carlAgain, other]) expect(await page.faults()).toEqual([]);
+    await pages.closeAll();
+  });
+
+  it('see and hear each other with the page of the guide', async () => {
+    const guide = readFileSync(join(ROOT, 'docs/use-rooms.md'), 'utf8');
+    const html = /```html test\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+    const own = await pages.openText(html.replace('ws://localhost:8080', server.url));
+    await own.waitForFunction(() => document.getElementById('status')?.textContent === 'connected');
+    const other = await pages.openText(html.replace('ws://localhost:8080', server.url));
+    for (const page of [own, other]) {
+      await page.waitForFunction(() => {
+        const moving = [...document.querySelectorAll('video')].filter(({ currentTime: s }) => s > 0.5);
+        return moving.length === 2 && document.querySelectorAll('#others video').length === 1;
+      });
+    }
+    await other.close();
+    await own.waitForFunction(() => document.querySelectorAll('#others div').length === 0);
   });
 
   it('leave nothing behind on the server', async () => {

@@ -24,9 +24,11 @@ const WAIT_MS = 15_000;
 export class SdkPages {
   readonly #browser: Browser;
   readonly #site: Server;
+  readonly #own: Map<string, string>;
   readonly #origin: string;
 
-  private constructor(browser: Browser, site: Server) {
+  private constructor(browser: Browser, site: Server, own: Map<string, string>) {
+    this.#own = own;
     this.#browser = browser;
     this.#site = site;
     const address = site.address();
@@ -35,12 +37,13 @@ export class SdkPages {
   }
 
   static async start(): Promise<SdkPages> {
+    const own = new Map<string, string>();
     const site = createServer((request, response) => {
       const script = SCRIPTS[request.url ?? ''];
       response.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');
       const sdk = request.url === '/room' ? 'flashphoner-room-api.js' : 'flashphoner.js';
       const page = `<!doctype html><body><script src="/${sdk}"></script>`;
-      response.end(script === undefined ? page : readFileSync(script));
+      response.end(script === undefined ? (own.get(request.url ?? '') ?? page) : readFileSync(script));
     }).listen(0, 'localhost');
     await once(site, 'listening');
     const args = [
@@ -51,7 +54,7 @@ export class SdkPages {
       // For WSS: the server's certificate is signed by itself.
       '--ignore-certificate-errors',
     ];
-    return new SdkPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args }), site);
+    return new SdkPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args }), site, own);
   }
 
   async close(): Promise<void> {
@@ -68,6 +71,15 @@ export class SdkPages {
   /** Closes all pages as crashes do. */
   async closeAll(): Promise<void> {
     await Promise.all(this.#browser.contexts().map((context) => context.close()));
+  }
+
+  /** A page of that text, which may load the SDK's files from `/`. */
+  async openText(html: string): Promise<Page> {
+    const path = `/own/${this.#own.size}`;
+    this.#own.set(path, html.replaceAll('src="flashphoner', 'src="/flashphoner'));
+    const page = await this.#browser.newPage();
+    await page.goto(this.#origin + path);
+    return page;
   }
 
   /** A page that has loaded the SDK, or at `/room` the SDK with its Room API, and nothing else. */

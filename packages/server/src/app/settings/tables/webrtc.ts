@@ -233,6 +233,28 @@ export const WEBRTC_SETTINGS = {
     from: 'wcs',
     doc: 'How often players of the Web SDK are told the bitrate that is sent to them. 0: never.',
   },
+  ws_room_apps: {
+    type: 'list',
+    default: ['roomApp'],
+    from: 'own',
+    doc: 'Applications (`appKey`) of the Web SDK that have rooms: the data of their pages is read as commands to those.',
+  },
+  ws_rooms: {
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    default: 10_000,
+    from: 'own',
+    doc: 'Rooms of the Web SDK that may be open at once.',
+  },
+  ws_room_members: {
+    type: 'integer',
+    min: 1,
+    max: 10_000,
+    default: 200,
+    from: 'own',
+    doc: 'Members that a room of the Web SDK takes.',
+  },
   ws_max_sessions: {
     type: 'integer',
     min: 1,
