@@ -10,6 +10,7 @@ import {
 } from '../../core/index.ts';
 import type { NegotiatedTrack as ReceivedTrack } from '../../rtp/index.ts';
 import type { WebRtcOptions } from './options.ts';
+import { fitsLayers } from './send/asked-layer.ts';
 import type { PlayedMedia } from './send/played-media.ts';
 import {
   type LocalSources,
@@ -43,21 +44,37 @@ export function negotiatePublish(request: PeerRequest, options: WebRtcOptions): 
   });
 }
 
+/** What a player's offer comes to. */
+export interface PlayAgreement {
+  readonly negotiated: NegotiatedMedia;
+  readonly acceptance: Acceptance;
+  /** The picture that it asks for is chosen among the encodings of the publisher. */
+  readonly asked: VideoForm | undefined;
+}
+
+/** What there is to play. */
+interface PlayedStream {
+  readonly stream: Stream;
+  readonly adaptations: Adaptations;
+  /** The picture may be changed to H.264 while it is played. Default: false. */
+  readonly changesQuality?: boolean;
+}
+
 /**
  * What a player's offer comes to, for a stream of which it is known what it consists of. A picture that is asked for in a
- * form is made anew, in the profile of H.264 that is agreed on.
+ * form is one of the encodings of the publisher where they do, else it is made anew, in the profile of H.264 that is agreed
+ * on.
  * @throws MediaServerError SDP_INVALID, NO_COMMON_CODECS or TRANSCODING_DISABLED
  */
-export function negotiatePlay(
-  request: PeerRequest,
-  from: {
-    readonly stream: Stream;
-    readonly adaptations: Adaptations;
-    /** The picture may be changed to H.264 while it is played. Default: false. */
-    readonly changesQuality?: boolean;
-  },
-  options: WebRtcOptions,
-): { readonly negotiated: NegotiatedMedia; readonly acceptance: Acceptance } {
+export function negotiatePlay(request: PeerRequest, from: PlayedStream, options: WebRtcOptions): PlayAgreement {
+  const { picture } = request;
+  if (picture === undefined || !fitsLayers(from.stream.layers, picture)) return negotiateForm(request, from, options);
+  const agreed = negotiateForm({ ...request, picture: undefined }, from, options);
+  const takesLayers = from.adaptations.needsConversion(from.stream, agreed.acceptance).video === 'no';
+  return takesLayers ? { ...agreed, asked: picture } : negotiateForm(request, from, options);
+}
+
+function negotiateForm(request: PeerRequest, from: PlayedStream, options: WebRtcOptions): PlayAgreement {
   const { stream, adaptations } = from;
   const converts = adaptations.enabled;
   const { picture } = request;
@@ -86,9 +103,9 @@ export function negotiatePlay(
       : () => negotiate(offer, { ...policy, video: videoFormat(stream, true), audio: audioFormat(stream, true) }),
   );
   const acceptance = acceptanceOf(negotiated);
-  if (picture === undefined || negotiated.video === undefined) return { negotiated, acceptance };
+  if (picture === undefined || negotiated.video === undefined) return { negotiated, acceptance, asked: undefined };
   const profile = picture.profile ?? encodedProfile(negotiated.video);
-  return { negotiated, acceptance: withPicture(acceptance, { ...picture, profile }) };
+  return { negotiated, acceptance: withPicture(acceptance, { ...picture, profile }), asked: undefined };
 }
 
 /** What a picture is that is made in any case. */

@@ -9,9 +9,12 @@ import {
   type PeerStats,
   type Renditions,
   type Stream,
+  type StreamLayer,
+  type VideoForm,
 } from '../../core/index.ts';
 import type { LanePackagers } from '../../rtp/index.ts';
 import { BitrateMeter } from './bitrate-meter.ts';
+import type { SendingOptions } from './options.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
 import { Playback } from './send/playback.ts';
@@ -31,8 +34,11 @@ export interface PlayerParts {
   readonly cname: string;
   /** Qualities that the player is moved between by its bandwidth; undefined when it is not. */
   readonly renditions: Renditions | undefined;
+  /** What the player asks for of the picture, where that is chosen among the encodings of the publisher. */
+  readonly asked: VideoForm | undefined;
   readonly qualityPolicy: QualityPolicyOptions;
   readonly newBandwidth: () => ViewerBandwidth;
+  readonly sending: SendingOptions;
   readonly counters: Counters;
 }
 
@@ -52,6 +58,9 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   /** The stream whose size the player sees, when it is another one than the source. */
   #sized: { readonly stream: Stream; readonly watch: Disposable } | undefined;
 
+  /** Size of the publisher's encoding that the player gets, as it was told. */
+  #layerSize: PictureSize | undefined;
+
   constructor(request: PeerRequest, context: PeerSessionContext, parts: PlayerParts) {
     super(request, context);
     this.#parts = parts;
@@ -61,9 +70,8 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     const { stream, acceptance, media, adaptations, packagers, cname } = this.#parts;
     const bandwidth = this.#parts.newBandwidth();
     this.#quality = this.#qualityControl(bandwidth);
-    const picture = this.#quality?.begin();
     this.#playback = new Playback(
-      { stream, acceptance, media, picture: picture && { acceptance: picture } },
+      { stream, acceptance, media, picture: this.#quality?.begin() },
       { adaptations, packagers, sink: peer, cname, bandwidth, sendRtcp: (packet) => peer.sendRtcp(packet) },
     );
     this.#watch = this.#parts.watched.watch(stream, this);
@@ -104,7 +112,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   /** Of the source. */
   onSize(size: PictureSize): void {
-    if (this.#sized === undefined) this.#tellSize(size);
+    if (this.#sized === undefined && this.#playback?.layer === undefined) this.#tellSize(size);
   }
 
   onStreamEnd(reason: string): void {
@@ -153,21 +161,41 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#playback?.close();
   }
 
+  /** Undefined for who plays sound alone. */
   #qualityControl(bandwidth: ViewerBandwidth): QualityControl | undefined {
-    const { stream, acceptance, renditions, qualityPolicy: policy, counters } = this.#parts;
-    if (renditions === undefined) return undefined;
-    return new QualityControl({ stream, acceptance, renditions, bandwidth, policy, counters, log: this.log });
+    const { media, asked, qualityPolicy: policy, ...parts } = this.#parts;
+    const video = media.find(({ kind }) => kind === 'video');
+    if (video === undefined) return undefined;
+    const limits = [this.request.maxBitrateBps, asked?.bitrateBps].filter((bps) => bps !== undefined && bps > 0);
+    const maxBitrateBps = limits.length > 0 ? Math.min(...limits.map(Number)) : undefined;
+    return new QualityControl({
+      ...parts,
+      ...{ codecs: video.codecs, asked, maxBitrateBps, bandwidth, policy, log: this.log },
+      onNotEnoughBandwidth: (streamBps, availableBps) => {
+        if (!this.over) this.request.events.onNotEnoughBandwidth?.(streamBps, availableBps);
+      },
+    });
   }
 
   /** The player is told the size of what it gets, which is not always that of the source. */
   #watchSize(): void {
     const { stream: source, watched } = this.#parts;
+    const layer = this.#playback?.layer;
+    if (layer !== undefined) return this.#watchLayer(layer);
+    this.#layerSize = undefined;
     const stream = this.#playback?.pictureStream ?? source;
     if (stream === (this.#sized?.stream ?? source)) return;
     this.#sized?.watch[Symbol.dispose]();
     // The end of the source is what counts: what is made of it ends with it.
     const watcher: StreamWatcher = { onSize: (size) => this.#tellSize(size), onStreamEnd: () => {} };
     this.#sized = { stream, watch: watched.watch(stream, watcher) };
+  }
+
+  #watchLayer({ width, height }: StreamLayer): void {
+    if (width === undefined || height === undefined) return;
+    if (width === this.#layerSize?.width && height === this.#layerSize.height) return;
+    this.#layerSize = { width, height };
+    this.#tellSize(this.#layerSize);
   }
 
   #tellSize({ width, height }: PictureSize): void {

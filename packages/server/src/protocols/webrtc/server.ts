@@ -131,7 +131,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       if (stream === undefined) throw notFound(request.streamName);
       await tracksKnown(stream, this.#deps.ticker);
       if (stream.ended || this.#closed) throw notFound(request.streamName);
-      const { negotiated, acceptance } = negotiatePlay(
+      const { negotiated, acceptance, asked } = negotiatePlay(
         request,
         {
           stream,
@@ -140,7 +140,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         },
         this.#options,
       );
-      const renditions = this.#renditionsFor(request, negotiated);
+      const renditions = this.#renditionsFor(acceptance, negotiated);
       this.#admitPicture(stream, acceptance, renditions);
       const sources = newSources({ video: negotiated.video !== undefined, audio: negotiated.audio !== undefined });
       const session = new PlayerSession(request, this, {
@@ -152,8 +152,10 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         watched: this.#watched,
         cname: sources.cname,
         renditions,
+        asked,
         qualityPolicy: this.#options.qualityPolicy,
         newBandwidth: this.#options.newBandwidth,
+        sending: this.#options.sending,
         counters: this.#deps.counters,
       });
       this.#run(session, { request, negotiated, sending: sources });
@@ -175,9 +177,9 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   }
 
   /** Qualities are H.264; one who asks for a picture in a form gets that and no other. */
-  #renditionsFor({ picture }: PeerRequest, { video }: NegotiatedMedia): Renditions | undefined {
+  #renditionsFor({ videoOutput }: Acceptance, { video }: NegotiatedMedia): Renditions | undefined {
     const { renditions } = this.#deps;
-    const canChange = picture === undefined && (video?.codec === 'h264' || video?.also?.codec === 'h264');
+    const canChange = videoOutput === undefined && (video?.codec === 'h264' || video?.also?.codec === 'h264');
     return canChange && renditions?.enabled('webrtc') === true ? renditions : undefined;
   }
 

@@ -8,6 +8,7 @@ import { PictureChange } from './picture-change.ts';
 import type { PlayedMedia } from './played-media.ts';
 import { type RtpSink, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
+import type { PictureLimit, PictureRates } from './thinning.ts';
 import { formatFor, type PlayedSource, SourceLease, TrackSource } from './track-source.ts';
 import type { ViewerBandwidth } from './viewer-bandwidth.ts';
 
@@ -30,6 +31,7 @@ export interface PlaybackDeps {
   readonly bandwidth?: ViewerBandwidth | undefined;
 }
 
+const NO_RATES: PictureRates = { all: 0, layer1: undefined, layer0: undefined, keyFrameBytes: undefined };
 /** A publisher that can be asked for a key frame is asked for one, unless the newest is no older than this. */
 const MAX_PAST_ON_REQUEST_US = 1_000_000;
 /** While a player waits for a key frame, one is asked for this often. */
@@ -167,6 +169,14 @@ export class Playback {
     this.#change?.close();
     this.#change = undefined;
   }
+
+  /** What the picture takes that comes for it. */
+  get pictureRates(): PictureRates {
+    return NO_RATES;
+  }
+
+  /** How much of the picture is sent from now on. */
+  thin(_limit: PictureLimit): void {}
 
   /** What each kind of media comes to, for people. */
   explain(nowMs: number): SessionMediaFacts[] {
