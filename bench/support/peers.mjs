@@ -55,6 +55,8 @@ export async function startSluice(folder, settings = {}) {
     'rtsp.port': 0,
     'srt.port': 0,
     media_port_from: 0,
+    turn_port: 0,
+    turns_port: 0,
   };
   const all = { 'rtmp.port': port, ...off, log_level: 'warn', ...settings };
   const args = [MAIN, 'start', '--data-dir', join(folder, 'sluice')];

@@ -14,6 +14,7 @@ export const NAVIGATION: readonly NavigationItem[] = [
   { id: 'publish', label: 'Publish', link: PUBLISH_LINK },
   { id: 'recordings', label: 'Recordings', link: '#/recordings' },
   { id: 'relays', label: 'Other servers', link: '#/relays' },
+  { id: 'rooms', label: 'Rooms', link: '#/rooms' },
   { id: 'sessions', label: 'Sessions', link: '#/sessions' },
   { id: 'connections', label: 'Connections', link: '#/connections' },
   { id: 'server', label: 'Server', link: '#/server' },

@@ -6,6 +6,7 @@ const PLAIN_VIEWS = [
   'publish',
   'recordings',
   'relays',
+  'rooms',
   'sessions',
   'connections',
   'server',

@@ -23,6 +23,8 @@ const NO_PORTS = [
   'rtsp.port',
   'srt.port',
   'media_port_from',
+  'turn_port',
+  'turns_port',
 ].flatMap((name) => ['--set', `${name}=0`]);
 
 let folder = '';

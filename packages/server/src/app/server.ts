@@ -25,7 +25,7 @@ import { Engine } from '../engine/index.ts';
 import { type HttpMount, Ticker, type TlsIdentity } from '../io/index.ts';
 import { FlvServer } from '../protocols/flv/index.ts';
 import { HlsServer } from '../protocols/hls/index.ts';
-import { type WebRtcOptions, WebRtcServer, WhipMount } from '../protocols/webrtc/index.ts';
+import type { WebRtcOptions } from '../protocols/webrtc/index.ts';
 import { AutoSnapshots, SnapshotMount, SnapshotServer } from '../snapshots/index.ts';
 import { VodResolver } from '../vod/index.ts';
 import { makeAccess, secretFields } from './access.ts';
@@ -48,7 +48,8 @@ import { tlsIdentity } from './tls-identity.ts';
 import { serverUrls } from './urls.ts';
 import { serverVersion } from './version.ts';
 import { vodOptions } from './vod-options.ts';
-import { webRtcOptions, whipOptions } from './webrtc-options.ts';
+import { makeWebRtc } from './webrtc-doors.ts';
+import { webRtcOptions } from './webrtc-options.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -224,11 +225,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const allowsOrigin = (origin: string | undefined): boolean => hub.gatekeeper.allowsOrigin(origin);
   const flv = settings.flv_enabled && web ? new FlvServer(deps, { ...flvOptions(settings), allowsOrigin }) : undefined;
   const mse = makeMse(settings, deps, allowsOrigin);
-  const webrtc = sources.webrtc && new WebRtcServer(deps, sources.webrtc);
-  const withWhip = webrtc !== undefined && settings.whip_enabled && web;
-  const whipDeps = withWhip ? { ...hub, gateway: webrtc, allowsOrigin } : undefined;
-  const whip = whipDeps && new WhipMount('publish', whipDeps, whipOptions(settings));
-  const whep = whipDeps && new WhipMount('play', whipDeps, whipOptions(settings));
+  const { webrtc, turn, whip, whep } = makeWebRtc(settings, deps, { ...place, webrtc: sources.webrtc, allowsOrigin });
   if (webrtc === undefined && settings['ws.port'] !== 0)
     options.log.warn({}, 'media_port_from=0 turns WebRTC off, and with it the Web SDK, WHIP and WHEP');
   const signalling =
@@ -253,7 +250,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     wss: signalling?.securePort ?? 0,
     rtsp: rtsp?.port ?? 0,
     srt: srt?.port ?? 0,
-    webrtc: withWhip,
+    webrtc: whip !== undefined,
     hlsSecure: hls?.securePort ?? 0,
     mse: mse?.mount !== undefined && web,
     lowLatencyHls: hlsSettings?.lowLatency === true,
@@ -263,7 +260,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
   const control = web
     ? makeControl(
         options,
-        { ...hub, hls: hls?.packaging, fileStreams: vod, relays, transportStreams },
+        { ...hub, hls: hls?.packaging, fileStreams: vod, relays, transportStreams, rooms: signalling?.rooms },
         { host, identity, mounts, ports },
       )
     : undefined;
@@ -276,6 +273,7 @@ async function makeServers(options: StartOptions, hub: Hub, sources: Sources) {
     flv,
     mse,
     webrtc,
+    turn,
     whip,
     whep,
     signalling,
@@ -294,6 +292,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
     settings['hls.https.port'] !== 0 ||
     settings['rtmps.port'] !== 0 ||
     settings['rtsps.port'] !== 0 ||
+    (settings.turn_enabled && settings.turns_port !== 0 && settings.media_port_from !== 0) ||
     settings.rtmps_listen.length > 0;
   if (!needed) return undefined;
   return tlsIdentity({
@@ -307,7 +306,7 @@ async function identityFor({ settings, dataDir, log }: StartOptions): Promise<Tl
 
 function makeControl(
   { settings, demo, recentLog, settingsView }: StartOptions,
-  hub: Hub & Pick<ControlDeps, 'hls' | 'fileStreams' | 'relays' | 'transportStreams'>,
+  hub: Hub & Pick<ControlDeps, 'hls' | 'fileStreams' | 'relays' | 'transportStreams' | 'rooms'>,
   parts: {
     readonly host: string;
     readonly identity: TlsIdentity | undefined;

@@ -9,6 +9,7 @@ import type {
   Recorder,
   Relays,
   Renditions,
+  Rooms,
   SessionRegistry,
   Snapshots,
   Stream,
@@ -73,6 +74,8 @@ export interface ControlDeps {
   /** Streams to and from other servers, and ports for transport streams; absent where there are none. */
   readonly relays?: Relays | undefined;
   readonly transportStreams?: TransportStreams | undefined;
+  /** Rooms of the Web SDK's Room API; absent where that is off. */
+  readonly rooms?: Rooms | undefined;
   /** Put before the names of streams that are pushed by RTMP. */
   readonly pushPrefix?: string | undefined;
   /** Of addresses of other servers that have none. */

@@ -8,6 +8,8 @@ import {
   RecordingsQuery,
   RelaysBody,
   RelaysQuery,
+  RoomsBody,
+  RoomsQuery,
   ServerHistoryBody,
   SessionHistoryBody,
   SessionsBody,
@@ -23,6 +25,7 @@ import { ladderOf } from './ladder.ts';
 import { overview } from './overview.ts';
 import { listRecordings } from './recording-list.ts';
 import { listRelays } from './relay-list.ts';
+import { listRooms } from './room-list.ts';
 import { SampleRing } from './sample-ring.ts';
 import { ServerLimits } from './server-limits.ts';
 import type { ServerSamples } from './server-samples.ts';
@@ -62,6 +65,7 @@ export function consoleRoutes(app: FastifyInstance, deps: ConsoleDeps, web: () =
     serverRoutes(scope, deps);
     recordingRoutes(scope, deps);
     relayRoutes(scope, deps);
+    roomRoutes(scope, deps);
     ladderRoute(scope, deps);
     done();
   });
@@ -128,6 +132,15 @@ function relayRoutes(app: FastifyInstance, { relays }: ConsoleDeps): void {
     '/api/relays',
     { schema: { querystring: RelaysQuery, ...answers(RelaysBody) } },
     ({ query }) => listRelays(relays, query),
+  );
+}
+
+function roomRoutes(app: FastifyInstance, { rooms }: ConsoleDeps): void {
+  if (rooms === undefined) return;
+  app.get<{ Querystring: RoomsQuery }>(
+    '/api/rooms',
+    { schema: { querystring: RoomsQuery, ...answers(RoomsBody) } },
+    ({ query }) => listRooms(rooms, query),
   );
 }
 
