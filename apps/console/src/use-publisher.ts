@@ -7,7 +7,14 @@ export const NONE = 'none';
 
 /** What the publish page works with: choices, and what is published until the component is unmounted. */
 export function usePublisher() {
-  const choice = reactive({ kind: 'camera' as InputKind, cameraId: '', microphoneId: '', codec: '', maxKbits: 0 });
+  const choice = reactive({
+    kind: 'camera' as InputKind,
+    cameraId: '',
+    microphoneId: '',
+    codec: '',
+    maxKbits: 0,
+    severalSizes: false,
+  });
   const state = shallowRef<PublicationState>(NOT_PUBLISHING);
   const running = computed(() => state.value.phase !== 'idle' && state.value.phase !== 'failed');
   let publication: Publication | undefined;
@@ -19,6 +26,7 @@ export function usePublisher() {
       input: { kind: choice.kind, cameraId: idOf(choice.cameraId), microphoneId: idOf(choice.microphoneId) },
       codec: choice.codec,
       maxKbits: choice.maxKbits,
+      severalSizes: choice.severalSizes,
       onState: (now) => {
         state.value = now;
       },

@@ -145,7 +145,7 @@ class WebRtcSource implements PlayerSource {
     if (peer.connectionState === 'connected') this.#events.ready();
     else if (peer.connectionState === 'failed')
       this.#events.failed(
-        'No way to the server was found: UDP may be blocked, or its address wrong. Trying again…',
+        'No way to the server was found: a firewall may be in it, or its address wrong. Trying again…',
         'trouble',
       );
     else if (peer.connectionState === 'disconnected')

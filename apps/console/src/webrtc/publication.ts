@@ -25,6 +25,8 @@ export interface PublicationOptions {
   readonly codec: string;
   /** Most kilobits a second of the picture; 0 for what the browser chooses. */
   readonly maxKbits: number;
+  /** The picture is sent in three sizes at once (simulcast). */
+  readonly severalSizes: boolean;
   onState(state: PublicationState): void;
 }
 
@@ -65,14 +67,14 @@ export class Publication {
   }
 
   #publish(stream: MediaStream): void {
-    const { url, codec, maxKbits, input } = this.#options;
+    const { url, codec, maxKbits, severalSizes, input } = this.#options;
     for (const track of stream.getTracks()) track.addEventListener('ended', () => this.#onTrackEnded(input.kind));
     this.#set({ preview: stream });
     const onPhase = (phase: PublisherPhase, message: string): void => {
       if (phase === 'failed') this.#end(phase, message);
       else this.#set({ phase, message });
     };
-    this.#publisher = new Publisher({ url, stream, codec, maxKbits, onPhase });
+    this.#publisher = new Publisher({ url, stream, codec, maxKbits, severalSizes, onPhase });
     this.#publisher.start();
     // What fails at once has ended everything already.
     if (!this.#closed) this.#timer = window.setInterval(() => this.#readFacts(), FACTS_MS);

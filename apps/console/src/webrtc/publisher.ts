@@ -1,4 +1,5 @@
 import { ExchangeError, endSession, exchange, whenServerCloses } from './exchange.ts';
+import { iceServersOf } from './ice-servers.ts';
 import { type PeerFact, PeerFacts } from './peer-facts.ts';
 
 export type PublisherPhase = 'connecting' | 'live' | 'lost' | 'failed';
@@ -10,8 +11,17 @@ export interface PublisherOptions {
   readonly codec: string;
   /** Most kilobits a second of the picture; 0 for what the browser chooses. */
   readonly maxKbits: number;
+  /** The picture is sent in three sizes at once (simulcast). */
+  readonly severalSizes: boolean;
   onPhase(phase: PublisherPhase, message: string): void;
 }
+
+/** The picture's sides are divided by these: the largest is the picture itself. */
+const SIZES = [
+  { rid: 'quarter', scaleResolutionDownBy: 4 },
+  { rid: 'half', scaleResolutionDownBy: 2 },
+  { rid: 'full', scaleResolutionDownBy: 1 },
+] as const;
 
 /** The server has this long to answer, milliseconds. */
 const ANSWER_MS = 10_000;
@@ -54,8 +64,8 @@ export class Publisher {
   }
 
   #send(track: MediaStreamTrack): void {
-    const { stream, codec, maxKbits } = this.#options;
-    const sendEncodings = track.kind === 'video' && maxKbits > 0 ? [{ maxBitrate: maxKbits * 1000 }] : [];
+    const { stream, codec } = this.#options;
+    const sendEncodings = track.kind === 'video' ? encodingsOf(this.#options) : [];
     const transceiver = this.#peer.addTransceiver(track, { direction: 'sendonly', streams: [stream], sendEncodings });
     if (track.kind !== 'video' || codec === '') return;
     const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? [];
@@ -67,7 +77,10 @@ export class Publisher {
   async #begin(): Promise<void> {
     try {
       await Promise.all(ending);
+      // A network that lets nothing else through needs them, and who publishes can wait for them.
+      const iceServers = await iceServersOf(this.#options.url);
       if (this.#closed) return;
+      this.#peer.setConfiguration({ iceServers });
       for (const track of this.#options.stream.getTracks()) this.#send(track);
       this.#resource = await exchange(this.#peer, this.#options.url, AbortSignal.timeout(ANSWER_MS));
       whenServerCloses(this.#peer, () => this.#onServerClosed());
@@ -86,12 +99,22 @@ export class Publisher {
     if (connectionState === 'connected') this.#tell('live', '');
     else if (connectionState === 'disconnected') this.#tell('lost', 'The connection is interrupted…');
     else if (connectionState === 'failed')
-      this.#tell('failed', 'No way to the server was found: UDP may be blocked, or its address wrong.');
+      this.#tell('failed', 'No way to the server was found: a firewall may be in it, or its address wrong.');
   }
 
   #tell(phase: PublisherPhase, message: string): void {
     if (!this.#closed) this.#options.onPhase(phase, message);
   }
+}
+
+/** What is sent of the picture; empty for what the browser chooses. The limit is that of the largest size. */
+function encodingsOf({ severalSizes, maxKbits }: PublisherOptions): RTCRtpEncodingParameters[] {
+  const limit = maxKbits > 0 ? { maxBitrate: maxKbits * 1000 } : {};
+  if (!severalSizes) return maxKbits > 0 ? [limit] : [];
+  return SIZES.map((size) => ({
+    ...size,
+    ...(maxKbits > 0 ? { maxBitrate: (maxKbits * 1000) / size.scaleResolutionDownBy ** 2 } : {}),
+  }));
 }
 
 function explain(error: unknown): string {
