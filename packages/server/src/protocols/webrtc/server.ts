@@ -29,6 +29,7 @@ import { tracksKnown } from './tracks-known.ts';
 import { type DatagramPort, MediaTransport, type TransportPeer } from './transport/index.ts';
 import { TransportMetrics } from './transport-metrics.ts';
 import { type LocalSources, type NegotiatedMedia, writeAnswer } from './wire/offer-answer/index.ts';
+import type { Endpoint } from './wire/stun/index.ts';
 
 export interface WebRtcDeps extends ProtocolDeps {
   readonly ticker: Ticker;
@@ -99,6 +100,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   /** What relays of this server hand datagrams to. Of use after `start`. */
   get mediaPort(): DatagramPort {
     return this.#transport;
+  }
+
+  /** Asks a STUN server how the media port looks from outside; undefined when it does not answer in time. */
+  askOutside(server: Endpoint, timeoutMs: number): Promise<Endpoint | undefined> {
+    return this.#transport.askOutside(server, timeoutMs);
   }
 
   /** @throws MediaServerError PORT_IN_USE */

@@ -1,8 +1,8 @@
 import type { RemoteInfo } from 'node:dgram';
 import type { IceCredentials } from '../wire/ice/index.ts';
-import { localUfragOf, readStun } from '../wire/stun/index.ts';
+import { type Endpoint, localUfragOf, readStun } from '../wire/stun/index.ts';
 import { bindSockets } from './bind.ts';
-import { candidateAddresses, candidateLines, type IpFamily, tcpCandidateLines } from './candidates.ts';
+import { candidateAddresses, candidateLines, familyOf, type IpFamily, tcpCandidateLines } from './candidates.ts';
 import { type DatagramKind, datagramKind } from './demux.ts';
 import {
   type DatagramPort,
@@ -14,6 +14,7 @@ import {
   type TransportPeer,
   zeroCounters,
 } from './options.ts';
+import { OutsideAddress } from './outside-address.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { type PathOrigin, SourceOrigin, SourcePath, type TransportPath, UdpOrigin, type UdpPath } from './paths.ts';
 import { freshCredentials, type LinkHost, PeerLink } from './peer-link.ts';
@@ -38,6 +39,7 @@ export class MediaTransport implements DatagramPort {
   /** Sources that are no UDP addresses and that a peer proved to be at. */
   readonly #sources = new Map<DatagramSource, SourcePath>();
   readonly #own: OwnAddresses;
+  readonly #outside = new OutsideAddress();
   readonly #links = new Map<string, PeerLink>();
   readonly #host: LinkHost;
   readonly #tcp: TcpPort | undefined;
@@ -112,6 +114,16 @@ export class MediaTransport implements DatagramPort {
   forget(source: DatagramSource): void {
     const path = this.#sources.get(source);
     path?.link.forgetPath(path);
+  }
+
+  /**
+   * Asks a STUN server by UDP how this port looks from outside; undefined when it does not answer in time, or is of a
+   * family that is not listened on.
+   */
+  async askOutside(server: Endpoint, timeoutMs: number): Promise<Endpoint | undefined> {
+    const socket = this.#sockets.find(({ family }) => family === familyOf(server.address));
+    if (socket === undefined) return undefined;
+    return this.#outside.ask(server, timeoutMs, (request) => socket.send(request, server.port, server.address));
   }
 
   /** How much is held for peers, for tests and metrics: names that checks may have, and proved addresses. */
@@ -208,6 +220,7 @@ export class MediaTransport implements DatagramPort {
       this.counters.malformedStun++;
       return;
     }
+    if (origin instanceof UdpOrigin && this.#outside.take(message, origin)) return;
     const link = this.#links.get(localUfragOf(message) ?? '');
     if (link === undefined) {
       this.counters.unknownUfrag++;

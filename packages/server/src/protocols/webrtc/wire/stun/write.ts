@@ -75,11 +75,23 @@ export class StunWriter {
     return this;
   }
 
+  /** The message with FINGERPRINT alone: for servers that ask for no password. */
+  finishUnsigned(): Buffer {
+    this.attribute(ATTRIBUTE.fingerprint, Buffer.alloc(FINGERPRINT_BYTES));
+    return this.#fingerprinted(this.#message());
+  }
+
   /** The message, with MESSAGE-INTEGRITY by that password and FINGERPRINT at the end. */
   finish(password: string): Buffer {
     const integrityAt = HEADER_BYTES + this.#attributes.reduce((bytes, attribute) => bytes + attribute.length, 0);
     this.attribute(ATTRIBUTE.messageIntegrity, Buffer.alloc(INTEGRITY_BYTES));
     this.attribute(ATTRIBUTE.fingerprint, Buffer.alloc(FINGERPRINT_BYTES));
+    const message = this.#message();
+    message.set(integrity(message, integrityAt, password), integrityAt + 4);
+    return this.#fingerprinted(message);
+  }
+
+  #message(): Buffer {
     const header = Buffer.alloc(HEADER_BYTES);
     const classBits = CLASSES.indexOf(this.#class);
     header.writeUInt16BE(BINDING | ((classBits & 1) << 4) | ((classBits & 2) << 7), 0);
@@ -87,7 +99,10 @@ export class StunWriter {
     header.set(this.#transactionId, 8);
     const message = Buffer.concat([header, ...this.#attributes]);
     message.writeUInt16BE(message.length - HEADER_BYTES, 2);
-    message.set(integrity(message, integrityAt, password), integrityAt + 4);
+    return message;
+  }
+
+  #fingerprinted(message: Buffer): Buffer {
     const fingerprintAt = message.length - 4 - FINGERPRINT_BYTES;
     message.writeUInt32BE(fingerprint(message, fingerprintAt), fingerprintAt + 4);
     return message;
