@@ -97,7 +97,7 @@ export interface ReceiveOptions {
 }
 
 export const DEFAULT_RECEIVE_OPTIONS: ReceiveOptions = {
-  jitterBufferCapacity: 15,
+  jitterBufferCapacity: 60,
   strictness: 'DEFAULT',
   keyFrameRequestIntervalMs: 1000,
   periodicKeyFrameRequestMs: 0,

@@ -147,9 +147,9 @@ export const WEBRTC_SETTINGS = {
     unit: 'frames',
     min: 1,
     max: 1000,
-    default: 15,
+    default: 60,
     from: 'wcs',
-    doc: 'Frames of a WebRTC publisher that wait for one whose packets are missing, at most.',
+    doc: 'Frames of a WebRTC publisher that wait for one whose packets are missing, at most. They wait no longer than the packets may be asked for again: nine round trips, at most 1.5 seconds. Players by WebRTC do not wait. WCS has 15, too few to repair a loss of 10 % at 30 frames a second.',
   },
   use_strict_jitter_buffer: {
     type: 'boolean',

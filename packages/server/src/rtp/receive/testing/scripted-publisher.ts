@@ -76,8 +76,8 @@ export interface Script {
   /** First sequence number and timestamp of both tracks. */
   readonly firstSequence?: number;
   readonly firstTimestamp?: number;
-  /** One way, milliseconds; or undefined for a packet that gets lost. */
-  readonly delay?: (sent: Sent) => number | undefined;
+  /** One way, milliseconds; several for a packet that comes more than once, or undefined for one that gets lost. */
+  readonly delay?: (sent: Sent) => number | readonly number[] | undefined;
   /** From capture to sending, milliseconds. */
   readonly videoLatencyMs?: number;
   readonly keyInterval?: number;
@@ -91,8 +91,12 @@ export interface Script {
   readonly redundancy?: number;
   /** What packets of sound say of their level (RFC 6464), where the track has an extension for that. */
   readonly audioLevel?: number;
-  /** One way of RTCP from us, milliseconds, or undefined for what gets lost; 10 by default. */
-  readonly rtcpDelay?: (packets: readonly RtcpPacket[]) => number | undefined;
+  /** One way of RTCP in either direction, milliseconds, or undefined for what gets lost; 10 by default. */
+  readonly rtcpDelay?: () => number | undefined;
+  /** Pictures a second; 30 by default. */
+  readonly frameRate?: number;
+  /** A packet is not sent again when that was less than so long ago, as in Chromium; 0 by default. */
+  readonly resendIntervalMs?: number;
 }
 
 interface Event {
@@ -100,7 +104,6 @@ interface Event {
   run(): void;
 }
 
-const FRAME_MS = 1000 / 30;
 const SOUND_MS = 20;
 
 /**
@@ -128,6 +131,7 @@ export class ScriptedPublisher {
   readonly #packetizer: RtpPacketizer = h264Packetizer(1);
   readonly #events: Event[] = [];
   readonly #history = new Map<number, Uint8Array>();
+  readonly #resentMs = new Map<number, number>();
   readonly #startMs = this.nowMs;
   readonly #sent = { video: 0, audio: 0 };
   #frame = 0;
@@ -259,7 +263,7 @@ export class ScriptedPublisher {
 
   #captureVideo(): void {
     const index = this.#frame++;
-    this.#at(this.#startMs + this.#frame * FRAME_MS, () => this.#captureVideo());
+    this.#at(this.#startMs + (this.#frame * 1000) / (this.#script.frameRate ?? 30), () => this.#captureVideo());
     if (!this.captures.video || !this.#has('video')) return;
     const timestamp = this.#clockOf(90_000);
     const latencyMs = this.#script.videoLatencyMs ?? 0;
@@ -293,6 +297,7 @@ export class ScriptedPublisher {
       payload,
     );
     this.#history.set(sequence, bytes);
+    this.#resentMs.delete(sequence);
     if (this.#history.size > 1000) this.#history.delete(this.#history.keys().next().value ?? 0);
     return bytes;
   }
@@ -333,17 +338,15 @@ export class ScriptedPublisher {
   #send(kind: 'video' | 'audio', bytes: Uint8Array, rtx = false): void {
     const delayMs =
       this.#script.delay === undefined ? 10 : this.#script.delay({ kind, rtx, index: this.#sent[kind]++, bytes });
-    if (delayMs === undefined) return;
-    this.#at(this.nowMs + delayMs, () => this.media.onRtp(parseRtp(bytes), this.nowMs));
+    for (const one of typeof delayMs === 'object' ? delayMs : [delayMs])
+      if (one !== undefined) this.#at(this.nowMs + one, () => this.media.onRtp(parseRtp(bytes), this.nowMs));
   }
 
   /** RTCP on its way to the publisher. */
   #receive(bytes: Uint8Array): void {
     const packets = parseRtcp(bytes);
     this.rtcp.push({ atMs: this.nowMs - this.#startMs, packets, bytes: bytes.length });
-    const delayMs = this.#script.rtcpDelay === undefined ? 10 : this.#script.rtcpDelay(packets);
-    if (delayMs === undefined) return;
-    this.#at(this.nowMs + delayMs, () => {
+    this.#sendRtcp(() => {
       for (const packet of packets) {
         if (packet.kind === 'nack' && this.#script.retransmits !== false) this.#retransmit(packet.lost);
         if ((packet.kind === 'pli' || packet.kind === 'fir') && this.#script.answersPli !== false)
@@ -354,16 +357,23 @@ export class ScriptedPublisher {
     });
   }
 
+  #sendRtcp(arrive: () => void): void {
+    const delayMs = this.#script.rtcpDelay === undefined ? 10 : this.#script.rtcpDelay();
+    if (delayMs !== undefined) this.#at(this.nowMs + delayMs, arrive);
+  }
+
   #answer(lastReceiverReference: number): void {
     const dlrr = [{ ssrc: LOCAL_SSRC, lastReceiverReference, delaySinceLastReference: 0 }];
     const bytes = writeExtendedReport({ ssrc: this.videoSsrc, receiverReference: undefined, dlrr });
-    this.#at(this.nowMs + 10, () => this.media.onRtcp(parseRtcp(bytes), this.nowMs));
+    this.#sendRtcp(() => this.media.onRtcp(parseRtcp(bytes), this.nowMs));
   }
 
   #retransmit(lost: readonly number[]): void {
     for (const sequence of lost) {
       const original = this.#history.get(sequence);
-      if (original === undefined) continue;
+      const resentMs = this.#resentMs.get(sequence) ?? Number.NEGATIVE_INFINITY;
+      if (original === undefined || this.nowMs - resentMs < (this.#script.resendIntervalMs ?? 0)) continue;
+      this.#resentMs.set(sequence, this.nowMs);
       const rtx = (this.#script.tracks ?? [VIDEO]).some((track) => track.rtxPayloadType !== undefined);
       this.#send('video', rtx ? this.#rtxOf(original) : original, true);
     }
