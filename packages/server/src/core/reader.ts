@@ -9,6 +9,11 @@ export interface ReaderOptions {
    * whatever it is, for readers that go on from where another one stands.
    */
   readonly startAt: 'gop' | 'live' | 'oldest' | number;
+  /**
+   * It has no use for the picture itself, but waits for what becomes of the stream: a publisher that sends several encodings
+   * need not send the best for it. Default: it has.
+   */
+  readonly withoutPicture?: boolean | undefined;
   /** Called synchronously after each packet; must be cheap and must not throw. */
   onReadable(): void;
   /** The stream is over; no more packets will come. */
@@ -38,6 +43,10 @@ export class Reader {
     const start = typeof startAt === 'number' ? startAt : startPoint(stream.log, startAt);
     if (typeof startAt === 'number') this.#needsStart = false;
     this.#next = start >= 0 ? start : stream.log.end;
+  }
+
+  get withoutPicture(): boolean {
+    return this.#options.withoutPicture === true;
   }
 
   /** Sequence number in the stream's log of the entry after the one that was read last. */

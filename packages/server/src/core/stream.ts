@@ -163,6 +163,14 @@ export class Stream {
     return this.#readers.length;
   }
 
+  /** Readers that have a use for the picture. */
+  get pictureReaderCount(): number {
+    const readers = this.#readers;
+    let count = 0;
+    for (let i = 0; i < readers.length; i++) if (readers[i]?.withoutPicture === false) count++;
+    return count;
+  }
+
   /** People watching, over all protocols (a packager is one reader but may serve many viewers). */
   get viewers(): number {
     return this.#viewers;

@@ -40,6 +40,7 @@ export class PushRelay extends Relay {
     // Reads nothing: it is there while no connection is, so that the stream waits for its publisher all the same.
     this.#presence = source.stream.attach({
       startAt: 'live',
+      withoutPicture: true,
       onReadable: () => {},
       onEnd: (reason) => this.close(reason),
     });

@@ -19,7 +19,12 @@ export class FitWatch {
     this.#onOver = onOver;
     this.#state = stream.state;
     this.#reorders = stream.reordersVideo;
-    this.#reader = stream.attach({ startAt: 'live', onReadable: () => this.#look(), onEnd: () => this.close() });
+    this.#reader = stream.attach({
+      startAt: 'live',
+      withoutPicture: true,
+      onReadable: () => this.#look(),
+      onEnd: () => this.close(),
+    });
   }
 
   /** Has `onUnfit` called once, when it no longer fits; dispose of the result to forget it. */

@@ -23,6 +23,8 @@ export interface PublicationParts {
   /** Names us in reports. */
   readonly ssrc: number;
   readonly cname: string;
+  /** Of a picture that is sent in several encodings, those that nobody watches are kept back. */
+  readonly pausesLayers: boolean;
 }
 
 /** One browser or encoder that publishes a stream. */
@@ -55,13 +57,14 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
   begin(peer: Peer): IceCredentials {
     const stream = this.#parts.streams.publish(this.request.streamName, this);
     this.#stream = stream;
-    const { tracks, options, ssrc, cname, counters } = this.#parts;
+    const { tracks, options, ssrc, cname, counters, pausesLayers } = this.#parts;
     this.#media = new PublisherMedia({
       tracks,
       stream,
       options,
       localSsrc: ssrc,
       cname,
+      pausesLayers,
       maxBitrateBps: this.request.maxBitrateBps,
       minBitrateBps: this.request.minBitrateBps,
       onClockBreak: () => counters.count('source_clock_breaks'),

@@ -1,12 +1,13 @@
 import {
   type DepacketizedFrame,
   DtsExtractor,
+  type MediaPacket,
   ProtocolError,
   type RtpDepacketizer,
   sameParameters,
   type Track,
 } from '@sluice/media';
-import type { RtpLanePacket, Stream } from '../../core/index.ts';
+import type { RtpLanePacket } from '../../core/index.ts';
 import { FrameTimes } from './frame-times.ts';
 import type { JitterBufferStrictness } from './options.ts';
 import { withParameters } from './payload-formats.ts';
@@ -16,23 +17,22 @@ import type { InOrder } from './reorder-buffer.ts';
 const MAX_WITHHELD_US = 5_000_000;
 
 export interface AccessUnitsOptions {
-  readonly stream: Stream;
   /** What is known of the track before its first packet. */
   readonly track: Track;
   readonly depacketizer: RtpDepacketizer;
   readonly strictness: JitterBufferStrictness;
+  /** Takes a frame. */
+  publish(packet: MediaPacket): void;
   /** Time of a frame on the stream's timeline, by the ticks of its packets. */
   ptsUs(ticks: number): number;
   /** The decoder, if there were one, would need a key frame. */
   onKeyFrameWanted(): void;
   /** The track is another one now: its parameters have changed. */
   onTrack(track: Track): void;
-  /** A frame has gone into the stream. */
-  onPublished(): void;
 }
 
 /**
- * Makes access units of a track's packets, which it gets in order, and publishes them to the stream. Decides what
+ * Makes access units of a track's packets, which it gets in order, and publishes them. Decides what
  * becomes of frames that were damaged by loss.
  */
 export class AccessUnits implements InOrder {
@@ -132,8 +132,7 @@ export class AccessUnits implements InOrder {
     const dtsUs = Math.max(this.#lastDtsUs, this.#video ? this.#dts.next(ptsUs, key) : ptsUs);
     this.#lastDtsUs = dtsUs;
     this.counts.published++;
-    this.#options.stream.publish({ track: this.#track, units, ptsUs: Math.max(ptsUs, dtsUs), dtsUs, key, byteLength });
-    this.#options.onPublished();
+    this.#options.publish({ track: this.#track, units, ptsUs: Math.max(ptsUs, dtsUs), dtsUs, key, byteLength });
   }
 }
 

@@ -30,12 +30,14 @@ interface EarlyReport {
 }
 
 /**
- * Puts the two RTP clocks of a publisher on one timeline, that of the stream.
+ * Puts the RTP clocks of a publisher on one timeline, that of the stream: one of sound, one of the picture, and one more
+ * for each further encoding of it, as these may count from other numbers.
  *
  * At first a track begins where its first packet arrives; from then on it follows its own timestamps. Once there are
  * sender reports for both, what they tell of the distance of sound and picture counts (RFC 3550 §6.4.1): at once, when
  * they came before the second track's first packet. Later the sound stays as it is, because every step in it is heard;
- * the picture is moved, slower or faster by at most half, so that its time never runs backwards.
+ * the picture is moved, slower or faster by at most half, so that its time never runs backwards. Without sound the
+ * encodings of a picture are brought together in the same way.
  */
 export class PublicationClock {
   /** Sender reports that were left alone because they can't be right. */
@@ -44,6 +46,8 @@ export class PublicationClock {
   readonly audio: TrackClock;
   readonly #baseUs: () => number;
   readonly #onBreak: () => void;
+  readonly #tracks: TrackClock[] = [];
+  readonly #begin: (track: TrackClock, arrivalMs: number, timestamp: number) => number;
   #timeline: Timeline | undefined;
   #startUs = 0;
   #newestUs = Number.NEGATIVE_INFINITY;
@@ -60,10 +64,27 @@ export class PublicationClock {
   ) {
     this.#baseUs = o.baseUs;
     this.#onBreak = o.onBreak;
-    const begin = (track: TrackClock, arrivalMs: number, timestamp: number): number =>
-      this.#startOf(track, track === this.video ? this.audio : this.video, { arrivalMs, timestamp });
-    this.video = new TrackClock(rates.video, begin, o.onBreak);
-    this.audio = new TrackClock(rates.audio, begin, o.onBreak);
+    this.#begin = (track, arrivalMs, timestamp) =>
+      this.#startOf(track, this.#companionOf(track), { arrivalMs, timestamp });
+    this.video = this.addVideo(rates.video);
+    this.audio = this.#add(rates.audio);
+  }
+
+  /** A clock for another encoding of the picture. */
+  addVideo(rate: number): TrackClock {
+    return this.#add(rate);
+  }
+
+  #add(rate: number): TrackClock {
+    const track = new TrackClock(rate, this.#begin, this.#onBreak);
+    this.#tracks.push(track);
+    return track;
+  }
+
+  /** The track that tells best where another one begins: one with reports, else any that has begun. */
+  #companionOf(track: TrackClock): TrackClock | undefined {
+    const others = this.#tracks.filter((other) => other !== track && !Number.isNaN(other.newestTicks));
+    return others.find((other) => other.report !== undefined) ?? others[0];
   }
 
   /** How far the picture is from where the sender reports want it, microseconds; undefined while they tell nothing. */
@@ -76,7 +97,7 @@ export class PublicationClock {
   streamUs(track: TrackClock, ticks: number): number {
     const sourceUs = track.sourceUs(ticks);
     if (sourceUs > this.#newestUs) {
-      this.#timeline ??= this.#begin();
+      this.#timeline ??= new Timeline(this.#baseUs());
       const breaks = this.#timeline.breaks;
       const mapped = this.#timeline.map(sourceUs);
       if (this.#newestUs === Number.NEGATIVE_INFINITY) this.#startUs = mapped;
@@ -101,9 +122,9 @@ export class PublicationClock {
     if (before !== undefined) {
       const predictedUs = before.ntpUs + ((ticks - before.ticks) / track.clockRate) * 1e6;
       if (Math.abs(predictedUs - ntpUs) > MAX_REPORT_STEP_US) {
-        // The other track's report is from before the jump, or this one lies: both must say it anew.
+        // The other tracks' reports are from before the jump, or this one lies: all must say it anew.
         this.ignoredReports++;
-        (track === this.video ? this.audio : this.video).report = undefined;
+        for (const other of this.#tracks) if (other !== track) other.report = undefined;
         return;
       }
     }
@@ -111,27 +132,32 @@ export class PublicationClock {
   }
 
   #align(): void {
-    const video = this.video.report;
-    const audio = this.audio.report;
-    if (video === undefined || audio === undefined) return;
-    const wantedUs = this.audio.rawUs(audio.ticks) + (video.ntpUs - audio.ntpUs);
-    const correctionUs = wantedUs - this.video.rawUs(video.ticks);
-    if (Math.abs(correctionUs) > MAX_OFFSET_US) this.ignoredReports++;
-    else this.video.targetUs = correctionUs;
+    const reference = this.audio.report === undefined ? this.#firstReported() : this.audio;
+    const known = reference?.report;
+    if (reference === undefined || known === undefined) return;
+    for (const track of this.#tracks) {
+      if (track === this.audio || track === reference || track.report === undefined) continue;
+      const { ntpUs, ticks } = track.report;
+      const wantedUs = reference.rawUs(known.ticks) + reference.targetUs + (ntpUs - known.ntpUs);
+      const correctionUs = wantedUs - track.rawUs(ticks);
+      if (Math.abs(correctionUs) > MAX_OFFSET_US) this.ignoredReports++;
+      else track.targetUs = correctionUs;
+    }
+  }
+
+  /** Without reports for sound, the pictures are aligned with the first of them that has one. */
+  #firstReported(): TrackClock | undefined {
+    return this.#tracks.find((track) => track !== this.audio && track.report !== undefined);
   }
 
   /** Time of the source's clock for a track's first packet, as the other track tells it: by reports, or by the arrival. */
-  #startOf(track: TrackClock, other: TrackClock, first: { arrivalMs: number; timestamp: number }): number {
-    const arrivalUs = other.estimateUs(first.arrivalMs) ?? 0;
+  #startOf(track: TrackClock, other: TrackClock | undefined, first: { arrivalMs: number; timestamp: number }): number {
+    const arrivalUs = other?.estimateUs(first.arrivalMs) ?? 0;
     const { early, clockRate } = track;
-    if (early === undefined || other.report === undefined) return arrivalUs;
+    if (early === undefined || other?.report === undefined) return arrivalUs;
     const ntpUs = early.ntpUs + (((first.timestamp - early.rtpTimestamp) | 0) / clockRate) * 1e6;
     const reportedUs = other.sourceUs(other.report.ticks) + (ntpUs - other.report.ntpUs);
     return Math.abs(reportedUs - arrivalUs) > MAX_OFFSET_US ? arrivalUs : reportedUs;
-  }
-
-  #begin(): Timeline {
-    return new Timeline(this.#baseUs());
   }
 }
 

@@ -3,14 +3,16 @@ import type { Stream } from '../../core/index.ts';
 import { ArrivalRecorder } from './arrival-recorder.ts';
 import { BitrateRequest } from './bitrate-request.ts';
 import { FeedbackWriter, roundTripOf } from './feedback-writer.ts';
-import { KeyFrameRequests } from './key-frame-requests.ts';
+import { type LayerTrack, layerTracks } from './layers/layer-tracks.ts';
+import { Simulcast } from './layers/simulcast.ts';
 import { MediaSilence } from './media-silence.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
 import { PublicationClock } from './publication-clock.ts';
 import { RedAudio } from './red-audio.ts';
 import { RoundTrip } from './round-trip.ts';
 import { Sources } from './sources.ts';
-import type { PublisherMediaStats, ReceivedTrackStats } from './stats.ts';
+import { type PublisherMediaStats, type ReceivedTrackStats, receivedTrackStats } from './stats.ts';
+import { streamOutput, type TrackOutput } from './track-output.ts';
 import { TrackReceiver } from './track-receiver.ts';
 
 const REPORT_INTERVAL_MS = 1000;
@@ -45,6 +47,8 @@ export interface PublisherMediaOptions {
   readonly maxBitrateBps?: number | undefined;
   /** Least that it wants to be asked for; 0 or absent for no wish. */
   readonly minBitrateBps?: number | undefined;
+  /** Of a picture that is sent in several encodings, those that nobody watches are kept back; false by default. */
+  readonly pausesLayers?: boolean | undefined;
   /** Takes a whole RTCP datagram, unprotected. */
   sendRtcp(bytes: Uint8Array): void;
   /** There is something to play: a key frame, or sound where there is no video. Once. */
@@ -64,10 +68,9 @@ export class PublisherMedia {
   readonly #o: PublisherMediaOptions;
   readonly #sources: Sources;
   readonly #receivers: readonly TrackReceiver[];
-  readonly #video: TrackReceiver | undefined;
+  readonly #simulcast: Simulcast | undefined;
   readonly #clock: PublicationClock;
   readonly #writer: FeedbackWriter;
-  readonly #keyFrames: KeyFrameRequests;
   readonly #arrivals = new ArrivalRecorder();
   readonly #bitrate: BitrateRequest;
   readonly #red: RedAudio | undefined;
@@ -75,17 +78,21 @@ export class PublisherMedia {
   #silence: MediaSilence | undefined;
   #notCarried = 0;
   #clockBreaks = 0;
+  /** What was asked for last by a cap on the bitrate; undefined for none. */
+  #capBps: number | undefined;
   #nowMs = 0;
   #reportMs = Number.POSITIVE_INFINITY;
   #silenceCheckMs = 0;
   #transportFeedbackMs = 0;
   #firstSoundMs = Number.NaN;
+  #layersReceived = 0;
   #active = false;
   #closed = false;
 
   constructor(o: PublisherMediaOptions) {
-    const { tracks, stream, options, forward = true } = o;
+    const { stream, forward = true } = o;
     this.#o = o;
+    const tracks = layerTracks(o.tracks);
     this.#sources = new Sources(tracks);
     this.#red = RedAudio.of(tracks);
     this.#writer = new FeedbackWriter({
@@ -95,27 +102,51 @@ export class PublisherMedia {
       asksRoundTrip: forward,
       send: (bytes) => o.sendRtcp(bytes),
     });
-    this.#keyFrames = new KeyFrameRequests(options.keyFrameRequestIntervalMs, options.periodicKeyFrameRequestMs);
     this.#bitrate = new BitrateRequest(bitrateLimits(o));
     const rateOf = (kind: 'video' | 'audio') => tracks.find((track) => track.kind === kind)?.clockRate;
     this.#clock = new PublicationClock(
       { video: rateOf('video') ?? VIDEO_CLOCK_RATE, audio: rateOf('audio') ?? AUDIO_CLOCK_RATE },
       { baseUs: () => stream.lastDtsUs, onBreak: () => this.#countBreak() },
     );
-    this.#receivers = tracks.map(
-      (track) =>
-        new TrackReceiver({
-          track,
-          stream,
-          clock: this.#clock,
-          options,
-          forward,
-          onKeyFrameWanted: () => this.#keyFrames.want(),
-          onKeyFrame: () => this.#keyFrames.arrived(),
-          onPublished: () => this.#published(track.kind),
-        }),
-    );
-    this.#video = this.#receivers.find((receiver) => receiver.track.kind === 'video');
+    this.#simulcast = this.#simulcastOf(tracks.filter(({ rid }) => rid !== undefined));
+    this.#receivers = tracks.map((track) => this.#receive(track));
+  }
+
+  #simulcastOf(tracks: readonly LayerTrack[]): Simulcast | undefined {
+    if (tracks.length === 0) return undefined;
+    return new Simulcast({
+      stream: this.#o.stream,
+      tracks,
+      pauses: this.#o.pausesLayers ?? false,
+      nowMs: () => this.#nowMs,
+      audioBps: () => this.#receivedBps((track) => track.kind === 'audio'),
+      onPublished: () => this.#published('video'),
+    });
+  }
+
+  #receive(track: LayerTrack): TrackReceiver {
+    const { stream, options, forward = true } = this.#o;
+    const { video, audio } = this.#clock;
+    const simulcast = track.rid === undefined ? undefined : this.#simulcast;
+    const isFurtherLayer = simulcast !== undefined && this.#layersReceived++ > 0;
+    const usual = track.kind === 'video' ? video : audio;
+    const receiver = new TrackReceiver({
+      track,
+      stream,
+      clock: this.#clock,
+      trackClock: isFurtherLayer ? this.#clock.addVideo(track.clockRate) : usual,
+      options,
+      forward,
+      output: simulcast?.outputOf(track) ?? this.#streamOutput(track.kind),
+      gate: simulcast?.gateOf(track),
+    });
+    simulcast?.setReceiver(receiver);
+    return receiver;
+  }
+
+  #streamOutput(kind: 'video' | 'audio'): TrackOutput {
+    const { stream } = this.#o;
+    return streamOutput(stream, stream.rtp[kind], () => this.#published(kind));
   }
 
   /** Declares the tracks that decoders could begin with already, so that viewers need not wait for their packets. */
@@ -156,7 +187,7 @@ export class PublisherMedia {
       if (packet.payload.length > 0) this.#heard(source.track.kind, arrivalMs);
     }
     this.#askForPackets(receiver, arrivalMs);
-    this.#askForKeyFrame(arrivalMs);
+    this.#askForKeyFrame(receiver, arrivalMs);
   }
 
   /**
@@ -169,9 +200,10 @@ export class PublisherMedia {
     for (const packet of packets) {
       if (packet.kind === 'sr') {
         const track = at === undefined ? this.#sources.trackOf(packet.ssrc) : this.#o.tracks[at];
-        if (track === undefined) continue;
-        this.#receiverOf(track)?.statistics.senderReport(packet, arrivalMs);
-        this.#clock.senderReport(track.kind === 'video' ? this.#clock.video : this.#clock.audio, packet);
+        const receiver = track && this.#receiverOf(track);
+        if (receiver === undefined) continue;
+        receiver.statistics.senderReport(packet, arrivalMs);
+        this.#clock.senderReport(receiver.clock, packet);
       } else if (packet.kind === 'bye') for (const ssrc of packet.ssrcs) this.#sources.bye(ssrc);
       else if (packet.kind === 'xr') {
         for (const answer of packet.dlrr)
@@ -183,8 +215,12 @@ export class PublisherMedia {
   /** Asks the publisher for a key frame, at once or as soon as its throttle allows. */
   requestKeyFrame(): void {
     if (this.#closed) return;
-    this.#keyFrames.want();
-    this.#askForKeyFrame(this.#nowMs);
+    if (this.#simulcast !== undefined) this.#simulcast.requestKeyFrame();
+    for (const receiver of this.#receivers) {
+      if (receiver.track.kind !== 'video') continue;
+      if (this.#simulcast === undefined) receiver.keyFrames.want();
+      this.#askForKeyFrame(receiver, this.#nowMs);
+    }
   }
 
   /** Does what is due. Called about every 20 ms. */
@@ -192,11 +228,13 @@ export class PublisherMedia {
     if (this.#closed) return;
     this.#nowMs = nowMs;
     this.#listen(nowMs);
+    this.#simulcast?.tick(nowMs);
     for (const receiver of this.#receivers) {
       receiver.tick(nowMs, this.#roundTrip.ms);
       this.#askForPackets(receiver, nowMs);
+      this.#askForKeyFrame(receiver, nowMs);
     }
-    this.#askForKeyFrame(nowMs);
+    if (this.#simulcast?.capBps !== this.#capBps) this.#limitBitrate(0, nowMs);
     if (nowMs - this.#transportFeedbackMs >= TRANSPORT_FEEDBACK_INTERVAL_MS) this.#tellArrivals(nowMs);
     if (nowMs >= this.#reportMs) this.#report(nowMs);
     if (nowMs >= this.#silenceCheckMs) this.#checkSilence(nowMs);
@@ -204,7 +242,13 @@ export class PublisherMedia {
   }
 
   stats(): PublisherMediaStats {
-    const tracks = this.#receivers.map((receiver) => this.#statsOf(receiver));
+    const tracks = this.#receivers.map((receiver) =>
+      receivedTrackStats(receiver, {
+        ssrc: this.#sources.ssrcOf(receiver.track),
+        layer: this.#simulcast?.layerOf(receiver.track),
+        nowMs: this.#nowMs,
+      }),
+    );
     const sum = (of: (track: ReceivedTrackStats) => number): number => tracks.reduce((total, t) => total + of(t), 0);
     const videoBytes = sum((track) => (track.kind === 'video' ? track.bytes : 0));
     const audioBytes = sum((track) => (track.kind === 'audio' ? track.bytes : 0));
@@ -230,7 +274,7 @@ export class PublisherMedia {
     this.#closed = true;
   }
 
-  #receiverOf(track: NegotiatedTrack): TrackReceiver | undefined {
+  #receiverOf(track: LayerTrack): TrackReceiver | undefined {
     const receivers = this.#receivers;
     for (let i = 0; i < receivers.length; i++) if (receivers[i]?.track === track) return receivers[i];
     return undefined;
@@ -303,12 +347,13 @@ export class PublisherMedia {
     this.#writer.nack(ssrc, missing);
   }
 
-  #askForKeyFrame(nowMs: number): void {
-    if (this.#video === undefined || !this.#keyFrames.isDue(nowMs)) return;
-    const { track } = this.#video;
+  #askForKeyFrame({ track, keyFrames }: TrackReceiver, nowMs: number): void {
+    if (track.kind !== 'video' || !keyFrames.isDue(nowMs)) return;
+    // A layer that does not come begins with a key frame by itself; others would all send one for it.
+    if (this.#simulcast?.layerOf(track)?.active === false) return;
     const ssrc = this.#sources.ssrcOf(track);
     if (ssrc === undefined) return;
-    this.#keyFrames.asked(nowMs);
+    keyFrames.asked(nowMs);
     const { pli, fir } = track.feedback;
     if (pli) this.#writer.pictureLoss(ssrc);
     else if (fir) this.#writer.fullIntra(ssrc);
@@ -338,42 +383,29 @@ export class PublisherMedia {
     this.#limitBitrate(Math.max(0, ...blocks.map((block) => block.fractionLost / 256)), nowMs);
   }
 
+  #receivedBps(isOf: (track: LayerTrack) => boolean): number {
+    let sum = 0;
+    for (const { track, rate } of this.#receivers) if (isOf(track)) sum += rate.bitsPerSecond(this.#nowMs);
+    return sum;
+  }
+
   #limitBitrate(lossFraction: number, nowMs: number): void {
-    const receivers = this.#receivers.filter(({ track }) => track.feedback.remb);
+    const capBps = this.#simulcast?.capBps ?? Number.POSITIVE_INFINITY;
+    this.#capBps = this.#simulcast?.capBps;
+    // Senders take REMB as a limit beside transport-wide feedback, though they can't be offered both.
+    const receivers = this.#receivers.filter(({ track }) => track.feedback.remb || track.rid !== undefined);
     const ssrcs = receivers.flatMap(({ track }) => this.#sources.ssrcOf(track) ?? []);
     if (ssrcs.length === 0) return;
+    const limits = bitrateLimits(this.#o);
     if (this.#o.options.transportCc && receivers.some(({ track }) => track.feedback.transportCc)) {
-      const { maxBitrateBps = 0 } = this.#o;
-      if (maxBitrateBps > 0) this.#writer.maximumBitrate(bitrateLimits(this.#o).maxBps, ssrcs);
+      const isLimited = (this.#o.maxBitrateBps ?? 0) > 0 || this.#simulcast !== undefined;
+      if (isLimited) this.#writer.maximumBitrate(Math.min(limits.maxBps, capBps), ssrcs);
       return;
     }
     const bitsPerSecond = this.#receivers.reduce((sum, receiver) => sum + receiver.rate.bitsPerSecond(nowMs), 0);
     const jitterMs = Math.max(...receivers.map((receiver) => receiver.statistics.jitterMs));
-    this.#writer.maximumBitrate(this.#bitrate.next({ bitsPerSecond, lossFraction, jitterMs }), ssrcs);
-  }
-
-  #statsOf(receiver: TrackReceiver): ReceivedTrackStats {
-    const { track, counts, frames, statistics } = receiver;
-    return {
-      kind: track.kind,
-      ssrc: this.#sources.ssrcOf(track),
-      packets: counts.packets,
-      bytes: counts.bytes,
-      bitrateBps: Math.round(receiver.rate.bitsPerSecond(this.#nowMs)),
-      lost: receiver.lost,
-      recovered: counts.recovered,
-      nacks: counts.nacks,
-      missed: receiver.missed,
-      duplicates: counts.duplicates,
-      empty: counts.empty,
-      rejected: counts.rejected,
-      tooLate: receiver.tooLate,
-      jitterMs: statistics.jitterMs,
-      frames: frames.published,
-      keyFrames: frames.keyFrames,
-      brokenFrames: frames.broken,
-      withheldFrames: frames.withheld,
-    };
+    const nextBps = this.#bitrate.next({ bitsPerSecond, lossFraction, jitterMs });
+    this.#writer.maximumBitrate(Math.min(nextBps, capBps), ssrcs);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Codec, RtpPacket } from '@sluice/media';
+import { type Codec, type RtpPacket, textExtension } from '@sluice/media';
+import type { LayerTrack } from './layers/layer-tracks.ts';
 import type { NegotiatedTrack } from './options.ts';
 
 /** A source that was silent for so long may be replaced by another one of the same payload type. */
@@ -20,9 +21,12 @@ const STATIC_CODECS: ReadonlyMap<number, Codec | null> = new Map<number, Codec |
   [26, 'mjpeg'],
 ]);
 
+/** What tells a packet's source. */
+export type SourcedPacket = Pick<RtpPacket, 'ssrc' | 'payloadType'> & Partial<Pick<RtpPacket, 'extensions'>>;
+
 /** Whose packet it is: media of a track, or a retransmission of it. */
 export interface Source {
-  readonly track: NegotiatedTrack;
+  readonly track: LayerTrack;
   readonly rtx: boolean;
 }
 
@@ -50,14 +54,15 @@ interface Candidate {
 
 /**
  * Tells which track a packet belongs to. The SSRCs that the offer names are taken; where it names none, the first one
- * with the payload type is. Another one takes over when the first has said goodbye or has been silent. Bounded: of
+ * with the payload type is; among the encodings of one picture, the one that bears its name (RFC 8852), for as long as
+ * that is unknown of a source. Another one takes over when the first has said goodbye or has been silent. Bounded: of
  * SSRCs that belong to nobody only a few are remembered.
  */
 export class Sources {
   readonly #bindings: readonly Binding[];
   #candidates: Candidate[] = [];
 
-  constructor(tracks: readonly NegotiatedTrack[]) {
+  constructor(tracks: readonly LayerTrack[]) {
     const bindings: Binding[] = [];
     for (const track of tracks) {
       bindings.push(bindingOf(track, false, track.ssrc));
@@ -67,8 +72,9 @@ export class Sources {
   }
 
   /** The track of a packet; undefined for one that belongs to none. Hot path: allocates nothing for known sources. */
-  find(packet: Pick<RtpPacket, 'ssrc' | 'payloadType'>, nowMs: number): Attribution | undefined {
+  find(packet: SourcedPacket, nowMs: number): Attribution | undefined {
     const bindings = this.#bindings;
+    let named = false;
     for (let i = 0; i < bindings.length; i++) {
       const binding = bindings[i];
       if (binding === undefined || payloadTypeOf(binding) !== packet.payloadType) continue;
@@ -76,6 +82,19 @@ export class Sources {
         binding.newestMs = nowMs;
         return binding.same;
       }
+      if (binding.track.rid === undefined)
+        return this.#isTakenOver(binding, packet, nowMs) ? this.#bind(binding, packet.ssrc, nowMs) : undefined;
+      named = true;
+    }
+    return named ? this.#findByName(packet, nowMs) : undefined;
+  }
+
+  /** What a source that has not been heard before says of itself counts once: names are not looked at later. */
+  #findByName(packet: SourcedPacket, nowMs: number): Attribution | undefined {
+    for (const binding of this.#bindings) {
+      const { track, rtx } = binding;
+      if (track.rid === undefined || payloadTypeOf(binding) !== packet.payloadType) continue;
+      if (nameOf(packet, track, rtx) !== track.rid) continue;
       return this.#isTakenOver(binding, packet, nowMs) ? this.#bind(binding, packet.ssrc, nowMs) : undefined;
     }
     return undefined;
@@ -119,12 +138,12 @@ export class Sources {
   }
 
   /** The track's own SSRC; undefined while there is none. */
-  ssrcOf(track: NegotiatedTrack): number | undefined {
+  ssrcOf(track: LayerTrack): number | undefined {
     return this.#bindings.find((binding) => binding.track === track && !binding.rtx)?.ssrc;
   }
 
   /** The track that an SSRC is the media source of. */
-  trackOf(ssrc: number): NegotiatedTrack | undefined {
+  trackOf(ssrc: number): LayerTrack | undefined {
     return this.#bindings.find((binding) => binding.ssrc === ssrc && !binding.rtx)?.track;
   }
 
@@ -166,7 +185,7 @@ export class Sources {
   }
 }
 
-function bindingOf(track: NegotiatedTrack, rtx: boolean, ssrc: number | undefined): Binding {
+function bindingOf(track: LayerTrack, rtx: boolean, ssrc: number | undefined): Binding {
   const { payloadType } = track;
   const same = { track, rtx, changed: false };
   return { track, rtx, same, ssrc, newestMs: Number.NaN, payloadType, strangerSsrc: undefined };
@@ -174,4 +193,12 @@ function bindingOf(track: NegotiatedTrack, rtx: boolean, ssrc: number | undefine
 
 function payloadTypeOf(binding: Source): number | undefined {
   return binding.rtx ? binding.track.rtxPayloadType : binding.track.payloadType;
+}
+
+/** The encoding that a packet says it is of, or repairs. */
+function nameOf({ extensions }: SourcedPacket, track: NegotiatedTrack, rtx: boolean): string | undefined {
+  if (extensions === undefined) return undefined;
+  const { rid, repairedRid } = track.extensions;
+  const repaired = rtx && repairedRid !== undefined ? textExtension({ extensions }, repairedRid) : undefined;
+  return repaired ?? (rid === undefined ? undefined : textExtension({ extensions }, rid));
 }

@@ -1,10 +1,18 @@
 import type { DropReason } from '../../core/index.ts';
 import type { FeedbackWriter } from './feedback-writer.ts';
+import type { ReceivedLayer } from './layers/received-layer.ts';
+import type { TrackReceiver } from './track-receiver.ts';
 
 /** Facts about one track, since the beginning. */
 export interface ReceivedTrackStats {
   readonly kind: 'video' | 'audio';
   readonly ssrc: number | undefined;
+  /** Name of the encoding, of a picture that is sent in several: each is one track here. */
+  readonly rid?: string | undefined;
+  /** Of such an encoding: the size of its picture, and whether the publisher has been asked to leave it out. */
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
+  readonly paused?: boolean | undefined;
   /** Packets with media that were taken, retransmissions of missing ones included, and their bytes of RTP. */
   readonly packets: number;
   readonly bytes: number;
@@ -46,4 +54,34 @@ export interface PublisherMediaStats {
   /** Sender reports that can't be right. */
   readonly ignoredReports: number;
   readonly rtcp: FeedbackWriter['counts'];
+}
+
+/** The facts about what a receiver has received. */
+export function receivedTrackStats(
+  receiver: TrackReceiver,
+  known: { readonly ssrc: number | undefined; readonly layer: ReceivedLayer | undefined; readonly nowMs: number },
+): ReceivedTrackStats {
+  const { track, counts, frames, statistics } = receiver;
+  const { layer } = known;
+  return {
+    kind: track.kind,
+    ssrc: known.ssrc,
+    ...(layer && { rid: layer.rid, width: layer.width, height: layer.height, paused: layer.paused }),
+    packets: counts.packets,
+    bytes: counts.bytes,
+    bitrateBps: Math.round(receiver.rate.bitsPerSecond(known.nowMs)),
+    lost: receiver.lost,
+    recovered: counts.recovered,
+    nacks: counts.nacks,
+    missed: receiver.missed,
+    duplicates: counts.duplicates,
+    empty: counts.empty,
+    rejected: counts.rejected,
+    tooLate: receiver.tooLate,
+    jitterMs: statistics.jitterMs,
+    frames: frames.published,
+    keyFrames: frames.keyFrames,
+    brokenFrames: frames.broken,
+    withheldFrames: frames.withheld,
+  };
 }

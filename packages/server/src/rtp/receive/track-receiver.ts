@@ -1,16 +1,19 @@
-import { encodeEcmaArray, extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
-import type { RtpLane, RtpLaneFormat, RtpLanePacket, Stream } from '../../core/index.ts';
+import { extension, isRtpStartPoint, type RtpPacket, type Track } from '@sluice/media';
+import type { RtpLaneFormat, RtpLanePacket, Stream } from '../../core/index.ts';
 import { AccessUnits } from './access-units.ts';
 import { AudioLevel } from './audio-level.ts';
 import { ByteRate } from './byte-rate.ts';
+import { KeyFrameRequests } from './key-frame-requests.ts';
+import type { LayerTrack } from './layers/layer-tracks.ts';
 import { NackList } from './nack-list.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
 import { decodersCanBegin, depacketizerOf, trackOf } from './payload-formats.ts';
 import { PayloadStore } from './payload-store.ts';
 import type { PublicationClock, TrackClock } from './publication-clock.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
-import { ReorderBuffer } from './reorder-buffer.ts';
+import { type InOrder, ReorderBuffer } from './reorder-buffer.ts';
 import { SequenceLedger } from './sequence-ledger.ts';
+import type { TrackOutput } from './track-output.ts';
 
 /** How many packets back one can still be filled in. */
 const VIDEO_WINDOW = 2048;
@@ -33,30 +36,32 @@ const DEFAULT_RTT_MS = 100;
 const RTP_HEADER_BYTES = 12;
 
 export interface TrackReceiverOptions {
-  readonly track: NegotiatedTrack;
+  readonly track: LayerTrack;
   readonly stream: Stream;
   readonly clock: PublicationClock;
+  /** The track's own, of that. */
+  readonly trackClock: TrackClock;
   readonly options: ReceiveOptions;
-  /** Packets go into the stream's RTP lane too. */
+  readonly output: TrackOutput;
+  /** Packets go to the output too, not only frames. */
   readonly forward: boolean;
-  onKeyFrameWanted(): void;
-  /** The first packet of a key frame has come. */
-  onKeyFrame(): void;
-  onPublished(): void;
+  /** Lets through what is to be put together, of packets in order; everything by default. */
+  readonly gate?: ((units: InOrder) => InOrder) | undefined;
 }
 
 /**
- * Receives one track: puts its packets into the stream's RTP lane as they come, if they are forwarded, and
- * its frames into the stream.
+ * Receives one track: gives its packets to the output as they come, if they are forwarded, and its frames once they are
+ * whole.
  */
 export class TrackReceiver {
-  readonly track: NegotiatedTrack;
+  readonly track: LayerTrack;
+  readonly clock: TrackClock;
+  readonly keyFrames: KeyFrameRequests;
   readonly statistics: ReceptionStatistics;
   readonly rate = new ByteRate();
   readonly counts = { packets: 0, bytes: 0, duplicates: 0, recovered: 0, empty: 0, rejected: 0, nacks: 0 };
   readonly #o: TrackReceiverOptions;
-  readonly #lane: RtpLane;
-  readonly #clock: TrackClock;
+  readonly #output: TrackOutput;
   readonly #video: boolean;
   readonly #ledger: SequenceLedger;
   readonly #nacks = new NackList();
@@ -67,34 +72,47 @@ export class TrackReceiver {
   #format: RtpLaneFormat;
   #lostBefore = 0;
   #rotation = 0;
+  #needed = true;
   #startTicks = Number.NaN;
   #startNumber = 0;
 
   constructor(o: TrackReceiverOptions) {
-    const { track, stream, options, clock } = o;
+    const { track, options, clock, trackClock, output } = o;
     this.#o = o;
     this.track = track;
+    this.clock = trackClock;
     this.#video = track.kind === 'video';
-    this.#lane = this.#video ? stream.rtp.video : stream.rtp.audio;
-    this.#clock = this.#video ? clock.video : clock.audio;
+    this.#output = output;
+    this.keyFrames = new KeyFrameRequests(options.keyFrameRequestIntervalMs, options.periodicKeyFrameRequestMs);
     this.statistics = new ReceptionStatistics(track.clockRate);
     this.#level = AudioLevel.of(track, stream.loudness);
     this.#ledger = new SequenceLedger(this.#video ? VIDEO_WINDOW : AUDIO_WINDOW);
     const known = trackOf(track);
     this.#format = formatOf(track, known);
     this.#units = new AccessUnits({
-      stream,
       track: known,
       depacketizer: depacketizerOf(track),
       strictness: options.strictness,
-      ptsUs: (ticks) => clock.streamUs(this.#clock, ticks),
-      onKeyFrameWanted: () => o.onKeyFrameWanted(),
+      publish: (packet) => output.frame(packet),
+      ptsUs: (ticks) => clock.streamUs(trackClock, ticks),
+      onKeyFrameWanted: () => this.#wantKeyFrame(),
       onTrack: (changed) => {
         this.#format = formatOf(track, changed);
       },
-      onPublished: () => o.onPublished(),
     });
-    this.#buffer = new ReorderBuffer({ capacity: options.jitterBufferCapacity, video: this.#video }, this.#units);
+    const inOrder = o.gate?.(this.#units) ?? this.#units;
+    this.#buffer = new ReorderBuffer({ capacity: options.jitterBufferCapacity, video: this.#video }, inOrder);
+  }
+
+  /** False while nobody has a use for it: nothing is asked for, and packets are hardly waited for. */
+  get needed(): boolean {
+    return this.#needed;
+  }
+
+  set needed(needed: boolean) {
+    if (this.#needed === needed) return;
+    this.#needed = needed;
+    if (!needed) this.#nacks.clear();
   }
 
   get frames(): AccessUnits['counts'] {
@@ -128,7 +146,7 @@ export class TrackReceiver {
 
   /** Takes a packet of the track's own source. Hot path. */
   media(packet: RtpPacket, arrivalMs: number): void {
-    if (Number.isNaN(this.#ledger.highest)) this.#ledger.restart(this.#lane.end);
+    if (Number.isNaN(this.#ledger.highest)) this.#ledger.restart(this.#output.lane.end);
     const arrival = this.#ledger.arrive(packet.sequence);
     if (arrival === 'jump') return void this.counts.rejected++;
     if (arrival === 'restart') this.#restart(arrivalMs);
@@ -143,7 +161,7 @@ export class TrackReceiver {
       this.counts.empty++;
       this.#ledger.skip();
       this.#buffer.insert(this.#ledger.sequence, null, arrivalMs);
-    } else this.#accept(packet, packet.payload, { ticks: this.#clock.ticks(packet.timestamp, arrivalMs), arrivalMs });
+    } else this.#accept(packet, packet.payload, { ticks: this.clock.ticks(packet.timestamp, arrivalMs), arrivalMs });
     if (!complete) this.#buffer.flush(arrivalMs);
   }
 
@@ -172,9 +190,9 @@ export class TrackReceiver {
   /** The track's packets come from another source from now on, beginning with this one. */
   changeSource(packet: RtpPacket, arrivalMs: number): void {
     if (Number.isNaN(this.#ledger.highest)) return;
-    this.#ledger.restart(this.#lane.end);
+    this.#ledger.restart(this.#output.lane.end);
     this.#restart(arrivalMs);
-    this.#clock.rebase(packet.timestamp, arrivalMs);
+    this.clock.rebase(packet.timestamp, arrivalMs);
   }
 
   /** Lets go of what has waited long enough. Called about every 20 ms. */
@@ -189,7 +207,7 @@ export class TrackReceiver {
   }
 
   #patienceMs(rttMs: number | undefined): number {
-    if (!this.track.feedback.nack) return REORDERING_MS;
+    if (!this.track.feedback.nack || !this.#needed) return REORDERING_MS;
     const recoveryMs = (rttMs ?? DEFAULT_RTT_MS) * RECOVERY_ROUND_TRIPS + RECOVERY_MS;
     return Math.min(MAX_RECOVERY_MS, Math.max(MIN_RECOVERY_MS, recoveryMs));
   }
@@ -199,23 +217,27 @@ export class TrackReceiver {
     this.statistics.restart();
     this.#nacks.clear();
     this.#buffer.restart(arrivalMs);
-    if (this.#video) this.#o.onKeyFrameWanted();
+    this.#wantKeyFrame();
+  }
+
+  #wantKeyFrame(): void {
+    if (this.#video && this.#needed) this.keyFrames.want();
   }
 
   /** Puts what the newest packet shows as missing on the list. @returns false when it is too much to wait for */
   #noteGap(): boolean {
     const { gapStart, sequence } = this.#ledger;
-    if (gapStart === sequence || !this.track.feedback.nack) return true;
+    if (gapStart === sequence || !this.track.feedback.nack || !this.#needed) return true;
     if (this.#nacks.add(gapStart, sequence)) return true;
-    if (this.#video) this.#o.onKeyFrameWanted();
+    this.#wantKeyFrame();
     return false;
   }
 
   /** A packet that was missing. It does not move the clock. */
   #late(packet: RtpPacket, payload: Uint8Array, arrivalMs: number): void {
     this.#nacks.remove(this.#ledger.sequence, arrivalMs);
-    const ticks = this.#clock.ticksNear(packet.timestamp);
-    const lateS = ticks === undefined ? Number.NaN : (this.#clock.newestTicks - ticks) / this.track.clockRate;
+    const ticks = this.clock.ticksNear(packet.timestamp);
+    const lateS = ticks === undefined ? Number.NaN : (this.clock.newestTicks - ticks) / this.track.clockRate;
     const wrong = ticks === undefined || lateS > MAX_LATE_S || lateS < -MAX_EARLY_S;
     if (wrong) this.counts.rejected++;
     if (payload.length === 0) this.counts.empty++;
@@ -234,14 +256,14 @@ export class TrackReceiver {
       format: this.#format,
       sequence: this.#ledger.number,
       timestamp: ticks,
-      ptsUs: this.#o.clock.streamUs(this.#clock, ticks),
+      ptsUs: this.#o.clock.streamUs(this.clock, ticks),
       marker: packet.marker,
       startPoint: !this.#video || this.#isStart(payload, ticks),
       payload,
       orientation: this.#orientationOf(packet),
     };
     if (lanePacket.orientation !== undefined) this.#tellRotation(lanePacket.orientation);
-    if (this.#o.forward) this.#lane.publish(lanePacket);
+    if (this.#o.forward) this.#output.packet(lanePacket);
     this.#buffer.insert(this.#ledger.sequence, lanePacket, arrivalMs);
   }
 
@@ -252,21 +274,16 @@ export class TrackReceiver {
     if (ticks === this.#startTicks && number > this.#startNumber) return false;
     this.#startTicks = ticks;
     this.#startNumber = number;
-    this.#o.onKeyFrame();
+    this.keyFrames.arrived();
     return true;
   }
 
-  /**
-   * Players without RTP learn from the metadata how the picture is to be turned: 0 to 3 times 90 degrees clockwise, as
-   * the two lowest bits of the extension say (3GPP TS 26.114 §7.4.5).
-   */
+  /** The two lowest bits of the extension say it (3GPP TS 26.114 §7.4.5). */
   #tellRotation(orientation: number): void {
     const rotation = orientation & 3;
     if (rotation === this.#rotation) return;
     this.#rotation = rotation;
-    const { stream } = this.#o;
-    const metadata = { ...stream.state.metadata, orientation: rotation };
-    stream.setMetadata(metadata, encodeEcmaArray(metadata).length);
+    this.#output.rotation(rotation);
   }
 
   #orientationOf(packet: RtpPacket): number | undefined {

@@ -42,6 +42,7 @@ class WatchedStream {
     this.#onUnused = onUnused;
     this.#reader = stream.attach({
       startAt: 'gop',
+      withoutPicture: true,
       onReadable: () => this.#drain(),
       onEnd: (reason) => this.#end(reason),
     });
