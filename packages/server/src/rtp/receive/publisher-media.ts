@@ -138,7 +138,7 @@ export class PublisherMedia {
       options,
       forward,
       output: simulcast?.outputOf(track) ?? this.#streamOutput(track.kind),
-      gate: simulcast?.gateOf(track),
+      framesNeeded: simulcast?.framesNeededOf(track),
     });
     simulcast?.setReceiver(receiver);
     return receiver;
@@ -272,6 +272,7 @@ export class PublisherMedia {
   /** Takes and sends nothing from now on. Idempotent. */
   close(): void {
     this.#closed = true;
+    this.#simulcast?.close();
   }
 
   #receiverOf(track: LayerTrack): TrackReceiver | undefined {

@@ -4,6 +4,7 @@ import { AccessUnits } from './access-units.ts';
 import { AudioLevel } from './audio-level.ts';
 import { ByteRate } from './byte-rate.ts';
 import { KeyFrameRequests } from './key-frame-requests.ts';
+import { IdleGate } from './layers/idle-gate.ts';
 import type { LayerTrack } from './layers/layer-tracks.ts';
 import { NackList } from './nack-list.ts';
 import type { NegotiatedTrack, ReceiveOptions } from './options.ts';
@@ -11,7 +12,7 @@ import { decodersCanBegin, depacketizerOf, trackOf } from './payload-formats.ts'
 import { PayloadStore } from './payload-store.ts';
 import type { PublicationClock, TrackClock } from './publication-clock.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
-import { type InOrder, ReorderBuffer } from './reorder-buffer.ts';
+import { ReorderBuffer } from './reorder-buffer.ts';
 import { SequenceLedger } from './sequence-ledger.ts';
 import type { TrackOutput } from './track-output.ts';
 
@@ -45,8 +46,8 @@ export interface TrackReceiverOptions {
   readonly output: TrackOutput;
   /** Packets go to the output too, not only frames. */
   readonly forward: boolean;
-  /** Lets through what is to be put together, of packets in order; everything by default. */
-  readonly gate?: ((units: InOrder) => InOrder) | undefined;
+  /** False while nobody has a use for its frames, but for what key frames tell; always true by default. */
+  readonly framesNeeded?: (() => boolean) | undefined;
 }
 
 /**
@@ -95,12 +96,15 @@ export class TrackReceiver {
       strictness: options.strictness,
       publish: (packet) => output.frame(packet),
       ptsUs: (ticks) => clock.streamUs(trackClock, ticks),
-      onKeyFrameWanted: () => this.#wantKeyFrame(),
+      onKeyFrameWanted: () => {
+        if (o.framesNeeded?.() !== false) this.#wantKeyFrame();
+      },
       onTrack: (changed) => {
         this.#format = formatOf(track, changed);
       },
     });
-    const inOrder = o.gate?.(this.#units) ?? this.#units;
+    const { framesNeeded } = o;
+    const inOrder = framesNeeded === undefined ? this.#units : new IdleGate(this.#units, framesNeeded);
     this.#buffer = new ReorderBuffer({ capacity: options.jitterBufferCapacity, video: this.#video }, inOrder);
   }
 

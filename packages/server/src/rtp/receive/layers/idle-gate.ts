@@ -10,6 +10,8 @@ export class IdleGate implements InOrder {
   readonly #isOpen: () => boolean;
   #ticks = Number.NaN;
   #skipped = false;
+  /** The last frame that was let through has ended. */
+  #whole = true;
 
   constructor(units: InOrder, isOpen: () => boolean) {
     this.#units = units;
@@ -18,13 +20,16 @@ export class IdleGate implements InOrder {
 
   /** Hot path. */
   packet(packet: RtpLanePacket, lost: boolean): void {
-    if (packet.startPoint) this.#ticks = packet.timestamp;
-    if (!this.#isOpen() && packet.timestamp !== this.#ticks) {
+    const { startPoint, timestamp, marker } = packet;
+    if (startPoint) this.#ticks = timestamp;
+    if (!this.#isOpen() && timestamp !== this.#ticks) {
       this.#skipped = true;
       return;
     }
-    const gap = lost || this.#skipped;
+    // A key frame behind a whole frame misses nothing.
+    const gap = lost || (this.#skipped && !(startPoint && this.#whole));
     this.#skipped = false;
+    this.#whole = marker;
     this.#units.packet(packet, gap);
   }
 }

@@ -10,12 +10,18 @@ const OTHER_BPS = 20_000;
 /** What the cap is computed from falls by so much a second at most. */
 const DECAY = 0.97;
 /** So long a publisher has to obey; one that still sends a layer too many is allowed less each second. */
-const OBEY_MS = 3000;
+const OBEY_MS = 8000;
 const REDUCTION = 0.9;
 const MIN_FACTOR = 0.5;
 /** Below this senders have no picture at all. */
 const MIN_CAP_BPS = 60_000;
 const STEP_MS = 1000;
+/**
+ * The cap comes down in steps: what a sender has in its queue when it is cut at once makes it believe that the way has become
+ * thin, and it takes half a minute to believe otherwise.
+ */
+const FALL_STEP_MS = 200;
+const FALL = 0.88;
 
 /** What is needed at a moment. */
 export interface LayerNeeds {
@@ -38,6 +44,8 @@ export class LayerPausing {
   #startMs = Number.NaN;
   #best: ReceivedLayer | undefined;
   #capBps: number | undefined;
+  #targetBps: number | undefined;
+  #fellMs = 0;
   #baseBps = 0;
   #factor = HEADROOM;
   #pausedMs = 0;
@@ -71,7 +79,24 @@ export class LayerPausing {
       else resumed.push(layer);
     }
     if (nowMs - this.#steppedMs >= STEP_MS) this.#step(nowMs, needs, kept);
+    this.#fall(nowMs, needs);
     return resumed;
+  }
+
+  #fall(nowMs: number, { layers, audioBps }: LayerNeeds): void {
+    const targetBps = this.#targetBps;
+    if (targetBps === undefined) {
+      this.#capBps = undefined;
+      return;
+    }
+    if (this.#capBps !== undefined && this.#capBps <= targetBps) {
+      this.#capBps = targetBps;
+      return;
+    }
+    if (this.#capBps !== undefined && nowMs - this.#fellMs < FALL_STEP_MS) return;
+    this.#fellMs = nowMs;
+    const fromBps = this.#capBps ?? layers.reduce((sum, layer) => sum + layer.bitrateBps, audioBps + OTHER_BPS);
+    this.#capBps = Math.max(targetBps, Math.round(fromBps * FALL));
   }
 
   /** Position of the best layer that was watched within that time. */
@@ -90,7 +115,7 @@ export class LayerPausing {
   #step(nowMs: number, { layers, audioBps }: LayerNeeds, kept: number): void {
     this.#steppedMs = nowMs;
     if (kept === 0) {
-      this.#capBps = undefined;
+      this.#targetBps = undefined;
       this.#baseBps = 0;
       this.#factor = HEADROOM;
       return;
@@ -100,6 +125,6 @@ export class LayerPausing {
     this.#baseBps = Math.max(takenBps, this.#baseBps * DECAY);
     const surplus = layers.slice(0, kept).some((layer) => layer.active);
     if (surplus && nowMs - this.#pausedMs >= OBEY_MS) this.#factor = Math.max(MIN_FACTOR, this.#factor * REDUCTION);
-    this.#capBps = Math.max(MIN_CAP_BPS, Math.round(this.#baseBps * this.#factor + audioBps + OTHER_BPS));
+    this.#targetBps = Math.max(MIN_CAP_BPS, Math.round(this.#baseBps * this.#factor + audioBps + OTHER_BPS));
   }
 }

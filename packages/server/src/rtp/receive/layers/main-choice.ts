@@ -24,6 +24,8 @@ interface Record {
   /** It was kept back by us, or begins with the others: nothing speaks against it. */
   trusted: boolean;
   chosenMs: number;
+  /** When it last stopped while it was the main layer. */
+  stoppedMs: number;
 }
 
 /**
@@ -45,6 +47,7 @@ export class MainChoice {
       shunnedUntilMs: Number.NEGATIVE_INFINITY,
       trusted: false,
       chosenMs: Number.NEGATIVE_INFINITY,
+      stoppedMs: Number.NEGATIVE_INFINITY,
     }));
   }
 
@@ -88,6 +91,7 @@ export class MainChoice {
     if (unusable) main.shunnedUntilMs = nowMs + SHUNNED_MS;
     if (unusable || this.#hasStopped(main, nowMs)) {
       main.trusted = false;
+      main.stoppedMs = nowMs;
       if (nowMs - main.chosenMs < SOON_MS) main.stableMs = Math.min(MAX_STABLE_MS, main.stableMs * 2);
       const other = this.#best(main, best, (record) => record.layer.active && nowMs >= record.shunnedUntilMs);
       if (other !== undefined) this.#choose(other, nowMs);
@@ -107,9 +111,9 @@ export class MainChoice {
     for (const other of this.#records) other.mark = other.layer.markers;
   }
 
-  #isStable({ layer, stableMs, trusted, shunnedUntilMs }: Record, nowMs: number): boolean {
-    if (!layer.active || layer.pixels === 0 || nowMs < shunnedUntilMs) return false;
-    return trusted || nowMs - layer.activeSinceMs >= stableMs;
+  #isStable({ layer, stableMs, trusted, shunnedUntilMs, stoppedMs }: Record, nowMs: number): boolean {
+    if (!layer.active || layer.pixels === 0 || nowMs < shunnedUntilMs || layer.newestMs < stoppedMs) return false;
+    return trusted || nowMs - Math.max(layer.activeSinceMs, stoppedMs) >= stableMs;
   }
 
   #hasStopped(main: Record, nowMs: number): boolean {

@@ -1,9 +1,7 @@
 import type { MediaPacket } from '@sluice/media';
 import type { RtpLanePacket, Stream } from '../../../core/index.ts';
-import type { InOrder } from '../reorder-buffer.ts';
 import { type TrackOutput, tellRotation } from '../track-output.ts';
 import type { TrackReceiver } from '../track-receiver.ts';
-import { IdleGate } from './idle-gate.ts';
 import { LayerPausing } from './layer-pausing.ts';
 import type { LayerTrack } from './layer-tracks.ts';
 import { MainChoice } from './main-choice.ts';
@@ -80,10 +78,10 @@ export class Simulcast {
     );
   }
 
-  /** What is put together of a layer. */
-  gateOf(track: LayerTrack): ((units: InOrder) => InOrder) | undefined {
+  /** Tells at any time whether a layer's frames are needed. */
+  framesNeededOf(track: LayerTrack): (() => boolean) | undefined {
     const layer = this.layerOf(track);
-    return layer && ((units) => new IdleGate(units, () => this.#isPictured(layer)));
+    return layer && (() => this.#isPictured(layer) || layer.pixels === 0);
   }
 
   /** Must be told who receives a layer before its first packet. */
@@ -111,6 +109,12 @@ export class Simulcast {
     if (best !== undefined) this.#choose(nowMs, best);
     for (const { layer, receiver } of this.#members)
       if (receiver !== undefined) receiver.needed = this.#isNeeded(layer);
+  }
+
+  /** Nothing comes any more. */
+  close(): void {
+    for (const layer of this.#layers) layer.newestMs = Number.NEGATIVE_INFINITY;
+    if (this.#o.stream.layers === this.#layers) this.#o.stream.setLayers([]);
   }
 
   #choose(nowMs: number, best: ReceivedLayer): void {
