@@ -86,7 +86,7 @@ export class TrackReceiver {
     this.#output = output;
     this.keyFrames = new KeyFrameRequests(options.keyFrameRequestIntervalMs, options.periodicKeyFrameRequestMs);
     this.statistics = new ReceptionStatistics(track.clockRate);
-    this.#level = AudioLevel.of(track, stream.loudness);
+    this.#level = AudioLevel.of(track, o.stream.loudness);
     this.#ledger = new SequenceLedger(this.#video ? VIDEO_WINDOW : AUDIO_WINDOW);
     const known = trackOf(track);
     this.#format = formatOf(track, known);
