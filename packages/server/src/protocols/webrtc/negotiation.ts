@@ -91,7 +91,7 @@ function negotiateForm(request: PeerRequest, from: PlayedStream, options: WebRtc
     audioCodecs: options.audioCodecs,
     h264Profiles: options.h264Profiles,
     videoOrientation: request.videoOrientation,
-    transportCc: false,
+    transportCc: options.sending.transportCc,
     red: options.red,
     alsoVideo: from.changesQuality === true && picture === undefined ? 'h264' : undefined,
   } as const;
@@ -223,6 +223,7 @@ export function playedMedia(negotiated: NegotiatedMedia, sources: LocalSources):
       orientationId: track.extensions.videoOrientation,
       sendTimeId: track.feedback.remb ? track.extensions.absSendTime : undefined,
       transportSequenceId: track.feedback.transportCc ? track.extensions.transportCc : undefined,
+      repeats: track.feedback.nack,
     };
   });
 }

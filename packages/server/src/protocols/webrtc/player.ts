@@ -17,6 +17,8 @@ import { BitrateMeter } from './bitrate-meter.ts';
 import type { SendingOptions } from './options.ts';
 import type { Peer, PeerMedia } from './peer.ts';
 import { BasePeerSession, type PeerSessionContext } from './peer-session.ts';
+import type { PacingTimer } from './send/bandwidth/pacing-timer.ts';
+import { openPath, type SendPath } from './send/bandwidth/send-path.ts';
 import { Playback } from './send/playback.ts';
 import type { PlayedMedia } from './send/played-media.ts';
 import { QualityControl } from './send/quality-control.ts';
@@ -39,6 +41,7 @@ export interface PlayerParts {
   readonly qualityPolicy: QualityPolicyOptions;
   readonly newBandwidth: () => ViewerBandwidth;
   readonly sending: SendingOptions;
+  readonly pacing: PacingTimer;
   readonly counters: Counters;
 }
 
@@ -52,6 +55,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   readonly #videoRate = new BitrateMeter();
   readonly #audioRate = new BitrateMeter();
   #playback: Playback | undefined;
+  #path: SendPath | undefined;
   #quality: QualityControl | undefined;
   #lookedMs = 0;
   #watch: Disposable | undefined;
@@ -68,11 +72,12 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   begin(peer: Peer): IceCredentials {
     const { stream, acceptance, media, adaptations, packagers, cname } = this.#parts;
-    const bandwidth = this.#parts.newBandwidth();
+    const { bandwidth, path } = openPath(media, this.#parts);
+    this.#path = path;
     this.#quality = this.#qualityControl(bandwidth);
     this.#playback = new Playback(
       { stream, acceptance, media, picture: this.#quality?.begin() },
-      { adaptations, packagers, sink: peer, cname, bandwidth, sendRtcp: (packet) => peer.sendRtcp(packet) },
+      { adaptations, packagers, sink: peer, cname, bandwidth, path, sendRtcp: (packet) => peer.sendRtcp(packet) },
     );
     this.#watch = this.#parts.watched.watch(stream, this);
     this.#watchSize();
@@ -159,6 +164,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#watch?.[Symbol.dispose]();
     this.#sized?.watch[Symbol.dispose]();
     this.#playback?.close();
+    this.#path?.close();
   }
 
   /** Undefined for who plays sound alone. */

@@ -22,6 +22,7 @@ import { Peer } from './peer.ts';
 import type { BasePeerSession, PeerSessionContext } from './peer-session.ts';
 import { PlayerSession } from './player.ts';
 import { PublicationSession } from './publication.ts';
+import { PacingTimer } from './send/bandwidth/pacing-timer.ts';
 import { newCname, newSources, newSsrc } from './send/local-sources.ts';
 import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
@@ -51,6 +52,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly #transport: MediaTransport;
   readonly #metrics: TransportMetrics;
   readonly #buffer = new SendBuffer();
+  readonly #pacing = new PacingTimer();
   readonly #packagers: LanePackagers;
   readonly #faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #watched = new WatchedStreams();
@@ -163,6 +165,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         qualityPolicy: this.#options.qualityPolicy,
         newBandwidth: this.#options.newBandwidth,
         sending: this.#options.sending,
+        pacing: this.#pacing,
         counters: this.#deps.counters,
       });
       this.#run(session, { request, negotiated, sending: sources });
@@ -195,6 +198,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.#closed = true;
     for (const { session } of [...this.#sessions.values()]) session.end('server_stops', 'the server stops');
     this.#tick?.[Symbol.dispose]();
+    this.#pacing.close();
     await this.#transport.close();
   }
 

@@ -3,6 +3,7 @@ import type { Acceptance, Adaptations, SessionMediaFacts, Stream, StreamLayer } 
 import type { LanePackagers } from '../../../rtp/index.ts';
 import { StreamClock } from '../../../rtp/index.ts';
 import { playedFacts } from '../explain/played-facts.ts';
+import type { SendPath } from './bandwidth/send-path.ts';
 import { LayerSource, type PictureTarget } from './layer-source.ts';
 import { PictureChange } from './picture-change.ts';
 import type { PlayedMedia } from './played-media.ts';
@@ -27,6 +28,8 @@ export interface PlaybackDeps {
   readonly sink: RtpSink;
   readonly cname: string;
   sendRtcp(packet: Uint8Array): void;
+  /** What goes to the player goes through it; undefined: as it comes. */
+  readonly path?: SendPath | undefined;
   /** Told what the player says of the picture. */
   readonly bandwidth?: ViewerBandwidth | undefined;
 }
@@ -92,6 +95,9 @@ export class Playback {
         clock,
         orientationId: media.orientationId,
         sendTimeId: media.sendTimeId,
+        transportSequenceId: media.transportSequenceId,
+        repeats: media.repeats,
+        path: deps.path,
         formatFor: (format) => formatFor(media.codecs, format),
       }),
       source: this.#begin(media, picture),
@@ -200,7 +206,9 @@ export class Playback {
     this.#change?.tick(nowMs);
     for (const track of this.#tracks) {
       track.send.tick();
-      if (track.media.kind === 'video' && track.send.waitsForStart) this.#askForKeyFrame(track, nowMs);
+      const { waitsForStart } = track.send;
+      if (track.media.kind === 'video' && (waitsForStart || track.send.wantsKeyFrame(nowMs)))
+        this.#askForKeyFrame(track, nowMs);
       const report = this.#reports.due(track.send, nowMs);
       if (report !== undefined) this.#deps.sendRtcp(report);
     }
@@ -233,6 +241,9 @@ export class Playback {
             else track.asked.firs++;
             track.source.origin?.requestKeyFrame();
           }
+          break;
+        case 'twcc':
+          this.#deps.bandwidth?.onFeedback?.(packet, nowMs);
           break;
         case 'remb':
           this.#deps.bandwidth?.onRemb(packet.bitrateBps, nowMs);
@@ -317,6 +328,7 @@ export class Playback {
       this.#lostOf.set(ssrc, Math.max(0, cumulativeLost));
       track.asked.packetsLost = Math.max(0, cumulativeLost);
       track.asked.lossFraction = fractionLost / 256;
+      track.send.onLoss(fractionLost / 256);
       track.asked.jitterTicks = jitter;
     }
   }

@@ -22,4 +22,6 @@ export interface PlayedMedia {
   readonly sendTimeId?: number | undefined;
   /** Id of the extension for transport-wide sequence numbers, where the player tells when packets arrive. */
   readonly transportSequenceId?: number | undefined;
+  /** False where the player does not ask for lost packets: none is sent twice under one number. Default: true. */
+  readonly repeats?: boolean | undefined;
 }

@@ -1,21 +1,26 @@
-import { type RtpExtension, rtpClockRate, writeRtpHeader } from '@sluice/media';
+import { rtpClockRate } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
 import type { StreamClock } from '../../../rtp/index.ts';
-import { Vp8Numbers, type Vp8Run } from './vp8-numbers.ts';
+import type { PacedTrack } from './bandwidth/pacer.ts';
+import type { SendPath } from './bandwidth/send-path.ts';
+import { PacketWriter, type RtpSink } from './packet-writer.ts';
+import { PictureGate } from './picture-gate.ts';
+import { PictureMeter } from './picture-meter.ts';
+import { Redundancy } from './redundancy.ts';
+import { ResendAllowance } from './resend-allowance.ts';
+import { type SendRun, SentNumbers } from './sent-numbers.ts';
+import type { PictureLimit, PictureRates } from './thinning.ts';
+import { Vp8Numbers } from './vp8-numbers.ts';
 
-/** Where the packets of a peer go: encrypts in place and sends. */
-export interface RtpSink {
-  /** A buffer with room for a packet of that size and what encryption adds; valid until some hundred more were taken. */
-  take(bytes: number): Buffer;
-  /** Sends the first `length` bytes of a buffer that `take` gave. */
-  sendRtp(buffer: Buffer, length: number): void;
-}
+export type { RtpSink } from './packet-writer.ts';
 
 /** How one codec of a track is sent. */
 export interface SendFormat {
   readonly payloadType: number;
   /** Payload type of retransmissions (RFC 4588); absent when they were not negotiated. */
   readonly rtxPayloadType?: number | undefined;
+  /** The same of sound with redundancy (RFC 2198). */
+  readonly redPayloadType?: number | undefined;
 }
 
 export interface SendTrackOptions {
@@ -29,6 +34,12 @@ export interface SendTrackOptions {
   readonly orientationId?: number | undefined;
   /** The same for the time of sending, from which the peer estimates its bandwidth. */
   readonly sendTimeId?: number | undefined;
+  /** The same for transport-wide numbers, which the peer reports on. */
+  readonly transportSequenceId?: number | undefined;
+  /** False where a packet is never sent twice under one number, as the peer does not ask for lost ones. Default: true. */
+  readonly repeats?: boolean | undefined;
+  /** Through which all tracks of the peer go; undefined: packets are sent as they come. */
+  readonly path?: SendPath | undefined;
 }
 
 /** Where a peer begins in a lane. */
@@ -48,28 +59,15 @@ const MAX_SOUND_WAIT_MS = 1000;
 const CATCH_UP_PACKETS = 64;
 /** Times of frames of the past are pressed together so that the player is up to date at once. */
 const CATCH_UP_PACE = 1 / 32;
-/**
- * The same packet is not sent again within this time, or within a round trip: requests come several times, and more of
- * them while packets queue up on the way, where answering all would take the room of what they ask for.
- */
-const RESEND_HOLD_MS = 10;
-const MAX_RESEND_HOLD_MS = 1500;
-/** Most packets sent again in 100 ms, whatever the peer asks for. */
-const RESEND_LIMIT = 256;
-const RESEND_WINDOW_MS = 100;
-/** So many of them for each packet that is sent, over some time: a way that is too narrow gets no wider by more. */
-const RESEND_SHARE = 0.5;
-const RECENT_RESENDS = 512;
-const RTX_HEADER_BYTES = 2;
-const SEND_TIME_TICKS_PER_MS = 262.144;
-/** Room for the fixed header and our extensions. */
-const MAX_HEADER_BYTES = 28;
+/** Probes are filled with the newest of so many packets; less than that many bytes are plain padding. */
+const RECENT = 64;
+const PLAIN_PADDING_BYTES = 300;
 
 /**
  * One track on its way to one peer: follows a lane, numbers its packets for this peer, and sends them again on request
  * from what the lane keeps. Holds no packet itself.
  */
-export class SendTrack {
+export class SendTrack implements PacedTrack {
   packets = 0;
   bytes = 0;
   resent = 0;
@@ -78,7 +76,6 @@ export class SendTrack {
   /** When the newest key frame was sent, `performance.now()`; 0 before the first, and for sound. */
   keyFrameMs = 0;
   readonly options: SendTrackOptions;
-  readonly #sink: RtpSink;
   #lane: RtpLane | undefined;
   #attached: Disposable | undefined;
   #laneEpoch = 0;
@@ -89,13 +86,13 @@ export class SendTrack {
   #live = false;
   /** First packet of the lane that this peer gets. */
   #first = 0;
-  /** Where the stream stood when this peer began: the times of what is older are pressed together. */
-  #pastEndUs = Number.NEGATIVE_INFINITY;
   /** Until then sound that is late is waited out. */
   #soundWaitMs = 0;
-  #sequenceOffset = 0;
+  #run: SendRun | undefined;
   #timestampOffset = Math.floor(Math.random() * 0x8000_0000);
-  #lastSequence = Math.floor(Math.random() * 0x8000);
+  /** Of the newest packet that was to be sent; -1 before the first of a lane. */
+  #newest = -1;
+  #begun = false;
   #lastTimestamp = 0;
   #lastPtsUs = 0;
   #lastIsPast = false;
@@ -104,22 +101,21 @@ export class SendTrack {
   #lineUs = 0;
   #format: SendFormat | undefined;
   #laneFormat: RtpLaneFormat | undefined;
-  #rtxSequence = Math.floor(Math.random() * 0x8000);
-  #resendWindowMs = 0;
-  #resendCount = 0;
-  /** Packets that may be sent again. */
-  #resendCredit = RESEND_LIMIT;
-  readonly #recent = new Map<number, number>();
+  readonly #numbers = new SentNumbers();
+  readonly #allowance = new ResendAllowance();
   readonly #vp8 = new Vp8Numbers();
-  #vp8Run: Vp8Run | undefined;
-  readonly #extensions: RtpExtension[] = [];
-  readonly #sendTime: RtpExtension | undefined;
+  readonly #writer: PacketWriter;
+  readonly #gate: PictureGate | undefined;
+  readonly #meter = new PictureMeter();
+  /** Frames that the gate had left out when the newest packet was sent on. */
+  #leftOut = 0;
+  readonly #redundancy = new Redundancy();
+  #padded = 0;
 
   constructor(sink: RtpSink, options: SendTrackOptions) {
-    this.#sink = sink;
     this.options = options;
-    const { sendTimeId } = options;
-    this.#sendTime = sendTimeId === undefined ? undefined : { id: sendTimeId, value: new Uint8Array(3) };
+    this.#writer = new PacketWriter(sink, options);
+    this.#gate = options.path === undefined ? undefined : new PictureGate(options.path);
   }
 
   get lane(): RtpLane | undefined {
@@ -147,6 +143,31 @@ export class SendTrack {
     return { timestamp: this.#lastTimestamp, ptsUs: this.#lastPtsUs, clockRate: track ? rtpClockRate(track) : 0 };
   }
 
+  /** What the picture that is followed takes, whatever of it is sent. */
+  get rates(): PictureRates {
+    return this.#meter.rates;
+  }
+
+  /** How much of the picture is sent, and how many of its frames were left out. */
+  get thinning(): { readonly limit: PictureLimit; readonly leftOut: number } {
+    return { limit: this.#gate?.limit ?? 'all', leftOut: this.#gate?.leftOut ?? 0 };
+  }
+
+  /** Sends no more of the picture than that from now on; only where it goes through a path. */
+  limit(limit: PictureLimit): void {
+    if (this.#gate !== undefined) this.#gate.limit = limit;
+  }
+
+  /** True when frames were left out that what comes refers to, and there is room for a key frame. */
+  wantsKeyFrame(nowMs: number): boolean {
+    return this.#next >= 0 && this.#live && this.#gate?.wantsKeyFrame(nowMs) === true;
+  }
+
+  /** What the player says of its losses of this track, 0 to 1: sound is sent with redundancy while there are some. */
+  onLoss(fraction: number): void {
+    this.#redundancy.onLoss(fraction);
+  }
+
   /** Goes on with that lane, from its newest start point if it keeps one that is not too old; undefined stops. */
   follow(lane: RtpLane | undefined, start: SendStart = AT_ONCE): void {
     this.#start = start;
@@ -154,6 +175,7 @@ export class SendTrack {
     this.#attached = undefined;
     this.#lane = lane;
     if (lane === undefined) return;
+    this.#meter.reset();
     this.#restart(lane);
     this.#attached = lane.attach((packet) => this.#onPacket(lane, packet));
     this.tick();
@@ -163,29 +185,81 @@ export class SendTrack {
   tick(): void {
     const lane = this.#lane;
     if (lane === undefined || this.#next < 0 || this.#live) return;
+    if (this.options.path?.isFull(performance.now()) === true) return this.#skipPast(lane);
     for (let i = 0; i < CATCH_UP_PACKETS && this.#next < lane.end; i++) {
       const packet = lane.at(this.#next++);
-      if (packet !== undefined) this.#send(packet);
+      if (packet !== undefined) this.#accept(packet);
     }
     if (this.#next >= lane.end) this.#live = true;
   }
 
   /** Sends a packet again, by the number that this peer knows it by (RFC 4585 §6.2.1); `rttMs` is the round trip. */
   resend(sequence: number, nowMs: number, rttMs = 0): void {
-    const lane = this.#lane;
-    const holdMs = Math.min(MAX_RESEND_HOLD_MS, Math.max(RESEND_HOLD_MS, rttMs));
-    if (lane === undefined || this.#next < 0 || !this.#mayResend(sequence, nowMs, holdMs)) return;
-    const unwrapped = this.#lastSequence - ((this.#lastSequence - sequence) & 0xffff);
-    const number = unwrapped - this.#sequenceOffset;
-    const packet = number >= this.#first ? lane.at(number) : undefined;
-    if (packet === undefined || this.#format === undefined) {
+    if (this.#lane === undefined || this.options.repeats === false) return;
+    if (this.#next < 0 || !this.#allowance.take(sequence, nowMs, rttMs)) return;
+    if (this.#keptPacket(sequence) === undefined) {
       this.resendMisses++;
       return;
     }
     this.resent++;
-    const { rtxPayloadType } = this.#format;
-    if (rtxPayloadType === undefined) this.#write(packet, unwrapped);
-    else this.#writeRtx(packet, unwrapped, rtxPayloadType);
+    const { path } = this.options;
+    if (path === undefined) this.repair(sequence);
+    else path.repair(this, sequence);
+  }
+
+  repair(number: number): number {
+    const kept = this.#keptPacket(number);
+    const format = kept && this.#formatOf(kept.packet);
+    if (kept === undefined || format === undefined) return 0;
+    const { packet, run } = kept;
+    const numbers = { sequence: number, timestamp: this.#press(packet, run) + run.timestampOffset, vp8: run.vp8 };
+    if (format.rtxPayloadType === undefined) return this.#writer.write(packet, format, numbers);
+    return this.#writer.writeRtx(packet, format, numbers);
+  }
+
+  // Hot path: once per packet and peer.
+  transmit(packet: RtpLanePacket, run: SendRun, skipped: number): number {
+    const format = this.#formatOf(packet);
+    if (format === undefined) return 0;
+    const isVp8 = packet.format.track.codec === 'vp8';
+    if (run !== this.#numbers.run) {
+      this.#allowance.forget();
+      if (isVp8) run.vp8 = this.#vp8.begin(packet.payload);
+    } else for (let i = 0; i < skipped; i++) run.vp8?.leaveOut(packet.sequence - 1);
+    const sequence = this.#numbers.numberFor(run, packet.sequence, skipped > 0);
+    if (sequence < 0) return 0;
+    this.packets++;
+    this.bytes += packet.payload.length;
+    this.#allowance.earn();
+    if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
+    const timestamp = this.#press(packet, run) + run.timestampOffset;
+    if (this.#redundancy.on && format.redPayloadType !== undefined && this.options.repeats === false) {
+      const redundant = this.#redundancy.blocks(packet, run, format.payloadType);
+      const content = { payloadType: format.payloadType, primary: packet.payload, redundant };
+      return this.#writer.writeRed(packet, content, { sequence, timestamp, format });
+    }
+    return this.#writer.write(packet, format, { sequence, timestamp, vp8: run.vp8 });
+  }
+
+  /** As a packet that was sent before once more where one is kept that fits, else as plain padding. */
+  sendPadding(bytes: number): number {
+    const format = this.#format;
+    if (format?.rtxPayloadType === undefined || !this.started) return 0;
+    const kept =
+      bytes > PLAIN_PADDING_BYTES ? this.#keptPacket(this.#numbers.last - (this.#padded++ % RECENT)) : undefined;
+    if (kept === undefined || kept.packet.payload.length < PLAIN_PADDING_BYTES)
+      return this.#writer.writePadding(format, this.#lastTimestamp);
+    const sequence = this.#numbers.last - ((this.#padded - 1) % RECENT);
+    const timestamp = this.#press(kept.packet, kept.run) + kept.run.timestampOffset;
+    return this.#writer.writeRtx(kept.packet, format, { sequence, timestamp, vp8: kept.run.vp8 });
+  }
+
+  onGivenUp(frames: number): void {
+    this.#gate?.breakOff(frames);
+  }
+
+  dueMs({ ptsUs }: RtpLanePacket): number {
+    return this.options.clock.unixUs(ptsUs) / 1000 - Date.now() + performance.now();
   }
 
   #restart(lane: RtpLane): void {
@@ -205,34 +279,42 @@ export class SendTrack {
   #begin(lane: RtpLane, sequence: number): void {
     this.#first = sequence;
     this.#next = sequence;
-    this.#pastEndUs = this.#start.liveUs();
+    this.#newest = -1;
+    const pastEndUs = this.#start.liveUs();
     const first = lane.at(sequence);
-    this.#sequenceOffset = this.#lastSequence + 1 - sequence;
-    if (first !== undefined) this.#beginTime(first);
-    this.#vp8Run = first?.format.track.codec === 'vp8' ? this.#vp8.begin(first.payload) : undefined;
-    this.#recent.clear();
+    if (first !== undefined) this.#beginTime(first, pastEndUs);
+    this.#run = { lane, epoch: lane.epoch, timestampOffset: this.#timestampOffset, pastEndUs, vp8: undefined };
+    this.#gate?.restart();
   }
 
   /**
    * Time goes on by as much as has passed since the last packet, though the lane's numbers are new ones: exactly so that
    * sender reports go on telling what they told before, as players take many of them together.
    */
-  #beginTime(first: RtpLanePacket): void {
+  #beginTime(first: RtpLanePacket, pastEndUs: number): void {
     const { clock } = this.options;
-    clock.begin(Math.max(this.#pastEndUs, first.ptsUs));
+    clock.begin(Math.max(pastEndUs, first.ptsUs));
     const firstUs = clock.unixUs(first.ptsUs);
-    if (this.packets > 0) {
+    if (this.#begun) {
       const passed = Math.round(((firstUs - this.#lineUs) * rtpClockRate(first.format.track)) / 1e6);
       const offset = this.#lineTimestamp + passed - first.timestamp;
-      this.#timestampOffset = Math.max(offset, this.#lastTimestamp + 1 - this.#press(first));
+      this.#timestampOffset = Math.max(offset, this.#lastTimestamp + 1 - this.#press(first, { pastEndUs }));
     }
     this.#lineTimestamp = first.timestamp + this.#timestampOffset;
     this.#lineUs = firstUs;
   }
 
+  /** The way is too narrow for the past: it goes on with the newest key frame, when there is a newer one. */
+  #skipPast(lane: RtpLane): void {
+    if (lane.startPoint <= this.#next) return;
+    this.#next = lane.startPoint;
+    this.#gate?.breakOff(1);
+  }
+
   // Hot path: once per packet and peer.
   #onPacket(lane: RtpLane, packet: RtpLanePacket): void {
     if (lane.epoch !== this.#laneEpoch) this.#restart(lane);
+    if (this.#gate !== undefined && packet.format.track.kind === 'video') this.#meter.add(packet, performance.now());
     if (this.#next < 0) {
       if (!packet.startPoint || this.#isLateSound(packet)) return;
       this.#begin(lane, packet.sequence);
@@ -241,37 +323,53 @@ export class SendTrack {
     const { sequence } = packet;
     if (sequence < this.#next) {
       // It was lost before us and has come after all.
-      if (sequence >= this.#first) this.#send(packet);
+      if (sequence >= this.#first) this.#accept(packet);
     } else if (this.#live) {
       // Packets may be missing before it: whoever needs them asks for them, and gets them if they come.
       this.#next = sequence + 1;
-      this.#send(packet);
+      this.#accept(packet);
     }
     // Otherwise the peer is still being brought up to date, and gets it in its turn.
   }
 
-  #send(packet: RtpLanePacket): void {
+  #accept(packet: RtpLanePacket): void {
+    const { path } = this.options;
     if (packet.format !== this.#laneFormat) {
       this.#laneFormat = packet.format;
       this.#format = this.options.formatFor(packet.format);
+      if (this.#format?.rtxPayloadType !== undefined) path?.padWith(this);
     }
-    if (this.#format === undefined) return;
-    const sequence = packet.sequence + this.#sequenceOffset;
-    if (sequence > this.#lastSequence) {
-      this.#lastSequence = sequence;
-      this.#lastTimestamp = this.#press(packet) + this.#timestampOffset;
-      this.#lastPtsUs = packet.ptsUs;
-      this.#lastIsPast = this.#isPast(packet);
-      if (!this.#lastIsPast) {
-        this.#lineTimestamp = this.#lastTimestamp;
-        this.#lineUs = this.options.clock.unixUs(packet.ptsUs);
-      }
-    }
-    this.#write(packet, sequence);
-    this.packets++;
-    this.bytes += packet.payload.length;
-    this.#resendCredit = Math.min(RESEND_LIMIT, this.#resendCredit + RESEND_SHARE);
-    if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
+    const run = this.#run;
+    if (this.#format === undefined || run === undefined) return;
+    this.#begun = true;
+    if (packet.sequence > this.#newest) this.#moveTo(packet, run);
+    const gate = packet.format.track.kind === 'video' ? this.#gate : undefined;
+    if (gate !== undefined && !gate.passes(packet, performance.now())) return;
+    const skipped = gate === undefined ? 0 : gate.leftOut - this.#leftOut;
+    if (gate !== undefined) this.#leftOut = gate.leftOut;
+    if (path === undefined) this.transmit(packet, run, skipped);
+    else path.send(this, packet, { run, skipped });
+  }
+
+  #moveTo(packet: RtpLanePacket, run: SendRun): void {
+    this.#newest = packet.sequence;
+    this.#lastTimestamp = this.#press(packet, run) + run.timestampOffset;
+    this.#lastPtsUs = packet.ptsUs;
+    this.#lastIsPast = isPast(packet, run);
+    if (this.#lastIsPast) return;
+    this.#lineTimestamp = this.#lastTimestamp;
+    this.#lineUs = this.options.clock.unixUs(packet.ptsUs);
+  }
+
+  #keptPacket(number: number): { readonly packet: RtpLanePacket; readonly run: SendRun } | undefined {
+    const sent = this.#numbers.find(number);
+    if (sent === undefined || sent.run.lane.epoch !== sent.run.epoch) return undefined;
+    const packet = sent.run.lane.at(sent.sequence);
+    return packet && { packet, run: sent.run };
+  }
+
+  #formatOf({ format }: RtpLanePacket): SendFormat | undefined {
+    return format === this.#laneFormat ? this.#format : this.options.formatFor(format);
   }
 
   /** What a conversion catches up with comes in a burst; sound of it would only fill the player's buffer. */
@@ -280,89 +378,14 @@ export class SendTrack {
     return ptsUs < this.#start.liveUs() - LATE_SOUND_US;
   }
 
-  #isPast({ format, ptsUs }: Pick<RtpLanePacket, 'format' | 'ptsUs'>): boolean {
-    return ptsUs < this.#pastEndUs && format.track.kind === 'video';
-  }
-
-  #press(packet: RtpLanePacket): number {
+  #press(packet: RtpLanePacket, run: Pick<SendRun, 'pastEndUs'>): number {
     const { format, ptsUs, timestamp } = packet;
-    if (!this.#isPast(packet)) return timestamp;
-    const past = Math.round(((this.#pastEndUs - ptsUs) * rtpClockRate(format.track)) / 1e6);
+    if (!isPast(packet, run)) return timestamp;
+    const past = Math.round(((run.pastEndUs - ptsUs) * rtpClockRate(format.track)) / 1e6);
     return timestamp + past - Math.round(past * CATCH_UP_PACE);
-  }
-
-  #write(packet: RtpLanePacket, sequence: number): void {
-    const { payload } = packet;
-    const buffer = this.#sink.take(MAX_HEADER_BYTES + payload.length);
-    const header = this.#writeHeader(buffer, packet, {
-      sequence,
-      payloadType: this.#format?.payloadType ?? 0,
-      ssrc: this.options.ssrc,
-    });
-    buffer.set(payload, header);
-    this.#vp8Run?.write(buffer, header, packet.sequence);
-    this.#sink.sendRtp(buffer, header + payload.length);
-  }
-
-  /** The same payload under the numbers of the retransmission stream, with its own number in front (RFC 4588 §4). */
-  #writeRtx(packet: RtpLanePacket, sequence: number, payloadType: number): void {
-    const { payload } = packet;
-    const buffer = this.#sink.take(MAX_HEADER_BYTES + RTX_HEADER_BYTES + payload.length);
-    this.#rtxSequence++;
-    const numbers = { sequence: this.#rtxSequence, payloadType, ssrc: this.options.rtxSsrc };
-    const header = this.#writeHeader(buffer, packet, numbers);
-    buffer.writeUInt16BE(sequence & 0xffff, header);
-    buffer.set(payload, header + RTX_HEADER_BYTES);
-    this.#vp8Run?.write(buffer, header + RTX_HEADER_BYTES, packet.sequence);
-    this.#sink.sendRtp(buffer, header + RTX_HEADER_BYTES + payload.length);
-  }
-
-  #writeHeader(
-    buffer: Buffer,
-    packet: RtpLanePacket,
-    numbers: { readonly sequence: number; readonly payloadType: number; readonly ssrc: number },
-  ): number {
-    const { orientationId } = this.options;
-    const sendTime = this.#sendTime;
-    this.#extensions.length = 0;
-    // Without a stream of retransmissions a packet is sent twice under one number, which its encryption survives only when
-    // it is the same, byte for byte.
-    if (sendTime !== undefined && this.#format?.rtxPayloadType !== undefined) {
-      writeSendTime(sendTime.value, performance.now());
-      this.#extensions.push(sendTime);
-    }
-    if (orientationId !== undefined && packet.orientation !== undefined)
-      this.#extensions.push({ id: orientationId, value: Uint8Array.of(packet.orientation) });
-    return writeRtpHeader(buffer, {
-      payloadType: numbers.payloadType,
-      marker: packet.marker,
-      sequence: numbers.sequence & 0xffff,
-      timestamp: (this.#press(packet) + this.#timestampOffset) >>> 0,
-      ssrc: numbers.ssrc,
-      extensions: this.#extensions,
-    });
-  }
-
-  #mayResend(sequence: number, nowMs: number, holdMs: number): boolean {
-    if (nowMs - this.#resendWindowMs > RESEND_WINDOW_MS) {
-      this.#resendWindowMs = nowMs;
-      this.#resendCount = 0;
-    }
-    if (this.#resendCount >= RESEND_LIMIT || this.#resendCredit < 1) return false;
-    const before = this.#recent.get(sequence);
-    if (before !== undefined && nowMs - before < holdMs) return false;
-    if (this.#recent.size >= RECENT_RESENDS) this.#recent.clear();
-    this.#recent.set(sequence, nowMs);
-    this.#resendCount++;
-    this.#resendCredit--;
-    return true;
   }
 }
 
-/** Seconds modulo 64 with 18 bits of fraction, as `absoluteSendTime` reads them. */
-function writeSendTime(bytes: Uint8Array, nowMs: number): void {
-  const time = Math.floor((nowMs % 64_000) * SEND_TIME_TICKS_PER_MS);
-  bytes[0] = time >> 16;
-  bytes[1] = time >> 8;
-  bytes[2] = time;
+function isPast({ format, ptsUs }: RtpLanePacket, { pastEndUs }: Pick<SendRun, 'pastEndUs'>): boolean {
+  return ptsUs < pastEndUs && format.track.kind === 'video';
 }

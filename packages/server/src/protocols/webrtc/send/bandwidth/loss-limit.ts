@@ -41,11 +41,7 @@ export class LossLimit {
   #reported = 0;
 
   /** Counts since the beginning, and how it stands at this moment. Call after each feedback. */
-  update(
-    counts: { readonly lost: number; readonly reported: number },
-    way: LossyWay,
-    nowMs: number,
-  ): void {
+  update(counts: { readonly lost: number; readonly reported: number }, way: LossyWay, nowMs: number): void {
     if (this.#windowMs < 0) this.#windowMs = nowMs;
     const passedMs = nowMs - this.#windowMs;
     const packets = counts.reported - this.#reported;

@@ -39,6 +39,8 @@ interface Probe {
 export class Probes {
   sent = 0;
   carried = 0;
+  /** Called when there is something to be sent. */
+  onBegin: () => void = () => {};
   #probe: Probe | undefined;
   #goalBps = 0;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -147,6 +149,7 @@ export class Probes {
     const none = { arrivedPackets: 0, arrivedBytes: 0, firstArrivalMs: 0, firstArrivedBytes: 0, lastArrivalMs: 0 };
     const bps = Math.min(this.#goalBps, knownBps * MAX_STEP);
     this.#probe = { id: this.#ids, bps, startMs: nowMs, ...empty, ...none, done: false };
+    this.onBegin();
   }
 
   #fail(nowMs: number): void {

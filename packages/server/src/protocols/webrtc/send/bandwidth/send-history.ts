@@ -1,4 +1,4 @@
-import { type TwccFeedback } from '@sluice/media';
+import type { TwccFeedback } from '@sluice/media';
 
 const INITIAL_PACKETS = 256;
 /** Some seconds of what one peer is ever sent; older packets are overwritten and not reported on any more. */

@@ -131,7 +131,8 @@ export class SimulatedLink {
     const audioBps = (AUDIO_BYTES * 8000) / AUDIO_MS;
     const rateBps = Math.min(this.wantsBps, (bps ?? 0) * this.share) - audioBps;
     this.#waiting += Math.max(0, (rateBps * FRAME_MS) / 8000) * (0.7 + 0.6 * this.random());
-    if (this.probes && measured === true) this.bandwidth.probe(Math.min(this.wantsBps * 1.2, (bps ?? 0) * 2), this.nowMs);
+    if (this.probes && measured === true)
+      this.bandwidth.probe(Math.min(this.wantsBps * 1.2, (bps ?? 0) * 2), this.nowMs);
   }
 
   #release(): void {
@@ -142,7 +143,8 @@ export class SimulatedLink {
       this.#waiting -= bytes;
       this.#budget -= bytes;
     }
-    for (let owed = this.bandwidth.probes.owedBytes(this.nowMs); owed > 0; owed -= PADDING_BYTES) this.#send(PADDING_BYTES);
+    for (let owed = this.bandwidth.probes.owedBytes(this.nowMs); owed > 0; owed -= PADDING_BYTES)
+      this.#send(PADDING_BYTES);
   }
 
   #send(bytes: number): void {

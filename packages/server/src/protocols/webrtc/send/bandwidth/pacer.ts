@@ -1,0 +1,180 @@
+import type { RtpLanePacket } from '../../../../core/index.ts';
+import type { SendRun } from '../sent-numbers.ts';
+
+/** What may leave at once when nothing did for a while: so many milliseconds of the rate, and so many bytes at least. */
+const BURST_MS = 10;
+const BURST_BYTES = 6000;
+/** Before anything left: the first picture is not waited for. */
+const FIRST_BURST_BYTES = 16_000;
+/** Beyond this nothing new is taken in, but for the rest of a frame. */
+const FULL_MS = 250;
+const FULL_BYTES = 4 * 1024 * 1024;
+/** When what waits takes longer than this after the rate has fallen, all but the frame that is being sent is given up. */
+const TOO_LONG_MS = 600;
+const MAX_REPAIRS = 1024;
+/** Of header and encryption. */
+const OVERHEAD_BYTES = 40;
+
+/** A track whose packets wait. */
+export interface PacedTrack {
+  /** Numbers, writes and sends a packet; `skipped` frames before it were left out. Gives its bytes. */
+  transmit(packet: RtpLanePacket, run: SendRun, skipped: number): number;
+  /** Sends a packet again, by its number. Gives its bytes; 0 when it is not kept any more. */
+  repair(number: number): number;
+  /** What waited was given up. */
+  onGivenUp(frames: number): void;
+  /** When it is time for a packet, `performance.now()`, where packets are held until then. */
+  dueMs(packet: RtpLanePacket, run: SendRun): number;
+}
+
+interface Waiting {
+  readonly track: PacedTrack;
+  readonly packet: RtpLanePacket;
+  readonly run: SendRun;
+  readonly skipped: number;
+}
+
+export interface PacerOptions {
+  /** What packets may leave with, bits a second. */
+  rateBps(nowMs: number): number;
+  /** Frames that are held at most until their time has come; 0: none is. */
+  readonly timedFrames: number;
+}
+
+/**
+ * Lets packets of one peer leave at a rate instead of in bursts: what is sent again first, then pictures in their order;
+ * sound never waits, but counts. Pictures wait as references to the shared packets.
+ */
+export class Pacer {
+  /** Frames that were given up because the rate fell. */
+  givenUp = 0;
+  readonly #options: PacerOptions;
+  #pictures: Waiting[] = [];
+  #head = 0;
+  #pictureBytes = 0;
+  #frames = 0;
+  readonly #repairs: { readonly track: PacedTrack; readonly number: number }[] = [];
+  /** What may leave now; negative: what left too much. */
+  #budget = FIRST_BURST_BYTES;
+  #atMs = -1;
+  /** Newest packet that left, to know whether the head is the rest of its frame. */
+  #sentTimestamp = Number.NaN;
+
+  constructor(options: PacerOptions) {
+    this.#options = options;
+  }
+
+  get empty(): boolean {
+    return this.#head === this.#pictures.length && this.#repairs.length === 0;
+  }
+
+  /** How long what waits takes to leave. */
+  queueMs(nowMs: number): number {
+    return this.#pictureBytes === 0 ? 0 : (this.#pictureBytes * 8000) / this.#options.rateBps(nowMs);
+  }
+
+  /** No new frame should be taken in. */
+  isFull(nowMs: number): boolean {
+    return this.queueMs(nowMs) > FULL_MS || this.#pictureBytes > FULL_BYTES;
+  }
+
+  /** True when a packet may leave at once: nothing waits, and the rate allows it. */
+  mayPass(nowMs: number): boolean {
+    if (!this.empty || this.#options.timedFrames > 0) return false;
+    this.#refill(nowMs);
+    return this.#budget > 0;
+  }
+
+  /** So much left. */
+  spend(bytes: number): void {
+    this.#budget -= bytes;
+  }
+
+  /** Has a packet of a picture wait. */
+  hold(track: PacedTrack, packet: RtpLanePacket, more: { readonly run: SendRun; readonly skipped: number }): void {
+    if (this.#pictureBytes > 2 * FULL_BYTES) return track.onGivenUp(1);
+    const last = this.#pictures.at(-1);
+    if (this.#head === this.#pictures.length || last?.packet.timestamp !== packet.timestamp) this.#frames++;
+    this.#pictures.push({ track, packet, ...more });
+    this.#pictureBytes += packet.payload.length + OVERHEAD_BYTES;
+  }
+
+  holdRepair(track: PacedTrack, number: number): void {
+    if (this.#repairs.length < MAX_REPAIRS) this.#repairs.push({ track, number });
+  }
+
+  /** Lets leave what is due. */
+  release(nowMs: number): void {
+    this.#refill(nowMs);
+    if (this.queueMs(nowMs) > TOO_LONG_MS) this.#giveUp();
+    while (this.#budget > 0) {
+      const repair = this.#repairs.shift();
+      if (repair !== undefined) this.#budget -= repair.track.repair(repair.number);
+      else if (!this.#releasePicture(nowMs)) return;
+    }
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.#pictures = [];
+    this.#head = 0;
+    this.#pictureBytes = 0;
+    this.#frames = 0;
+    this.#repairs.length = 0;
+  }
+
+  #releasePicture(nowMs: number): boolean {
+    const next = this.#pictures[this.#head];
+    if (next === undefined) return false;
+    const { track, packet, run, skipped } = next;
+    const { timedFrames } = this.#options;
+    if (timedFrames > 0 && this.#frames <= timedFrames && track.dueMs(packet, run) > nowMs) return false;
+    this.#head++;
+    this.#pictureBytes -= packet.payload.length + OVERHEAD_BYTES;
+    if (this.#pictures[this.#head]?.packet.timestamp !== packet.timestamp) this.#frames--;
+    this.#sentTimestamp = packet.timestamp;
+    if (this.#head === this.#pictures.length || this.#head >= 1024) {
+      this.#pictures.splice(0, this.#head);
+      this.#head = 0;
+    }
+    this.#budget -= track.transmit(packet, run, skipped);
+    return true;
+  }
+
+  /** The frame of which a part left goes on, and the first one else: there would never be a picture on a thin way. */
+  #giveUp(): void {
+    const first = this.#pictures[this.#head];
+    if (first === undefined) return;
+    const keptTimestamp = first.packet.timestamp;
+    const isRest = keptTimestamp === this.#sentTimestamp;
+    const end = this.#pictures.findIndex(({ packet }, at) => at > this.#head && packet.timestamp !== keptTimestamp);
+    if (end < 0) return;
+    const from = isRest || first.packet.startPoint ? end : this.#head;
+    const gone = this.#pictures.splice(from);
+    let frames = 0;
+    let skipped = 0;
+    for (const [at, { packet, skipped: before }] of gone.entries()) {
+      this.#pictureBytes -= packet.payload.length + OVERHEAD_BYTES;
+      skipped += before;
+      if (at === 0 || gone[at - 1]?.packet.timestamp !== packet.timestamp) frames++;
+    }
+    this.#frames -= frames;
+    this.givenUp += frames;
+    for (const track of new Set(gone.map((waiting) => waiting.track))) track.onGivenUp(frames + skipped);
+  }
+
+  #refill(nowMs: number): void {
+    const rateBps = this.#options.rateBps(nowMs);
+    if (rateBps === Number.POSITIVE_INFINITY) {
+      this.#budget = Number.POSITIVE_INFINITY;
+      this.#atMs = nowMs;
+      return;
+    }
+    if (this.#budget === Number.POSITIVE_INFINITY) this.#budget = 0;
+    const passedMs = this.#atMs < 0 ? 0 : nowMs - this.#atMs;
+    this.#atMs = nowMs;
+    // What is there for the first picture is not taken away by the first call.
+    const most = Math.max(this.#budget, BURST_BYTES, (rateBps * BURST_MS) / 8000);
+    this.#budget = Math.min(most, this.#budget + (rateBps * passedMs) / 8000);
+  }
+}

@@ -1,0 +1,139 @@
+import type { RtpLanePacket } from '../../../../core/index.ts';
+import type { SendingOptions } from '../../options.ts';
+import type { PlayedMedia } from '../played-media.ts';
+import type { SendRun } from '../sent-numbers.ts';
+import type { ViewerBandwidth } from '../viewer-bandwidth.ts';
+import { type PacedTrack, Pacer } from './pacer.ts';
+import type { Paced, PacingTimer } from './pacing-timer.ts';
+import { TransportBandwidth } from './transport-bandwidth.ts';
+
+/** A track that has something to fill a probe with. */
+export interface PaddingSource {
+  /** Sends a packet that the peer needs not, of about that size at most. Gives its bytes; 0 when it has none. */
+  sendPadding(bytes: number): number;
+}
+
+export interface SendPathOptions {
+  /** Undefined where packets have no transport-wide numbers. */
+  readonly bandwidth: TransportBandwidth | undefined;
+  readonly timer: PacingTimer;
+  readonly pacing: boolean;
+  /** As in `SendingOptions`. */
+  readonly timedFrames: number;
+}
+
+const MAX_PADDING_PACKETS = 64;
+
+/** All that is sent to one player: one order of numbers, one rate. */
+export class SendPath implements Paced {
+  readonly bandwidth: TransportBandwidth | undefined;
+  readonly #timer: PacingTimer;
+  readonly #pacer: Pacer;
+  #padding: PaddingSource | undefined;
+  #closed = false;
+
+  constructor({ bandwidth, timer, pacing, timedFrames }: SendPathOptions) {
+    this.bandwidth = bandwidth;
+    this.#timer = timer;
+    const rateBps = (nowMs: number): number =>
+      pacing && bandwidth !== undefined ? bandwidth.pacingBps(nowMs) : Number.POSITIVE_INFINITY;
+    this.#pacer = new Pacer({ rateBps, timedFrames });
+    if (bandwidth === undefined) return;
+    bandwidth.queueMs = (nowMs) => this.#pacer.queueMs(nowMs);
+    bandwidth.canProbe = () => this.#padding !== undefined;
+    bandwidth.probes.onBegin = () => {
+      if (!this.#closed) this.#timer.wake(this);
+    };
+  }
+
+  /** The transport-wide number of the packet that is written next; undefined where packets have none. */
+  get number(): number | undefined {
+    return this.bandwidth?.history.next;
+  }
+
+  /** Frames that were given up while they waited. */
+  get givenUp(): number {
+    return this.#pacer.givenUp;
+  }
+
+  /** Probes are filled from there. */
+  padWith(source: PaddingSource): void {
+    this.#padding = source;
+  }
+
+  /** The packet with `number` left: so many bytes. Hot path. */
+  onNumbered(bytes: number): void {
+    this.bandwidth?.onPacket(bytes, performance.now());
+  }
+
+  /** Sends a packet now or soon. Hot path. */
+  send(track: PacedTrack, packet: RtpLanePacket, more: { readonly run: SendRun; readonly skipped: number }): void {
+    const nowMs = performance.now();
+    if (packet.format.track.kind === 'audio' || this.#pacer.mayPass(nowMs))
+      return this.#pacer.spend(track.transmit(packet, more.run, more.skipped));
+    this.#pacer.hold(track, packet, more);
+    // It may be due at once, where packets are held until their time.
+    this.#timer.wake(this);
+  }
+
+  /** Sends a packet again, now or soon. */
+  repair(track: PacedTrack, number: number): void {
+    if (this.#pacer.mayPass(performance.now())) return this.#pacer.spend(track.repair(number));
+    this.#pacer.holdRepair(track, number);
+    this.#timer.wake(this);
+  }
+
+  isFull(nowMs: number): boolean {
+    return this.#pacer.isFull(nowMs);
+  }
+
+  /** What it carries; undefined while that is not measured. */
+  bps(nowMs: number): number | undefined {
+    return this.bandwidth?.estimate(nowMs).bps;
+  }
+
+  release(nowMs: number): boolean {
+    if (this.#closed) return false;
+    this.#pacer.release(nowMs);
+    this.#pad(nowMs);
+    return !this.#pacer.empty || (this.bandwidth?.probes.id ?? 0) !== 0;
+  }
+
+  /** What waits is forgotten. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#pacer.clear();
+    this.#timer.forget(this);
+  }
+
+  #pad(nowMs: number): void {
+    const probes = this.bandwidth?.probes;
+    let owed = probes?.owedBytes(nowMs) ?? 0;
+    for (let i = 0; i < MAX_PADDING_PACKETS && owed > 0; i++) {
+      const bytes = this.#padding?.sendPadding(owed) ?? 0;
+      if (bytes === 0) return;
+      this.#pacer.spend(bytes);
+      owed -= bytes;
+    }
+  }
+}
+
+/** The way to a player of those media, and what estimates it: measured where the player tells when packets arrive. */
+export function openPath(
+  media: readonly PlayedMedia[],
+  from: { readonly sending: SendingOptions; readonly pacing: PacingTimer; newBandwidth(): ViewerBandwidth },
+): { readonly path: SendPath; readonly bandwidth: ViewerBandwidth } {
+  const { sending, pacing: timer } = from;
+  const fallback = from.newBandwidth();
+  const picture = media.find(({ kind }) => kind === 'video');
+  const measures = sending.transportCc && picture !== undefined && isNumbered(picture);
+  const bandwidth = measures ? new TransportBandwidth(sending.startBitrateBps, fallback) : undefined;
+  const { pacing, timedFrames } = sending;
+  return { path: new SendPath({ bandwidth, timer, pacing, timedFrames }), bandwidth: bandwidth ?? fallback };
+}
+
+/** Packets have transport-wide numbers but for those that may be sent twice as they are. */
+function isNumbered({ transportSequenceId, repeats, codecs }: PlayedMedia): boolean {
+  const unique = repeats === false || codecs.every(({ rtxPayloadType }) => rtxPayloadType !== undefined);
+  return transportSequenceId !== undefined && unique;
+}
