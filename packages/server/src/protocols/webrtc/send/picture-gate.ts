@@ -45,6 +45,11 @@ export class PictureGate {
     return this.limit !== 'key_frames' || nowMs - this.#keyFrameMs >= ASK_INTERVAL_MS;
   }
 
+  /** What comes is left out for want of a key frame, or of room for one. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   /** So many frames that had passed are not sent after all: what comes refers to them. */
   breakOff(frames: number): void {
     this.leftOut += frames;

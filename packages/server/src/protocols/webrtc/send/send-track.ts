@@ -184,8 +184,10 @@ export class SendTrack implements PacedTrack {
   /** Sends the next part of the past to a peer that has just joined. Call on every tick. */
   tick(): void {
     const lane = this.#lane;
+    const nowMs = performance.now();
+    if (this.#gate?.broken === true) this.options.path?.wish(this.#meter.rates.all, nowMs);
     if (lane === undefined || this.#next < 0 || this.#live) return;
-    if (this.options.path?.isFull(performance.now()) === true) return this.#skipPast(lane);
+    if (this.options.path?.isBusy(nowMs) === true) return this.#skipPast(lane);
     for (let i = 0; i < CATCH_UP_PACKETS && this.#next < lane.end; i++) {
       const packet = lane.at(this.#next++);
       if (packet !== undefined) this.#accept(packet);

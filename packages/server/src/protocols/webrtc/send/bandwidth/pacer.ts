@@ -6,11 +6,15 @@ const BURST_MS = 10;
 const BURST_BYTES = 6000;
 /** Before anything left: the first picture is not waited for. */
 const FIRST_BURST_BYTES = 16_000;
+/** What may leave at the rate for a moment: so much of the rate for longer. */
+const CREDIT_MS = 120;
 /** Beyond this nothing new is taken in, but for the rest of a frame. */
-const FULL_MS = 250;
+const FULL_MS = 450;
+/** The same while no limit is known: it is likely to carry more than is believed. */
+const FULL_UNLIMITED_MS = 1500;
 const FULL_BYTES = 4 * 1024 * 1024;
 /** When what waits takes longer than this after the rate has fallen, all but the frame that is being sent is given up. */
-const TOO_LONG_MS = 600;
+const TOO_LONG_MS = 800;
 const MAX_REPAIRS = 1024;
 /** Of header and encryption. */
 const OVERHEAD_BYTES = 40;
@@ -37,6 +41,8 @@ interface Waiting {
 export interface PacerOptions {
   /** What packets may leave with, bits a second. */
   rateBps(nowMs: number): number;
+  /** The same for longer than a moment. */
+  sustainedBps(nowMs: number): number;
   /** Frames that are held at most until their time has come; 0: none is. */
   readonly timedFrames: number;
 }
@@ -56,6 +62,8 @@ export class Pacer {
   readonly #repairs: { readonly track: PacedTrack; readonly number: number }[] = [];
   /** What may leave now; negative: what left too much. */
   #budget = FIRST_BURST_BYTES;
+  /** What may leave faster than for long. */
+  #credit = 0;
   #atMs = -1;
   /** Newest packet that left, to know whether the head is the rest of its frame. */
   #sentTimestamp = Number.NaN;
@@ -70,12 +78,15 @@ export class Pacer {
 
   /** How long what waits takes to leave. */
   queueMs(nowMs: number): number {
-    return this.#pictureBytes === 0 ? 0 : (this.#pictureBytes * 8000) / this.#options.rateBps(nowMs);
+    if (this.#pictureBytes === 0) return 0;
+    const { rateBps, sustainedBps } = this.#options;
+    return (this.#pictureBytes * 8000) / Math.min(rateBps(nowMs), sustainedBps(nowMs));
   }
 
   /** No new frame should be taken in. */
   isFull(nowMs: number): boolean {
-    return this.queueMs(nowMs) > FULL_MS || this.#pictureBytes > FULL_BYTES;
+    const isLimited = this.#options.sustainedBps(nowMs) !== Number.POSITIVE_INFINITY;
+    return this.queueMs(nowMs) > (isLimited ? FULL_MS : FULL_UNLIMITED_MS) || this.#pictureBytes > FULL_BYTES;
   }
 
   /** True when a packet may leave at once: nothing waits, and the rate allows it. */
@@ -88,6 +99,7 @@ export class Pacer {
   /** So much left. */
   spend(bytes: number): void {
     this.#budget -= bytes;
+    this.#credit -= bytes;
   }
 
   /** Has a packet of a picture wait. */
@@ -106,10 +118,10 @@ export class Pacer {
   /** Lets leave what is due. */
   release(nowMs: number): void {
     this.#refill(nowMs);
-    if (this.queueMs(nowMs) > TOO_LONG_MS) this.#giveUp();
+    if (this.isFull(nowMs) && this.queueMs(nowMs) > TOO_LONG_MS) this.#giveUp();
     while (this.#budget > 0) {
       const repair = this.#repairs.shift();
-      if (repair !== undefined) this.#budget -= repair.track.repair(repair.number);
+      if (repair !== undefined) this.spend(repair.track.repair(repair.number));
       else if (!this.#releasePicture(nowMs)) return;
     }
   }
@@ -137,7 +149,7 @@ export class Pacer {
       this.#pictures.splice(0, this.#head);
       this.#head = 0;
     }
-    this.#budget -= track.transmit(packet, run, skipped);
+    this.spend(track.transmit(packet, run, skipped));
     return true;
   }
 
@@ -175,6 +187,9 @@ export class Pacer {
     this.#atMs = nowMs;
     // What is there for the first picture is not taken away by the first call.
     const most = Math.max(this.#budget, BURST_BYTES, (rateBps * BURST_MS) / 8000);
-    this.#budget = Math.min(most, this.#budget + (rateBps * passedMs) / 8000);
+    const sustainedBps = this.#options.sustainedBps(nowMs);
+    this.#credit = Math.min((sustainedBps * CREDIT_MS) / 8000, this.#credit + (sustainedBps * passedMs) / 8000);
+    const refillBps = this.#credit > 0 ? rateBps : Math.min(rateBps, sustainedBps);
+    this.#budget = Math.min(most, this.#budget + (refillBps * passedMs) / 8000);
   }
 }

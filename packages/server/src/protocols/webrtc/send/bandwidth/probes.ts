@@ -77,22 +77,20 @@ export class Probes {
     if (this.#probe !== undefined) this.#fail(nowMs);
   }
 
-  /** Bytes that are missing from the probe at this moment, to be sent as padding; the probe ends with the last of them. */
+  /** Bytes that are missing from the probe at this moment, to be sent as padding. */
   owedBytes(nowMs: number): number {
     const probe = this.#probe;
     if (probe === undefined || probe.done) return 0;
-    const wholeBytes = Math.min(MAX_PROBE_BYTES, (probe.bps * PROBE_MS) / 8000);
     const passedMs = nowMs - probe.startMs;
-    if (probe.sentBytes >= wholeBytes && probe.sentPackets >= MIN_PACKETS) {
-      probe.done = true;
-      return 0;
-    }
     // So long a silence is none of ours: what comes after it would be another probe.
     if (passedMs > ANSWER_MS) {
       this.#fail(nowMs);
       return 0;
     }
-    return Math.max(0, Math.max((probe.bps * passedMs) / 8000, 1) - probe.sentBytes);
+    // The last packet is sent after all of its time: so that what went before in a burst does not count as faster.
+    const least = passedMs >= PROBE_MS ? 1 : 0;
+    const dueBytes = Math.min(MAX_PROBE_BYTES, (probe.bps * Math.max(1, passedMs)) / 8000);
+    return Math.max(least, dueBytes - probe.sentBytes);
   }
 
   /** A packet of the probe left. Hot path while one is sent. */
@@ -105,6 +103,9 @@ export class Probes {
     probe.lastSentMs = nowMs;
     this.#lastMs = nowMs;
     probe.lastSentBytes = bytes;
+    const wholeBytes = Math.min(MAX_PROBE_BYTES, (probe.bps * PROBE_MS) / 8000);
+    const isWhole = probe.sentBytes >= wholeBytes && probe.sentPackets >= MIN_PACKETS;
+    if (isWhole && nowMs - probe.startMs >= PROBE_MS) probe.done = true;
   }
 
   onArrived(id: number, bytes: number, arrivalMs: number): void {

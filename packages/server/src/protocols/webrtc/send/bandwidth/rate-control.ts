@@ -5,7 +5,9 @@ const DECREASE = 0.85;
 /** less while a long queue waits on the way, so that it empties within about a second. */
 const LONG_QUEUE_MS = 1000;
 const DECREASE_LONG = 0.4;
-/** One decrease leaves at least this while little waits, or not very much: what arrived of late may be little by chance. */
+/** What is sent at one moment says little of what is sent at all: so much of the most counts a second later. */
+const BUSY_LEFT = 0.7;
+/** One decrease leaves at least this share of what is sent while little waits, or not very much: what arrived of late may be little by chance. */
 const LEAST_LEFT = 0.75;
 const LEAST_LEFT_OF_LONGER = 0.5;
 const LONGER_QUEUE_MS = 80;
@@ -46,6 +48,8 @@ export interface RateObservation {
   readonly signal: DelaySignal;
   /** What waits on the way at this moment, milliseconds. */
   readonly queueMs: number;
+  /** What was sent in the last half second. */
+  readonly sentBps: number;
   /** What arrived in the last half second and in the last fifth of one; undefined while that is not known. */
   readonly ackedBps: number | undefined;
   readonly newestAckedBps: number | undefined;
@@ -64,6 +68,8 @@ export class RateControl {
   limited = false;
   readonly #onRouteChange: () => void;
   #updatedMs = -1;
+  /** What was sent of late when most was. */
+  #busyBps = 0;
   #loweredMs = Number.NEGATIVE_INFINITY;
   /** What arrived when it was too much, smoothed, with its deviation as a share. */
   #capacityBps = 0;
@@ -82,6 +88,7 @@ export class RateControl {
     const passedMs = this.#updatedMs < 0 ? 0 : Math.min(MAX_STEP_MS, Math.max(0, nowMs - this.#updatedMs));
     this.#updatedMs = nowMs;
     const { signal, queueMs } = seen;
+    this.#busyBps = Math.max(seen.sentBps, this.#busyBps * BUSY_LEFT ** (passedMs / 1000));
     const grows = signal === 'over' && queueMs >= SOME_QUEUE_MS && !seen.probing;
     if (grows || (queueMs >= MUCH_QUEUE_MS && signal !== 'under')) this.#tooMuch(seen, grows, nowMs);
     else if (signal === 'normal' && queueMs < HOLD_QUEUE_MS) this.#increase(seen, passedMs, nowMs);
@@ -115,12 +122,13 @@ export class RateControl {
   }
 
   #decrease({ ackedBps, newestAckedBps, queueMs }: RateObservation, nowMs: number): void {
-    // Of a way that holds packets back for a moment, the newest arrivals tell too little.
-    const newestBps = queueMs >= HOLD_QUEUE_MS || ackedBps === undefined ? newestAckedBps : undefined;
-    const carriedBps = Math.min(ackedBps ?? this.bps, newestBps ?? Number.POSITIVE_INFINITY);
+    const newestBps = newestAckedBps ?? this.bps;
+    const longerBps = ackedBps ?? newestBps;
+    // While little waits, one of both may be little by chance: packets were held back, or few were sent.
+    const carriedBps = queueMs >= HOLD_QUEUE_MS ? Math.min(longerBps, newestBps) : Math.max(longerBps, newestBps);
     const share = DECREASE - (DECREASE - DECREASE_LONG) * Math.min(1, queueMs / LONG_QUEUE_MS);
     this.#learn(carriedBps);
-    const lowered = Math.max(carriedBps * share, this.bps * this.#leastLeft(queueMs));
+    const lowered = Math.max(carriedBps * share, Math.min(this.bps, this.#busyBps) * this.#leastLeft(queueMs));
     this.bps = clamp(Math.min(this.bps, lowered));
     this.#refillBps = carriedBps * REFILL;
     this.#loweredMs = nowMs;
@@ -143,7 +151,7 @@ export class RateControl {
     this.#deviation = Math.min(0.4, Math.max(0.05, this.#deviation));
   }
 
-  #increase({ ackedBps, queueMs, rttMs }: RateObservation, passedMs: number, nowMs: number): void {
+  #increase({ ackedBps, newestAckedBps, queueMs, rttMs }: RateObservation, passedMs: number, nowMs: number): void {
     if (ackedBps === undefined) return;
     const reach = this.#capacityBps * (1 + NEAR_DEVIATIONS * this.#deviation);
     if (this.#capacityBps > 0 && ackedBps > reach) this.#capacityBps = 0;
@@ -152,6 +160,8 @@ export class RateControl {
     const near = this.#capacityBps > 0 && next > this.#capacityBps * (1 - NEAR_DEVIATIONS * this.#deviation);
     const growth = this.limited ? FAR_GROWTH : FIRST_GROWTH;
     const added = near ? (PACKET_BITS / (rttMs + RESPONSE_MS)) * passedMs : next * (growth ** (passedMs / 1000) - 1);
+    // What arrives without waiting is carried.
+    if (queueMs < SOME_QUEUE_MS) next = Math.max(next, Math.min(ackedBps, newestAckedBps ?? 0));
     const mostBps = ackedBps * KNOWN_SHARE + KNOWN_MORE_BPS;
     this.bps = clamp(Math.max(this.bps, Math.min(next + added, mostBps)));
   }

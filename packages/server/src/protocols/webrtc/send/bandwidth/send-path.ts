@@ -23,6 +23,9 @@ export interface SendPathOptions {
 }
 
 const MAX_PADDING_PACKETS = 64;
+const BUSY_MS = 150;
+/** For sound, for what is sent again, and for peaks. */
+const WISHED_SHARE = 1.3;
 
 /** All that is sent to one player: one order of numbers, one rate. */
 export class SendPath implements Paced {
@@ -37,7 +40,9 @@ export class SendPath implements Paced {
     this.#timer = timer;
     const rateBps = (nowMs: number): number =>
       pacing && bandwidth !== undefined ? bandwidth.pacingBps(nowMs) : Number.POSITIVE_INFINITY;
-    this.#pacer = new Pacer({ rateBps, timedFrames });
+    const sustainedBps = (nowMs: number): number =>
+      pacing && bandwidth !== undefined ? bandwidth.sustainedBps(nowMs) : Number.POSITIVE_INFINITY;
+    this.#pacer = new Pacer({ rateBps, sustainedBps, timedFrames });
     if (bandwidth === undefined) return;
     bandwidth.queueMs = (nowMs) => this.#pacer.queueMs(nowMs);
     bandwidth.canProbe = () => this.#padding !== undefined;
@@ -83,6 +88,11 @@ export class SendPath implements Paced {
     this.#timer.wake(this);
   }
 
+  /** What is of the past has to wait, so that what is new finds room. */
+  isBusy(nowMs: number): boolean {
+    return this.#pacer.queueMs(nowMs) > BUSY_MS;
+  }
+
   isFull(nowMs: number): boolean {
     return this.#pacer.isFull(nowMs);
   }
@@ -90,6 +100,11 @@ export class SendPath implements Paced {
   /** What it carries; undefined while that is not measured. */
   bps(nowMs: number): number | undefined {
     return this.bandwidth?.estimate(nowMs).bps;
+  }
+
+  /** Frames of a picture are left out that takes so much: the way is probed for that, with what is sent beside it. */
+  wish(bps: number, nowMs: number): void {
+    this.bandwidth?.probe(bps * WISHED_SHARE, nowMs);
   }
 
   release(nowMs: number): boolean {

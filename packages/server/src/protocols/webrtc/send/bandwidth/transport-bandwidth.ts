@@ -17,8 +17,12 @@ import { type ArrivalListener, SendHistory } from './send-history.ts';
 
 /** Packets leave with this share of the estimate: large frames need not wait for long, and no burst fills the way. */
 const PACING_SHARE = 2.5;
-/** The same before anything is known of the way. */
-const FIRST_PACING_SHARE = 4;
+/** But no more than this for long, once a limit was seen: who chooses what is sent may not know of it yet. */
+const SUSTAINED_SHARE = 1.05;
+/** The first of both before anything is known of the way. */
+const FIRST_PACING_SHARE = 6;
+/** until so much has left, which may be far too much for the way. */
+const FIRST_BYTES = 64_000;
 /** What is probed for at the beginning, as a share of what is believed then. */
 const FIRST_PROBE_SHARE = 6;
 const ACKED_MS = 500;
@@ -69,6 +73,7 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   readonly #sent = new RateWindow();
   readonly #fallback: ViewerBandwidth;
   #beganMs = -1;
+  #sentBytes = 0;
   #feedbackMs = -1;
   #newestSentMs = -1;
   #rttMs = START_RTT_MS;
@@ -92,13 +97,21 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     if (probe !== 0) this.probes.onSent(bytes, nowMs);
     this.history.add(bytes, probe, nowMs);
     this.#sent.add(bytes, nowMs);
+    this.#sentBytes += bytes;
   }
 
   /** What packets may leave with, bits a second; infinite where nothing is measured. */
   pacingBps(nowMs: number): number {
     if (this.#isDeaf(nowMs)) return Number.POSITIVE_INFINITY;
-    const share = this.#feedbackMs < 0 ? FIRST_PACING_SHARE : PACING_SHARE;
+    const firstShare = this.#sentBytes < FIRST_BYTES ? FIRST_PACING_SHARE : 1;
+    const share = this.#feedbackMs < 0 ? firstShare : PACING_SHARE;
     return Math.max(this.probes.bps, this.#bps(nowMs) * share);
+  }
+
+  /** What packets may leave with for longer than a moment, bits a second. */
+  sustainedBps(nowMs: number): number {
+    const knows = this.#feedbackMs >= 0 && this.#limitedBy(nowMs) !== undefined;
+    return knows ? this.#bps(nowMs) * SUSTAINED_SHARE : Number.POSITIVE_INFINITY;
   }
 
   estimate(nowMs: number): BandwidthEstimate {
@@ -126,11 +139,12 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     const newestAckedBps = this.#arrived.bps(NEWEST_ACKED_MS);
     const queueMs = this.#queue.ms;
     const rateBps = this.#rate.bps;
-    const way = { sentBps: this.#sentBps(nowMs) ?? 0, ackedBps: ackedBps ?? 0, rateBps, queueMs };
-    this.#loss.update(this.history, way, nowMs);
+    const sentBps = this.#sentBps(nowMs) ?? 0;
+    this.#loss.update(this.history, { sentBps, ackedBps: ackedBps ?? 0, rateBps, queueMs }, nowMs);
     const probing = this.probes.isRecent(nowMs - this.#rttMs - PROBE_EFFECT_MS);
     const { signal } = this.#trend;
-    this.#rate.update({ signal, queueMs, ackedBps, newestAckedBps, rttMs: this.#rttMs, probing }, nowMs);
+    const rttMs = this.#rttMs;
+    this.#rate.update({ signal, queueMs, sentBps, ackedBps, newestAckedBps, rttMs, probing }, nowMs);
     if (this.#rate.bps < rateBps) this.probes.stop(nowMs);
     const proved = this.probes.result(this.#rate.bps, nowMs);
     if (proved !== undefined) this.#rate.set(proved);
