@@ -178,11 +178,13 @@ export class Playback {
 
   /** What the picture takes that comes for it. */
   get pictureRates(): PictureRates {
-    return NO_RATES;
+    return this.#picture?.send.rates ?? NO_RATES;
   }
 
   /** How much of the picture is sent from now on. */
-  thin(_limit: PictureLimit): void {}
+  thin(limit: PictureLimit): void {
+    this.#picture?.send.limit(limit);
+  }
 
   /** What each kind of media comes to, for people. */
   explain(nowMs: number): SessionMediaFacts[] {
