@@ -3,7 +3,7 @@ import type { MediaPacket, Track } from '@sluice/media';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Adaptations, type Converter, type PeerRequest, type Stream, StreamRegistry } from '../../core/index.ts';
 import { TestCounters, TestLog } from '../../core/testing/hub.ts';
-import { negotiatePlay, playedMedia } from './negotiation.ts';
+import { negotiatePlay, negotiatePublish, playedMedia } from './negotiation.ts';
 import { resolveWebRtcOptions } from './options.ts';
 import { newSources } from './send/local-sources.ts';
 import { RtcClient, type RtcClientOptions } from './testing/rtc-client.ts';
@@ -54,6 +54,23 @@ function negotiateFor(client: Partial<RtcClientOptions>, converter: Converter | 
   const options = resolveWebRtcOptions({ certificate: identity.certificate });
   return negotiatePlay(request, { stream, adaptations, changesQuality }, options);
 }
+
+test.each([
+  [{}, 'x-google-min-bitrate=300;x-google-max-bitrate=7000'],
+  [{ maxBitrateBps: 900_000 }, 'x-google-min-bitrate=300;x-google-max-bitrate=900'],
+  [{ minBitrateBps: 500_000, maxBitrateBps: 9_000_000 }, 'x-google-min-bitrate=500;x-google-max-bitrate=9000'],
+])('a publisher that asks for %o is answered with that rather than with the settings', (wishes, expected) => {
+  const client = new RtcClient({ identity, direction: 'sendonly', video: 'VP8' });
+  clients.push(client);
+  const request: PeerRequest = {
+    ...{ streamName: 'it', mediaSessionId: randomUUID(), sessionId: '', appKey: '', mediaProvider: 'WebRTC' },
+    ...{ remoteAddress: '', offer: client.offer, videoOrientation: false, custom: {}, ...wishes },
+    events: { onActive: () => {}, onEnded: () => {} },
+  };
+  const limits = { sdpMinBitrateBps: 300_000, sdpMaxBitrateBps: 7_000_000 };
+  const { video } = negotiatePublish(request, resolveWebRtcOptions({ certificate: identity.certificate, ...limits }));
+  expect(video?.formatParameters).toBe(expected);
+});
 
 function frame(ptsUs: number, dtsUs: number): MediaPacket {
   return { track: AVC, units: [Uint8Array.of(0x65, 1)], ptsUs, dtsUs, key: dtsUs === 0, byteLength: 2 };

@@ -37,8 +37,9 @@ export function negotiatePublish(request: PeerRequest, options: WebRtcOptions): 
     h264Profiles: options.h264Profiles,
     videoOrientation: request.videoOrientation,
     transportCc: options.transportCc,
-    minBitrateBps: options.sdpMinBitrateBps,
-    maxBitrateBps: options.sdpMaxBitrateBps,
+    // What the client asks for beats the settings; the Web SDK writes the same into the answer once more.
+    minBitrateBps: request.minBitrateBps || options.sdpMinBitrateBps,
+    maxBitrateBps: request.maxBitrateBps || options.sdpMaxBitrateBps,
     simulcast: options.simulcast,
     red: options.red,
   });

@@ -113,6 +113,19 @@ test('with transport-wide feedback REMB is only the limit that the client asked 
   expect(new Set(publisher.got('remb').map(({ bitrateBps }) => Math.round(bitrateBps / 1000)))).toEqual(new Set([800]));
 });
 
+test('with transport-wide feedback a publisher that sends more than the settings allow is told their limit', () => {
+  const options = { maxBitrateBps: 700_000 };
+  expect(new ScriptedPublisher({ options, frameBytes: 1000 }).run(3000).got('remb')).toHaveLength(0);
+  const asked = new ScriptedPublisher({ options }).run(5000).got('remb');
+  expect(new Set(asked.map(({ bitrateBps }) => Math.round(bitrateBps / 1000)))).toEqual(new Set([700]));
+});
+
+test('what the client asks for beats the limit of the settings', () => {
+  const media = { maxBitrateBps: 800_000 };
+  const asked = new ScriptedPublisher({ options: { maxBitrateBps: 300_000 }, media }).run(3000).got('remb');
+  expect(new Set(asked.map(({ bitrateBps }) => Math.round(bitrateBps / 1000)))).toEqual(new Set([800]));
+});
+
 test('without RTCP of reduced size each feedback has a report before it', () => {
   const publisher = new ScriptedPublisher({ media: { reducedSizeRtcp: false } }).run(1000);
   publisher.media.requestKeyFrame();

@@ -1,7 +1,7 @@
 import { type RtcpPacket, type RtpPacket, transportSequence } from '@sluice/media';
 import type { Stream } from '../../core/index.ts';
 import { ArrivalRecorder } from './arrival-recorder.ts';
-import { BitrateRequest } from './bitrate-request.ts';
+import { BitrateRequest, bitrateLimits } from './bitrate-request.ts';
 import { FeedbackWriter, roundTripOf } from './feedback-writer.ts';
 import { type LayerTrack, layerTracks } from './layers/layer-tracks.ts';
 import { Simulcast } from './layers/simulcast.ts';
@@ -102,7 +102,7 @@ export class PublisherMedia {
       asksRoundTrip: forward,
       send: (bytes) => o.sendRtcp(bytes),
     });
-    this.#bitrate = new BitrateRequest(bitrateLimits(o));
+    this.#bitrate = new BitrateRequest(bitrateLimits(o.options, o), (o.maxBitrateBps ?? 0) > 0);
     const rateOf = (kind: 'video' | 'audio') => tracks.find((track) => track.kind === kind)?.clockRate;
     this.#clock = new PublicationClock(
       { video: rateOf('video') ?? VIDEO_CLOCK_RATE, audio: rateOf('audio') ?? AUDIO_CLOCK_RATE },
@@ -397,24 +397,14 @@ export class PublisherMedia {
     const receivers = this.#receivers.filter(({ track }) => track.feedback.remb || track.rid !== undefined);
     const ssrcs = receivers.flatMap(({ track }) => this.#sources.ssrcOf(track) ?? []);
     if (ssrcs.length === 0) return;
-    const limits = bitrateLimits(this.#o);
+    const bitsPerSecond = this.#receivers.reduce((sum, receiver) => sum + receiver.rate.bitsPerSecond(nowMs), 0);
     if (this.#o.options.transportCc && receivers.some(({ track }) => track.feedback.transportCc)) {
-      const isLimited = (this.#o.maxBitrateBps ?? 0) > 0 || this.#simulcast !== undefined;
-      if (isLimited) this.#writer.maximumBitrate(Math.min(limits.maxBps, capBps), ssrcs);
+      const limitBps = this.#bitrate.limit(bitsPerSecond, this.#simulcast !== undefined);
+      if (limitBps !== undefined) this.#writer.maximumBitrate(Math.min(limitBps, capBps), ssrcs);
       return;
     }
-    const bitsPerSecond = this.#receivers.reduce((sum, receiver) => sum + receiver.rate.bitsPerSecond(nowMs), 0);
     const jitterMs = Math.max(...receivers.map((receiver) => receiver.statistics.jitterMs));
     const nextBps = this.#bitrate.next({ bitsPerSecond, lossFraction, jitterMs });
     this.#writer.maximumBitrate(Math.min(nextBps, capBps), ssrcs);
   }
-}
-
-/** The limits of the settings, narrowed by what the client asked for. */
-function bitrateLimits({ options, maxBitrateBps = 0, minBitrateBps = 0 }: PublisherMediaOptions): {
-  minBps: number;
-  maxBps: number;
-} {
-  const maxBps = maxBitrateBps > 0 ? Math.min(maxBitrateBps, options.maxBitrateBps) : options.maxBitrateBps;
-  return { maxBps, minBps: Math.min(maxBps, Math.max(minBitrateBps, options.minBitrateBps)) };
 }

@@ -136,6 +136,8 @@ describe('a publisher', () => {
     expect(audio?.formatParameters).not.toContain('google');
     const vp8 = agree(PUB1, receivePolicy({ videoCodecs: ['vp8'], maxBitrateBps: 500_000 })).video;
     expect(vp8?.formatParameters).toBe('x-google-max-bitrate=500');
+    const crossed = agree(PUB1, receivePolicy({ ...limits, maxBitrateBps: 500_000 })).video;
+    expect(crossed?.formatParameters).toMatch(/;x-google-min-bitrate=500;x-google-max-bitrate=500$/);
   });
 
   it('that says it has stereo is asked for it, and its bitrate stays as offered', () => {
