@@ -12,6 +12,7 @@ export const DEBIAN_PACKAGES = [
   { name: 'python3-pylibsrtp', programs: [`${PYTHON}/pylibsrtp/__init__.py`], for: ['unit'] },
   { name: 'openssl', programs: ['openssl'], for: ['unit'] },
   { name: 'gnutls-bin', programs: ['gnutls-cli', 'gnutls-serv'], for: ['unit'] },
+  { name: 'coturn', programs: ['turnutils_uclient'], for: ['unit'] },
   { name: 'curl', programs: ['curl'], for: ['unit', 'e2e'] },
   { name: 'nginx', programs: ['../sbin/nginx'], for: ['unit', 'e2e'] },
   {

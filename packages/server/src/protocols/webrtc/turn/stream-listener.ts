@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { TlsIdentity } from '../../../io/index.ts';
@@ -77,18 +78,21 @@ export class StreamListener {
 
   /** Ends all connections; resolves when the port is free. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      for (const client of this.#clients) client.close();
-      for (const socket of this.#sockets) socket.destroy();
-    });
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const serverGone = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const client of this.#clients) client.close();
+    const socketsGone = [...this.#sockets].map((socket) => once(socket.destroy(), 'close'));
+    await Promise.all([serverGone, ...socketsGone]);
   }
 
   #admit(socket: Socket): void {
     const ticket = this.#options.admission.admit(socket.remoteAddress);
     socket.on('error', () => socket.destroy());
-    if (ticket === undefined || this.#closing !== undefined) {
+    if (ticket === undefined || socket.destroyed || this.#closing !== undefined) {
       socket.destroy();
       ticket?.[Symbol.dispose]();
       return;
@@ -101,7 +105,8 @@ export class StreamListener {
   }
 
   #begin(socket: Socket, transport: 'tcp' | 'tls'): void {
-    if (socket.destroyed || this.#closing !== undefined) {
+    // One that was reset already has no address any more.
+    if (socket.remoteAddress === undefined || this.#closing !== undefined) {
       socket.destroy();
       return;
     }
