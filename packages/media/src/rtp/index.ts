@@ -1,3 +1,4 @@
+export { DependencyDescriptors } from './dependency-descriptor.ts';
 export {
   absoluteSendTime,
   extension,

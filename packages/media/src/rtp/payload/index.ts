@@ -18,5 +18,6 @@ export { jpegDepacketizer } from './jpeg.ts';
 export { jpegPacketizer } from './jpeg-packetizer.ts';
 export { type LatmDepacketizerOptions, latmDepacketizer } from './latm.ts';
 export { isRtpStartPoint } from './start-point.ts';
+export { rtpTemporalMark, type TemporalMark } from './temporal-mark.ts';
 export { vp8Depacketizer, vp8Packetizer } from './vp8.ts';
 export { vp9Depacketizer, vp9Packetizer } from './vp9.ts';

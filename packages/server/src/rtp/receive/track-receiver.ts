@@ -14,6 +14,7 @@ import type { PublicationClock, TrackClock } from './publication-clock.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 import { SequenceLedger } from './sequence-ledger.ts';
+import { TemporalMarks } from './temporal-marks.ts';
 import type { TrackOutput } from './track-output.ts';
 
 /** How many packets back one can still be filled in. */
@@ -64,6 +65,7 @@ export class TrackReceiver {
   readonly #o: TrackReceiverOptions;
   readonly #output: TrackOutput;
   readonly #video: boolean;
+  readonly #marks: TemporalMarks | undefined;
   readonly #ledger: SequenceLedger;
   readonly #nacks = new NackList();
   readonly #payloads = new PayloadStore();
@@ -84,6 +86,7 @@ export class TrackReceiver {
     this.clock = trackClock;
     this.#video = track.kind === 'video';
     this.#output = output;
+    this.#marks = this.#video && o.forward ? new TemporalMarks(track) : undefined;
     this.keyFrames = new KeyFrameRequests(options.keyFrameRequestIntervalMs, options.periodicKeyFrameRequestMs);
     this.statistics = new ReceptionStatistics(track.clockRate);
     this.#level = AudioLevel.of(track, o.stream.loudness);
@@ -256,6 +259,7 @@ export class TrackReceiver {
     this.counts.packets++;
     this.counts.bytes += payload.length + RTP_HEADER_BYTES;
     this.rate.count(payload.length + RTP_HEADER_BYTES, arrivalMs);
+    const mark = this.#marks?.of(packet, payload, ticks);
     const lanePacket: RtpLanePacket = {
       format: this.#format,
       sequence: this.#ledger.number,
@@ -265,6 +269,8 @@ export class TrackReceiver {
       startPoint: !this.#video || this.#isStart(payload, ticks),
       payload,
       orientation: this.#orientationOf(packet),
+      temporalLayer: mark?.layer,
+      layerStart: mark?.start,
     };
     if (lanePacket.orientation !== undefined) this.#tellRotation(lanePacket.orientation);
     if (this.#o.forward) this.#output.packet(lanePacket);
