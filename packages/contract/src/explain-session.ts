@@ -103,6 +103,26 @@ export const ExplainMedia = Type.Object({
   qualityReason: Type.Optional(Type.String()),
   /** What the way to the viewer is believed to carry, bits a second; absent while nothing speaks of a limit. */
   bandwidthBps: Type.Optional(Type.Integer()),
+  /** Which of the publisher's encodings the viewer gets, where there are several (simulcast). */
+  layer: Type.Optional(
+    Type.Object({
+      rid: Type.String(),
+      width: Type.Optional(Type.Integer()),
+      height: Type.Optional(Type.Integer()),
+    }),
+  ),
+  /**
+   * What is left of the picture, where the way does not carry all of it: no frames of temporal layers above 1 (`layer_1`) or
+   * above 0 (`layer_0`), key frames alone, or nothing. Absent: all.
+   */
+  pictureLimit: Type.Optional(
+    Type.Union([Type.Literal('layer_1'), Type.Literal('layer_0'), Type.Literal('key_frames'), Type.Literal('none')]),
+  ),
+  /** Frames that were left out for that, since the beginning. */
+  framesLeftOut: Type.Optional(Type.Integer()),
+  /** How long packets wait to be sent to the viewer, and how much longer than the quickest they take on the way. */
+  queueMs: Type.Optional(Type.Integer()),
+  delayMs: Type.Optional(Type.Integer()),
 });
 
 export type ExplainMedia = Static<typeof ExplainMedia>;

@@ -67,6 +67,16 @@ export interface SessionMediaFacts extends DeliveryFacts {
   readonly qualityReason?: string | undefined;
   /** What the way to the viewer is believed to carry; absent while nothing speaks of a limit. */
   readonly bandwidthBps?: number | undefined;
+  /** Which of the publisher's encodings the viewer gets (simulcast). */
+  readonly layer?:
+    | { readonly rid: string; readonly width?: number | undefined; readonly height?: number | undefined }
+    | undefined;
+  /** What is left of the picture, where the way does not carry all of it; and the frames that were left out. */
+  readonly pictureLimit?: 'layer_1' | 'layer_0' | 'key_frames' | 'none' | undefined;
+  readonly framesLeftOut?: number | undefined;
+  /** How long packets wait here, and how much longer than the quickest on the way, milliseconds. */
+  readonly queueMs?: number | undefined;
+  readonly delayMs?: number | undefined;
 }
 
 /** An address that connectivity checks came from. */

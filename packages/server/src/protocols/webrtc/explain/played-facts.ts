@@ -2,17 +2,19 @@ import type { Track } from '@sluice/media';
 import { type Adaptations, type AdaptedStream, deliveryOf, type SessionMediaFacts } from '../../../core/index.ts';
 import type { PlayerRequests } from '../send/playback.ts';
 import type { SendTrack } from '../send/send-track.ts';
+import type { PlayedSource } from '../send/track-source.ts';
 
 /** A track on its way to a player, as far as its explanation goes. */
 export interface ExplainedTrack {
   readonly media: { readonly kind: Track['kind'] };
   readonly send: SendTrack;
   readonly asked: PlayerRequests;
+  readonly source: Pick<PlayedSource, 'layer'>;
 }
 
 /** Puts what is known of a player's track into the words of an explanation. */
 export function playedFacts(
-  { media, send, asked }: ExplainedTrack,
+  { media, send, asked, source: { layer } }: ExplainedTrack,
   from: {
     readonly adapted: Omit<AdaptedStream, typeof Symbol.dispose>;
     readonly adaptations: Adaptations;
@@ -42,6 +44,11 @@ export function playedFacts(
     firs: isVideo ? asked.firs : undefined,
     resent: send.resent,
     resendMisses: send.resendMisses,
+    ...(isVideo && {
+      layer: layer && { rid: layer.rid, width: layer.width, height: layer.height },
+      pictureLimit: send.thinning.limit === 'all' ? undefined : send.thinning.limit,
+      framesLeftOut: send.thinning.leftOut > 0 ? send.thinning.leftOut : undefined,
+    }),
   };
 }
 

@@ -47,6 +47,8 @@ export interface QualityFacts {
   readonly quality: string | undefined;
   readonly qualityReason: string | undefined;
   readonly bandwidthBps: number | undefined;
+  readonly queueMs: number | undefined;
+  readonly delayMs: number | undefined;
 }
 
 type Direction = 'down' | 'up';
@@ -117,7 +119,10 @@ export class QualityControl {
   facts(nowMs: number): QualityFacts {
     const { bps } = this.#deps.bandwidth.estimate(nowMs);
     const coming = this.#coming === undefined ? undefined : `${this.#coming} is on the way`;
+    const measured = this.#deps.bandwidth.facts?.(nowMs);
     return {
+      queueMs: measured?.queueMs,
+      delayMs: measured && Math.round(measured.delayMs),
       quality: this.#current,
       qualityReason: [this.#reason, coming].filter((part) => part !== undefined).join('; ') || undefined,
       bandwidthBps: bps === undefined ? undefined : Math.round(bps),
