@@ -48,7 +48,7 @@ const BETTER_SHARE = 0.85;
 /** After a change for want of bandwidth, what still queues up is of the quality before. */
 const SETTLE_MS = 400;
 /** The way is probed for no more than so many times what it is believed to carry: a probe fills its queue. */
-const MOST_PROBED = 3;
+const MOST_PROBED = 2;
 const BACK_OFF = 2;
 
 /**

@@ -264,7 +264,8 @@ export class QualityControl {
         this.#measured.onFailed(wanted.name, nowMs);
         return this.#reported.onFailed(wanted.name, nowMs);
       }
-      log.info({ from: this.#current, to: wanted.name, reason: this.#reason }, 'quality changed');
+      const reason = direction === 'down' ? this.#reason : undefined;
+      log.info({ from: this.#current, to: wanted.name, reason }, 'quality changed');
       this.#current = wanted.kind === 'stream' ? undefined : wanted.name;
       this.#isLayer = wanted.kind === 'layer';
       this.#reported.onMoved(direction, nowMs);
