@@ -1,3 +1,4 @@
+import type { WebSocketRoute } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type SdkPage, SdkPages } from './support/websdk/sdk-pages.ts';
 import { SdkServer } from './support/websdk/sdk-server.ts';
@@ -59,6 +60,37 @@ describe('the Web SDK', () => {
       expect(last?.quality).not.toBe('BAD');
       expect(last?.serverBps).toBeGreaterThan(10_000);
     }
+  });
+
+  it('plays on when it is told that its way is too thin, in the new way and in the old one', async () => {
+    server = await SdkServer.start();
+    const publisher = await connected(server.url);
+    await publisher.publish('room');
+    const player = await pages.open();
+    opened.push(player);
+    const sockets: WebSocketRoute[] = [];
+    await player.page.routeWebSocket(/.*/, (socket) => {
+      socket.connectToServer();
+      sockets.push(socket);
+    });
+    expect(await player.connect(server.url)).toBe('ESTABLISHED');
+    await player.play('viewer', 'room');
+    const mediaSessionId = await player.page.evaluate('harness.stream("viewer").id()');
+    // As the server says it: control/signalling/thin-ways.test.ts.
+    for (const [message, body] of [
+      ['notifyStreamEvent', { type: 'notEnoughBandwidth', payload: { info: '2000000/750000' } }],
+      ['notifyStreamStatusEvent', { status: 'NOT_ENOUGH_BANDWIDTH', info: '2000000/750000' }],
+    ] as const)
+      sockets[0]?.send(JSON.stringify({ message, data: [{ mediaSessionId, ...body }] }));
+    await player.status('viewer', 'NOT_ENOUGH_BANDWIDTH');
+    const { events, frames } = await player.report('viewer');
+    expect(events).toContainEqual({ type: 'notEnoughBandwidth', payload: { info: '2000000/750000' } });
+    expect(await player.page.evaluate('harness.stream("viewer").status()')).toBe('PLAYING');
+    expect(await player.page.evaluate('harness.stream("viewer").getNetworkBandwidth()')).toBe('750000');
+    await vi.waitFor(async () => expect((await player.report('viewer')).frames).toBeGreaterThan(frames + 10), WAIT);
+    await player.call('viewer', 'stop');
+    await player.status('viewer', 'STOPPED');
+    expect(await player.faults()).toEqual([]);
   });
 
   it('plays a file that the server plays as a stream, converted for browsers', async () => {

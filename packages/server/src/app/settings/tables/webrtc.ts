@@ -250,7 +250,7 @@ export const WEBRTC_SETTINGS = {
   ws_room_members: {
     type: 'integer',
     min: 1,
-    max: 10_000,
+    max: 1000,
     default: 200,
     from: 'own',
     doc: 'Members that a room of the Web SDK takes.',

@@ -138,11 +138,11 @@ export class Room {
     if (this.#telling) return;
     this.#telling = true;
     try {
-      for (let letter = this.#letters.shift(); letter !== undefined; letter = this.#letters.shift()) {
-        const { seat, occupant, push } = letter;
+      // More may come while they are told.
+      for (const { seat, occupant, push } of this.#letters)
         if (seat.occupant === occupant && this.#seats.get(seat.login) === seat) occupant.push(push);
-      }
     } finally {
+      this.#letters.length = 0;
       this.#telling = false;
     }
   }
