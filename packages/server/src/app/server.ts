@@ -39,6 +39,7 @@ import { engineOptions, flvOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
 import { makeRenditions } from './rendition-options.ts';
+import { sampleRates } from './sampled-rates.ts';
 import type { Settings } from './settings/index.ts';
 import { signallingOptions } from './signalling-options.ts';
 import { autoSnapshotOptions, snapshotMountOptions, snapshotOptions } from './snapshot-options.ts';
@@ -48,7 +49,7 @@ import { tlsIdentity } from './tls-identity.ts';
 import { serverUrls } from './urls.ts';
 import { serverVersion } from './version.ts';
 import { vodOptions } from './vod-options.ts';
-import { makeWebRtc } from './webrtc-doors.ts';
+import { checkMediaAddress, makeWebRtc } from './webrtc-doors.ts';
 import { webRtcOptions } from './webrtc-options.ts';
 
 export interface StartOptions {
@@ -80,7 +81,6 @@ interface Part {
 const DEMO_STREAM = 'demo';
 const DEMO_CLIP = fileURLToPath(new URL('../../../../assets/demo.mp4', import.meta.url));
 const CONSOLE_DIR = fileURLToPath(new URL('../../../../apps/console/dist', import.meta.url));
-const SAMPLE_INTERVAL_MS = 1000;
 
 /**
  * Builds the server from its parts and starts them.
@@ -112,12 +112,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   };
   const parts: Part[] = [];
   let servers: Awaited<ReturnType<typeof makeServers>>;
+  let webrtc: WebRtcOptions | undefined;
   let notes: readonly string[];
   try {
     await hub.users.start();
     hub.recording.start();
     storage.start();
-    const webrtc = await webRtcOptionsOf(options);
+    webrtc = await webRtcOptionsOf(options);
     const protocols = relayProtocols(settings, hub, webrtc);
     relays = makeRelays(settings, hub, { protocols, resolvers: [vod] });
     servers = await makeServers(options, hub, { vod, relays, webrtc });
@@ -135,6 +136,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await release(parts);
     throw error;
   }
+  if (webrtc !== undefined && servers.webrtc !== undefined)
+    void checkMediaAddress(settings, servers.webrtc, { options: webrtc, log });
   const sampling = sampleRates(hub.streams, hub.ticker);
   let closing: Promise<void> | undefined;
   return {
@@ -380,16 +383,4 @@ function listenAddress(address: string): string {
 async function closeAll(parts: readonly Pick<Part, 'close'>[]): Promise<void> {
   const results = await Promise.allSettled(parts.map((part) => part.close()));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-}
-
-function sampleRates(streams: StreamRegistry, ticker: Ticker): Disposable {
-  let last = 0;
-  return ticker.on((now) => {
-    if (now - last < SAMPLE_INTERVAL_MS) return;
-    last = now;
-    for (const stream of streams.all()) {
-      stream.videoRate.sample(now);
-      stream.audioRate.sample(now);
-    }
-  });
 }

@@ -1,3 +1,4 @@
+import type { Log } from '../core/index.ts';
 import type { TlsIdentity } from '../io/index.ts';
 import {
   TurnServer,
@@ -7,6 +8,7 @@ import {
   type WhipDeps,
   WhipMount,
 } from '../protocols/webrtc/index.ts';
+import { checkAddress } from './address-check.ts';
 import type { Settings } from './settings/index.ts';
 import { turnIceServers, turnOptions } from './turn-options.ts';
 import { whipOptions } from './webrtc-options.ts';
@@ -47,4 +49,22 @@ export function makeWebRtc(
     whip: withWhip ? new WhipMount('publish', whipDeps, told) : undefined,
     whep: withWhip ? new WhipMount('play', whipDeps, told) : undefined,
   };
+}
+
+/** Tells the log when clients seem unable to reach the address that they are told for media. Nobody need wait for it. */
+export async function checkMediaAddress(
+  settings: Settings,
+  webrtc: WebRtcServer,
+  { options, log }: { readonly options: WebRtcOptions; readonly log: Log },
+): Promise<void> {
+  if (!settings.webrtc_address_check) return;
+  const about = {
+    ip: settings.ip,
+    advertised: options.addresses,
+    bindAddress: settings.bind_address === '::' ? undefined : settings.bind_address,
+    port: webrtc.port,
+    tcp: options.tcp !== undefined,
+    stunServer: settings.webrtc_stun_server,
+  };
+  await checkAddress(about, { log, askOutside: (server, timeoutMs) => webrtc.askOutside(server, timeoutMs) });
 }
