@@ -1,11 +1,13 @@
 """A WHIP publisher and WHEP player by aiortc: aiortc_peer.py publish|play URL H264|VP8 FLASH_SECONDS BEEP_HZ
 
 Runs until it is told to end. Publishes a picture that flashes once a second while a tone sounds; as a player it writes
-one line of JSON several times a second with what it has decoded.
+one line of JSON several times a second with what it has decoded. TURN servers may be told as JSON in ICE_SERVERS.
 """
 
 import asyncio
 import fractions
+import json
+import os
 import signal
 import sys
 import time
@@ -13,7 +15,14 @@ import urllib.request
 
 import av
 import numpy
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 from seen import Seen
 
 AUDIO_RATE = 48000
@@ -106,7 +115,8 @@ def prefer(transceiver):
 
 
 async def main():
-    peer = RTCPeerConnection()
+    servers = [RTCIceServer(**server) for server in json.loads(os.environ.get("ICE_SERVERS", "[]"))]
+    peer = RTCPeerConnection(RTCConfiguration(servers))
     watchers = []
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -18,6 +18,7 @@ export interface PlayInPage {
   readonly url: string;
   readonly video: boolean;
   readonly audio: boolean;
+  readonly configuration?: RTCConfiguration;
 }
 
 /** What a page that plays has seen so far. */
@@ -178,7 +179,7 @@ export async function publishInPage(options: PublishInPage): Promise<void> {
 /** Begins to play and keeps what it sees in `window.played`. */
 export async function playInPage(options: PlayInPage): Promise<void> {
   const kept = window as unknown as Kept;
-  const peer = new RTCPeerConnection();
+  const peer = new RTCPeerConnection(options.configuration);
   if (options.audio) peer.addTransceiver('audio', { direction: 'recvonly' });
   if (options.video) peer.addTransceiver('video', { direction: 'recvonly' });
   kept.watchPeer(peer);

@@ -7,6 +7,7 @@ import { BEEP_HZ, FLASH_SECONDS } from './flashes.ts';
 import {
   makeSource,
   type PlayedInPage,
+  type PlayInPage,
   playDirectly,
   playedInPage,
   playInPage,
@@ -37,13 +38,17 @@ export class WebRtcPages {
     this.origin = `http://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
   }
 
-  static async start(): Promise<WebRtcPages> {
+  /** Opens Chromium, with further arguments where they are given. */
+  static async start(args: readonly string[] = []): Promise<WebRtcPages> {
     const site = createServer((_, response) => {
       response.setHeader('content-type', 'text/html');
       response.end('<!doctype html><title>Test</title><body></body>');
     }).listen(0, 'localhost');
     await once(site, 'listening');
-    return new WebRtcPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS }), site);
+    return new WebRtcPages(
+      await chromium.launch({ executablePath: '/usr/bin/chromium', args: [...WEBRTC_ARGS, ...args] }),
+      site,
+    );
   }
 
   async close(): Promise<void> {
@@ -53,7 +58,7 @@ export class WebRtcPages {
 
   /** A page that publishes flashes and beeps by WHIP; it is connected then. */
   async publish(url: string, media: { readonly video?: string | undefined; readonly audio?: boolean }): Promise<Page> {
-    const page = await this.#page();
+    const page = await this.page();
     await page.evaluate(publishInPage, {
       url,
       video: media.video,
@@ -65,20 +70,21 @@ export class WebRtcPages {
   }
 
   /** A page that plays by WHEP. */
-  async play(url: string, media: { readonly video?: boolean; readonly audio?: boolean } = {}): Promise<PlayingPage> {
-    const page = await this.#page();
-    await page.evaluate(playInPage, { url, video: media.video ?? true, audio: media.audio ?? true });
+  async play(url: string, media: Partial<Omit<PlayInPage, 'url'>> = {}): Promise<PlayingPage> {
+    const page = await this.page();
+    await page.evaluate(playInPage, { video: true, audio: true, ...media, url });
     return new PlayingPage(page);
   }
 
   /** A page that plays what it sends itself, without a server. */
   async playDirectly(video: string): Promise<PlayingPage> {
-    const page = await this.#page();
+    const page = await this.page();
     await page.evaluate(playDirectly, { video, audio: true, flashSeconds: FLASH_SECONDS, beepHz: BEEP_HZ });
     return new PlayingPage(page);
   }
 
-  async #page(): Promise<Page> {
+  /** A page that does nothing yet. */
+  async page(): Promise<Page> {
     const context = await this.browser.newContext();
     const page = await context.newPage();
     const kept = { makeSource, sendTracks, watchPeer };

@@ -72,6 +72,12 @@ const GSTREAMER: Stack = {
   },
 };
 
+/** aiortc that plays through TURN servers. */
+export function aiortcBehind(servers: readonly RTCIceServer[], url: string, codec: StackCodec): StackPlayer {
+  const env = { ...PYTHON_ENV, ICE_SERVERS: JSON.stringify(servers) };
+  return new StackPlayer(PYTHON, aiortcArgs('play', url, codec), { env });
+}
+
 export const STACKS = { aiortc: AIORTC, GStreamer: GSTREAMER };
 
 /** FFmpeg 8's WHIP muxer, which publishes H.264 and Opus as they are, and is DTLS server or client as told. */

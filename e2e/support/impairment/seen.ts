@@ -1,0 +1,161 @@
+import type { Page } from 'playwright-core';
+import { vi } from 'vitest';
+import type { PlayingPage, WebRtcPages } from '../webrtc/pages.ts';
+import {
+  type NumberedPicture,
+  type PlaySample,
+  type PublishNumbered,
+  publishNumbered,
+  type SeenInPage,
+  seeInPage,
+  seenInPage,
+  sentInPage,
+} from './in-page.ts';
+import { NUMBER_BITS, numberOf } from './numbered.ts';
+
+/** From when to when something is looked at, on the clock of the machine. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** What a viewer saw and heard in a span. */
+export interface Viewed {
+  readonly pictures: number;
+  /** Pictures per second that were decoded. */
+  readonly rate: number;
+  /** The longest time without a new picture. */
+  readonly gapMs: number;
+  readonly freezes: number;
+  readonly freezeMs: number;
+  /** Share of the sound that was made up, without silence. */
+  readonly concealed: number;
+  readonly broken: number;
+  readonly bitrate: number;
+  readonly keyFrames: number;
+  readonly packetsLost: number;
+  readonly resent: number;
+  /** How long pictures waited in the player's buffer on average, and at most over half a second. */
+  readonly bufferMs: number;
+  readonly longestBufferMs: number;
+  readonly height: number;
+}
+
+/** A page that plays numbered pictures, and all that it has seen. */
+export class SeeingPage {
+  readonly player: PlayingPage;
+
+  private constructor(player: PlayingPage) {
+    this.player = player;
+  }
+
+  /** Looks at what a page plays from now on. */
+  static async of(player: PlayingPage): Promise<SeeingPage> {
+    await player.page.evaluate(`window.numberOf = ${String(numberOf)}`);
+    await player.page.evaluate(seeInPage, NUMBER_BITS);
+    return new SeeingPage(player);
+  }
+
+  /** Opens a page that plays by WHEP. */
+  static async play(pages: WebRtcPages, url: string, configuration: RTCConfiguration = {}): Promise<SeeingPage> {
+    return SeeingPage.of(await pages.play(url, { configuration }));
+  }
+
+  seen(): Promise<SeenInPage> {
+    return this.player.page.evaluate(seenInPage);
+  }
+
+  /** Waits until so many pictures have been shown. */
+  async untilShown(count: number, timeoutMs = 20_000): Promise<SeenInPage> {
+    return vi.waitFor(
+      async () => {
+        const seen = await this.seen();
+        const last = JSON.stringify(seen.samples.at(-1));
+        if (seen.pictures.length < count) throw new Error(`${seen.pictures.length} pictures of ${count}: ${last}`);
+        return seen;
+      },
+      { timeout: timeoutMs, interval: 50 },
+    );
+  }
+
+  close(): Promise<void> {
+    return this.player.close();
+  }
+}
+
+/** Opens a page that publishes numbered pictures and a tone; it is connected then. */
+export async function publishNumberedFrom(
+  pages: WebRtcPages,
+  options: Omit<PublishNumbered, 'numberBits'>,
+): Promise<Page> {
+  const page = await pages.page();
+  await page.evaluate(publishNumbered, { ...options, numberBits: NUMBER_BITS });
+  return page;
+}
+
+/** Times of all pictures that such a page has sent, milliseconds; it has to note them. */
+export function sentBy(page: Page): Promise<number[]> {
+  return page.evaluate(sentInPage);
+}
+
+/** What was seen in a span. */
+export function viewed({ pictures, samples }: SeenInPage, { fromMs, toMs }: Span): Viewed {
+  const within = pictures.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
+  const at = samples.filter((sample) => sample.atMs >= fromMs && sample.atMs <= toMs);
+  const [first, last] = [at[0], at.at(-1)];
+  if (first === undefined || last === undefined) throw new Error('nothing was looked at in this time');
+  const grown = (key: Exclude<keyof PlaySample, 'connection'>): number => last[key] - first[key];
+  const seconds = grown('atMs') / 1000;
+  return {
+    pictures: within.length,
+    rate: grown('framesDecoded') / seconds,
+    gapMs: longestGapMs(within, { fromMs, toMs }),
+    freezes: grown('freezeCount'),
+    freezeMs: grown('totalFreezesDuration') * 1000,
+    concealed:
+      (grown('concealedSamples') - grown('silentConcealedSamples')) / Math.max(1, grown('totalSamplesReceived')),
+    broken: within.filter(({ number }) => number === undefined).length,
+    bitrate: (grown('bytesReceived') * 8) / seconds,
+    keyFrames: grown('keyFramesDecoded'),
+    packetsLost: grown('packetsLost'),
+    resent: grown('retransmittedPacketsReceived'),
+    bufferMs: bufferMs(first, last),
+    longestBufferMs: Math.max(0, ...at.slice(5).map((sample, i) => bufferMs(at[i] ?? sample, sample))),
+    height: last.frameHeight,
+  };
+}
+
+/** The longest time without another picture, with the times before the first and after the last. */
+function longestGapMs(pictures: readonly NumberedPicture[], { fromMs, toMs }: Span): number {
+  const shown = pictures.filter(({ number }, i) => i === 0 || number !== pictures[i - 1]?.number);
+  const moments = [fromMs, ...shown.map(({ atMs }) => atMs), toMs];
+  return Math.max(...moments.slice(1).map((moment, i) => moment - (moments[i] ?? moment)));
+}
+
+function bufferMs(from: PlaySample, to: PlaySample): number {
+  const emitted = to.jitterBufferEmittedCount - from.jitterBufferEmittedCount;
+  return emitted <= 0 ? 0 : ((to.jitterBufferDelay - from.jitterBufferDelay) * 1000) / emitted;
+}
+
+/**
+ * How late pictures were shown in a span, milliseconds, against the earliest that any picture was shown by `reference`
+ * after its time in a stream of `rate` pictures per second.
+ */
+export function delaysMs(
+  { pictures }: SeenInPage,
+  { reference, rate, span }: { readonly reference: SeenInPage; readonly rate: number; readonly span: Span },
+): number[] {
+  const offsets = (all: readonly NumberedPicture[]): number[] =>
+    all.flatMap(({ atMs, number }) => (number === undefined ? [] : [atMs - (number * 1000) / rate]));
+  const roundMs = (2 ** NUMBER_BITS * 1000) / rate;
+  const least = Math.min(...offsets(reference.pictures));
+  const within = pictures.filter(({ atMs }) => atMs >= span.fromMs && atMs <= span.toMs);
+  return offsets(within).map((offset) => (offset - least) % roundMs);
+}
+
+/** Waits for so long and tells from when to when. */
+export async function during(ms: number): Promise<Span> {
+  const fromMs = Date.now();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return { fromMs, toMs: Date.now() };
+}
