@@ -1,6 +1,7 @@
 import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket } from '@sluice/media';
 import { expect, test } from 'vitest';
-import { prng } from '../../../../media/src/testing/mutate.ts';
+import { mutate, prng } from '../../../../media/src/testing/mutate.ts';
+import { redundantSound } from './testing/numbered-media.ts';
 import { AUDIO, ScriptedPublisher, VIDEO, VIDEO_RTX_SSRC, VIDEO_SSRC } from './testing/scripted-publisher.ts';
 
 const MAX_HELD_BYTES = 17 * 1024 * 1024;
@@ -187,6 +188,26 @@ test.each(['h264', 'h265', 'vp8', 'vp9', 'av1', 'opus', 'pcmu', 'g722'] as const
     if (!video) expect(published.length).toBeGreaterThan(100);
   },
 );
+
+test('redundancy at random, with made-up numbers and times, brings no error and keeps times in order', () => {
+  const random = prng(17);
+  const track = { ...AUDIO, redPayloadType: 63 };
+  const publisher = new ScriptedPublisher({ tracks: [track] });
+  publisher.captures.audio = false;
+  const usual = redundantSound(3, 3, AUDIO.payloadType);
+  flood(publisher, (i) =>
+    publisher.inject({
+      ssrc: AUDIO.ssrc ?? 0,
+      payloadType: 63,
+      sequence: (i + Math.floor(random() * 4)) & 0xffff,
+      timestamp: random() < 0.1 ? Math.floor(random() * 2 ** 32) : i * 960,
+      payload: random() < 0.3 ? usual : mutate(usual, random),
+    }),
+  );
+  const { published } = publisher;
+  expect(published.length).toBeGreaterThan(100);
+  expect(published.filter(({ dtsUs }, index) => dtsUs < (published[index - 1]?.dtsUs ?? 0))).toEqual([]);
+});
 
 /** H.264 single, STAP-A and FU-A; H.265 AP and FU; VP8 and VP9 key frames; AV1 with a sequence. */
 const USUAL_BEGINNINGS: readonly (readonly number[])[] = [

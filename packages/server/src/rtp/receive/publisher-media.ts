@@ -179,7 +179,7 @@ export class PublisherMedia {
     if (receiver === undefined) return;
     if (source.rtx) {
       const rttMs = receiver.retransmission(packet, arrivalMs);
-      if (rttMs !== undefined && this.#roundTrip.ms === undefined) this.#roundTrip.sample(rttMs);
+      if (rttMs !== undefined) this.#roundTrip.guess(rttMs);
     } else {
       if (source.changed) receiver.changeSource(packet, arrivalMs);
       receiver.media(packet, arrivalMs);

@@ -97,6 +97,8 @@ export interface Script {
   readonly frameRate?: number;
   /** A packet is not sent again when that was less than so long ago, as in Chromium; 0 by default. */
   readonly resendIntervalMs?: number;
+  /** Answers what asks for the round trip (RFC 3611 §4.5); true by default. */
+  readonly answersXr?: boolean;
 }
 
 interface Event {
@@ -351,7 +353,7 @@ export class ScriptedPublisher {
         if (packet.kind === 'nack' && this.#script.retransmits !== false) this.#retransmit(packet.lost);
         if ((packet.kind === 'pli' || packet.kind === 'fir') && this.#script.answersPli !== false)
           this.#keyWanted = true;
-        if (packet.kind === 'xr' && packet.receiverReference !== undefined)
+        if (packet.kind === 'xr' && packet.receiverReference !== undefined && this.#script.answersXr !== false)
           this.#answer(compactNtp(packet.receiverReference));
       }
     });
