@@ -115,7 +115,7 @@ describe('an address that may not be connected to', () => {
 
   test('gets no datagram either when it is a candidate for media', async () => {
     source('there');
-    rig.rewrite = (answer) => answer.replace(/^(a=candidate:.* udp \d+ )\S+ /gm, '$1 10.0.0.1 ');
+    rig.rewrite = (answer) => answer.replace(/^(a=candidate:.* (?:udp|tcp) \d+ )\S+ /gm, '$1 10.0.0.1 ');
     const outbound: OutboundAddresses = {
       resolve: (url) => (url.includes('10.0.0.1') ? denied('URL_DENIED').resolve(url) : ANY_ADDRESS.resolve(url)),
     };

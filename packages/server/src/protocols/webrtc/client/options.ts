@@ -5,6 +5,7 @@ export interface WebRtcRelayOptions
   extends Pick<
     WebRtcOptions,
     | 'host'
+    | 'tcp'
     | 'addresses'
     | 'certificate'
     | 'receiveBufferBytes'

@@ -37,6 +37,7 @@ export interface RelayLinkParts {
 /** Consent is lost after what counts as a stall, but not within less, nor more than RFC 7675 §5.1 allows. */
 const MIN_CONSENT_MS = 1000;
 const MAX_CONSENT_MS = 30_000;
+const MAX_TRIED_TOLD = 6;
 const HOST = /^[\w.:%-]{1,253}$/;
 
 const END_CODES: Readonly<Partial<Record<PeerEndReason, RelayEndCode>>> = {
@@ -73,6 +74,7 @@ export class WebRtcRelayLink implements RelayLink {
       sendBufferBytes: options.sendBufferBytes,
       consentTimeoutMs: Math.min(MAX_CONSENT_MS, Math.max(MIN_CONSENT_MS, attempt.stallTimeoutMs)),
       maxPathsPerPeer: options.maxCandidates,
+      tcp: options.tcp,
       admit: (host, port) => this.#admit(host, port),
       onPeerError: (_, error) => this.#fault(error),
     });
@@ -83,7 +85,7 @@ export class WebRtcRelayLink implements RelayLink {
   facts(): RelayLinkFacts {
     return {
       remoteAddress: this.#transport.path?.address ?? this.#signalling?.remoteAddress ?? '',
-      transport: 'UDP',
+      transport: this.#transport.path?.via === 'tcp' ? 'TCP' : 'UDP',
       bytesIn: this.#peer?.bytesIn ?? 0,
       bytesOut: this.#peer?.bytesOut ?? 0,
       ...this.#parts.media.facts(),
@@ -183,8 +185,18 @@ export class WebRtcRelayLink implements RelayLink {
     // A stream whose publisher is away has nothing to send, which is not the other side's fault.
     const done = 'source' in attempt ? connected : media.flowing;
     if (!done && nowMs - this.#startedMs > attempt.connectTimeoutMs)
-      return { code: 'unreachable', message: `not done within ${attempt.connectTimeoutMs} ms, while ${this.#step}` };
+      return {
+        code: 'unreachable',
+        message: `not done within ${attempt.connectTimeoutMs} ms, while ${this.#step}${this.#tried()}`,
+      };
     return connected ? media.verdict(nowMs) : undefined;
+  }
+
+  /** For people who have to find out why there is no way. */
+  #tried(): string {
+    if (this.#peer === undefined || this.#transport.path !== undefined) return '';
+    const tried = this.#transport.tried.slice(0, MAX_TRIED_TOLD);
+    return tried.length === 0 ? ': it gave no address that could be tried' : `: tried ${tried.join(', ')}`;
   }
 
   #onPeerEnded(reason: PeerEndReason, detail: string): void {

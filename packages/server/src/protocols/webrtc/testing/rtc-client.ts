@@ -57,7 +57,7 @@ export class RtcClient {
   readonly offer: string;
   readonly local: IceCredentials = { ufrag: 'test', pwd: 'aPasswordOfTheTestClient' };
   readonly #options: RtcClientOptions;
-  readonly #socket: Socket;
+  #socket: Socket;
   #remote: IceCredentials | undefined;
   #bound: Promise<void> | undefined;
   #port = 0;
@@ -128,6 +128,15 @@ export class RtcClient {
   /** Its datagrams go by UDP again; the TCP connection stays open. */
   useUdp(): void {
     this.#tcp = undefined;
+  }
+
+  /** Goes on from another port, as behind a NAT that has changed or in another network. */
+  async rebind(): Promise<void> {
+    const former = this.#socket;
+    this.#socket = createSocket('udp4');
+    this.#socket.on('message', (datagram, source) => this.#receive(datagram, source));
+    await new Promise<void>((resolve) => this.#socket.bind(0, this.#host, resolve));
+    await new Promise<void>((resolve) => former.close(() => resolve()));
   }
 
   /** Takes a local port, for clients that send before they are answered. Idempotent. */

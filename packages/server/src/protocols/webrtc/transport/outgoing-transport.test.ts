@@ -1,5 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { DEFAULT_ICE_TCP } from '../options.ts';
 import { createIceCredentials } from '../wire/ice/index.ts';
 import { readStun, StunWriter } from '../wire/stun/index.ts';
 import { OutgoingTransport, type OutgoingTransportOptions } from './outgoing-transport.ts';
@@ -83,6 +85,28 @@ describe('a peer that is heard from where nobody told', () => {
     await arrived(6);
     expect([asked, heard]).toEqual([[], []]);
   });
+});
+
+test('no connection is made to an address for TCP that is denied, nor to one that is not passive', async () => {
+  let connections = 0;
+  const listener = createServer((socket) => {
+    connections++;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const { port } = listener.address() as AddressInfo;
+  await open((host) => Promise.resolve(host === '127.0.0.2' ? '127.0.0.1' : undefined), { tcp: DEFAULT_ICE_TCP });
+  transport.register(NOBODY, remote);
+  const host = { foundation: '1', component: 1, transport: 'tcp', priority: 1, port, type: 'host' } as const;
+  await transport.addCandidate({ ...host, address: '127.0.0.1', tcpType: 'passive' });
+  await transport.addCandidate({ ...host, address: '127.0.0.2', tcpType: 'active' });
+  transport.tick(performance.now());
+  transport.tick(performance.now() + 3000);
+  expect([transport.triedAddresses, asked]).toEqual([0, [`127.0.0.1 ${port}`]]);
+  await transport.addCandidate({ ...host, address: '127.0.0.2', tcpType: 'passive' });
+  transport.tick(performance.now() + 3000);
+  await vi.waitFor(() => expect(connections).toBe(1));
+  await new Promise<void>((resolve) => listener.close(() => resolve()));
 });
 
 test('an error of the peer itself is told and costs nobody else anything', async () => {

@@ -8,6 +8,7 @@ import { candidateAddresses, candidateLines, familyOf, type IpFamily } from './c
 import { datagramKind } from './demux.ts';
 import {
   type MediaTransportOptions,
+  type PathVia,
   type PeerPath,
   type ResolvedTransportOptions,
   resolveTransportOptions,
@@ -16,6 +17,7 @@ import {
   type TransportPeer,
   zeroCounters,
 } from './options.ts';
+import { OutgoingTcp } from './outgoing-tcp.ts';
 import { RouteTable } from './route-table.ts';
 import { UdpSocket } from './udp-socket.ts';
 
@@ -31,7 +33,7 @@ export interface OutgoingTransportOptions extends Omit<MediaTransportOptions, 'p
 const MAX_ADMISSIONS = 64;
 
 /**
- * The UDP side of one peer that we connect to, on a port of its own: another server has one port for all its peers, and
+ * The side of one peer that we connect to, by UDP on a port of its own, and by TCP where UDP does not get there: another server has one port for all its peers, and
  * several of those may be ours, which a shared port could not tell apart. Nothing is sent to an address before it was
  * admitted, also not to one that the peer is heard from.
  */
@@ -40,15 +42,24 @@ export class OutgoingTransport {
   readonly local: IceCredentials = createIceCredentials();
   readonly #options: ResolvedTransportOptions & OutgoingTransportOptions;
   readonly #routes = new RouteTable<OutgoingPath>();
+  readonly #tcp: OutgoingTcp | undefined;
   readonly #admitting = new Set<string>();
   #admissions = 0;
   #sockets: readonly UdpSocket[] = [];
   #peer: TransportPeer | undefined;
-  #agent: IceFullAgent<OutgoingPath> | undefined;
+  #agent: IceFullAgent<IcePath> | undefined;
   #closed = false;
 
   constructor(options: OutgoingTransportOptions) {
     this.#options = { ...resolveTransportOptions({ ...options, port: 0 }), admit: options.admit };
+    const { tcp } = this.#options;
+    const parts = {
+      counters: this.counters,
+      onDatagram: (from: IcePath, datagram: Buffer) => this.#deliver(from, datagram),
+      onOpen: (path: IcePath, priority: number) => this.#agent?.addCandidate(path, priority),
+      onClosed: (path: IcePath) => this.#guard(() => this.#agent?.forget(path)),
+    };
+    this.#tcp = tcp && new OutgoingTcp({ ...parts, tcp, bindAddress: this.#options.bindAddress });
   }
 
   /**
@@ -71,7 +82,7 @@ export class OutgoingTransport {
 
   /** Addresses of the peer that checks are sent to. */
   get triedAddresses(): number {
-    return this.#routes.size;
+    return this.#routes.size + (this.#tcp?.targets ?? 0);
   }
 
   /** Where media goes; undefined without a way. */
@@ -79,10 +90,20 @@ export class OutgoingTransport {
     return this.#agent?.selected;
   }
 
+  /** The ways that were tried and what came of them, for people: `udp 203.0.113.5:31001 (no answer)`. */
+  get tried(): readonly string[] {
+    const paths = this.#agent?.facts.paths ?? [];
+    const told = paths.map(({ via, address, port, checks }) => {
+      const place = address.includes(':') ? `[${address}]` : address;
+      return `${via} ${place}:${port} (${checks === 0 ? 'no answer' : `${checks} checks answered`})`;
+    });
+    return [...told, ...(this.#tcp?.unconnected ?? [])];
+  }
+
   /** Begins to look for a way to the peer, once. Its link ends with the transport. */
   register(peer: TransportPeer, remote: IceCredentials): TransportLink {
     const { consentTimeoutMs, maxPathsPerPeer } = this.#options;
-    const agent = new IceFullAgent<OutgoingPath>({
+    const agent = new IceFullAgent<IcePath>({
       local: this.local,
       remote,
       consentTimeoutMs,
@@ -109,17 +130,28 @@ export class OutgoingTransport {
     };
   }
 
-  /** Takes a candidate of the peer. Those that are not for UDP, or that only its own network can resolve, are left out. */
-  async addCandidate({ transport, component, address, port, priority }: IceCandidate): Promise<void> {
+  /**
+   * Takes a candidate of the peer. Those that only its own network can resolve are left out, and those for TCP where it
+   * does not wait for a connection.
+   */
+  async addCandidate({ transport, component, address, port, priority, tcpType }: IceCandidate): Promise<void> {
     // Names of multicast DNS mean something in the peer's network only (draft-ietf-mmusic-mdns-ice-candidates).
-    if (transport !== 'udp' || component !== 1 || port === 0 || /\.local\.?$/i.test(address)) return;
+    if (component !== 1 || port === 0 || /\.local\.?$/i.test(address)) return;
+    if (transport === 'tcp') {
+      if (tcpType === 'passive') await this.#addTarget(address, port, priority);
+      return;
+    }
     const path = await this.#admit(address, port);
     if (path !== undefined) this.#agent?.addCandidate(path, priority);
   }
 
   /** Sends the checks that are due. Call every 20 ms or so. */
   tick(nowMs: number): void {
-    this.#guard(() => this.#agent?.tick(nowMs));
+    this.#guard(() => {
+      this.#agent?.tick(nowMs);
+      if (this.#agent !== undefined && this.#agent.selected === undefined)
+        this.#tcp?.connect(nowMs, this.#routes.isEmpty);
+    });
   }
 
   /** Sends and hears nothing any more; resolves when the port is free. Idempotent. */
@@ -127,6 +159,7 @@ export class OutgoingTransport {
     this.#closed = true;
     this.#agent = undefined;
     this.#peer = undefined;
+    this.#tcp?.close();
     await Promise.all(this.#sockets.map((socket) => socket.close()));
   }
 
@@ -139,15 +172,26 @@ export class OutgoingTransport {
     });
   }
 
-  async #admit(host: string, port: number): Promise<OutgoingPath | undefined> {
-    const key = `${host} ${port}`;
+  /** The address to use, in the notation of the system; undefined when nothing may be sent there. */
+  async #admitted(via: PathVia, host: string, port: number): Promise<string | undefined> {
+    const key = `${via} ${host} ${port}`;
     if (this.#closed || this.#admitting.has(key) || this.#admissions >= MAX_ADMISSIONS) return undefined;
     this.#admissions++;
     this.#admitting.add(key);
     const address = await this.#options.admit(host, port);
     this.#admitting.delete(key);
-    if (address === undefined || this.#closed) return undefined;
-    const plain = canonical(address);
+    return address === undefined || this.#closed ? undefined : canonical(address);
+  }
+
+  async #addTarget(host: string, port: number, priority: number): Promise<void> {
+    if (this.#tcp === undefined) return;
+    const address = await this.#admitted('tcp', host, port);
+    if (address !== undefined) this.#tcp.add({ address, port, priority });
+  }
+
+  async #admit(host: string, port: number): Promise<OutgoingPath | undefined> {
+    const plain = await this.#admitted('udp', host, port);
+    if (plain === undefined) return undefined;
     const known = this.#routes.get(plain, port);
     if (known !== undefined) return known;
     const socket = this.#sockets.find(({ family }) => family === familyOf(plain));
@@ -162,29 +206,35 @@ export class OutgoingTransport {
     this.counters.received++;
     this.counters.receivedBytes += datagram.length;
     const path = this.#routes.get(source.address, source.port);
+    if (path !== undefined) return this.#deliver(path, datagram);
+    if (datagramKind(datagram) === 'stun') this.#hearStranger(datagram, source);
+    else this.counters.unknownSource++;
+  }
+
+  // Hot path: every datagram from where the peer may be.
+  #deliver(path: IcePath, datagram: Buffer): void {
     const kind = datagramKind(datagram);
-    if (kind === 'stun') return this.#receiveStun(path, datagram, source);
-    if (path === undefined) {
-      this.counters.unknownSource++;
-      return;
-    }
+    if (kind === 'stun') return this.#receiveStun(path, datagram);
     const nowMs = performance.now();
     if (kind === 'srtp') this.#guard(() => this.#peer?.onSrtp(datagram, nowMs));
     else if (kind === 'dtls') this.#guard(() => this.#peer?.onDtls(datagram, nowMs));
     else this.counters.unknownProtocol++;
   }
 
-  #receiveStun(path: OutgoingPath | undefined, datagram: Buffer, source: RemoteInfo): void {
+  /** A candidate that nobody told: its check is repeated, and answered once the address is found good. */
+  #hearStranger(datagram: Buffer, source: RemoteInfo): void {
+    const message = readStun(datagram);
+    if (message === undefined) this.counters.malformedStun++;
+    else if (message.class === 'request' && this.#agent?.isAuthentic(message, datagram) === true)
+      void this.#admit(source.address, source.port);
+    else this.counters.unknownSource++;
+  }
+
+  #receiveStun(path: IcePath, datagram: Buffer): void {
     const message = readStun(datagram);
     const agent = this.#agent;
     if (message === undefined || agent === undefined) {
       this.counters.malformedStun++;
-      return;
-    }
-    if (path === undefined) {
-      // A candidate that nobody told: its check is repeated, and answered once the address is found good.
-      if (message.class !== 'request' || !agent.isAuthentic(message, datagram)) this.counters.unknownSource++;
-      else void this.#admit(source.address, source.port);
       return;
     }
     this.#guard(() => {

@@ -114,6 +114,16 @@ export class IceFullAgent<Path extends IcePath> {
     this.#add(path, priority);
   }
 
+  /** A path is over, as a connection that was closed. */
+  forget(path: Path): void {
+    const pair = this.#pairs.find((known) => known.path === path);
+    if (pair === undefined) return;
+    pair.state = 'failed';
+    if (this.#nominee === pair) this.#nominee = undefined;
+    this.#triggered = this.#triggered.filter((triggered) => triggered !== pair);
+    if (this.#selected === pair) this.#select(undefined);
+  }
+
   /** Takes a Binding message that came by `path`; gives the answer to send back there, or undefined for silence. */
   receive(message: StunMessage, datagram: Buffer, arrival: IceArrival<Path>): Buffer | undefined {
     if (message.class === 'request') return this.#onCheck(message, datagram, arrival);

@@ -77,6 +77,12 @@ export interface RejectedPath {
   checks: number;
 }
 
+/**
+ * Clients check the path that they use every 2.5 s (Chromium) or 4 to 6 s (RFC 7675), and not all of them nominate anew
+ * when it is their NAT that moves them, not they themselves.
+ */
+const SILENCE_MS = 4000;
+
 /** Paths that are gone and that are still told of. */
 const MAX_GONE = 4;
 const MAX_REJECTED = 8;
@@ -86,7 +92,8 @@ const MAX_REJECTED = 8;
  * no I/O.
  *
  * Which path: the first that an authentic check came by, until the peer nominates one; then the one that was last
- * nominated (USE-CANDIDATE), so that a peer may move in mid-call. A source address that no candidate named is learnt
+ * nominated (USE-CANDIDATE), so that a peer may move in mid-call. One that moves without nominating is followed once its
+ * former path is silent. A source address that no candidate named is learnt
  * from its check (peer-reflexive, RFC 8445 §7.3.1.3).
  *
  * What somebody on the way can do who hears checks: repeat one from his own address. The newest 256 transactions are
@@ -208,7 +215,7 @@ export class IceLiteAgent<Path extends IcePath> {
     }
     this.#touch(arrival.path, arrival.nowMs);
     if (message.useCandidate) this.#nominate(arrival.path, pair);
-    else if (this.#selected === undefined) this.#select(arrival.path);
+    else if (this.#isSilent(arrival)) this.#select(arrival.path);
     return new StunWriter('success', message.transactionId).xorMappedAddress(arrival.path).finish(pair.local.pwd);
   }
 
@@ -252,6 +259,14 @@ export class IceLiteAgent<Path extends IcePath> {
     for (const { path } of paths) this.#options.onPathRemoved(path);
     for (const pair of [this.#active, this.#next])
       if (pair !== undefined) this.#options.onCredentialsRetired(pair.local);
+  }
+
+  /** True when the path that is used has gone quiet while this other one is heard: its peer is behind a NAT that changed. */
+  #isSilent({ path, nowMs }: IceArrival<Path>): boolean {
+    const selected = this.#selected;
+    if (selected === undefined) return true;
+    const heardMs = selected === path ? nowMs : this.lastCheckOn(selected);
+    return heardMs !== undefined && nowMs - heardMs > SILENCE_MS;
   }
 
   #isAlive(oldestMs: number): boolean {

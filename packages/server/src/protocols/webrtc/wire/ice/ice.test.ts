@@ -142,18 +142,31 @@ describe('an ICE lite agent', () => {
     expect([agent.selected, agent.counters.refused]).toEqual([undefined, 1]);
   });
 
+  it('follows a peer that is moved by its NAT and does not nominate anew, once its former path is silent', () => {
+    const [a, b] = [pathAt(1), pathAt(2)];
+    receive(a, { nowMs: 0, nominate: true });
+    receive(b, { nowMs: 3000 });
+    receive(a, { nowMs: 5000 });
+    receive(b, { nowMs: 8000 });
+    expect(agent.selected).toBe(a);
+    receive(b, { nowMs: 10_000 });
+    expect(agent.selected).toBe(b);
+    receive(a, { nowMs: 10_001, nominate: true });
+    expect(agent.selected).toBe(a);
+  });
+
   it('loses consent of a path without checks, and goes to the one that was heard last', () => {
     const [a, b, c] = [pathAt(1), pathAt(2), pathAt(3)];
     receive(c, { nowMs: 0 });
     receive(a, { nowMs: 1, nominate: true });
-    receive(b, { nowMs: 20_000 });
+    receive(b, { nowMs: 3000 });
     expect(agent.tick(CONSENT_MS)).toBe(true);
     expect(agent.selected).toBe(a);
     log.length = 0;
     expect(agent.tick(CONSENT_MS + 2)).toBe(true);
     expect(agent.selected).toBe(b);
     expect(log).toEqual(['removed 3', 'removed 1', 'to 2']);
-    expect(agent.tick(20_000 + CONSENT_MS + 1)).toBe(false);
+    expect(agent.tick(3000 + CONSENT_MS + 1)).toBe(false);
     expect([agent.selected, agent.paths]).toEqual([undefined, []]);
     receive(c, { nowMs: 90_000 });
     expect(agent.selected).toBe(c);
@@ -217,7 +230,10 @@ describe('an ICE lite agent', () => {
   it('knows only so many paths: the most silent goes, never the selected one', () => {
     const selected = pathAt(1);
     receive(selected, { nowMs: 0, nominate: true });
-    for (let port = 2; port < 1000; port++) receive(pathAt(port), { nowMs: port * 20 });
+    for (let port = 2; port < 1000; port++) {
+      receive(pathAt(port), { nowMs: port * 20 });
+      if (port % 100 === 0) receive(selected, { nowMs: port * 20 });
+    }
     expect(agent.selected).toBe(selected);
     expect(agent.paths.map((path) => path.port)).toEqual([1, 997, 998, 999]);
     expect(log.filter((line) => line.startsWith('removed'))).toHaveLength(995);

@@ -56,6 +56,32 @@ test('a stream is published and played by TCP, and players go over to UDP and ba
   await plays('tcp');
 });
 
+test('publisher and player go on when their addresses change in mid-call, as soon as they check from the new ones', async () => {
+  rig = await WebRtcRig.start();
+  const publisher = await rig.publish('roaming');
+  await until(() => expect(publisher.client.connected).toBe(true));
+  const sender = new Sender(publisher.client);
+  sender.frame(true);
+  await until(() => expect(publisher.events.active).toBe(true));
+  const player = await rig.play('roaming');
+  await until(() => expect(pictures(player)).toBe(1));
+  for (const mover of [publisher, player]) {
+    mover.client.stopChecks();
+    const before = rig.hub.sessions.get(mover.session.mediaSessionId)?.describe().packets ?? 0;
+    await mover.client.rebind();
+    // Media from where nobody proved to be is not taken.
+    if (mover === publisher) sender.frame();
+    mover.client.check();
+    const seen = pictures(player);
+    await until(() => {
+      sender.frame();
+      expect(pictures(player)).toBeGreaterThan(seen + 5);
+    });
+    expect(rig.hub.sessions.get(mover.session.mediaSessionId)?.describe().packets).toBeGreaterThan(before);
+    expect([mover.events.ended, mover.session.transport]).toEqual([undefined, 'udp']);
+  }
+});
+
 test('a client that asks for a transport is offered that one alone, and both when it does not', async () => {
   rig = await WebRtcRig.start();
   const publisher = await rig.publish('asked');
