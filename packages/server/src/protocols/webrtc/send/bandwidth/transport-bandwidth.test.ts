@@ -161,7 +161,7 @@ describe('feedback', () => {
   test('that never comes leaves it to what the player says otherwise', () => {
     const link = new SimulatedLink();
     link.conditions.feedback = () => {};
-    expect(link.run(2).bandwidth.estimate(link.nowMs)).toMatchObject({ bps: 1_000_000, measured: false });
+    expect(link.run(1).bandwidth.estimate(link.nowMs)).toMatchObject({ bps: 1_000_000, measured: false });
     link.run(5);
     expect(link.bandwidth.estimate(link.nowMs).bps).toBeUndefined();
     expect(link.bandwidth.pacingBps(link.nowMs)).toBe(Number.POSITIVE_INFINITY);

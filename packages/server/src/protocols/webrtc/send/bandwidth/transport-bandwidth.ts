@@ -35,7 +35,7 @@ const SILENCE_SHARE = 0.8;
 const SILENCE_STEP_MS = 500;
 const RESUME_SHARE = 0.75;
 /** A player that has said nothing for so long since the beginning does not: others of its words must do. */
-const NEVER_MS = 5000;
+const NEVER_MS = 2000;
 /** It is too much when more is sent than the estimate by this, */
 const SENT_SHARE = 1.1;
 /** or when so much waits here, */
