@@ -93,6 +93,10 @@ export const COUNTERS = {
   webrtc_refused: 'WebRTC publishers and players refused',
   webrtc_qualities_lowered: 'WebRTC viewers moved to a lower quality of a stream for want of bandwidth',
   webrtc_qualities_raised: 'WebRTC viewers moved to a better quality of a stream',
+  webrtc_frames_given_up:
+    'frames that waited to be sent to WebRTC viewers and were given up, of viewers that have gone',
+  webrtc_probes: 'probes of what the way to a WebRTC viewer carries, of viewers that have gone',
+  webrtc_probes_carried: 'probes that the way carried',
   webrtc_datagrams_received: 'UDP datagrams that came to the port of WebRTC media',
   webrtc_datagrams_sent: 'UDP datagrams sent from it',
   webrtc_unverified_datagrams: 'UDP datagrams from addresses that have proved nothing: not answered',

@@ -25,7 +25,7 @@ class ScriptedTrack implements PacedTrack {
   readonly sent: number[] = [];
   readonly repaired: number[] = [];
   givenUp = 0;
-  due = (_: RtpLanePacket): number => 0;
+  due: (packet: RtpLanePacket) => number = () => 0;
 
   transmit({ sequence }: RtpLanePacket): number {
     this.sent.push(sequence);

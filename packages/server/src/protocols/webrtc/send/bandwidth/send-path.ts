@@ -1,4 +1,4 @@
-import type { RtpLanePacket } from '../../../../core/index.ts';
+import type { Counters, RtpLanePacket } from '../../../../core/index.ts';
 import type { SendingOptions } from '../../options.ts';
 import type { PlayedMedia } from '../played-media.ts';
 import type { SendRun } from '../sent-numbers.ts';
@@ -20,6 +20,8 @@ export interface SendPathOptions {
   readonly pacing: boolean;
   /** As in `SendingOptions`. */
   readonly timedFrames: number;
+  /** Told in the end what became of it. */
+  readonly counters?: Counters | undefined;
 }
 
 const MAX_PADDING_PACKETS = 64;
@@ -31,12 +33,14 @@ const WISHED_SHARE = 1.3;
 export class SendPath implements Paced {
   readonly bandwidth: TransportBandwidth | undefined;
   readonly #timer: PacingTimer;
+  readonly #counters: Counters | undefined;
   readonly #pacer: Pacer;
   #padding: PaddingSource | undefined;
   #closed = false;
 
-  constructor({ bandwidth, timer, pacing, timedFrames }: SendPathOptions) {
+  constructor({ bandwidth, timer, pacing, timedFrames, counters }: SendPathOptions) {
     this.bandwidth = bandwidth;
+    this.#counters = counters;
     this.#timer = timer;
     const rateBps = (nowMs: number): number =>
       pacing && bandwidth !== undefined ? bandwidth.pacingBps(nowMs) : Number.POSITIVE_INFINITY;
@@ -116,7 +120,12 @@ export class SendPath implements Paced {
 
   /** What waits is forgotten. Idempotent. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
+    const { sent = 0, carried = 0 } = this.bandwidth?.probes ?? {};
+    this.#counters?.count('webrtc_probes', sent);
+    this.#counters?.count('webrtc_probes_carried', carried);
+    this.#counters?.count('webrtc_frames_given_up', this.#pacer.givenUp);
     this.#pacer.clear();
     this.#timer.forget(this);
   }
@@ -136,15 +145,20 @@ export class SendPath implements Paced {
 /** The way to a player of those media, and what estimates it: measured where the player tells when packets arrive. */
 export function openPath(
   media: readonly PlayedMedia[],
-  from: { readonly sending: SendingOptions; readonly pacing: PacingTimer; newBandwidth(): ViewerBandwidth },
+  from: {
+    readonly sending: SendingOptions;
+    readonly pacing: PacingTimer;
+    counters?: Counters;
+    newBandwidth(): ViewerBandwidth;
+  },
 ): { readonly path: SendPath; readonly bandwidth: ViewerBandwidth } {
-  const { sending, pacing: timer } = from;
+  const { sending, pacing: timer, counters } = from;
   const fallback = from.newBandwidth();
   const picture = media.find(({ kind }) => kind === 'video');
   const measures = sending.transportCc && picture !== undefined && isNumbered(picture);
   const bandwidth = measures ? new TransportBandwidth(sending.startBitrateBps, fallback) : undefined;
   const { pacing, timedFrames } = sending;
-  return { path: new SendPath({ bandwidth, timer, pacing, timedFrames }), bandwidth: bandwidth ?? fallback };
+  return { path: new SendPath({ bandwidth, timer, pacing, timedFrames, counters }), bandwidth: bandwidth ?? fallback };
 }
 
 /** Packets have transport-wide numbers but for those that may be sent twice as they are. */
