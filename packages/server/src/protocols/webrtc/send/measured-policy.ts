@@ -47,8 +47,6 @@ const FITTING_SHARE = 0.9;
 const BETTER_SHARE = 0.85;
 /** After a change for want of bandwidth, what still queues up is of the quality before. */
 const SETTLE_MS = 400;
-/** The way is probed for no more than so many times what it is believed to carry: a probe fills its queue. */
-const MOST_PROBED = 2;
 const BACK_OFF = 2;
 
 /**
@@ -166,17 +164,14 @@ export class MeasuredPolicy {
     const { bps = 0, queueMs = 0 } = estimate;
     if (nowMs - this.#movedMs < this.#holdMs || queueMs > LONG_QUEUE_MS) return at;
     let best = -1;
-    let next = -1;
     for (let i = 0; i < at; i++) {
       const option = all[i];
       if (option === undefined || !this.#isOpen(option, nowMs)) continue;
       if (option.bandwidthBps <= bps * BETTER_SHARE) return i;
       if (best < 0) best = i;
-      next = i;
     }
-    if (best < 0) return at;
-    const mostBps = Math.max(all[next]?.bandwidthBps ?? 0, bps * MOST_PROBED);
-    this.probeBps = Math.min(all[best]?.bandwidthBps ?? 0, mostBps) / BETTER_SHARE;
+    const bestBps = all[best]?.bandwidthBps;
+    this.probeBps = bestBps === undefined ? undefined : bestBps / BETTER_SHARE;
     return at;
   }
 

@@ -72,6 +72,7 @@ export class Playback {
   /** What sound and picture are taken from together. */
   readonly #shared: SourceLease | undefined;
   readonly #tracks: readonly PlayedTrack[];
+  readonly #picture: PlayedTrack | undefined;
   #change: PictureChange | undefined;
   #startedMs: number | undefined;
   #chosenMs = 0;
@@ -104,6 +105,7 @@ export class Playback {
       askedMs: Number.NEGATIVE_INFINITY,
       asked: { nacks: 0, plis: 0, firs: 0, packetsLost: 0, lossFraction: undefined, jitterTicks: 0 },
     }));
+    this.#picture = this.#tracks.find((track) => track.media.kind === 'video');
     stream.addViewers(1);
   }
 
@@ -266,10 +268,6 @@ export class Playback {
     }
     this.#shared?.[Symbol.dispose]();
     this.#source.addViewers(-1);
-  }
-
-  get #picture(): PlayedTrack | undefined {
-    return this.#tracks.find(({ media }) => media.kind === 'video');
   }
 
   #begin(media: PlayedMedia, picture: PictureTarget | undefined): PlayedSource {

@@ -273,10 +273,7 @@ export class QualityControl {
       this.#thinning.reset(nowMs);
       picture.thin('all');
       bandwidth.onChanged(nowMs);
-      if (this.#isBest()) {
-        this.#isLowered = false;
-        this.#reason = undefined;
-      }
+      if (this.#isBest()) this.#reason = undefined;
       counters.count(direction === 'up' ? 'webrtc_qualities_raised' : 'webrtc_qualities_lowered');
     });
   }
@@ -305,6 +302,7 @@ export class QualityControl {
 
   #tellShortage(estimate: BandwidthEstimate, nowMs: number): void {
     const { bps } = estimate;
+    if (this.#coming === undefined && this.#isBest()) this.#isLowered = false;
     const isThinned = this.#thinning.limit !== 'all';
     const isShort = this.#isLowered || isThinned || (estimate.congested && !this.#options.isChoice);
     if (bps === undefined && isShort) return;
