@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { findRecordings } from './support/recordings.ts';
 import { ROOT } from './support/server.ts';
 import { RoomPage } from './support/websdk/room-page.ts';
 import { SdkPages } from './support/websdk/sdk-pages.ts';
@@ -18,8 +19,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function enter(username: string): Promise<RoomPage> {
-  return RoomPage.join(await pages.openBare('/room'), server.url, username);
+async function enter(username: string, record = false): Promise<RoomPage> {
+  return RoomPage.join(await pages.openBare('/room'), server.url, { username, record });
 }
 
 describe('three pages with the Room API of the Web SDK', () => {
@@ -30,7 +31,7 @@ describe('three pages with the Room API of the Web SDK', () => {
     const bob = await enter('bob');
     await bob.told('STATE', '  has ann hall-ann-####');
     await bob.watch('ann');
-    const carl = await enter('carl');
+    const carl = await enter('carl', true);
     await carl.told('STATE', '  has ann hall-ann-####', '  has bob');
     await carl.publish('screenShare');
     await bob.told(...['STATE', '  has ann hall-ann-####', 'JOINED carl'], 'PUBLISHED carl hall-carl-####-screenShare');
@@ -57,6 +58,21 @@ describe('three pages with the Room API of the Web SDK', () => {
     await ann.told(...before, 'JOINED carl');
     for (const page of [ann, bob, carlAgain, other]) expect(await page.faults()).toEqual([]);
     await pages.closeAll();
+  });
+
+  it('have both streams of the room in a file each: what was there before the wish, and what came after it', async () => {
+    await vi.waitFor(
+      async () => {
+        const recordings = await findRecordings(server.server, {});
+        const named = recordings.map(({ streamName, state }) => `${streamName.replace(/-[0-9a-f]{4}/, '')} ${state}`);
+        expect(named.sort()).toEqual(['hall-ann complete', 'hall-carl-screenShare complete']);
+      },
+      { timeout: 15_000, interval: 200 },
+    );
+    for (const recording of await findRecordings(server.server, {})) {
+      expect(recording.tracks.map(({ kind }) => kind).sort()).toEqual(['audio', 'video']);
+      expect(recording.durationMs).toBeGreaterThan(500);
+    }
   });
 
   it('see and hear each other with the page of the guide', async () => {

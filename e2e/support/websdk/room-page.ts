@@ -48,8 +48,8 @@ export class RoomPage {
   }
 
   /** Joins the room `hall` in a page that has loaded the Room API; resolves when the SDK has told STATE or FAILED. */
-  static async join(page: Page, url: string, username: string): Promise<RoomPage> {
-    await page.evaluate(enter, { url, username });
+  static async join(page: Page, url: string, member: { username: string; record?: boolean }): Promise<RoomPage> {
+    await page.evaluate(enter, { url, record: false, ...member });
     const one = new RoomPage(page);
     await vi.waitUntil(async () => (await one.events()).some((event) => /^(STATE|FAILED)/.test(event)), WAIT);
     return one;
@@ -157,7 +157,8 @@ export class RoomPage {
 }
 
 /** Runs in the page: joins, and notes what the application is called with. */
-async function enter({ url, username }: { url: string; username: string }): Promise<void> {
+async function enter(member: { url: string; username: string; record: boolean }): Promise<void> {
+  const { url, username, record } = member;
   const { RoomApi } = window as unknown as Harnessed;
   const harness: RoomHarness = { events: [], faults: [], statuses: {}, room: undefined };
   (window as unknown as Harnessed).harness = harness;
@@ -169,7 +170,7 @@ async function enter({ url, username }: { url: string; username: string }): Prom
     harness.events.push([event, one.name(), ...streams].join(' '));
   };
   RoomApi.connect({ urlServer: url, username }).on('ESTABLISHED', (session) => {
-    const room = session.join({ name: 'hall' });
+    const room = session.join({ name: 'hall', record });
     harness.room = room;
     room.on('STATE', (state: SdkRoom) => {
       harness.events.push('STATE');
