@@ -186,6 +186,11 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
     [['NO_ICE', 'error', /In 10 s none of the viewer’s .* UDP port 31001/, /firewall.*set ip=/]],
   ],
   [
+    'checks that never came by UDP nor by TCP',
+    withPlayer({ webrtc: unreached({ serverCandidates: ['192.0.2.1:31001', '192.0.2.1:31001 tcp'] }) }),
+    [['NO_ICE', 'error', /reached UDP port 31001 or TCP port 31001\./, /Open UDP port 31001 and TCP port 31001.*TURN/]],
+  ],
+  [
     'checks that never came from elsewhere, to a server that told private addresses',
     withPlayer({ webrtc: unreached({ serverCandidates: ['10.0.0.4:31001', '[fd00::4]:31001'] }) }),
     [['NO_ICE', 'error', /31001/, /private addresses only: set ip=/]],

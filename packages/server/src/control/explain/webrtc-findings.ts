@@ -36,17 +36,21 @@ function noIce(session: ExplainSession, { ice }: ExplainWebRtc, ageMs: number): 
   const port = ports.length === 0 ? 'the media port' : list(ports, 'or');
   const told = ice.serverCandidates.length === 0 ? '' : ` It was told ${list(ice.serverCandidates)}.`;
   const text = `In ${seconds(ageMs)} none of the ${client}’s connectivity checks reached ${port}.${told}`;
-  return [{ code: 'NO_ICE', severity: 'error', text, advice: iceAdvice(session, ice, port) }];
+  return [{ code: 'NO_ICE', severity: 'error', text, advice: iceAdvice(session, ice, ports) }];
 }
 
-function iceAdvice({ remoteAddress = '' }: ExplainSession, ice: ExplainWebRtc['ice'], port: string): string {
+function iceAdvice({ remoteAddress = '' }: ExplainSession, ice: ExplainWebRtc['ice'], ports: string[]): string {
   const addresses = ice.serverCandidates.map(addressOf);
   const onlyPrivate = addresses.length > 0 && addresses.every(isPrivate);
-  const open = `open ${port} in the server’s firewall and in the cloud’s security group`;
+  const open = `open ${list(ports) || 'the media port'} in the server’s firewall and in the cloud’s security group`;
   if (onlyPrivate && isIP(remoteAddress) > 0 && !isPrivate(remoteAddress))
     return `The client is elsewhere (${remoteAddress}) and was told private addresses only: set ip=<the address that browsers reach>, and ${open}.`;
   const host = `${open.charAt(0).toUpperCase()}${open.slice(1)}`;
-  return `${host}, and set ip=<the address that browsers reach> if none of these is it. Some networks of companies let no UDP out at all: try another one.`;
+  const byTcp = ice.serverCandidates.some((candidate) => candidate.endsWith(' tcp'));
+  const more = byTcp
+    ? 'Some networks let only web pages through: their clients need the TURN server (turns_port).'
+    : 'Some networks of companies let no UDP out at all: ice_tcp_enabled=true lets their clients in by TCP.';
+  return `${host}, and set ip=<the address that browsers reach> if none of these is it. ${more}`;
 }
 
 function iceLost({ ice }: ExplainWebRtc, over: boolean): Draft {

@@ -115,6 +115,7 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
       bytesIn: this.#peer?.bytesIn ?? 0,
       bytesOut: this.#peer?.bytesOut ?? 0,
       ...facts,
+      queuedBytes: facts.queuedBytes + (this.#peer?.queuedBytes ?? 0),
       lostPackets: this.#lostPackets,
       custom,
       negotiated: this.#describeNegotiated(),

@@ -82,6 +82,11 @@ export class Peer implements TransportPeer, RtpSink {
     return this.#link?.path?.via;
   }
 
+  /** Bytes that wait in this process for its connection; always 0 by UDP, where nothing waits. */
+  get queuedBytes(): number {
+    return this.#link?.path?.queuedBytes ?? 0;
+  }
+
   /** What it knows of the connection, for people; of one that ended by itself, what was so then. */
   explain(nowMs: number): PeerFacts {
     if (this.#last !== undefined) return this.#last;
