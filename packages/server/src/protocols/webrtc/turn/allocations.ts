@@ -1,6 +1,6 @@
-import { isIPv6, SocketAddress } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { DatagramPort } from '../transport/options.ts';
-import type { Endpoint } from '../wire/stun/index.ts';
+import { type Endpoint, ipToBytes } from '../wire/stun/index.ts';
 import { Allocation, type TurnUser } from './allocation.ts';
 import type { TurnClient, TurnTallies } from './client.ts';
 import { PortNumbers } from './port-numbers.ts';
@@ -92,12 +92,7 @@ export class Allocations {
   }
 }
 
-/** To whom what an address uses is counted: hosts of IPv6 have a network of /64 to choose addresses from. */
+/** To whom what an address uses is counted: hosts of IPv6 have a network of /64 to choose addresses from. Total. */
 export function ownerOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = new SocketAddress({ address, family: 'ipv6' }).address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? 0 : tail.split(':').length;
-  while (tail !== undefined && groups.length < 8 - after) groups.push('0');
-  return groups.slice(0, 4).join(':');
+  return isIPv6(address) ? ipToBytes(address).toString('hex', 0, 8) : address;
 }

@@ -24,9 +24,9 @@ export interface TurnOptions {
 
 /** Bounds that hardly anybody has to change. */
 export interface TurnLimits {
-  /** Connections by TCP and TLS. Default 20000. */
+  /** Connections by TCP and TLS. Default twice the allocations, for those that have none yet. */
   readonly maxConnections: number;
-  /** The same for one address. Default 300. */
+  /** The same for one address. */
   readonly maxConnectionsPerAddress: number;
   /** A TLS handshake, and each frame of a connection, must be whole by then. Default 10 s. */
   readonly handshakeTimeoutMs: number;
@@ -39,20 +39,26 @@ export interface TurnLimits {
   readonly maxUdpQueuedBytes: number;
   /** Peers that an allocation may have at a time, as permissions, channels and sources each. Default 32. */
   readonly maxPeers: number;
-  /** Answers to requests that prove nothing, for one address: each second, and at once. Default 20 and 100. */
+  /** Answers by UDP to requests that prove nothing, for one address: each second, and at once. Default 20 and 100. */
   readonly unprovenPerSecond: number;
   readonly unprovenBurst: number;
 }
 
-export const DEFAULT_TURN_LIMITS: TurnLimits = Object.freeze({
-  maxConnections: 20_000,
-  maxConnectionsPerAddress: 300,
-  handshakeTimeoutMs: 10_000,
-  frameTimeoutMs: 10_000,
-  idleTimeoutMs: 15_000,
-  maxQueuedBytes: 512 * 1024,
-  maxUdpQueuedBytes: 16 * 1024 * 1024,
-  maxPeers: 32,
-  unprovenPerSecond: 20,
-  unprovenBurst: 100,
-});
+/** The limits with all defaults. */
+export function resolveTurnLimits(
+  options: Pick<TurnOptions, 'maxAllocations' | 'maxAllocationsPerAddress' | 'limits'>,
+): TurnLimits {
+  return Object.freeze({
+    maxConnections: 2 * options.maxAllocations,
+    maxConnectionsPerAddress: 2 * options.maxAllocationsPerAddress,
+    handshakeTimeoutMs: 10_000,
+    frameTimeoutMs: 10_000,
+    idleTimeoutMs: 15_000,
+    maxQueuedBytes: 512 * 1024,
+    maxUdpQueuedBytes: 16 * 1024 * 1024,
+    maxPeers: 32,
+    unprovenPerSecond: 20,
+    unprovenBurst: 100,
+    ...options.limits,
+  });
+}

@@ -11,7 +11,7 @@ import type { TurnTallies } from './client.ts';
 import { type IssuedCredential, TurnCredentials } from './credentials.ts';
 import { bindStream, bindUdp } from './listeners.ts';
 import { Nonces } from './nonces.ts';
-import { DEFAULT_TURN_LIMITS, type TurnLimits, type TurnOptions } from './options.ts';
+import { resolveTurnLimits, type TurnLimits, type TurnOptions } from './options.ts';
 import { TurnService } from './service.ts';
 import { StreamListener } from './stream-listener.ts';
 import { UdpListener } from './udp-listener.ts';
@@ -70,7 +70,7 @@ export class TurnServer {
   constructor(deps: TurnDeps, options: TurnOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#limits = { ...DEFAULT_TURN_LIMITS, ...options.limits };
+    this.#limits = resolveTurnLimits(options);
     this.#credentials = new TurnCredentials(options);
     const { port, counters, log } = deps;
     const tallies = this.#tallies;

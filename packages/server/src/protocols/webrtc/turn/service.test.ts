@@ -1,5 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { TestCounters } from '../../../core/testing/hub.ts';
+import { Admission } from './admission.ts';
 import { OFFERED_ALGORITHMS } from './authenticator.ts';
 import { MEDIA_PORT } from './testing/scripted-port.ts';
 import { OWN, OWN_IPV6, REALM, ScriptedService, SECRET } from './testing/scripted-service.ts';
@@ -116,6 +118,9 @@ describe('credentials of the TURN server', () => {
     expect(flood.sent).toHaveLength(10);
     expect(script.counters.of('turn_unanswered')).toBe(90);
     expect(script.client({ address: '198.51.100.200' }).greet()?.errorCode).toBe(401);
+    const proxy = script.client({ transport: 'tls' });
+    for (let i = 0; i < 100; i++) proxy.send(greeting);
+    expect(proxy.sent).toHaveLength(50);
     script.pass(1);
     for (let i = 0; i < 100; i++) flood.send(new TurnWriter(METHOD.binding, 'request', randomBytes(12)).finish());
     expect(flood.sent).toHaveLength(15);
@@ -128,6 +133,22 @@ describe('credentials of the TURN server', () => {
     const [challenge, binding] = client.sent.map((message) => message.length);
     expect(challenge).toBeLessThanOrEqual(104);
     expect(binding).toBe(32);
+  });
+});
+
+describe('connections', () => {
+  it('are counted to networks, also of hosts that name a zone', () => {
+    const counters = new TestCounters();
+    const admission = new Admission({ maxConnections: 4, maxConnectionsPerAddress: 2 }, counters);
+    const first = admission.admit('fe80::1%eth0');
+    expect(admission.admit('fe80::2')).toBeDefined();
+    expect(admission.admit('fe80::3%eth1')).toBeUndefined();
+    first?.[Symbol.dispose]();
+    expect(admission.admit('fe80::3%eth1')).toBeDefined();
+    expect(admission.admit('::ffff:192.0.2.1')).toBeDefined();
+    expect(admission.admit(undefined)).toBeDefined();
+    expect(admission.admit('192.0.2.1')).toBeUndefined();
+    expect(counters.of('turn_refused_connections')).toBe(2);
   });
 });
 

@@ -31,16 +31,24 @@ const METHODS: ReadonlySet<number> = new Set([
   METHOD.channelBind,
 ]);
 const FAULT_LINES_PER_SECOND = 5;
+/** Addresses of connections can't be forged, and may be those of a proxy. */
+const STREAMS_FACTOR = 5;
 
 /** Answers what clients send, whichever way it comes. Has no sockets and no clock: `nowMs` is `performance.now()`. */
 export class TurnService {
   readonly #deps: TurnServiceDeps;
   readonly #unproven: AnswerLimiter;
+  readonly #unprovenOnStreams: AnswerLimiter;
   readonly #faults = new RateLimiter(FAULT_LINES_PER_SECOND);
 
   constructor(deps: TurnServiceDeps) {
     this.#deps = deps;
-    this.#unproven = new AnswerLimiter({ perSecond: deps.limits.unprovenPerSecond, burst: deps.limits.unprovenBurst });
+    const { unprovenPerSecond: perSecond, unprovenBurst: burst } = deps.limits;
+    this.#unproven = new AnswerLimiter({ perSecond, burst });
+    this.#unprovenOnStreams = new AnswerLimiter({
+      perSecond: perSecond * STREAMS_FACTOR,
+      burst: burst * STREAMS_FACTOR,
+    });
   }
 
   /** Takes one datagram, or one frame of a stream. Never throws. Hot path. */
@@ -133,8 +141,8 @@ export class TurnService {
     return 'unproven';
   }
 
-  #mayAnswer({ address }: TurnClient, nowMs: number): boolean {
-    const may = this.#unproven.take(address, nowMs);
+  #mayAnswer({ address, isStream }: TurnClient, nowMs: number): boolean {
+    const may = (isStream ? this.#unprovenOnStreams : this.#unproven).take(address, nowMs);
     if (!may) this.#deps.counters.count('turn_unanswered');
     return may;
   }

@@ -8,6 +8,8 @@ import { StreamFrames } from './wire/stream-frames.ts';
 
 /** Answers that a connection may need before it proves something: a few of 401, 438, and addresses asked for. */
 const MAX_UNPROVEN = 16;
+/** Clients whose network has gone are noticed after some minutes of this. */
+const KEEP_ALIVE_MS = 30_000;
 /** Answers are small; who does not read them is not sent more. */
 const ANSWER_ROOM_BYTES = 65_536;
 
@@ -45,6 +47,7 @@ export class StreamClient implements TurnClient {
     this.port = socket.remotePort ?? 0;
     this.#idleSinceMs = nowMs;
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', () => this.close());
     // Half a connection is of no use here.
@@ -110,6 +113,6 @@ export class StreamClient implements TurnClient {
 
   #judge(reception: Reception): void {
     if (reception === 'malformed') this.close();
-    else if (reception === 'unproven' && ++this.#unproven > MAX_UNPROVEN) this.close();
+    else if (reception === 'unproven' && this.allocation === undefined && ++this.#unproven > MAX_UNPROVEN) this.close();
   }
 }

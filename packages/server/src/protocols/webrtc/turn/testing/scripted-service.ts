@@ -7,7 +7,7 @@ import { Authenticator } from '../authenticator.ts';
 import type { TurnClient, TurnTallies } from '../client.ts';
 import { TurnCredentials } from '../credentials.ts';
 import { Nonces } from '../nonces.ts';
-import { DEFAULT_TURN_LIMITS, type TurnLimits } from '../options.ts';
+import { resolveTurnLimits, type TurnLimits } from '../options.ts';
 import { type Reception, TurnService } from '../service.ts';
 import { ATTRIBUTE, METHOD, UDP_PROTOCOL } from '../wire/constants.ts';
 import { type IntegrityKey, isIntegrityRight, longTermKey } from '../wire/integrity.ts';
@@ -44,13 +44,14 @@ export class ScriptedService {
 
   constructor(options: ScriptOptions = {}) {
     const { port, tallies, counters, log } = this;
-    const limits = { ...DEFAULT_TURN_LIMITS, ...options.limits };
+    const { maxAllocations = 100, maxAllocationsPerAddress = 10 } = options;
+    const limits = resolveTurnLimits({ maxAllocations, maxAllocationsPerAddress, limits: options.limits });
     this.allocations = new Allocations({
       port,
       tallies,
       addresses: { IPv4: OWN, IPv6: options.withoutIpv6 === true ? undefined : OWN_IPV6 },
-      maxAllocations: options.maxAllocations ?? 100,
-      maxAllocationsPerAddress: options.maxAllocationsPerAddress ?? 10,
+      maxAllocations,
+      maxAllocationsPerAddress,
       maxPeers: limits.maxPeers,
     });
     const authenticator = new Authenticator({

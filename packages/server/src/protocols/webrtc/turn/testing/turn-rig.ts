@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { TestCounters, TestLog } from '../../../../core/testing/hub.ts';
 import { Ticker, type TlsIdentity } from '../../../../io/index.ts';
+import type { DatagramPort } from '../../transport/options.ts';
 import type { TurnLimits, TurnOptions } from '../options.ts';
 import { TurnServer } from '../server.ts';
 import { ATTRIBUTE, METHOD, UDP_PROTOCOL } from '../wire/constants.ts';
@@ -31,15 +32,16 @@ export class TurnRig {
   readonly ticker = new Ticker();
   readonly server: TurnServer;
 
-  private constructor(options: TurnOptions) {
-    const { port, counters, log, ticker } = this;
-    port.echoes = true;
-    this.server = new TurnServer({ port, counters, log, ticker }, options);
+  private constructor(options: TurnOptions, media: DatagramPort | undefined) {
+    const { counters, log, ticker } = this;
+    this.port.echoes = true;
+    this.server = new TurnServer({ port: media ?? this.port, counters, log, ticker }, options);
   }
 
-  static async start(identity: TlsIdentity, limits: Partial<TurnLimits> = {}): Promise<TurnRig> {
+  /** With `media`, that takes the place of the one in memory. */
+  static async start(identity: TlsIdentity, limits: Partial<TurnLimits> = {}, media?: DatagramPort): Promise<TurnRig> {
     const [port, securePort] = await freePorts();
-    const rig = new TurnRig({
+    const options = {
       host: HOST,
       port,
       securePort,
@@ -51,7 +53,8 @@ export class TurnRig {
       maxAllocations: 100,
       maxAllocationsPerAddress: 50,
       limits,
-    });
+    };
+    const rig = new TurnRig(options, media);
     await rig.server.start();
     return rig;
   }
