@@ -25,7 +25,7 @@ const FALL = 0.88;
 
 /** What is needed at a moment. */
 export interface LayerNeeds {
-  /** The layers, best first. */
+  /** The layers, best first, with those of unknown size before all others; none before one is known. */
   readonly layers: readonly ReceivedLayer[];
   /** The picture of the stream itself is watched: so the best layer is. */
   readonly picture: boolean;
@@ -64,6 +64,7 @@ export class LayerPausing {
   /** Called about every 20 ms. @returns the layers that have been let come again */
   tick(nowMs: number, needs: LayerNeeds): readonly ReceivedLayer[] {
     const { layers } = needs;
+    if (layers.length === 0) return [];
     if (Number.isNaN(this.#startMs)) this.#startMs = nowMs;
     const needed = this.#keptOf(nowMs, needs, UNWATCHED_MS);
     this.#best = layers[needed];

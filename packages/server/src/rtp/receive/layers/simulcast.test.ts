@@ -245,6 +245,21 @@ describe('layers that nobody watches', () => {
     expect(publisher.size()).toBe(MIDDLE);
   });
 
+  test('are told from one that has never come: what does come of the others stays', () => {
+    const layers = [{}, {}, { sends: false }];
+    const publisher = new SimulcastPublisher({ ...SCRIPT, layers }).run(17_000);
+    expect(publisher.stream.layers.map(({ rid, paused, active }) => [rid, paused, active])).toEqual([
+      ['h', true, false],
+      ['q', false, true],
+      ['f', true, false],
+    ]);
+    expect(publisher.size()).toBe(SMALL);
+    using _watched = publisher.layer('f').watch();
+    publisher.sending('f').sends = true;
+    publisher.run(1000);
+    expect(publisher.layer('f')).toMatchObject({ width: 640, active: true, paused: false });
+  });
+
   test('come all the time where the settings do not keep them back', () => {
     const publisher = new SimulcastPublisher({ obeys: true, media: { pausesLayers: false } }).run(14_000);
     expect(publisher.stream.layers.every(({ active, paused }) => active && !paused)).toBe(true);

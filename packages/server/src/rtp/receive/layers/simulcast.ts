@@ -102,10 +102,14 @@ export class Simulcast {
     const { stream, pauses } = this.#o;
     const picture = !pauses || stream.pictureReaderCount > 0 || stream.rtp.video.listenerCount > 0;
     const { current: shown } = this.#frames;
-    const resumed = this.#pausing.tick(nowMs, { layers: this.#layers, picture, shown, audioBps: this.#o.audioBps() });
+    const known = this.#layers.filter(({ pixels }) => pixels > 0);
+    // One that has never come may be the best; it is not one that could stay.
+    const layers = known.length === 0 ? [] : [...this.#layers.filter(({ pixels }) => pixels === 0), ...known];
+    const resumed = this.#pausing.tick(nowMs, { layers, picture, shown, audioBps: this.#o.audioBps() });
     for (const layer of resumed) this.#choice.trust(layer);
     this.#lane.takeOver();
-    const best = this.#pausing.best ?? this.#layers[0];
+    const wanted = this.#pausing.best;
+    const best = wanted === undefined || wanted.pixels === 0 ? this.#layers[0] : wanted;
     if (best !== undefined) this.#choose(nowMs, best);
     for (const { layer, receiver } of this.#members)
       if (receiver !== undefined) receiver.needed = this.#isNeeded(layer);
