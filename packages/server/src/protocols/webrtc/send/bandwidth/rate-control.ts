@@ -14,9 +14,12 @@ const LONGER_QUEUE_MS = 80;
 const CERTAIN_QUEUE_MS = 250;
 /** Growing delay counts once so much waits on the way: bursts and jitter pass. */
 const SOME_QUEUE_MS = 20;
-/** So much waiting counts even if it does not grow, */
+/** So much waiting counts even if it does not grow. */
 const MUCH_QUEUE_MS = 150;
-/** and with so much the rate does not grow. */
+/** Unless that is much, it must be so in more than one feedback: a machine that is busy for a moment delays packets too. */
+const SURE_MS = 40;
+const SURE_QUEUE_MS = 120;
+/** With so much the rate does not grow. */
 const HOLD_QUEUE_MS = 60;
 /** A queue that has not become less by this after so long, and two round trips, is none: the way is longer now. */
 const STEADY_MS = 600;
@@ -68,6 +71,8 @@ export class RateControl {
   limited = false;
   readonly #onRouteChange: () => void;
   #updatedMs = -1;
+  /** Since then it has looked as if it were too much, with so much waiting. */
+  #suspect: { readonly sinceMs: number; readonly queueMs: number } | undefined;
   /** What was sent of late when most was. */
   #busyBps = 0;
   #loweredMs = Number.NEGATIVE_INFINITY;
@@ -90,7 +95,8 @@ export class RateControl {
     const { signal, queueMs } = seen;
     this.#busyBps = Math.max(seen.sentBps, this.#busyBps * BUSY_LEFT ** (passedMs / 1000));
     const grows = signal === 'over' && queueMs >= SOME_QUEUE_MS && !seen.probing;
-    if (grows || (queueMs >= MUCH_QUEUE_MS && signal !== 'under')) this.#tooMuch(seen, grows, nowMs);
+    const isTooMuch = grows || (queueMs >= MUCH_QUEUE_MS && signal !== 'under');
+    if (this.#isSure(seen, isTooMuch, nowMs)) this.#tooMuch(seen, grows, nowMs);
     else if (signal === 'normal' && queueMs < HOLD_QUEUE_MS) this.#increase(seen, passedMs, nowMs);
     if (queueMs < HOLD_QUEUE_MS) this.#steady = undefined;
   }
@@ -99,6 +105,16 @@ export class RateControl {
   set(bps: number): void {
     this.bps = clamp(bps);
     if (bps > this.#capacityBps * 1.2) this.#capacityBps = 0;
+  }
+
+  #isSure({ queueMs, signal }: RateObservation, isTooMuch: boolean, nowMs: number): boolean {
+    const suspect = this.#suspect;
+    if (!isTooMuch && (suspect === undefined || queueMs < suspect.queueMs || signal === 'under')) {
+      this.#suspect = undefined;
+      return false;
+    }
+    this.#suspect ??= { sinceMs: nowMs, queueMs };
+    return queueMs >= SURE_QUEUE_MS || nowMs - this.#suspect.sinceMs >= SURE_MS;
   }
 
   #tooMuch(seen: RateObservation, grows: boolean, nowMs: number): void {
