@@ -9,12 +9,12 @@ const FIRST_BURST_BYTES = 16_000;
 /** What may leave at the rate for a moment: so much of the rate for longer. */
 const CREDIT_MS = 120;
 /** Beyond this nothing new is taken in, but for the rest of a frame. */
-const FULL_MS = 450;
+const FULL_MS = 600;
 /** The same while no limit is known: it is likely to carry more than is believed. */
 const FULL_UNLIMITED_MS = 1500;
 const FULL_BYTES = 4 * 1024 * 1024;
 /** When what waits takes longer than this after the rate has fallen, all but the frame that is being sent is given up. */
-const TOO_LONG_MS = 800;
+const TOO_LONG_MS = 900;
 const MAX_REPAIRS = 1024;
 /** Of header and encryption. */
 const OVERHEAD_BYTES = 40;

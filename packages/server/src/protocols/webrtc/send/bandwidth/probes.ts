@@ -8,15 +8,16 @@ const MAX_PROBE_BYTES = 64_000;
 const ANSWER_MS = 1000;
 /** After one that the way did not carry, the next is not before this; longer each time, up to the second one. */
 const RETRY_MS = 1500;
-const MAX_RETRY_MS = 4000;
+const MAX_RETRY_MS = 3000;
 const REPEAT_MS = 2000;
 /** A probe that arrives with this share of its rate was carried; more is believed than that share, less is below it. */
 const CARRIED_SHARE = 0.9;
 const UNCARRIED_LEFT = 0.95;
 /** Of a probe, so much must arrive to be believed. */
 const ARRIVED_SHARE = 0.7;
-/** Arrivals that are faster than this times what was sent are those of something that held them back. */
+/** Arrivals that are faster than this times what was sent are those of something that held them back, while packets wait. */
 const MAX_RATE_RATIO = 2;
+const HELD_QUEUE_MS = 30;
 
 interface Probe {
   readonly id: number;
@@ -121,13 +122,13 @@ export class Probes {
   }
 
   /** After each feedback: the bits a second that the last probe proved; undefined while there is nothing new. */
-  result(knownBps: number, nowMs: number): number | undefined {
+  result({ knownBps, queueMs }: { knownBps: number; queueMs: number }, nowMs: number): number | undefined {
     const probe = this.#probe;
     if (probe === undefined || !probe.done) return undefined;
     const isWhole = probe.arrivedPackets >= probe.sentPackets;
     const overdueMs = nowMs - probe.lastSentMs;
     if (!isWhole && overdueMs < ANSWER_MS) return undefined;
-    const provedBps = rateOf(probe);
+    const provedBps = rateOf(probe, queueMs);
     if (provedBps === undefined || provedBps <= knownBps) {
       this.#fail(nowMs);
       return undefined;
@@ -161,14 +162,14 @@ export class Probes {
 }
 
 /** What arrived a second, no more than what was sent; undefined when it tells nothing. */
-function rateOf(probe: Probe): number | undefined {
+function rateOf(probe: Probe, queueMs: number): number | undefined {
   const { sentPackets, arrivedPackets } = probe;
   if (arrivedPackets < MIN_PACKETS / 2 || arrivedPackets < sentPackets * ARRIVED_SHARE) return undefined;
   const sentMs = probe.lastSentMs - probe.firstSentMs;
   const arrivedMs = probe.lastArrivalMs - probe.firstArrivalMs;
-  if (sentMs <= 0 || arrivedMs <= 0) return undefined;
+  if (sentMs <= 0) return undefined;
   const sentBps = ((probe.sentBytes - probe.lastSentBytes) * 8000) / sentMs;
-  const arrivedBps = ((probe.arrivedBytes - probe.firstArrivedBytes) * 8000) / arrivedMs;
-  if (arrivedBps > sentBps * MAX_RATE_RATIO) return undefined;
+  const arrivedBps = ((probe.arrivedBytes - probe.firstArrivedBytes) * 8000) / Math.max(1, arrivedMs);
+  if (arrivedBps > sentBps * MAX_RATE_RATIO && queueMs > HELD_QUEUE_MS) return undefined;
   return arrivedBps >= sentBps * CARRIED_SHARE ? Math.min(sentBps, arrivedBps) : arrivedBps * UNCARRIED_LEFT;
 }

@@ -19,6 +19,11 @@ const MUCH_QUEUE_MS = 150;
 /** Unless that is much, it must be so in more than one feedback: a machine that is busy for a moment delays packets too. */
 const SURE_MS = 40;
 const SURE_QUEUE_MS = 120;
+/** The same before any limit was seen: at the beginning much is sent at once, and the player is busy. */
+const FIRST_SURE_MS = 150;
+const FIRST_SURE_QUEUE_MS = 250;
+/** Who sends less than this share of the estimate sends in bursts: a short queue passes with them. */
+const BURSTY_SHARE = 0.7;
 /** With so much the rate does not grow. */
 const HOLD_QUEUE_MS = 60;
 /** A queue that has not become less by this after so long, and two round trips, is none: the way is longer now. */
@@ -94,7 +99,8 @@ export class RateControl {
     this.#updatedMs = nowMs;
     const { signal, queueMs } = seen;
     this.#busyBps = Math.max(seen.sentBps, this.#busyBps * BUSY_LEFT ** (passedMs / 1000));
-    const grows = signal === 'over' && queueMs >= SOME_QUEUE_MS && !seen.probing;
+    const isBurst = seen.sentBps < this.bps * BURSTY_SHARE && queueMs < LONGER_QUEUE_MS;
+    const grows = signal === 'over' && queueMs >= SOME_QUEUE_MS && !seen.probing && !isBurst;
     const isTooMuch = grows || (queueMs >= MUCH_QUEUE_MS && signal !== 'under');
     if (this.#isSure(seen, isTooMuch, nowMs)) this.#tooMuch(seen, grows, nowMs);
     else if (signal === 'normal' && queueMs < HOLD_QUEUE_MS) this.#increase(seen, passedMs, nowMs);
@@ -114,7 +120,8 @@ export class RateControl {
       return false;
     }
     this.#suspect ??= { sinceMs: nowMs, queueMs };
-    return queueMs >= SURE_QUEUE_MS || nowMs - this.#suspect.sinceMs >= SURE_MS;
+    const sureQueueMs = this.limited ? SURE_QUEUE_MS : FIRST_SURE_QUEUE_MS;
+    return queueMs >= sureQueueMs || nowMs - this.#suspect.sinceMs >= (this.limited ? SURE_MS : FIRST_SURE_MS);
   }
 
   #tooMuch(seen: RateObservation, grows: boolean, nowMs: number): void {

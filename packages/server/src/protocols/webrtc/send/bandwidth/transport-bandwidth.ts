@@ -44,6 +44,8 @@ const LONG_WAIT_MS = 200;
 const SUSTAIN_MS = 300;
 /** A probe makes a queue, which is gone after so long and a round trip. */
 const PROBE_EFFECT_MS = 250;
+/** What a probe proves is a little less than what it is sent with. */
+const PROBE_SHARE = 1.15;
 const START_RTT_MS = 100;
 const RTT_WEIGHT = 0.2;
 /** A limit of REMB is forgotten when it is not said again for so long. */
@@ -146,7 +148,7 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     const rttMs = this.#rttMs;
     this.#rate.update({ signal, queueMs, sentBps, ackedBps, newestAckedBps, rttMs, probing }, nowMs);
     if (this.#rate.bps < rateBps) this.probes.stop(nowMs);
-    const proved = this.probes.result(this.#rate.bps, nowMs);
+    const proved = this.probes.result({ knownBps: this.#rate.bps, queueMs }, nowMs);
     if (proved !== undefined) this.#rate.set(proved);
   }
 
@@ -186,7 +188,7 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   probe(targetBps: number, nowMs: number): boolean {
     if (this.#feedbackMs < 0 || this.#silence !== undefined || !this.canProbe()) return false;
     if (this.#trend.signal === 'over' || this.#loss.bps !== undefined) return false;
-    return this.probes.begin(targetBps, this.#rate.bps, nowMs);
+    return this.probes.begin(targetBps * PROBE_SHARE, this.#rate.bps, nowMs);
   }
 
   facts(nowMs: number): BandwidthFacts | undefined {
