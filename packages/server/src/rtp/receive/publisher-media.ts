@@ -11,7 +11,7 @@ import { PublicationClock } from './publication-clock.ts';
 import { RedAudio } from './red-audio.ts';
 import { RoundTrip } from './round-trip.ts';
 import { Sources } from './sources.ts';
-import { type PublisherMediaStats, type ReceivedTrackStats, receivedTrackStats } from './stats.ts';
+import { type PublisherMediaStats, receivedTrackStats, totalsOf } from './stats.ts';
 import { streamOutput, type TrackOutput } from './track-output.ts';
 import { TrackReceiver } from './track-receiver.ts';
 
@@ -249,20 +249,15 @@ export class PublisherMedia {
         nowMs: this.#nowMs,
       }),
     );
-    const sum = (of: (track: ReceivedTrackStats) => number): number => tracks.reduce((total, t) => total + of(t), 0);
-    const videoBytes = sum((track) => (track.kind === 'video' ? track.bytes : 0));
-    const audioBytes = sum((track) => (track.kind === 'audio' ? track.bytes : 0));
-    const broken = sum((track) => track.brokenFrames + track.withheldFrames);
     return {
       tracks,
-      videoBytes,
-      audioBytes,
-      bytes: videoBytes + audioBytes,
-      packets: sum((track) => track.packets),
-      packetsLost: sum((track) => track.lost),
+      ...totalsOf(tracks),
       rttMs: this.#roundTrip.ms,
       queuedBytes: this.#receivers.reduce((total, receiver) => total + receiver.queuedBytes, 0),
-      drops: { broken, not_carried: this.#notCarried },
+      drops: {
+        broken: tracks.reduce((sum, track) => sum + track.brokenFrames + track.withheldFrames, 0),
+        not_carried: this.#notCarried,
+      },
       clockBreaks: this.#clockBreaks,
       ignoredReports: this.#clock.ignoredReports,
       rtcp: { ...this.#writer.counts },
@@ -391,8 +386,9 @@ export class PublisherMedia {
   }
 
   #limitBitrate(lossFraction: number, nowMs: number): void {
-    const capBps = this.#simulcast?.capBps ?? Number.POSITIVE_INFINITY;
     this.#capBps = this.#simulcast?.capBps;
+    const { minBps } = bitrateLimits(this.#o.options, this.#o);
+    const capBps = Math.max(minBps, this.#capBps ?? Number.POSITIVE_INFINITY);
     // Senders take REMB as a limit beside transport-wide feedback, though they can't be offered both.
     const receivers = this.#receivers.filter(({ track }) => track.feedback.remb || track.rid !== undefined);
     const ssrcs = receivers.flatMap(({ track }) => this.#sources.ssrcOf(track) ?? []);

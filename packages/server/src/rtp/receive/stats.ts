@@ -85,3 +85,19 @@ export function receivedTrackStats(
     withheldFrames: frames.withheld,
   };
 }
+
+/** What all tracks have in sum. */
+export function totalsOf(
+  tracks: readonly ReceivedTrackStats[],
+): Pick<PublisherMediaStats, 'videoBytes' | 'audioBytes' | 'bytes' | 'packets' | 'packetsLost'> {
+  const sum = (of: (track: ReceivedTrackStats) => number): number => tracks.reduce((total, t) => total + of(t), 0);
+  const videoBytes = sum(({ kind, bytes }) => (kind === 'video' ? bytes : 0));
+  const audioBytes = sum(({ kind, bytes }) => (kind === 'audio' ? bytes : 0));
+  return {
+    videoBytes,
+    audioBytes,
+    bytes: videoBytes + audioBytes,
+    packets: sum(({ packets }) => packets),
+    packetsLost: sum(({ lost }) => lost),
+  };
+}

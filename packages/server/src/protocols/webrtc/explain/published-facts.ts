@@ -6,7 +6,10 @@ export function publishedFacts(
   stats: PublisherMediaStats,
   from: { readonly stream: Stream | undefined; readonly nowMs: number },
 ): SessionMediaFacts[] {
-  return stats.tracks.map((track) => {
+  // An encoding that the publisher does not send is nothing that is waited for, while another one of the picture comes.
+  const comes = stats.tracks.some(({ rid, packets }) => rid !== undefined && packets > 0);
+  const tracks = stats.tracks.filter(({ rid, packets }) => rid === undefined || packets > 0 || !comes);
+  return tracks.map((track) => {
     const { kind, packets, lost } = track;
     const keyFrameMs = from.stream?.videoRate.keyFrameArrivedMs ?? 0;
     const isVideo = kind === 'video';

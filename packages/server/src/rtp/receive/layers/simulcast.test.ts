@@ -260,6 +260,13 @@ describe('layers that nobody watches', () => {
     expect(publisher.layer('f')).toMatchObject({ width: 640, active: true, paused: false });
   });
 
+  test('are left at least what the client wished', () => {
+    const media = { pausesLayers: true, minBitrateBps: 700_000 };
+    const publisher = new SimulcastPublisher({ ...SCRIPT, media }).run(17_000);
+    expect(publisher.got('remb').at(-1)?.packet.bitrateBps).toBeGreaterThan(690_000);
+    expect(publisher.stream.layers.map(({ active }) => active)).toEqual([false, true, true]);
+  });
+
   test('come all the time where the settings do not keep them back', () => {
     const publisher = new SimulcastPublisher({ obeys: true, media: { pausesLayers: false } }).run(14_000);
     expect(publisher.stream.layers.every(({ active, paused }) => active && !paused)).toBe(true);
