@@ -36,7 +36,9 @@ const identity = await ecdsaIdentity();
 /** Sluice by WHIP and WHEP. */
 async function sluiceSide(folder, round) {
   const http = await freePort();
-  const server = await startSluice(folder, { 'http.port': http, media_port_from: 31_777 });
+  // The scripted clients tell nothing of what arrives, so their way is believed to carry this much.
+  const settings = { 'http.port': http, media_port_from: 31_777, webrtc_start_bitrate: 5_000_000 };
+  const server = await startSluice(folder, settings);
   const exchange = async (path, offer) => {
     const headers = { 'content-type': 'application/sdp' };
     const response = await fetch(`http://127.0.0.1:${http}${path}`, { method: 'POST', headers, body: offer });
