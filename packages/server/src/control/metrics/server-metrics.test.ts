@@ -35,6 +35,13 @@ describe('/metrics', () => {
     expect(series.filter(({ value }) => Number.isNaN(value))).toEqual([]);
   });
 
+  it('counts rooms and who is in them', async () => {
+    const rooms = { size: 2, memberCount: 7, all: () => [], get: () => undefined };
+    const series = await scrape(await fixture.start({ rooms }));
+    expect(readValue(series, 'sluice_rooms')).toBe(2);
+    expect(readValue(series, 'sluice_rooms_members')).toBe(7);
+  });
+
   it('sums what sessions did by protocol, and goes on when they end', async () => {
     const did = { bytesIn: 5, bytesOut: 1000, packets: 10, queuedBytes: 300 };
     const play = { mediaType: 'play', status: 'PLAYING' } as const;

@@ -1,5 +1,12 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { ConnectionRegistry, FileStreams, Recorder, SessionRegistry, StreamRegistry } from '../../core/index.ts';
+import type {
+  ConnectionRegistry,
+  FileStreams,
+  Recorder,
+  Rooms,
+  SessionRegistry,
+  StreamRegistry,
+} from '../../core/index.ts';
 import type { HookTraffic } from '../control-deps.ts';
 import type { ProcessVitals } from '../process/process-vitals.ts';
 import { FileMetrics } from './file-metrics.ts';
@@ -7,6 +14,7 @@ import { HookMetrics } from './hook-metrics.ts';
 import { gauge } from './metric.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 import type { PrometheusCounters } from './prometheus-counters.ts';
+import { RoomMetrics } from './room-metrics.ts';
 import { SessionMetrics } from './session-metrics.ts';
 import { streamMetrics } from './stream-metrics.ts';
 
@@ -24,6 +32,7 @@ export interface ServerMetricsDeps {
   readonly access?: HookTraffic | undefined;
   readonly recorder?: Recorder | undefined;
   readonly fileStreams?: FileStreams | undefined;
+  readonly rooms?: Rooms | undefined;
   readonly version: string;
 }
 
@@ -34,12 +43,14 @@ export class ServerMetrics {
   readonly #sessions: SessionMetrics;
   readonly #hooks: HookMetrics | undefined;
   readonly #files: FileMetrics;
+  readonly #rooms: RoomMetrics | undefined;
   #process: ProcessMetrics | undefined;
 
   constructor(deps: ServerMetricsDeps) {
     this.#deps = deps;
     this.#sessions = new SessionMetrics(deps, this.#registry);
     this.#files = new FileMetrics(deps, this.#registry);
+    this.#rooms = deps.rooms && new RoomMetrics(deps.rooms, this.#registry);
     this.#hooks = deps.access && new HookMetrics(deps.access, this.#registry);
   }
 
@@ -65,6 +76,7 @@ export class ServerMetrics {
     this.#sessions.refresh();
     this.#hooks?.refresh();
     this.#files.refresh();
+    this.#rooms?.refresh();
     return `${await this.#registry.metrics()}\n${streamMetrics(this.#deps.streams)}`;
   }
 
