@@ -56,3 +56,9 @@ export function canonicalAddress(address: string): string | undefined {
     return undefined;
   }
 }
+
+/** Whom an address belongs to: itself, or the half of one of IPv6 that a single customer has. */
+export function networkOf(address: string): string {
+  const whole = canonicalAddress(address) ?? address;
+  return whole.includes(':') ? whole.split(':', 4).join(':') : whole;
+}

@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { plainAddress } from '../../../io/index.ts';
 import type { IceTcpOptions } from '../options.ts';
 import { readStun } from '../wire/stun/index.ts';
 import type { DatagramPort, TransportCounters } from './options.ts';
+import { networkOf } from './own-addresses.ts';
 import { FrameMemory, TcpConnection, type TcpConnectionOptions } from './tcp-connection.ts';
 import { WaterMarks } from './water-marks.ts';
 
@@ -123,7 +123,7 @@ export class TcpPort {
 
   #accept(socket: Socket): void {
     const { counters, tcp } = this.#options;
-    const network = networkOf(plainAddress(socket.remoteAddress));
+    const network = networkOf(socket.remoteAddress ?? '');
     if (this.#closed || (this.#unprovedOf.get(network) ?? 0) >= MAX_UNPROVED_PER_NETWORK || !this.#makeRoom(tcp)) {
       counters.tcpRefused++;
       socket.destroy();
@@ -185,9 +185,4 @@ export class TcpPort {
 function isCheck(datagram: Buffer): boolean {
   const message = readStun(datagram);
   return message?.class === 'request' && message.username !== undefined;
-}
-
-/** An address, or the half of one of IPv6 that a single customer has. */
-function networkOf(address: string): string {
-  return address.includes(':') ? address.split(':', 4).join(':') : address;
 }
