@@ -35,6 +35,23 @@ test('with more capacity than that frames wait while packets may still come agai
   expect(held).toBeLessThan(18);
 });
 
+test('a pause of the whole process does not count as waiting', () => {
+  const publisher = withLoss({ keyInterval: 100_000 });
+  while (publisher.media.stats().tracks[0]?.lost === 0) publisher.run(10);
+  const pauses = (): void => publisher.media.tick(publisher.nowMs + 3000);
+  pauses();
+  expect(publisher.media.stats().tracks[0]?.missed).toBe(0);
+  publisher.run(2000);
+  expect(publisher.media.stats().tracks[0]?.missed).toBe(1);
+});
+
+test('a process that is always late gives up in the end', () => {
+  const publisher = withLoss({ keyInterval: 100_000 });
+  while (publisher.media.stats().tracks[0]?.lost === 0) publisher.run(10);
+  for (let late = 1; late < 10; late++) publisher.media.tick(publisher.nowMs + late * 1000);
+  expect(publisher.media.stats().tracks[0]?.missed).toBe(1);
+});
+
 test('a key frame is asked for only when the packet has not come again', () => {
   const repaired = withLoss({ retransmits: true }).run(5000);
   expect(repaired.got('pli')).toHaveLength(0);

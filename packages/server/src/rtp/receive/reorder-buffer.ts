@@ -57,6 +57,11 @@ export class ReorderBuffer {
     return this.#blockedSinceMs;
   }
 
+  /** So much of the waiting is not counted. */
+  excuse(ms: number): void {
+    this.#blockedSinceMs += ms;
+  }
+
   /** Takes a packet by its unwrapped number, which counts once; null for one that carried nothing and only keeps its place. */
   insert(sequence: number, packet: RtpLanePacket | null, nowMs: number): void {
     if (Number.isNaN(this.#next)) this.#next = sequence;

@@ -33,6 +33,8 @@ const RECOVERY_ROUND_TRIPS = 9;
 const RECOVERY_MS = 100;
 const MIN_RECOVERY_MS = 200;
 const MAX_RECOVERY_MS = 1500;
+/** A longer time than that between two looks is a pause of this process, in which nothing could be read or asked for. */
+const MAX_TICK_MS = 100;
 /** Assumed while unknown. */
 const DEFAULT_RTT_MS = 100;
 const RTP_HEADER_BYTES = 12;
@@ -74,6 +76,7 @@ export class TrackReceiver {
   readonly #level: AudioLevel | undefined;
   #format: RtpLaneFormat;
   #lostBefore = 0;
+  #tickedMs = Number.NaN;
   #rotation = 0;
   #needed = true;
   #startTicks = Number.NaN;
@@ -204,8 +207,12 @@ export class TrackReceiver {
 
   /** Lets go of what has waited long enough. Called about every 20 ms. */
   tick(nowMs: number, rttMs: number | undefined): void {
-    const sinceMs = nowMs - this.#buffer.blockedSinceMs;
-    if (sinceMs >= this.#patienceMs(rttMs)) this.#buffer.giveUp(nowMs);
+    const pauseMs = nowMs - this.#tickedMs;
+    this.#tickedMs = nowMs;
+    const waitedMs = nowMs - this.#buffer.blockedSinceMs;
+    // Some of it counts, so that one who is always late waits for an end as well.
+    if (pauseMs > MAX_TICK_MS) this.#buffer.excuse(Math.min(pauseMs - MAX_TICK_MS, waitedMs));
+    if (nowMs - this.#buffer.blockedSinceMs >= this.#patienceMs(rttMs)) this.#buffer.giveUp(nowMs);
   }
 
   /** The packets to ask for again now, by unwrapped sequence number. Hot path: mostly none. */
