@@ -188,7 +188,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     const { stream: source, watched } = this.#parts;
     const layer = this.#playback?.layer;
     if (layer !== undefined) return this.#watchLayer(layer);
-    this.#layerSize = undefined;
+    if (this.#layerSize !== undefined) this.#watchSource();
     const stream = this.#playback?.pictureStream ?? source;
     if (stream === (this.#sized?.stream ?? source)) return;
     this.#sized?.watch[Symbol.dispose]();
@@ -197,7 +197,17 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#sized = { stream, watch: watched.watch(stream, watcher) };
   }
 
+  /** From now on it is the source whose size counts, which is known already. */
+  #watchSource(): void {
+    const { stream, watched } = this.#parts;
+    this.#layerSize = undefined;
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = watched.watch(stream, this);
+  }
+
   #watchLayer({ width, height }: StreamLayer): void {
+    this.#sized?.watch[Symbol.dispose]();
+    this.#sized = undefined;
     if (width === undefined || height === undefined) return;
     if (width === this.#layerSize?.width && height === this.#layerSize.height) return;
     this.#layerSize = { width, height };

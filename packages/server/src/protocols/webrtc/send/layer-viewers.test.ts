@@ -1,8 +1,9 @@
 import type { RtpPacket } from '@sluice/media';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { PeerRequest } from '../../../core/index.ts';
+import { type PeerRequest, playerAcceptance, type Renditions, withPicture } from '../../../core/index.ts';
+import { RelabelConverter } from '../../../core/testing/relabel-converter.ts';
 import { type RigOptions, type RigSession, WebRtcRig } from '../testing/rig.ts';
-import { VIDEO_PAYLOAD_TYPE } from '../testing/rtc-client.ts';
+import { H264_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE } from '../testing/rtc-client.ts';
 import { readTestPacket, type TestPacket, TestSimulcast } from '../testing/test-layers.ts';
 import { DEFAULT_QUALITY_POLICY } from './quality-policy.ts';
 import type { BandwidthEstimate, ViewerBandwidth } from './viewer-bandwidth.ts';
@@ -30,6 +31,30 @@ function measured(bps: number, reason?: string): BandwidthEstimate {
 }
 
 const THIN = 'a test says so';
+
+/** What goes through, and one that is made and takes so much. */
+function ladderOf(bandwidthBps: number): Renditions {
+  const common = { size: undefined, fps: undefined, estimatedCores: 0 };
+  const acceptance = { ...playerAcceptance({ video: new Set(['h264']), audio: new Set(['opus']) }), key: 'test' };
+  return {
+    enabled: (use) => use === 'webrtc',
+    admit: () => {},
+    ladder: () => ({
+      renditions: [
+        { name: 'original', acceptance, original: true, bandwidthBps: 4_000_000, ...common },
+        {
+          name: 'large',
+          acceptance: withPicture(acceptance, { height: 480 }),
+          original: false,
+          bandwidthBps: 1e6,
+          ...common,
+        },
+        { name: 'tiny', acceptance: withPicture(acceptance, { height: 90 }), original: false, bandwidthBps, ...common },
+      ],
+      ...{ estimatedCores: 0, freeCores: 1, notes: [] },
+    }),
+  };
+}
 
 let rig: WebRtcRig;
 let source: TestSimulcast;
@@ -188,9 +213,11 @@ describe('a viewer of a picture in several encodings', () => {
     source.stream.setLayers([source.middle, source.low]);
     await gets(player, 2);
     expect(watchers()).toEqual([0, 1, 0]);
+    await waitFor(() => expect(player.events.sizes.at(-1)).toBe('640x360'));
     source.stream.setLayers([]);
     await waitFor(() => expect(watchers()).toEqual([0, 0, 0]));
     expect(facts(player)?.quality).toBeUndefined();
+    await waitFor(() => expect(player.events.sizes.at(-1)).toBe('1280x720'));
     source.stream.setLayers(source.layers);
     await waitFor(() => expect(watchers()).toEqual([0, 1, 0]));
   });
@@ -225,6 +252,25 @@ describe('a viewer of a picture in several encodings', () => {
     bandwidth.now = { bps: 300_000, congested: true, reason: THIN };
     await gets(player, 1);
     expectNoBreak(player);
+  });
+});
+
+describe('a viewer for whom even the lowest encoding is too much', () => {
+  test('gets a rendition below it, where those are made, and an encoding again as soon as there is room', async () => {
+    const converter = new RelabelConverter();
+    await start({ converter, renditions: ladderOf(90_000) });
+    const player = await rig.play('it', { audio: false, alsoH264: true });
+    await gets(player, 3);
+    const [bandwidth] = bandwidths;
+    if (bandwidth !== undefined) bandwidth.now = measured(110_000, THIN);
+    await waitFor(() => expect(facts(player)?.quality).toBe('tiny'));
+    await waitFor(() =>
+      expect(player.client.rtp.some(({ payloadType }) => payloadType === H264_PAYLOAD_TYPE)).toBe(true),
+    );
+    expect(watchers()).toEqual([0, 0, 0]);
+    if (bandwidth !== undefined) bandwidth.now = measured(400_000);
+    await gets(player, 1);
+    expect(facts(player)?.quality).toBe('layer l');
   });
 });
 

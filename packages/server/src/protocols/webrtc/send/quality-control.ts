@@ -226,7 +226,7 @@ export class QualityControl {
   #thin(picture: ChangeablePicture, { at, estimate, nowMs }: LookedAt): void {
     if (!this.#deps.sending.thinning) return;
     const waits = this.#placeOf(this.#coming) > at;
-    if (!waits && this.#hasLower(at)) {
+    if (!waits && this.#hasLower(at, nowMs)) {
       if (this.#thinning.limit === 'all') return;
       this.#thinning.reset(nowMs);
       picture.thin('all');
@@ -240,12 +240,12 @@ export class QualityControl {
   }
 
   /** There is something that takes less than what is sent. */
-  #hasLower(at: number): boolean {
+  #hasLower(at: number, nowMs: number): boolean {
     const { all } = this.#options;
     const presentBps = all[at]?.bandwidthBps ?? 0;
     for (let i = at + 1; i < all.length; i++) {
       const option = all[i];
-      if (option?.open && option.bandwidthBps < presentBps && !this.#measured.isBlocked(option.name, performance.now()))
+      if (option?.open && option.bandwidthBps < presentBps && !this.#measured.isBlocked(option.name, nowMs))
         return true;
     }
     return false;
@@ -254,7 +254,7 @@ export class QualityControl {
   #change(picture: ChangeablePicture, wanted: Quality, direction: Direction): void {
     const { counters, bandwidth, log } = this.#deps;
     this.#coming = wanted.name;
-    this.#askedMs = performance.now();
+    this.#askedMs = this.#lookedMs;
     picture.changePicture(wanted.target, (failure) => {
       const nowMs = performance.now();
       this.#coming = undefined;

@@ -1,5 +1,6 @@
 import type { Track } from '@sluice/media';
 import { RtpLane, type Stream, type StreamLayer, VIDEO_LANE } from '../../../core/index.ts';
+import { vp8KeyFrame } from './rig.ts';
 
 const VP8: Track = { id: 1, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
 const FORMAT = { track: VP8 };
@@ -98,10 +99,11 @@ export class TestSimulcast {
   /** Publishes a frame of each encoding that comes. */
   frame(): void {
     const at = this.#frames++;
-    this.stream.publish({
-      ...{ track: VP8, units: [Uint8Array.of(1)], ptsUs: at * FRAME_US, dtsUs: at * FRAME_US },
-      ...{ key: at % 30 === 0, byteLength: 1 },
-    });
+    const key = at % 30 === 0;
+    // Frames have no payload descriptor.
+    const unit = key ? vp8KeyFrame(1280, 720).subarray(1) : Uint8Array.of(1);
+    const us = at * FRAME_US;
+    this.stream.publish({ track: VP8, units: [unit], ptsUs: us, dtsUs: us, key, byteLength: unit.length });
     for (const layer of this.layers) if (layer.active) layer.frame(at);
   }
 
