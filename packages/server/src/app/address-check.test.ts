@@ -28,6 +28,9 @@ describe('the address that clients are told for media', () => {
     expect(told({})).toEqual([]);
     expect(told({ own: ['10.0.0.5', '198.51.100.9'] })).toEqual([]);
     expect(told({ own: ['10.0.0.5', '2a01:db8::9'] })).toEqual([]);
+    expect(told({ bindAddress: '::' })).toEqual([]);
+    expect(told({ bindAddress: '0.0.0.0', own: ['198.51.100.9', 'fd00::1'] })).toEqual([]);
+    expect(told({ bindAddress: '0.0.0.0', own: ['10.0.0.5', '2a01:db8::9'] })[0]).toMatch(/told 10\.0\.0\.5, which/);
     expect(advertised('198.51.100.9')).toEqual([]);
     expect(advertised('192.168.1.5', { own: ['192.168.1.5'] })).toEqual([]);
   });

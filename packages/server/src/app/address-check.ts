@@ -168,7 +168,8 @@ function judgeOutside(
 
 function toldAddresses({ ip, advertised, bindAddress, own }: AddressSituation): readonly string[] {
   if (ip !== '') return advertised;
-  return bindAddress === undefined ? own : [bindAddress];
+  if (bindAddress === '0.0.0.0') return own.filter((address) => isIP(address) === 4);
+  return bindAddress === undefined || bindAddress === '::' ? own : [bindAddress];
 }
 
 async function askOutside(server: Place, deps: AddressCheckDeps): Promise<Place | undefined> {
