@@ -53,6 +53,13 @@ export class LossLimit {
     if (way.sentBps > 0 && way.ackedBps > 0) this.#judge(way, passedMs);
   }
 
+  /** What was lost until now was lost since the way was cut: that says nothing of what it carries. */
+  forgive(counts: { readonly lost: number; readonly reported: number }): void {
+    this.#windowMs = -1;
+    this.#lost = counts.lost;
+    this.#reported = counts.reported;
+  }
+
   #judge({ sentBps, ackedBps, queueMs, rateBps }: LossyWay, passedMs: number): void {
     const { fraction } = this;
     if (fraction < this.#inherent) this.#inherent += (fraction - this.#inherent) * FORGET;

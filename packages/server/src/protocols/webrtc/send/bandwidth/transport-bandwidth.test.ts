@@ -132,6 +132,18 @@ describe('the way to a viewer whose player tells when packets arrive', () => {
       expect(link.carriedBps(20)).toBeGreaterThan(1_600_000);
     }
   });
+
+  it.each([0.3, 0.9, 2.5])('is not taken for thin after it was cut for %d seconds', (seconds) => {
+    const link = new SimulatedLink({ rateBps: 20_000_000 });
+    link.wantsBps = 800_000;
+    link.run(5);
+    link.conditions.loss = 1;
+    link.run(seconds);
+    link.conditions.loss = 0;
+    link.run(1);
+    expect(link.bandwidth.facts(link.nowMs)?.limitedBy).toBeUndefined();
+    expect(link.estimateBps).toBeGreaterThan(1_000_000);
+  });
 });
 
 describe('feedback', () => {

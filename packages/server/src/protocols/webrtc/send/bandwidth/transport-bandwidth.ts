@@ -46,6 +46,8 @@ const SUSTAIN_MS = 300;
 const PROBE_EFFECT_MS = 250;
 /** What a probe proves is a little less than what it is sent with. */
 const PROBE_SHARE = 1.15;
+/** When nothing arrived of what was sent for so long, the way was cut, as when the player's address changes. */
+const OUTAGE_MS = 250;
 const START_RTT_MS = 100;
 const RTT_WEIGHT = 0.2;
 /** A limit of REMB is forgotten when it is not said again for so long. */
@@ -78,6 +80,8 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   #sentBytes = 0;
   #feedbackMs = -1;
   #newestSentMs = -1;
+  /** Since the last feedback. */
+  #wasCut = false;
   #rttMs = START_RTT_MS;
   #remb: { readonly bps: number; readonly toldMs: number } | undefined;
   #silence: { readonly beforeBps: number; loweredMs: number } | undefined;
@@ -134,6 +138,8 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     const before = this.#newestSentMs;
     this.history.read(feedback, referenceMs ?? this.#clock.beginning, this);
     if (this.#newestSentMs <= before) return;
+    if (this.#wasCut) this.#loss.forgive(this.history);
+    this.#wasCut = false;
     this.#feedbackMs = nowMs;
     this.#rttMs += (nowMs - this.#newestSentMs - this.#rttMs) * RTT_WEIGHT;
     this.#resume();
@@ -162,6 +168,7 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     }
     this.#trend.add(sentMs, arrivalMs);
     this.#arrived.add(bytes, arrivalMs);
+    if (this.#newestSentMs >= 0 && sentMs - this.#newestSentMs > OUTAGE_MS) this.#wasCut = true;
     this.#newestSentMs = Math.max(this.#newestSentMs, sentMs);
     const probe = history.probe(slot);
     if (probe !== 0) this.probes.onArrived(probe, bytes, arrivalMs);
