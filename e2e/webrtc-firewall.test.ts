@@ -41,8 +41,8 @@ afterAll(async () => {
 async function playWithin(test: TestContext, url: string, configuration: RTCConfiguration = {}) {
   const page = await SeeingPage.play(pages, url, configuration);
   test.onTestFinished(() => page.close());
-  const { firstFrameMs } = await page.player.until((facts) => facts.firstFrameMs >= 0);
-  const { path } = await page.untilShown(30);
+  const { path, pictures, beganMs } = await page.untilShown(30);
+  const firstFrameMs = (pictures[0]?.atMs ?? Number.POSITIVE_INFINITY) - beganMs;
   tell(`way by ${path}`, { firstFrameMs });
   return { firstFrameMs, path, page };
 }

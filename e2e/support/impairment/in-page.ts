@@ -54,6 +54,8 @@ export interface SeenInPage {
   readonly samples: PlaySample[];
   /** Protocol of the chosen pair, and whether it goes by a relay: such as `udp`, `tcp`, `relay tls`. */
   readonly path: string;
+  /** Before the offer was made. */
+  readonly beganMs: number;
 }
 
 interface Kept {
@@ -154,15 +156,30 @@ export async function publishNumbered(options: PublishNumbered): Promise<void> {
   });
 }
 
-/** Begins to keep in `window.seen` what the page's player shows and tells. */
-export function seeInPage(numberBits: number): void {
+/** How a page is to play. */
+export interface PlayNumbered {
+  readonly url: string;
+  readonly configuration: RTCConfiguration;
+  readonly numberBits: number;
+}
+
+/** Plays by WHEP, and keeps in `window.seen` what is shown and what the browser tells of it. */
+export async function playNumbered({ url, configuration, numberBits }: PlayNumbered): Promise<void> {
   const kept = window as unknown as Kept;
-  const peer = kept.player;
-  const video = document.querySelector('video') as HTMLVideoElement;
-  const seen: { pictures: NumberedPicture[]; samples: PlaySample[]; path: string } = {
+  const peer = new RTCPeerConnection(configuration);
+  kept.player = peer;
+  const video = document.createElement('video');
+  video.autoplay = true;
+  video.muted = true;
+  document.body.append(video);
+  const stream = new MediaStream();
+  video.srcObject = stream;
+  peer.addEventListener('track', ({ track }) => stream.addTrack(track));
+  const seen: { pictures: NumberedPicture[]; samples: PlaySample[]; path: string; beganMs: number } = {
     pictures: [],
     samples: [],
     path: '',
+    beganMs: performance.timeOrigin + performance.now(),
   };
   kept.seen = seen;
   const canvas = new OffscreenCanvas(numberBits, 8);
@@ -177,6 +194,14 @@ export function seeInPage(numberBits: number): void {
     video.requestVideoFrameCallback(onFrame);
   };
   video.requestVideoFrameCallback(onFrame);
+  peer.addTransceiver('audio', { direction: 'recvonly' });
+  peer.addTransceiver('video', { direction: 'recvonly' });
+  await peer.setLocalDescription();
+  const body = peer.localDescription?.sdp ?? '';
+  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body });
+  const answer = await response.text();
+  if (response.status !== 201) throw new Error(`${response.status} ${answer}`);
+  await peer.setRemoteDescription({ type: 'answer', sdp: answer });
   setInterval(() => void sample(), 100);
 
   async function sample(): Promise<void> {

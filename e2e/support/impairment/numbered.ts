@@ -75,7 +75,7 @@ export async function timesOf(file: string): Promise<number[]> {
   return times.map((time) => Number(time) * 1000).sort((a, b) => a - b);
 }
 
-/** How many pictures were sent from the first to the last that came, and how many of them came. */
+/** How many pictures were sent from the first to the last that came, and how many came. */
 export interface Arrived {
   readonly sent: number;
   readonly came: number;
@@ -83,30 +83,30 @@ export interface Arrived {
 
 /** Sets the times of pictures that came, which count from anywhere, against those that were sent. */
 export function arrivedOf(sentMs: readonly number[], cameMs: readonly number[]): Arrived {
-  let best = { sent: sentMs.length, came: 0, strayMs: 0 };
+  const lengthMs = (cameMs.at(-1) ?? 0) - (cameMs[0] ?? 0);
+  let [best, fromMs] = [0, 0];
   for (let begin = 0; begin < sentMs.length; begin++) {
-    const arrived = arrivedFrom(sentMs.slice(begin), cameMs);
-    const isBetter = arrived.came === best.came ? arrived.strayMs < best.strayMs : arrived.came > best.came;
-    if (isBetter) best = arrived;
+    const same = sameFrom(sentMs.slice(begin), cameMs);
+    if (same <= best) continue;
+    best = same;
+    fromMs = sentMs[begin] ?? 0;
   }
-  return { sent: best.sent, came: best.came };
+  const within = sentMs.filter((timeMs) => timeMs >= fromMs && timeMs <= fromMs + lengthMs + SAME_MS);
+  return { sent: within.length, came: cameMs.length };
 }
 
-/** The same if the first that came is the first that was sent, and how far both clocks stray from each other. */
-function arrivedFrom(sentMs: readonly number[], cameMs: readonly number[]): Arrived & { readonly strayMs: number } {
+/** How many came at a time at which one was sent, if the first that came is the first that was sent. */
+function sameFrom(sentMs: readonly number[], cameMs: readonly number[]): number {
   let offsetMs = (sentMs[0] ?? 0) - (cameMs[0] ?? 0);
-  let [came, last, next, strayMs] = [0, 0, 0, 0];
-  sentMs.forEach((timeMs, i) => {
+  let [same, next] = [0, 0];
+  for (const timeMs of sentMs) {
     while ((cameMs[next] ?? Number.POSITIVE_INFINITY) + offsetMs < timeMs - SAME_MS) next++;
     const cameAtMs = cameMs[next] ?? Number.POSITIVE_INFINITY;
-    const awayMs = Math.abs(cameAtMs + offsetMs - timeMs);
-    if (awayMs > SAME_MS) return;
+    if (Math.abs(cameAtMs + offsetMs - timeMs) > SAME_MS) continue;
     // The server moves its clock a little when the publisher's first report tells how both run.
     offsetMs = timeMs - cameAtMs;
-    strayMs += awayMs;
-    came++;
-    last = i;
+    same++;
     next++;
-  });
-  return { sent: last + 1, came, strayMs };
+  }
+  return same;
 }

@@ -1,13 +1,13 @@
 import type { Page } from 'playwright-core';
 import { vi } from 'vitest';
-import type { PlayingPage, WebRtcPages } from '../webrtc/pages.ts';
+import type { WebRtcPages } from '../webrtc/pages.ts';
 import {
   type NumberedPicture,
   type PlaySample,
   type PublishNumbered,
+  playNumbered,
   publishNumbered,
   type SeenInPage,
-  seeInPage,
   seenInPage,
   sentInPage,
 } from './in-page.ts';
@@ -43,26 +43,22 @@ export interface Viewed {
 
 /** A page that plays numbered pictures, and all that it has seen. */
 export class SeeingPage {
-  readonly player: PlayingPage;
+  readonly page: Page;
 
-  private constructor(player: PlayingPage) {
-    this.player = player;
-  }
-
-  /** Looks at what a page plays from now on. */
-  static async of(player: PlayingPage): Promise<SeeingPage> {
-    await player.page.evaluate(`window.numberOf = ${String(numberOf)}`);
-    await player.page.evaluate(seeInPage, NUMBER_BITS);
-    return new SeeingPage(player);
+  private constructor(page: Page) {
+    this.page = page;
   }
 
   /** Opens a page that plays by WHEP. */
   static async play(pages: WebRtcPages, url: string, configuration: RTCConfiguration = {}): Promise<SeeingPage> {
-    return SeeingPage.of(await pages.play(url, { configuration }));
+    const page = await pages.page();
+    await page.evaluate(`window.numberOf = ${String(numberOf)}`);
+    await page.evaluate(playNumbered, { url, configuration, numberBits: NUMBER_BITS });
+    return new SeeingPage(page);
   }
 
   seen(): Promise<SeenInPage> {
-    return this.player.page.evaluate(seenInPage);
+    return this.page.evaluate(seenInPage);
   }
 
   /** Waits until so many pictures have been shown. */
@@ -79,7 +75,7 @@ export class SeeingPage {
   }
 
   close(): Promise<void> {
-    return this.player.close();
+    return this.page.context().close();
   }
 }
 

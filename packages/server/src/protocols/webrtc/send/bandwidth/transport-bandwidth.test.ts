@@ -133,7 +133,7 @@ describe('the way to a viewer whose player tells when packets arrive', () => {
     }
   });
 
-  it.each([0.3, 0.9, 2.5])('is not taken for thin after it was cut for %d seconds', (seconds) => {
+  test.each([0.3, 0.9, 2.5])('is not taken for thin after it was cut for %d seconds', (seconds) => {
     const link = new SimulatedLink({ rateBps: 20_000_000 });
     link.wantsBps = 800_000;
     link.run(5);
