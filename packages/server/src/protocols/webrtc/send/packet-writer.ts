@@ -1,5 +1,5 @@
 import type { RedContent } from '@sluice/media';
-import { type RtpExtension, type RtpHeaderFields, redLength, writeRed, writeRtpHeader } from '@sluice/media';
+import { type RtpExtension, redLength, writeRed, writeRtpHeader } from '@sluice/media';
 import type { RtpLanePacket } from '../../../core/index.ts';
 import type { SendFormat, SendTrackOptions } from './send-track.ts';
 import type { Vp8Run } from './vp8-numbers.ts';
@@ -29,6 +29,7 @@ const RTX_HEADER_BYTES = 2;
 /** Of a packet that is nothing but padding; the last byte tells their number (RFC 3550 §5.1). */
 const PADDING_BYTES = 224;
 const PADDING_BIT = 0x20;
+const PADDING = { marker: false, orientation: undefined };
 
 /** Writes packets of one track for one peer, and sends them. Gives the bytes of each, with its header. */
 export class PacketWriter {
@@ -37,6 +38,15 @@ export class PacketWriter {
   readonly #extensions: RtpExtension[] = [];
   readonly #sendTime: RtpExtension | undefined;
   readonly #transportNumber: RtpExtension | undefined;
+  /** Of the packet that is being written: one object for all, as there are many. */
+  readonly #header = {
+    payloadType: 0,
+    marker: false,
+    sequence: 0,
+    timestamp: 0,
+    ssrc: 0,
+    extensions: this.#extensions,
+  };
   #rtxSequence = Math.floor(Math.random() * 0x8000);
 
   constructor(sink: RtpSink, options: SendTrackOptions) {
@@ -52,8 +62,8 @@ export class PacketWriter {
   write(packet: RtpLanePacket, format: SendFormat, numbers: PacketNumbers): number {
     const { payload } = packet;
     const buffer = this.#sink.take(MAX_HEADER_BYTES + payload.length);
-    const { payloadType } = format;
-    const header = this.#writeHeader(buffer, packet, { ...numbers, format, payloadType, ssrc: this.#options.ssrc });
+    this.#address(numbers, format.payloadType, this.#options.ssrc);
+    const header = this.#writeHeader(buffer, packet, format);
     buffer.set(payload, header);
     numbers.vp8?.write(buffer, header, packet.sequence);
     return this.#send(buffer, header + payload.length);
@@ -64,8 +74,8 @@ export class PacketWriter {
     const length = redLength(content);
     const buffer = this.#sink.take(MAX_HEADER_BYTES + length);
     const { format } = as;
-    const payloadType = format.redPayloadType ?? format.payloadType;
-    const header = this.#writeHeader(buffer, packet, { ...as, payloadType, ssrc: this.#options.ssrc });
+    this.#address(as, format.redPayloadType ?? format.payloadType, this.#options.ssrc);
+    const header = this.#writeHeader(buffer, packet, format);
     return this.#send(buffer, writeRed(buffer, header, content));
   }
 
@@ -73,13 +83,8 @@ export class PacketWriter {
   writeRtx(packet: RtpLanePacket, format: SendFormat, numbers: PacketNumbers): number {
     const { payload } = packet;
     const buffer = this.#sink.take(MAX_HEADER_BYTES + RTX_HEADER_BYTES + payload.length);
-    const header = this.#writeHeader(buffer, packet, {
-      sequence: this.#rtxSequence++,
-      timestamp: numbers.timestamp,
-      format,
-      payloadType: format.rtxPayloadType ?? 0,
-      ssrc: this.#options.rtxSsrc,
-    });
+    this.#addressRtx(numbers.timestamp, format);
+    const header = this.#writeHeader(buffer, packet, format);
     buffer.writeUInt16BE(numbers.sequence & 0xffff, header);
     buffer.set(payload, header + RTX_HEADER_BYTES);
     numbers.vp8?.write(buffer, header + RTX_HEADER_BYTES, packet.sequence);
@@ -89,9 +94,8 @@ export class PacketWriter {
   /** A packet of padding in the retransmission stream: it is counted on the way, and nothing else comes of it. */
   writePadding(format: SendFormat, timestamp: number): number {
     const buffer = this.#sink.take(MAX_HEADER_BYTES + PADDING_BYTES);
-    const payloadType = format.rtxPayloadType ?? 0;
-    const numbers = { sequence: this.#rtxSequence++, timestamp, payloadType, ssrc: this.#options.rtxSsrc };
-    const header = this.#writeHeader(buffer, { marker: false, orientation: undefined }, { ...numbers, format });
+    this.#addressRtx(timestamp, format);
+    const header = this.#writeHeader(buffer, PADDING, format);
     buffer[0] = (buffer[0] ?? 0) | PADDING_BIT;
     buffer.fill(0, header, header + PADDING_BYTES);
     buffer[header + PADDING_BYTES - 1] = PADDING_BYTES;
@@ -107,16 +111,28 @@ export class PacketWriter {
   /** The packet that was written last has a transport-wide number. */
   #numbered = false;
 
-  #writeHeader(
-    buffer: Buffer,
-    packet: Pick<RtpLanePacket, 'marker' | 'orientation'>,
-    fields: Pick<RtpHeaderFields, 'sequence' | 'timestamp' | 'payloadType' | 'ssrc'> & { readonly format: SendFormat },
-  ): number {
+  #address({ sequence, timestamp }: PacketNumbers, payloadType: number, ssrc: number): void {
+    const header = this.#header;
+    header.sequence = sequence & 0xffff;
+    header.timestamp = timestamp >>> 0;
+    header.payloadType = payloadType;
+    header.ssrc = ssrc;
+  }
+
+  #addressRtx(timestamp: number, format: SendFormat): void {
+    const header = this.#header;
+    header.sequence = this.#rtxSequence++ & 0xffff;
+    header.timestamp = timestamp >>> 0;
+    header.payloadType = format.rtxPayloadType ?? 0;
+    header.ssrc = this.#options.rtxSsrc;
+  }
+
+  #writeHeader(buffer: Buffer, packet: Pick<RtpLanePacket, 'marker' | 'orientation'>, format: SendFormat): number {
     const { orientationId, repeats, path } = this.#options;
     this.#extensions.length = 0;
     // Without a stream of retransmissions a packet may be sent twice under one number, which its encryption survives only
     // when it is the same, byte for byte: such packets don't tell of the moment at which they are sent.
-    const unique = fields.format.rtxPayloadType !== undefined || repeats === false;
+    const unique = format.rtxPayloadType !== undefined || repeats === false;
     this.#numbered = unique && this.#transportNumber !== undefined && path?.number !== undefined;
     if (this.#numbered && this.#transportNumber !== undefined) {
       const number = path?.number ?? 0;
@@ -130,14 +146,8 @@ export class PacketWriter {
     }
     if (orientationId !== undefined && packet.orientation !== undefined)
       this.#extensions.push({ id: orientationId, value: Uint8Array.of(packet.orientation) });
-    return writeRtpHeader(buffer, {
-      payloadType: fields.payloadType,
-      marker: packet.marker,
-      sequence: fields.sequence & 0xffff,
-      timestamp: fields.timestamp >>> 0,
-      ssrc: fields.ssrc,
-      extensions: this.#extensions,
-    });
+    this.#header.marker = packet.marker;
+    return writeRtpHeader(buffer, this.#header);
   }
 }
 

@@ -350,7 +350,7 @@ export class SendTrack implements PacedTrack {
     const skipped = gate === undefined ? 0 : gate.leftOut - this.#leftOut;
     if (gate !== undefined) this.#leftOut = gate.leftOut;
     if (path === undefined) this.transmit(packet, run, skipped);
-    else path.send(this, packet, { run, skipped });
+    else path.send(this, packet, run, skipped);
   }
 
   #moveTo(packet: RtpLanePacket, run: SendRun): void {

@@ -103,11 +103,11 @@ export class Pacer {
   }
 
   /** Has a packet of a picture wait. */
-  hold(track: PacedTrack, packet: RtpLanePacket, more: { readonly run: SendRun; readonly skipped: number }): void {
+  hold(track: PacedTrack, packet: RtpLanePacket, { run, skipped }: Pick<Waiting, 'run' | 'skipped'>): void {
     if (this.#pictureBytes > 2 * FULL_BYTES) return track.onGivenUp(1);
     const last = this.#pictures.at(-1);
     if (this.#head === this.#pictures.length || last?.packet.timestamp !== packet.timestamp) this.#frames++;
-    this.#pictures.push({ track, packet, ...more });
+    this.#pictures.push({ track, packet, run, skipped });
     this.#pictureBytes += packet.payload.length + OVERHEAD_BYTES;
   }
 

@@ -76,11 +76,11 @@ export class SendPath implements Paced {
   }
 
   /** Sends a packet now or soon. Hot path. */
-  send(track: PacedTrack, packet: RtpLanePacket, more: { readonly run: SendRun; readonly skipped: number }): void {
+  send(track: PacedTrack, packet: RtpLanePacket, run: SendRun, skipped: number): void {
     const nowMs = performance.now();
     if (packet.format.track.kind === 'audio' || this.#pacer.mayPass(nowMs))
-      return this.#pacer.spend(track.transmit(packet, more.run, more.skipped));
-    this.#pacer.hold(track, packet, more);
+      return this.#pacer.spend(track.transmit(packet, run, skipped));
+    this.#pacer.hold(track, packet, { run, skipped });
     // It may be due at once, where packets are held until their time.
     this.#timer.wake(this);
   }
