@@ -74,7 +74,7 @@ async function sizeInHls(): Promise<string> {
 }
 
 beforeAll(async () => {
-  server = await TestServer.start();
+  server = await TestServer.start({ settings: { webrtc_simulcast_pause_after: 2000 } });
   pages = await WebRtcPages.start();
   page = await (await pages.browser.newContext()).newPage();
   await page.goto(pages.origin);

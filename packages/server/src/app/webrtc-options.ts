@@ -46,7 +46,7 @@ export async function webRtcOptions(
     tcp: settings.ice_tcp_enabled ? iceTcpOptions(settings) : undefined,
     prefersTcp: settings.ice_tcp_transport,
     simulcast: settings.webrtc_simulcast,
-    pausesLayers: settings.webrtc_simulcast_pause,
+    pauseLayersAfterMs: settings.webrtc_simulcast_pause ? settings.webrtc_simulcast_pause_after : undefined,
     red: settings.webrtc_red,
     sending: {
       transportCc: settings.webrtc_players_twcc,

@@ -81,9 +81,10 @@ export interface WebRtcOptions {
   readonly tcp: IceTcpOptions | undefined;
   /** Who does not ask for a transport is offered TCP alone. */
   readonly prefersTcp: boolean;
-  /** Publishers may send several encodings of their picture; they are kept from sending those that nobody watches. */
+  /** Publishers may send several encodings of their picture, */
   readonly simulcast: boolean;
-  readonly pausesLayers: boolean;
+  /** and are kept from sending those that nobody has watched for so long; undefined: they never are. */
+  readonly pauseLayersAfterMs: number | undefined;
   /** Opus may come and go with redundancy (RFC 2198). */
   readonly red: boolean;
   /** How what goes to one player is fitted to the way to it. */
@@ -120,7 +121,7 @@ export function resolveWebRtcOptions(options: WebRtcOptionsInput): WebRtcOptions
     tcp: DEFAULT_ICE_TCP,
     prefersTcp: false,
     simulcast: true,
-    pausesLayers: true,
+    pauseLayersAfterMs: 30_000,
     red: true,
     sending: DEFAULT_SENDING,
     qualityPolicy: DEFAULT_QUALITY_POLICY,

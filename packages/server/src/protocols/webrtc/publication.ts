@@ -24,7 +24,8 @@ export interface PublicationParts {
   readonly ssrc: number;
   readonly cname: string;
   /** Of a picture that is sent in several encodings, those that nobody watches are kept back. */
-  readonly pausesLayers: boolean;
+  /** Encodings that nobody has watched for so long are kept back; undefined: they never are. */
+  readonly pauseLayersAfterMs: number | undefined;
 }
 
 /** One browser or encoder that publishes a stream. */
@@ -57,14 +58,14 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
   begin(peer: Peer): IceCredentials {
     const stream = this.#parts.streams.publish(this.request.streamName, this);
     this.#stream = stream;
-    const { tracks, options, ssrc, cname, counters, pausesLayers } = this.#parts;
+    const { tracks, options, ssrc, cname, counters, pauseLayersAfterMs } = this.#parts;
     this.#media = new PublisherMedia({
       tracks,
       stream,
       options,
       localSsrc: ssrc,
       cname,
-      pausesLayers,
+      pauseLayersAfterMs,
       maxBitrateBps: this.request.maxBitrateBps,
       minBitrateBps: this.request.minBitrateBps,
       onClockBreak: () => counters.count('source_clock_breaks'),

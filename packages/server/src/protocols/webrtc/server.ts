@@ -125,7 +125,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         options: this.#options.receiveOptionsFor(request.streamName),
         ssrc: newSsrc(),
         cname: newCname(),
-        pausesLayers: this.#options.pausesLayers,
+        pauseLayersAfterMs: this.#options.pauseLayersAfterMs,
       });
       this.#run(session, { request, negotiated, sending: undefined });
       return session;

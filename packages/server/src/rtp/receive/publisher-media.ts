@@ -47,8 +47,8 @@ export interface PublisherMediaOptions {
   readonly maxBitrateBps?: number | undefined;
   /** Least that it wants to be asked for; 0 or absent for no wish. */
   readonly minBitrateBps?: number | undefined;
-  /** Of a picture that is sent in several encodings, those that nobody watches are kept back; false by default. */
-  readonly pausesLayers?: boolean | undefined;
+  /** Encodings of a picture that nobody has watched for so long are kept back; absent: they never are. */
+  readonly pauseLayersAfterMs?: number | undefined;
   /** Takes a whole RTCP datagram, unprotected. */
   sendRtcp(bytes: Uint8Array): void;
   /** There is something to play: a key frame, or sound where there is no video. Once. */
@@ -117,7 +117,7 @@ export class PublisherMedia {
     return new Simulcast({
       stream: this.#o.stream,
       tracks,
-      pauses: this.#o.pausesLayers ?? false,
+      pauseAfterMs: this.#o.pauseLayersAfterMs,
       nowMs: () => this.#nowMs,
       audioBps: () => this.#receivedBps((track) => track.kind === 'audio'),
       onPublished: () => this.#published('video'),

@@ -1,4 +1,5 @@
 import type { SettingEntry } from '../setting-entry.ts';
+import { MINUTES_MS } from './units.ts';
 
 const MAX_BITRATE = 1_000_000_000;
 
@@ -14,7 +15,16 @@ export const RTC_MEDIA_SETTINGS = {
     type: 'boolean',
     default: true,
     from: 'own',
-    doc: 'Publishers are kept from sending sizes that nobody watches.',
+    doc: 'Publishers are kept from sending sizes that nobody watches. Browsers take some seconds until they send such a size again.',
+  },
+  webrtc_simulcast_pause_after: {
+    type: 'integer',
+    unit: 'ms',
+    min: 1000,
+    max: 60 * MINUTES_MS,
+    default: 30_000,
+    from: 'own',
+    doc: 'So long a size must not have been watched before.',
   },
   webrtc_players_twcc: {
     type: 'boolean',

@@ -1,7 +1,5 @@
 import type { ReceivedLayer } from './received-layer.ts';
 
-/** A layer that nobody has watched for so long is kept back. */
-const UNWATCHED_MS = 10_000;
 /** So long it may stay while the stream's own picture is still made of it. */
 const CHANGE_MS = 3000;
 /** What the layers that stay may grow by. */
@@ -40,6 +38,7 @@ export interface LayerNeeds {
  * first. The lowest layer always stays.
  */
 export class LayerPausing {
+  readonly #unwatchedMs: number;
   readonly #watchedMs = new Map<ReceivedLayer, number>();
   #startMs = Number.NaN;
   #best: ReceivedLayer | undefined;
@@ -50,6 +49,11 @@ export class LayerPausing {
   #factor = HEADROOM;
   #pausedMs = 0;
   #steppedMs = Number.NEGATIVE_INFINITY;
+
+  /** @param unwatchedMs A layer that nobody has watched for so long is kept back */
+  constructor(unwatchedMs: number) {
+    this.#unwatchedMs = unwatchedMs;
+  }
 
   /** The best layer that is needed; undefined before the first tick. */
   get best(): ReceivedLayer | undefined {
@@ -66,10 +70,10 @@ export class LayerPausing {
     const { layers } = needs;
     if (layers.length === 0) return [];
     if (Number.isNaN(this.#startMs)) this.#startMs = nowMs;
-    const needed = this.#keptOf(nowMs, needs, UNWATCHED_MS);
+    const needed = this.#keptOf(nowMs, needs, this.#unwatchedMs);
     this.#best = layers[needed];
     const shown = needs.shown === undefined ? -1 : layers.indexOf(needs.shown);
-    const kept = shown >= 0 && shown < needed ? this.#keptOf(nowMs, needs, UNWATCHED_MS + CHANGE_MS) : needed;
+    const kept = shown >= 0 && shown < needed ? this.#keptOf(nowMs, needs, this.#unwatchedMs + CHANGE_MS) : needed;
     const resumed: ReceivedLayer[] = [];
     for (const [index, layer] of layers.entries()) {
       const paused = index < kept;

@@ -27,7 +27,7 @@ describe('a picture that is sent in several encodings', () => {
     ['sources', false],
   ])('has each as a layer by their %s, the largest first, with size, bitrate and times of the stream', (_, named) => {
     const layers = [{ named }, { named }, { named }];
-    const publisher = new SimulcastPublisher({ layers, media: { pausesLayers: false } }).run(4000);
+    const publisher = new SimulcastPublisher({ layers, media: { pauseLayersAfterMs: undefined } }).run(4000);
 
     const facts = publisher.stream.layers.map(({ rid, width, height, active, paused }) => [
       rid,
@@ -185,7 +185,7 @@ describe('a picture that is sent in several encodings', () => {
 });
 
 describe('layers that nobody watches', () => {
-  const SCRIPT = { obeys: true, media: { pausesLayers: true } } as const;
+  const SCRIPT = { obeys: true, media: { pauseLayersAfterMs: 10_000 } } as const;
 
   test('are kept back after ten seconds, without a gap in what is left', () => {
     const publisher = new SimulcastPublisher(SCRIPT).run(9000);
@@ -261,20 +261,20 @@ describe('layers that nobody watches', () => {
   });
 
   test('are left at least what the client wished', () => {
-    const media = { pausesLayers: true, minBitrateBps: 700_000 };
+    const media = { pauseLayersAfterMs: 10_000, minBitrateBps: 700_000 };
     const publisher = new SimulcastPublisher({ ...SCRIPT, media }).run(17_000);
     expect(publisher.got('remb').at(-1)?.packet.bitrateBps).toBeGreaterThan(690_000);
     expect(publisher.stream.layers.map(({ active }) => active)).toEqual([false, true, true]);
   });
 
   test('come all the time where the settings do not keep them back', () => {
-    const publisher = new SimulcastPublisher({ obeys: true, media: { pausesLayers: false } }).run(14_000);
+    const publisher = new SimulcastPublisher({ obeys: true, media: { pauseLayersAfterMs: undefined } }).run(14_000);
     expect(publisher.stream.layers.every(({ active, paused }) => active && !paused)).toBe(true);
     expect(publisher.got('remb').every(({ packet }) => packet.bitrateBps > 5_000_000)).toBe(true);
   });
 
   test('are allowed less each second while a publisher sends them all the same, down to a limit', () => {
-    const publisher = new SimulcastPublisher({ media: { pausesLayers: true } }).run(26_000);
+    const publisher = new SimulcastPublisher({ media: { pauseLayersAfterMs: 10_000 } }).run(26_000);
     const caps = publisher.got('remb').map(({ packet }) => packet.bitrateBps);
     expect(caps.at(-1)).toBeLessThan((caps.at(-8) ?? 0) * 0.95);
     expect(caps.at(-1)).toBeGreaterThanOrEqual(59_000);

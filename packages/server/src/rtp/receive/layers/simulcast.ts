@@ -13,8 +13,8 @@ export interface SimulcastOptions {
   readonly stream: Stream;
   /** The encodings, in the order of the offer. */
   readonly tracks: readonly LayerTrack[];
-  /** Layers that nobody watches are kept back. */
-  readonly pauses: boolean;
+  /** Layers that nobody has watched for so long are kept back; undefined: they never are. */
+  readonly pauseAfterMs: number | undefined;
   /** Clock of the publication, milliseconds. */
   nowMs(): number;
   /** What the publisher's sound takes, bits a second. */
@@ -49,7 +49,7 @@ export class Simulcast {
     this.#choice = new MainChoice(this.#layers);
     this.#lane = new MainLane(o.stream.rtp.video, o.tracks[0]?.clockRate ?? 90_000);
     this.#frames = new MainFrames(o.stream);
-    this.#pausing = new LayerPausing();
+    this.#pausing = new LayerPausing(o.pauseAfterMs ?? Number.POSITIVE_INFINITY);
     o.stream.setLayers(this.#layers);
   }
 
@@ -99,8 +99,8 @@ export class Simulcast {
   /** Does what is due. Called about every 20 ms. */
   tick(nowMs: number): void {
     for (const layer of this.#layers) layer.tick(nowMs);
-    const { stream, pauses } = this.#o;
-    const picture = !pauses || stream.pictureReaderCount > 0 || stream.rtp.video.listenerCount > 0;
+    const { stream, pauseAfterMs } = this.#o;
+    const picture = pauseAfterMs === undefined || stream.pictureReaderCount > 0 || stream.rtp.video.listenerCount > 0;
     const { current: shown } = this.#frames;
     const known = this.#layers.filter(({ pixels }) => pixels > 0);
     // One that has never come may be the best; it is not one that could stay.
