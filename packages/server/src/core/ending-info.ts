@@ -60,6 +60,7 @@ const OF_ERROR: Readonly<Partial<Record<ErrorCode, string>>> = {
   PEER_LIMIT: ENDING_INFO.notAdded,
   SDP_INVALID: ENDING_INFO.notAdded,
   NO_COMMON_CODECS: ENDING_INFO.noCommonCodecs,
+  TRANSPORT_DISABLED: ENDING_INFO.notAdded,
   MEDIA_SESSION_BUSY: ENDING_INFO.idInUse,
   TRANSCODING_DISABLED: ENDING_INFO.transcodingDisabled,
   TRANSCODING_LIMIT: ENDING_INFO.noTranscoders,
