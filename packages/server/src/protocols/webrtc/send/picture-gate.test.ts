@@ -15,6 +15,7 @@ interface Frame {
 
 describe('a picture for a thin way', () => {
   let full: boolean;
+  let drains: boolean;
   let bps: number | undefined;
   let gate: PictureGate;
   let frames: number;
@@ -23,7 +24,8 @@ describe('a picture for a thin way', () => {
     full = false;
     bps = 1_000_000;
     frames = 0;
-    gate = new PictureGate({ isFull: () => full, bps: () => bps });
+    drains = false;
+    gate = new PictureGate({ isFull: () => full, drains: () => drains, bps: () => bps });
   });
 
   /** Comes with two packets; true when both are passed on, false when none is. */
@@ -108,6 +110,17 @@ describe('a picture for a thin way', () => {
     const passed = Array.from({ length: 300 }, (_, i) => comes({ key: i % 5 === 0 })).filter(Boolean).length;
     expect(passed).toBeGreaterThanOrEqual(4);
     expect(passed).toBeLessThanOrEqual(6);
+  });
+
+  test('is key frames that need not wait behind what was sent before', () => {
+    gate.limit = 'key_frames';
+    drains = true;
+    expect(comes({ key: true })).toBe(false);
+    drains = false;
+    expect(comes({ key: true })).toBe(true);
+    gate.limit = 'all';
+    drains = true;
+    expect([comes({ key: true }), comes()]).toEqual([true, true]);
   });
 
   test('is none where there is room for sound alone, and a key frame later', () => {

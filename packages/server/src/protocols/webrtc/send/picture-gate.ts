@@ -11,6 +11,8 @@ const KEY_SHARE = 0.7;
 export interface GateWay {
   /** Too much waits to be sent already. */
   isFull(nowMs: number): boolean;
+  /** Much of what was sent waits on it still. */
+  drains(nowMs: number): boolean;
   /** What it carries, bits a second; undefined while that is not known. */
   bps(nowMs: number): number | undefined;
 }
@@ -96,7 +98,9 @@ export class PictureGate {
 
   #decideKeyFrame(nowMs: number): boolean {
     if (this.limit === 'none' || this.#way.isFull(nowMs)) return this.#leave();
-    if (this.limit === 'key_frames' && !this.#hasRoomForKeyFrame(nowMs)) return this.#leave();
+    // A key frame takes long: one that begins behind a queue would be shown too late.
+    const waits = this.limit === 'key_frames' && (!this.#hasRoomForKeyFrame(nowMs) || this.#way.drains(nowMs));
+    if (waits) return this.#leave();
     this.#broken = false;
     this.#top = Number.POSITIVE_INFINITY;
     this.#keyFrameMs = nowMs;

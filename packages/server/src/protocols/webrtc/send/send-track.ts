@@ -109,6 +109,8 @@ export class SendTrack implements PacedTrack {
   readonly #meter = new PictureMeter();
   /** Frames that the gate had left out when the newest packet was sent on. */
   #leftOut = 0;
+  /** Packets before that number are not sent again any more. */
+  #repairFrom = 0;
   readonly #redundancy = new Redundancy();
   #padded = 0;
 
@@ -155,7 +157,10 @@ export class SendTrack implements PacedTrack {
 
   /** Sends no more of the picture than that from now on; only where it goes through a path. */
   limit(limit: PictureLimit): void {
-    if (this.#gate !== undefined) this.#gate.limit = limit;
+    if (this.#gate === undefined || this.#gate.limit === limit) return;
+    this.#gate.limit = limit;
+    // What is missing of the pictures before would come too late to be shown, and take the room of what comes now.
+    if (limit === 'key_frames' || limit === 'none') this.#repairFrom = this.#numbers.last + 1;
   }
 
   /** True when frames were left out that what comes refers to, and there is room for a key frame. */
@@ -199,6 +204,7 @@ export class SendTrack implements PacedTrack {
   resend(sequence: number, nowMs: number, rttMs = 0): void {
     if (this.#lane === undefined || this.options.repeats === false) return;
     if (this.#next < 0 || !this.#allowance.take(sequence, nowMs, rttMs)) return;
+    if (this.#isGivenUp(sequence)) return;
     if (this.#keptPacket(sequence) === undefined) {
       this.resendMisses++;
       return;
@@ -210,7 +216,7 @@ export class SendTrack implements PacedTrack {
   }
 
   repair(number: number): number {
-    const kept = this.#keptPacket(number);
+    const kept = this.#isGivenUp(number) ? undefined : this.#keptPacket(number);
     const format = kept && this.#formatOf(kept.packet);
     if (kept === undefined || format === undefined) return 0;
     const { packet, run } = kept;
@@ -361,6 +367,11 @@ export class SendTrack implements PacedTrack {
     if (this.#lastIsPast) return;
     this.#lineTimestamp = this.#lastTimestamp;
     this.#lineUs = this.options.clock.unixUs(packet.ptsUs);
+  }
+
+  #isGivenUp(number: number): boolean {
+    const { last } = this.#numbers;
+    return last - ((last - number) & 0xffff) < this.#repairFrom;
   }
 
   #keptPacket(number: number): { readonly packet: RtpLanePacket; readonly run: SendRun } | undefined {

@@ -151,6 +151,20 @@ describe('what goes to one player', () => {
     expect(pictures.wantsKeyFrame(performance.now())).toBe(false);
   });
 
+  test('is not sent again what would come too late, once there is room for key frames alone', () => {
+    const pictures = track();
+    pictures.follow(video, NOW);
+    for (let i = 0; i < 4; i++) video.publish(picture(i, {}, 200));
+    pictures.limit('key_frames');
+    pictures.resend(sent[2]?.sequence ?? 0, 1000);
+    expect(sent).toHaveLength(4);
+    vi.advanceTimersByTime(1000);
+    const before = sent.length;
+    video.publish(picture(4, { startPoint: true }, 200));
+    pictures.resend(sent.at(-1)?.sequence ?? 0, 2000);
+    expect(sent.slice(before).map(({ ssrc }) => ssrc)).toEqual([SSRC, RTX_SSRC]);
+  });
+
   test('sends again what it sent of another lane before', () => {
     const pictures = track();
     pictures.follow(video, NOW);

@@ -26,6 +26,8 @@ export interface SendPathOptions {
 
 const MAX_PADDING_PACKETS = 64;
 const BUSY_MS = 150;
+/** What waits on the way is gone, all but for so much. */
+const DRAINED_MS = 100;
 /** For sound, for what is sent again, and for peaks. */
 const WISHED_SHARE = 1.3;
 
@@ -99,6 +101,10 @@ export class SendPath implements Paced {
 
   isFull(nowMs: number): boolean {
     return this.#pacer.isFull(nowMs);
+  }
+
+  drains(nowMs: number): boolean {
+    return (this.bandwidth?.delayMs(nowMs) ?? 0) > DRAINED_MS;
   }
 
   /** What it carries; undefined while that is not measured. */

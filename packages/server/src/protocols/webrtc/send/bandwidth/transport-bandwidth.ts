@@ -44,6 +44,8 @@ const LONG_WAIT_MS = 200;
 const SUSTAIN_MS = 300;
 /** A probe makes a queue, which is gone after so long and a round trip. */
 const PROBE_EFFECT_MS = 250;
+/** Delays of packets that were sent longer ago say nothing of this moment. */
+const FRESH_MS = 500;
 /** What a probe proves is a little less than what it is sent with. */
 const PROBE_SHARE = 1.15;
 /** When nothing arrived of what was sent for so long, the way was cut, as when the player's address changes. */
@@ -118,6 +120,11 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   sustainedBps(nowMs: number): number {
     const knows = this.#feedbackMs >= 0 && this.#limitedBy(nowMs) !== undefined;
     return knows ? this.#bps(nowMs) * SUSTAINED_SHARE : Number.POSITIVE_INFINITY;
+  }
+
+  /** How much longer packets take than the shortest did of late, milliseconds; 0 while none tells. */
+  delayMs(nowMs: number): number {
+    return nowMs - this.#newestSentMs < FRESH_MS + this.#rttMs ? this.#queue.ms : 0;
   }
 
   estimate(nowMs: number): BandwidthEstimate {
