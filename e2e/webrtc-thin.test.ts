@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { LOOK_MS, lineTo, playIn, publishNumberedByRtmp, tell } from './support/impairment/lines.ts';
+import { delaysMs, during, type SeeingPage, type Span, viewed } from './support/impairment/seen.ts';
+import { TestServer } from './support/server.ts';
+import { WebRtcPages } from './support/webrtc/pages.ts';
+
+const RATE = 25;
+const BITRATE = 1_200_000;
+const QUEUE_MS = 300;
+/** Full quality has to be back within this. */
+const BACK_MS = 10_000;
+/** A line that carries everything is measured for so long before it is made thin. */
+const BEFORE_MS = 4000;
+
+let server: TestServer;
+let pages: WebRtcPages;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  pages = await WebRtcPages.start();
+});
+
+afterAll(async () => {
+  await pages.close();
+  await server.stop();
+});
+
+/** Times of a viewer whose line became thin, and wide again. */
+interface Thinned {
+  readonly before: Span;
+  readonly thin: Span;
+  readonly after: Span;
+}
+
+/** Cuts a viewer's line to half of a bitrate for a while; another viewer of the same stream has a good one. */
+async function thinned(test: TestContext, name: string, bitrate: number) {
+  const line = await lineTo(test, server, { changes: { delayMs: 20, queueMs: QUEUE_MS } });
+  const [thin, good] = await Promise.all([
+    playIn(test, pages, line.before.http(`/whep/${name}`)),
+    playIn(test, pages, server.http(`/whep/${name}`)),
+  ]);
+  const before = await during(BEFORE_MS);
+  line.udp.change({ bitrate: bitrate / 2 }, ['down']);
+  const lean = await during(LOOK_MS);
+  const { longestQueueMs } = line.udp.counters('down');
+  line.udp.change({ bitrate: 0 }, ['down']);
+  const after = await during(BACK_MS);
+  const spans: Thinned = { before, thin: lean, after };
+  return { ...(await facts(thin, good, spans)), longestQueueMs, overflowed: line.udp.counters('down').overflowed };
+}
+
+async function facts(thin: SeeingPage, good: SeeingPage, spans: Thinned) {
+  const [seen, reference] = await Promise.all([thin.seen(), good.seen()]);
+  const span = { fromMs: spans.thin.fromMs, toMs: spans.after.toMs };
+  const late = delaysMs(seen, { reference, rate: RATE, span });
+  const lateOfGood = delaysMs(reference, { reference, rate: RATE, span });
+  // The end of the time in which quality has to come back.
+  const last = { fromMs: spans.after.toMs - 2000, toMs: spans.after.toMs };
+  return {
+    before: viewed(seen, spans.before),
+    thin: viewed(seen, spans.thin),
+    back: viewed(seen, last),
+    longestDelayMs: Math.max(...late),
+    // What the machine itself holds up holds up both.
+    // Some seconds after the cut.
+    settledDelayMs: Math.max(
+      ...delaysMs(seen, { reference, rate: RATE, span: { ...span, fromMs: span.fromMs + 4000 } }),
+    ),
+    // How late pictures were, by when they were shown after the line was cut, milliseconds.
+    lateAt: seen.pictures
+      .filter(({ atMs }) => atMs >= span.fromMs && atMs <= span.toMs)
+      .map(({ atMs }, i) => `${Math.round(atMs - span.fromMs)}: ${Math.round(late[i] ?? 0)}`)
+      .slice(0, 60),
+    extraDelayMs: Math.max(...late) - Math.max(...lateOfGood),
+    good: viewed(reference, { fromMs: spans.thin.fromMs, toMs: spans.after.toMs }),
+    goodHeights: new Set(
+      reference.samples.filter(({ atMs }) => atMs > spans.before.fromMs).map(({ frameHeight }) => frameHeight),
+    ),
+  };
+}
+
+type Facts = Awaited<ReturnType<typeof thinned>>;
+
+function expectPlayed(what: string, seen: Facts): void {
+  tell(what, { ...seen, goodHeights: [...seen.goodHeights] });
+  const text = JSON.stringify(seen);
+  expect(seen.thin.pictures, text).toBeGreaterThan(LOOK_MS / 1000 / 3);
+  // The first second after the cut, until it is known; then it is below half a second.
+  expect(seen.extraDelayMs, text).toBeLessThan(2500);
+  expect(seen.settledDelayMs, text).toBeLessThan(1000);
+  expect(seen.back.rate, text).toBeGreaterThan(seen.before.rate * 0.85);
+  expect(seen.back.height, text).toBe(seen.before.height);
+  expect(seen.good.gapMs, text).toBeLessThan(1500);
+  expect(seen.goodHeights.size, text).toBe(1);
+}
+
+describe('a viewer whose line carries half of the bitrate for a while', () => {
+  it('of a publisher by RTMP plays on in time with fewer pictures, and wholly again afterwards', async (test) => {
+    const source = { size: '320x240', rate: RATE, noise: 30, bitrate: BITRATE };
+    const publisher = publishNumberedByRtmp(server.rtmp('single'), source);
+    test.onTestFinished(() => publisher.stop());
+    await server.untilLive('single');
+    expectPlayed('thin line, one encoding', await thinned(test, 'single', BITRATE));
+  });
+});
