@@ -69,7 +69,7 @@ const ALONE = [
     'server/src/protocols/rtmp/rtmp-hostile',
     'server/src/protocols/rtmp/rtmp-server',
     'server/src/protocols/rtmp/wire/wire',
-    'server/src/protocols/webrtc/transport/udp-transport',
+    'server/src/protocols/webrtc/transport/media-transport',
     'server/src/protocols/webrtc/whip/access',
     'server/src/protocols/webrtc/wire/dtls/fuzz',
     'server/src/recording/completion',

@@ -96,6 +96,11 @@ export class TestSimulcast {
     stream.setLayers(this.layers);
   }
 
+  /** Frames published so far: a measure of time that does not go on while the process stands still. */
+  get frames(): number {
+    return this.#frames;
+  }
+
   /** Publishes a frame of each encoding that comes. */
   frame(): void {
     const at = this.#frames++;
