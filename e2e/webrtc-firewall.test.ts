@@ -97,6 +97,27 @@ describe('a viewer where nothing gets through but TLS', () => {
     expect(firewall.swallowed).toBeGreaterThan(0);
   });
 
+  it('plays by TURN in the console, which asks for it when nothing else gets through', async (test) => {
+    const relay = await TcpRelay.open(server.ports.turns);
+    test.onTestFinished(() => relay.close());
+    const page = await pages.page();
+    test.onTestFinished(() => page.context().close());
+    await page.addInitScript(() => localStorage.setItem('sluice.play-protocol', 'webrtc'));
+    const servers = await iceServers(relay.port, /^turns:/);
+    const link = servers.map(
+      ({ urls, username, credential }) =>
+        `<${String(urls)}>; rel="ice-server"; username="${username}"; credential="${credential}"; credential-type="password"`,
+    );
+    await page.route('**/whep/behind', (route) =>
+      route.request().method() === 'OPTIONS'
+        ? route.fulfill({ status: 204, headers: { link: link.join(', ') } })
+        : route.continue(),
+    );
+    await page.goto(server.http('/#/streams/behind'));
+    await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 0.5);
+    expect(relay.counters('down').forwardedBytes).toBeGreaterThan(20_000);
+  });
+
   it('plays by TURN in aiortc', async (test) => {
     const relay = await TcpRelay.open(server.ports.turn);
     test.onTestFinished(() => relay.close());

@@ -1,9 +1,12 @@
 import type { PlayerSource, SourceEvents, SourceTarget } from './player-source.ts';
 import { ExchangeError, endSession, exchange, whenServerCloses } from './webrtc/exchange.ts';
+import { iceServersOf } from './webrtc/ice-servers.ts';
 import { type PeerFact, PeerFacts } from './webrtc/peer-facts.ts';
 
 /** A connection whose picture has not begun by then plays its sound alone: the element would wait for both. */
 const PICTURE_MS = 2000;
+/** A connection that has found no way by then begins anew with the help of TURN servers, which others don't burden. */
+const WAY_MS = 2000;
 
 /** Plays a WHEP address with the least delay there is. */
 export function openWebRtc(
@@ -25,6 +28,8 @@ class WebRtcSource implements PlayerSource {
     | undefined;
   #resource: string | undefined;
   #flowed = true;
+  /** Servers that help to find a way; undefined while none were needed. */
+  #iceServers: RTCIceServer[] | undefined;
   readonly #onPageHide = (): void => this.#stop();
   /** A page that comes back from the browser's memory goes on with what is live then. */
   readonly #onPageShow = ({ persisted }: PageTransitionEvent): void => {
@@ -42,7 +47,7 @@ class WebRtcSource implements PlayerSource {
 
   reload(): void {
     this.#stop();
-    const peer = new RTCPeerConnection();
+    const peer = newPeer(this.#iceServers);
     const aborter = new AbortController();
     this.#flowed = true;
     this.#session = { peer, facts: new PeerFacts(peer, 'inbound'), aborter };
@@ -100,6 +105,7 @@ class WebRtcSource implements PlayerSource {
       if (signal.aborted) return await endSession(peer, resource);
       this.#resource = resource;
       whenServerCloses(peer, () => this.#onServerClosed(peer));
+      this.#seekHelp(peer, signal);
     } catch (error) {
       if (signal.aborted) return;
       const status = error instanceof ExchangeError ? error.status : -1;
@@ -108,6 +114,20 @@ class WebRtcSource implements PlayerSource {
       else if (status === 404) this.#events.failed('The server does not have this stream. Trying again…', 'absent');
       else this.#events.failed(`${message} Trying again…`, 'trouble');
     }
+  }
+
+  /** Begins anew, once, with servers that help to find a way when the connection finds none by itself. */
+  #seekHelp(peer: RTCPeerConnection, signal: AbortSignal): void {
+    if (this.#iceServers !== undefined) return;
+    const timer = window.setTimeout(() => {
+      if (isConnected(peer)) return;
+      void iceServersOf(this.#url).then((servers) => {
+        if (signal.aborted || isConnected(peer) || servers.length === 0) return;
+        this.#iceServers = servers;
+        this.reload();
+      });
+    }, WAY_MS);
+    signal.addEventListener('abort', () => window.clearTimeout(timer), { once: true });
   }
 
   /** Plays the sound without a picture that does not begin, until it does. */
@@ -159,5 +179,18 @@ class WebRtcSource implements PlayerSource {
     void endSession(session.peer, this.#resource);
     this.#session = undefined;
     this.#resource = undefined;
+  }
+}
+
+function isConnected({ connectionState }: RTCPeerConnection): boolean {
+  return connectionState === 'connected';
+}
+
+/** Servers that this browser can't use are no reason not to play. */
+function newPeer(iceServers: RTCIceServer[] | undefined): RTCPeerConnection {
+  try {
+    return new RTCPeerConnection({ iceServers: iceServers ?? [] });
+  } catch {
+    return new RTCPeerConnection();
   }
 }
