@@ -171,6 +171,16 @@ describe("the console's publish page", () => {
     await expect.poll(() => server.streamNames(), PATIENT).toEqual([]);
   });
 
+  it('publishes in the sizes that the picture is large enough for, the whole one among them', async () => {
+    const page = await openPage(server.http('/#/publish'));
+    await page.getByTestId('publish-sizes').check();
+    await goLive(page, 'sizes', 'test');
+    const sizes = async (): Promise<unknown> =>
+      (await streamOf('sizes'))?.layers?.map(({ rid, width, height }) => `${rid} ${width}x${height}`);
+    await expect.poll(sizes, PATIENT).toEqual(['full 640x360', 'half 320x180']);
+    await page.getByTestId('publish-toggle').click();
+  });
+
   it('captures nothing for who goes away while the browser asks', async () => {
     const page = await openPage(server.http('/#/publish'));
     await page.evaluate(() => {

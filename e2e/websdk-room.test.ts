@@ -87,6 +87,10 @@ describe('three pages with the Room API of the Web SDK', () => {
         return moving.length === 2 && document.querySelectorAll('#others video').length === 1;
       });
     }
+    // And in the console.
+    const rooms = await pages.openUrl(server.server.http('/#/rooms'));
+    await expect.poll(() => rooms.getByTestId('room-member').count(), { timeout: 15_000 }).toBe(2);
+    expect(await rooms.getByTestId('room-member').first().innerText()).toMatch(/^guest-\w+\s+hall-guest-/);
     await other.close();
     await own.waitForFunction(() => document.querySelectorAll('#others div').length === 0);
   });

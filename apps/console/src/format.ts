@@ -42,7 +42,8 @@ export function totalBitrate(stream: OverviewStream): string {
 /** Without the port, which tells an operator nothing; empty when nobody publishes. */
 export function publisherAddress(stream: OverviewStream): string {
   const address = stream.publisher?.remoteAddress ?? '';
-  return address.replace(/^\[?(.*?)\]?:\d+$/, '$1');
+  // IPv6 without a port has colons too.
+  return address.replace(/^(?:\[(.*)\]|([^:]*)):\d+$/, '$1$2');
 }
 
 /** `every 2.0 s`, or a dash until two key frames were seen. */

@@ -82,6 +82,13 @@ export class SdkPages {
     return page;
   }
 
+  /** Any page in the same browser. */
+  async openUrl(url: string): Promise<Page> {
+    const page = await this.#browser.newPage();
+    await page.goto(url);
+    return page;
+  }
+
   /** A page that has loaded the SDK, or at `/room` the SDK with its Room API, and nothing else. */
   async openBare(path: '/' | '/room' = '/'): Promise<Page> {
     const page = await this.#browser.newPage();

@@ -16,12 +16,18 @@ export interface PublisherOptions {
   onPhase(phase: PublisherPhase, message: string): void;
 }
 
-/** The picture's sides are divided by these: the largest is the picture itself. */
+/**
+ * The picture's sides are divided by these: the largest is the picture itself. Browsers send as many as a picture of that
+ * size is worth to them, the first ones, and leave the largest out when they are told of more.
+ */
 const SIZES = [
   { rid: 'quarter', scaleResolutionDownBy: 4 },
   { rid: 'half', scaleResolutionDownBy: 2 },
   { rid: 'full', scaleResolutionDownBy: 1 },
 ] as const;
+/** Pixels of a picture from which on it is sent in three sizes, and in two (libwebrtc's table of them). */
+const THREE_SIZES = 960 * 540;
+const TWO_SIZES = 480 * 270;
 
 /** The server has this long to answer, milliseconds. */
 const ANSWER_MS = 10_000;
@@ -65,7 +71,7 @@ export class Publisher {
 
   #send(track: MediaStreamTrack): void {
     const { stream, codec } = this.#options;
-    const sendEncodings = track.kind === 'video' ? encodingsOf(this.#options) : [];
+    const sendEncodings = track.kind === 'video' ? encodingsOf(track, this.#options) : [];
     const transceiver = this.#peer.addTransceiver(track, { direction: 'sendonly', streams: [stream], sendEncodings });
     if (track.kind !== 'video' || codec === '') return;
     const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? [];
@@ -108,13 +114,23 @@ export class Publisher {
 }
 
 /** What is sent of the picture; empty for what the browser chooses. The limit is that of the largest size. */
-function encodingsOf({ severalSizes, maxKbits }: PublisherOptions): RTCRtpEncodingParameters[] {
-  const limit = maxKbits > 0 ? { maxBitrate: maxKbits * 1000 } : {};
-  if (!severalSizes) return maxKbits > 0 ? [limit] : [];
-  return SIZES.map((size) => ({
+function encodingsOf(
+  track: MediaStreamTrack,
+  { severalSizes, maxKbits }: PublisherOptions,
+): RTCRtpEncodingParameters[] {
+  const count = severalSizes ? sizesOf(track) : 1;
+  if (count === 1) return maxKbits > 0 ? [{ maxBitrate: maxKbits * 1000 }] : [];
+  return SIZES.slice(-count).map((size) => ({
     ...size,
     ...(maxKbits > 0 ? { maxBitrate: (maxKbits * 1000) / size.scaleResolutionDownBy ** 2 } : {}),
   }));
+}
+
+/** In how many sizes browsers send the picture; as many as there are when its size is not known yet. */
+function sizesOf(track: MediaStreamTrack): number {
+  const { width = 0, height = 0 } = track.getSettings();
+  const pixels = width * height;
+  return pixels === 0 || pixels >= THREE_SIZES ? 3 : pixels >= TWO_SIZES ? 2 : 1;
 }
 
 function explain(error: unknown): string {
