@@ -15,3 +15,8 @@ export function isRtcp(packet: Uint8Array): boolean {
   const second = packet[1];
   return second !== undefined && second >= 192 && second <= 223;
 }
+
+/** True for sound and picture, sealed or open: for RTP, but not for RTCP or anything else. Hot path. */
+export function isMedia(datagram: Uint8Array): boolean {
+  return datagramKind(datagram) === 'srtp' && !isRtcp(datagram);
+}

@@ -1,4 +1,4 @@
-import { datagramKind, isRtcp } from './demux.ts';
+import { isMedia } from './demux.ts';
 import { FRAME_HEADER_BYTES, writeFrame } from './tcp-frames.ts';
 import type { WaterMarks } from './water-marks.ts';
 
@@ -46,16 +46,16 @@ export class FrameQueue {
 
   /** Takes a copy of a datagram, or leaves it out. */
   add(datagram: Buffer, nowMs: number): void {
-    const isMedia = datagramKind(datagram) === 'srtp' && !isRtcp(datagram);
+    const media = isMedia(datagram);
     const bytes = FRAME_HEADER_BYTES + datagram.length;
-    if (isMedia ? !this.#makeRoom(bytes, nowMs) : this.#controlBytes + bytes > CONTROL_BYTES) {
+    if (media ? !this.#makeRoom(bytes, nowMs) : this.#controlBytes + bytes > CONTROL_BYTES) {
       this.#options.onDropped(1);
       return;
     }
     const frame = { bytes: Buffer.allocUnsafe(bytes), sinceMs: nowMs };
     writeFrame(frame.bytes, datagram);
     this.#options.marks.add(bytes);
-    if (isMedia) {
+    if (media) {
       this.#media.push(frame);
       this.#mediaBytes += bytes;
     } else {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { parseIceCandidate } from '@sluice/media';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { mutate, prng } from '../../../../../media/src/testing/mutate.ts';
 import { DEFAULT_ICE_TCP } from '../options.ts';
 import { MediaTransport } from './media-transport.ts';
@@ -170,6 +170,36 @@ describe('a connection that is behind', () => {
     expect(transport.queuedBytes).toBe(0);
     link.send(DTLS);
     await until(() => expect(browser.received.at(-1)).toEqual(DTLS));
+  });
+});
+
+describe('a connection that stands still', () => {
+  it('gets no media that would come late: what is old by then is left out, and reports are not', async () => {
+    const { link, client: browser } = await connected();
+    let nowMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    onTestFinished(() => clock.mockRestore());
+    const media = (text: string): Buffer => Buffer.concat([Buffer.from([0x80, 96]), Buffer.from(text)]);
+    const report = Buffer.from([0x80, 200, 1, 2]);
+    const arrived = () => browser.received.slice(1).map(String);
+    // A player that reports every 50 ms.
+    for (let reports = 1; reports <= 20; reports++) {
+      link.send(media('flows'));
+      nowMs += 50;
+      browser.send(report);
+      await until(() => expect(transport.counters.received).toBe(reports + 1));
+    }
+    link.send(media('last'));
+    nowMs += 600;
+    link.send(media('old'));
+    link.send(report);
+    expect(link.path?.queuedBytes).toBe(media('old').length + 2);
+    nowMs += 5000;
+    link.send(media('new'));
+    nowMs += 300;
+    browser.send(report);
+    await until(() => expect(arrived().slice(20)).toEqual([media('last'), report, media('new')].map(String)));
+    expect([link.path?.queuedBytes, link.ice.paths[0]?.dropped]).toEqual([0, 1]);
   });
 });
 

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import { plainAddress } from '../../../io/index.ts';
+import { isMedia } from './demux.ts';
 import { FrameQueue } from './frame-queue.ts';
 import type { DatagramSource, TransportCounters } from './options.ts';
+import { Standstill } from './standstill.ts';
 import { FRAME_HEADER_BYTES, FrameReader, MAX_FRAME_BYTES, writeFrame } from './tcp-frames.ts';
 import type { WaterMarks } from './water-marks.ts';
 
@@ -22,6 +24,8 @@ export interface TcpConnectionOptions {
 const SCRATCH_BYTES = 4096;
 /** What has proved nothing can only be about to send a check, which is much shorter. */
 const MAX_UNPROVED_BYTES = 2048;
+/** Media waits here rather than in the system when a line stands still: here, what is old is left out. */
+const STANDSTILL_MS = 500;
 
 /** Memory for the frame that is being sent: the system takes it within the call almost always. */
 export class FrameMemory {
@@ -53,6 +57,7 @@ export class TcpConnection implements DatagramSource {
   readonly #options: TcpConnectionOptions;
   readonly #reader = new FrameReader();
   readonly #queue: FrameQueue;
+  readonly #standstill = new Standstill(STANDSTILL_MS);
   readonly #onWritten = (): void => this.#writeNext();
   /** Handed to the system and not taken yet. */
   #writingBytes = 0;
@@ -90,10 +95,13 @@ export class TcpConnection implements DatagramSource {
     const { counters } = this.#options;
     counters.sent++;
     counters.sentBytes += datagram.length;
-    if (this.#writingBytes > 0) {
-      this.#queue.add(datagram, performance.now());
+    const nowMs = performance.now();
+    const media = isMedia(datagram);
+    if (this.#writingBytes > 0 || (media && this.#standstill.isOverdue(nowMs))) {
+      this.#queue.add(datagram, nowMs);
       return true;
     }
+    if (media) this.#standstill.wrote(nowMs);
     const { scratch } = this.#options;
     const memory = scratch.take(FRAME_HEADER_BYTES + datagram.length);
     this.#write(memory.subarray(0, writeFrame(memory, datagram)));
@@ -132,6 +140,8 @@ export class TcpConnection implements DatagramSource {
 
   #receive(chunk: Buffer): void {
     if (this.#closed) return;
+    this.#standstill.heard(performance.now());
+    this.#writeWaiting();
     const { receiveBufferBytes, onDatagram, counters } = this.#options;
     let wanted = true;
     const limit = this.proved ? Math.min(MAX_FRAME_BYTES, receiveBufferBytes) : MAX_UNPROVED_BYTES;
@@ -158,9 +168,16 @@ export class TcpConnection implements DatagramSource {
     if (this.#writingBytes === 0 || this.#socket.writableLength > 0) return;
     this.#options.marks.release(this.#writingBytes);
     this.#writingBytes = 0;
-    while (this.#writingBytes === 0) {
-      const next = this.#closed ? undefined : this.#queue.take(performance.now());
+    this.#writeWaiting();
+  }
+
+  #writeWaiting(): void {
+    if (this.#queue.bytes === 0) return;
+    const nowMs = performance.now();
+    while (this.#writingBytes === 0 && !this.#standstill.isOverdue(nowMs)) {
+      const next = this.#closed ? undefined : this.#queue.take(nowMs);
       if (next === undefined) return;
+      this.#standstill.wrote(nowMs);
       this.#write(next);
     }
   }

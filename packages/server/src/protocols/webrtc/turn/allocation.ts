@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isMedia } from '../transport/demux.ts';
 import type { DatagramPort, DatagramSource } from '../transport/options.ts';
 import type { Endpoint } from '../wire/stun/index.ts';
 import type { TurnClient, TurnTallies } from './client.ts';
@@ -164,7 +165,7 @@ class RelaySource implements DatagramSource {
       this.channel === undefined
         ? writeDataIndication(this.peer, datagram, randomBytes(12))
         : writeChannelData(this.channel, datagram, client.isStream);
-    if (client.relay(frame)) tallies.relayedOut++;
+    if (client.relay(frame, isMedia(datagram))) tallies.relayedOut++;
     else tallies.dropped++;
     return true;
   }

@@ -9,8 +9,11 @@ export interface TurnClient extends NonceHolder {
   allocation: Allocation | undefined;
   /** Sends a message; it is the callee's from now on. Never throws. */
   answer(message: Buffer): void;
-  /** The same for what a peer says; false when it was dropped because too much waits. Hot path. */
-  relay(frame: Buffer): boolean;
+  /**
+   * The same for what a peer says; false when it was dropped because too much waits, or because it is `media` and the
+   * way stands still. Hot path.
+   */
+  relay(frame: Buffer, media: boolean): boolean;
   /** Its allocation is there: it must be found again. */
   keep(): void;
   /** Its allocation is over. */

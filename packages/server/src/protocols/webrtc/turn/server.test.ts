@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { mutate, prng } from '../../../../../media/src/testing/mutate.ts';
 import type { TlsIdentity } from '../../../io/index.ts';
 import type { TurnLimits } from './options.ts';
@@ -169,6 +169,37 @@ describe('the TURN server', () => {
       source?.send(PACKET);
       expect(client.frames.some((frame) => frame.subarray(4).equals(PACKET))).toBe(true);
     }, gone);
+  });
+
+  it('sends no media, and all else, to a client whose line stands still', async () => {
+    await start();
+    rig.port.echoes = false;
+    const client = await rig.connect('tcp');
+    await client.allocate(MEDIA_PORT);
+    let nowMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    onTestFinished(() => clock.mockRestore());
+    const media = Buffer.from([0x80, 96, 1, 2]);
+    const report = Buffer.from([0x80, 200, 1, 2]);
+    // A player that reports every 50 ms.
+    const hear = async (): Promise<void> => {
+      const { length } = rig.port.received;
+      nowMs += 50;
+      client.socket.write(writeChannelData(0x4000, report, true));
+      await vi.waitFor(() => expect(rig.port.received).toHaveLength(length + 1), { interval: 1 });
+    };
+    for (let reports = 1; reports <= 20; reports++) {
+      await hear();
+      rig.port.received[0]?.source.send(media);
+      expect((await client.next()).subarray(4)).toEqual(media);
+    }
+    nowMs += 900;
+    for (const datagram of [media, report, media]) rig.port.received[0]?.source.send(datagram);
+    expect((await client.next()).subarray(4)).toEqual(report);
+    await hear();
+    rig.port.received[0]?.source.send(media);
+    expect((await client.next()).subarray(4)).toEqual(media);
+    expect(client.frames).toEqual([]);
   });
 
   it('takes another certificate for the connections that come', async () => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { plainAddress } from '../../../io/index.ts';
+import { Standstill } from '../transport/standstill.ts';
 import type { Allocation } from './allocation.ts';
 import type { TurnClient } from './client.ts';
 import type { TurnLimits } from './options.ts';
@@ -12,6 +13,8 @@ const MAX_UNPROVEN = 16;
 const KEEP_ALIVE_MS = 30_000;
 /** Answers are small; who does not read them is not sent more. */
 const ANSWER_ROOM_BYTES = 65_536;
+/** Media is left out when a line stands still for so long: what is in the system's memory comes before anything newer. */
+const STANDSTILL_MS = 800;
 
 export interface StreamClientOptions {
   readonly transport: 'tcp' | 'tls';
@@ -33,6 +36,7 @@ export class StreamClient implements TurnClient {
   readonly #socket: Socket;
   readonly #options: StreamClientOptions;
   readonly #frames = new StreamFrames();
+  readonly #standstill = new Standstill(STANDSTILL_MS);
   #unproven = 0;
   /** Since when it has no allocation. */
   #idleSinceMs: number;
@@ -69,8 +73,13 @@ export class StreamClient implements TurnClient {
     else this.#socket.write(message);
   }
 
-  relay(frame: Buffer): boolean {
+  relay(frame: Buffer, media: boolean): boolean {
     if (this.#isGone || this.#socket.writableLength + frame.length > this.#options.limits.maxQueuedBytes) return false;
+    if (media) {
+      const nowMs = performance.now();
+      if (this.#standstill.isOverdue(nowMs)) return false;
+      this.#standstill.wrote(nowMs);
+    }
     this.#socket.write(frame);
     return true;
   }
@@ -94,6 +103,7 @@ export class StreamClient implements TurnClient {
   #onData(chunk: Buffer): void {
     if (this.#isGone) return;
     const nowMs = performance.now();
+    this.#standstill.heard(nowMs);
     let frames: readonly Buffer[];
     try {
       frames = this.#frames.push(chunk);
