@@ -58,11 +58,11 @@ describe('the choice of a way', () => {
     expect(choiceOf('webrtc', [])).toMatch(/^Plays by WebRTC: of all ways it has the least delay/);
     expect(choiceOf('hls', [])).toBe('Plays by HLS: it is to be tried first, and nothing stands in its way.');
     const tried = [
-      { protocol: 'webrtc', why: 'no answer by UDP within 4 s' },
+      { protocol: 'webrtc', why: 'no way for media within 4 s' },
       { protocol: 'mse', why: 'MSE is turned off on this server.' },
     ] as const;
     expect(choiceOf('hls', tried)).toBe(
-      'Plays by HLS, because WebRTC did not work (no answer by UDP within 4 s), nor did MSE.',
+      'Plays by HLS, because WebRTC did not work (no way for media within 4 s), nor did MSE.',
     );
   });
 

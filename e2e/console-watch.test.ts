@@ -66,8 +66,8 @@ function tried(page: Page, protocol: string): Promise<string | null> {
   return page.locator(`[data-testid=player-tried] [data-protocol=${protocol}]`).textContent();
 }
 
-/** Lets WebRTC connections be made that never reach the server, as behind a firewall without UDP. */
-function blockUdp(): void {
+/** Lets WebRTC connections be made that never reach the server, as behind a firewall that lets nothing through. */
+function blockMedia(): void {
   const original = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = function (description): Promise<void> {
     const sdp = (description.sdp ?? '').replace(/^a=candidate:.*\r\n/gm, '');
@@ -131,10 +131,10 @@ describe('a player that chooses by itself', () => {
     expect(await tried(page, 'webrtc')).toMatch(/This browser has no WebRTC/);
   });
 
-  it('takes the next way when UDP does not get through, and remembers that for the next stream', async () => {
-    const page = await openPage('/#/streams/cam', blockUdp);
+  it('takes the next way when WebRTC does not get through, and remembers that for the next stream', async () => {
+    const page = await openPage('/#/streams/cam', blockMedia);
     await expectPlaying(page, 'mse');
-    expect(await tried(page, 'webrtc')).toMatch(/no answer by UDP within 4 s/);
+    expect(await tried(page, 'webrtc')).toMatch(/no way for media within 4 s/);
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await page.evaluate(() => location.assign('#/streams/yard'));

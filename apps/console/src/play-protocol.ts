@@ -16,7 +16,11 @@ export interface ProtocolChoice {
 /** All choices, in the order they are offered. */
 export const PROTOCOLS: readonly ProtocolChoice[] = [
   { id: 'auto', label: 'Automatic', about: 'Takes the way with the least delay that this browser and network can.' },
-  { id: 'webrtc', label: 'WebRTC', about: 'A fraction of a second behind; needs UDP to the server.' },
+  {
+    id: 'webrtc',
+    label: 'WebRTC',
+    about: 'A fraction of a second behind; by UDP, where that is blocked by TCP or TURN.',
+  },
   { id: 'mse', label: 'MSE', about: 'Less than a second behind, over a WebSocket; goes where web pages go.' },
   { id: 'll-hls', label: 'LL-HLS', about: 'Two seconds behind; goes through proxies and caches.' },
   { id: 'hls', label: 'HLS', about: 'Plays on every device; some seconds behind.' },

@@ -275,8 +275,8 @@ function nothingWorks(isOver: boolean): string {
 }
 
 function noAnswer(protocol: PlayProtocol, waitedMs: number): string {
-  const by = protocol === 'webrtc' ? ' by UDP' : '';
-  return `no answer${by} within ${waitedMs / 1000} s`;
+  const what = protocol === 'webrtc' ? 'no way for media' : 'no answer';
+  return `${what} within ${waitedMs / 1000} s`;
 }
 
 /** A message without what it says about trying again, for that is not what happens. */

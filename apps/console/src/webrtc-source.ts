@@ -124,6 +124,8 @@ class WebRtcSource implements PlayerSource {
       void iceServersOf(this.#url).then((servers) => {
         if (signal.aborted || isConnected(peer) || servers.length === 0) return;
         this.#iceServers = servers;
+        // The element would take the end of its tracks for the beginning of something to play.
+        this.#video.srcObject = null;
         this.reload();
       });
     }, WAY_MS);

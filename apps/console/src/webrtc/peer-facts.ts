@@ -107,7 +107,7 @@ function selectedPair(entries: readonly Entry[]): Entry | undefined {
 
 function pathFact(entries: readonly Entry[], pair: Entry | undefined): PeerFact {
   const about =
-    'Which address here talks to which address of the server. None: UDP is blocked, or the address is wrong.';
+    'Which address here talks to which address of the server. None: a firewall is in the way, or the address is wrong.';
   const end = (key: string): string => {
     const candidate = entries.find(({ id }) => id === pair?.[key]);
     if (candidate === undefined) return '?';

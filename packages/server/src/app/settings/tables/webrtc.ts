@@ -9,7 +9,7 @@ export const WEBRTC_SETTINGS = {
     type: 'port',
     default: 31_001,
     from: 'wcs',
-    doc: 'UDP port of all WebRTC media: one for all peers. 0 turns WebRTC off.',
+    doc: 'UDP port of all WebRTC media, one for all peers; with `ice_tcp_enabled` the TCP port as well. 0 turns WebRTC off.',
   },
   'ws.port': {
     type: 'port',
