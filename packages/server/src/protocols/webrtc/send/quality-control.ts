@@ -225,7 +225,8 @@ export class QualityControl {
    */
   #thin(picture: ChangeablePicture, { at, estimate, nowMs }: LookedAt): void {
     if (!this.#deps.sending.thinning) return;
-    const waits = this.#placeOf(this.#coming) > at;
+    const coming = this.#placeOf(this.#coming);
+    const waits = coming > at;
     if (!waits && this.#hasLower(at, nowMs)) {
       if (this.#thinning.limit === 'all') return;
       this.#thinning.reset(nowMs);
@@ -234,7 +235,8 @@ export class QualityControl {
     }
     const audioBps = this.#deps.stream.audioRate.bitsPerSecond;
     const { limit, probeBps } = this.#thinning.decide({ estimate, rates: picture.pictureRates, audioBps }, nowMs);
-    const isSoon = waits && nowMs - this.#askedMs < SOON_MS;
+    // What has to be made first comes later than that.
+    const isSoon = waits && this.#options.all[coming]?.kind === 'layer' && nowMs - this.#askedMs < SOON_MS;
     picture.thin(isSoon && (limit === 'key_frames' || limit === 'none') ? 'layer_0' : limit);
     if (probeBps !== undefined && !waits) this.#deps.bandwidth.probe?.(probeBps, nowMs);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Acceptance, Stream } from '../../../core/index.ts';
+import { type Acceptance, type Renditions, Stream, withPicture } from '../../../core/index.ts';
 import { TestCounters, TestLog } from '../../../core/testing/hub.ts';
 import { TestSimulcast } from '../testing/test-layers.ts';
 import type { PictureTarget } from './layer-source.ts';
@@ -11,6 +11,26 @@ import type { BandwidthEstimate } from './viewer-bandwidth.ts';
 const TAKES: Acceptance = {
   ...{ key: 'test', video: new Set(['vp8']), audio: new Set(['opus']), reorderedVideo: false },
   ...{ videoTarget: undefined, audioTarget: undefined },
+};
+
+const COMMON = { size: undefined, fps: undefined, estimatedCores: 0 };
+/** The picture as it is, and one that takes less and has to be made. */
+const LADDER: Renditions = {
+  enabled: () => true,
+  admit: () => {},
+  ladder: () => ({
+    renditions: [
+      { name: 'original', acceptance: TAKES, original: true, bandwidthBps: 900_000, ...COMMON },
+      {
+        name: 'tiny',
+        acceptance: withPicture(TAKES, { height: 90 }),
+        original: false,
+        bandwidthBps: 200_000,
+        ...COMMON,
+      },
+    ],
+    ...{ estimatedCores: 0, freeCores: 1, notes: [] },
+  }),
 };
 
 /** One viewer's control, and a picture whose changes a test grants. */
@@ -26,11 +46,15 @@ class Viewer implements ChangeablePicture {
   #grant: ((failure: string | undefined) => void) | undefined;
   #nowMs = performance.now();
 
-  constructor({ layered, thinning = true }: { layered: boolean; thinning?: boolean }) {
+  constructor({
+    layered,
+    thinning = true,
+    renditions,
+  }: { layered: boolean; thinning?: boolean; renditions?: Renditions }) {
     if (!layered) this.source.stream.setLayers([]);
     this.control = new QualityControl({
       ...{ stream: this.source.stream, acceptance: TAKES, codecs: [{ codec: 'vp8', payloadType: 96 }] },
-      ...{ renditions: undefined, policy: DEFAULT_QUALITY_POLICY, counters: new TestCounters(), log: new TestLog() },
+      ...{ renditions, policy: DEFAULT_QUALITY_POLICY, counters: new TestCounters(), log: new TestLog() },
       sending: { startBitrateBps: 1_000_000, thinning },
       bandwidth: {
         estimate: () => this.estimate,
@@ -117,6 +141,15 @@ describe('a way that is too thin for a picture', () => {
     expect(viewer.limits.at(-1)).toBe('key_frames');
     viewer.grant();
     expect(viewer.limits.at(-1)).toBe('all');
+  });
+
+  test('is not filled with it until one comes that takes less and has to be made first', () => {
+    const viewer = new Viewer({ layered: false, renditions: LADDER });
+    viewer.pass(1000);
+    viewer.carries(300_000);
+    viewer.pass(200);
+    expect(viewer.wanted).toMatchObject({ acceptance: { videoOutput: { height: 90 } } });
+    expect(viewer.limits.at(-1)).toBe('key_frames');
   });
 
   test('is left alone where the settings say so', () => {

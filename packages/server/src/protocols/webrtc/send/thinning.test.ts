@@ -43,6 +43,27 @@ describe('how much of a picture a viewer gets', () => {
     for (let i = 0; i < 50; i++) expect(decide(1_180_000).limit).not.toBe('all');
   });
 
+  test('stays the same while a key frame makes it take more than usual for a moment', () => {
+    const peak = { ...UNMARKED, all: 1_080_000 };
+    for (let i = 0; i < 30; i++) expect(decide(1_180_000, i % 20 < 10 ? peak : UNMARKED).limit).toBe('all');
+    for (let i = 0; i < 14; i++) decide(1_180_000, peak);
+    expect(decide(1_180_000, peak).limit).toBe('key_frames');
+  });
+
+  test('is more again where there is some more room than it takes, not much more', () => {
+    decide(300_000, UNMARKED);
+    for (let i = 0; i < 20; i++) decide(1_270_000, UNMARKED);
+    expect(decide(1_270_000, UNMARKED).limit).toBe('all');
+  });
+
+  test('is key frames soon after nothing at all, however often more was in vain', () => {
+    let bps = 300_000;
+    for (let i = 0; i < 300; i++) bps = decide(bps).limit === 'all' ? 300_000 : 2_000_000;
+    decide(60_000);
+    for (let i = 0; i < 14; i++) expect(decide(600_000, UNMARKED).limit).toBe('none');
+    expect(decide(600_000, UNMARKED).limit).toBe('key_frames');
+  });
+
   test('is tried less and less often when that is in vain', () => {
     const raised: number[] = [];
     let bps = 300_000;

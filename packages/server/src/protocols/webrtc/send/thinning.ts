@@ -33,13 +33,15 @@ export interface ThinningDecision {
 
 /** Share of the estimate that may be used: the rest is for what is sent again and for peaks. */
 const USABLE_SHARE = 0.9;
-/** More of the picture than now is given only when there is this much more room than it takes, */
-const RAISE_SHARE = 0.8;
+/** More of the picture than now is given only when there is some more room than it takes: what is less may be very little, */
+const RAISE_SHARE = 0.92;
 /** and not within this time after a change; longer each time that it was in vain, up to `MAX_HOLD_MS`. */
 const HOLD_MS = 1500;
 const MAX_HOLD_MS = 8000;
 /** Falling back within this time: it was in vain. */
 const PROBATION_MS = 5000;
+/** What takes hardly more than may be used is not given up before it has done so for this long: key frames come now and then. */
+const LASTING_MS = 1200;
 /** Ways below this are left to the sound. */
 const LEAST_PICTURE_BPS = 40_000;
 
@@ -52,6 +54,7 @@ export class ThinningPolicy {
   #changedMs = Number.NEGATIVE_INFINITY;
   #raisedMs = Number.NEGATIVE_INFINITY;
   #holdMs = HOLD_MS;
+  #shortSinceMs = -1;
 
   get limit(): PictureLimit {
     return this.#limit;
@@ -63,11 +66,12 @@ export class ThinningPolicy {
     if (bps === undefined || estimate.measured !== true) return { limit: this.#limit, probeBps: undefined };
     const roomBps = bps * USABLE_SHARE - audioBps;
     const fits = bestThatFits(rates, roomBps);
-    if (isLess(fits, this.#limit)) this.#lower(fits, nowMs);
-    else if (isLess(this.#limit, fits) && nowMs - this.#changedMs >= this.#holdMs) {
-      const safe = bestThatFits(rates, roomBps * RAISE_SHARE);
-      if (isLess(this.#limit, safe)) this.#raise(safe, nowMs);
-    }
+    const isShort = isLess(fits, this.#limit);
+    if (!isShort || this.#shortSinceMs < 0) this.#shortSinceMs = isShort ? nowMs : -1;
+    const lasts = nowMs - this.#shortSinceMs >= LASTING_MS;
+    // It may be more than is usual, but not more than there is.
+    if (isShort && (lasts || isLess(bestThatFits(rates, bps - audioBps), this.#limit))) this.#lower(fits, nowMs);
+    else if (isLess(this.#limit, fits)) this.#raise(bestThatFits(rates, roomBps * RAISE_SHARE), nowMs);
     const probeBps = this.#limit === 'all' ? undefined : (rates.all / RAISE_SHARE + audioBps) / USABLE_SHARE;
     return { limit: this.#limit, probeBps };
   }
@@ -79,15 +83,21 @@ export class ThinningPolicy {
   }
 
   #lower(limit: PictureLimit, nowMs: number): void {
+    this.#shortSinceMs = -1;
     this.#holdMs = nowMs - this.#raisedMs < PROBATION_MS ? Math.min(MAX_HOLD_MS, this.#holdMs * 2) : HOLD_MS;
     this.#limit = limit;
     this.#changedMs = nowMs;
   }
 
   #raise(limit: PictureLimit, nowMs: number): void {
-    this.#limit = limit;
-    this.#changedMs = nowMs;
-    this.#raisedMs = nowMs;
+    if (!isLess(this.#limit, limit)) return;
+    const passedMs = nowMs - this.#changedMs;
+    if (passedMs >= this.#holdMs) {
+      this.#limit = limit;
+      this.#changedMs = nowMs;
+      this.#raisedMs = nowMs;
+      // Key frames keep to what the way carries by themselves: who has no picture at all need not wait longer.
+    } else if (this.#limit === 'none' && passedMs >= HOLD_MS) this.#limit = 'key_frames';
   }
 }
 

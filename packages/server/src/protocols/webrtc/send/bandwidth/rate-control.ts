@@ -12,6 +12,9 @@ const LEAST_LEFT = 0.75;
 const LEAST_LEFT_OF_LONGER = 0.5;
 const LONGER_QUEUE_MS = 80;
 const CERTAIN_QUEUE_MS = 250;
+/** Who sends less than this share of the estimate can't tell what is carried: one decrease halves the estimate at most. */
+const IDLE_SHARE = 0.35;
+const LEAST_LEFT_OF_IDLE = 0.5;
 /** Growing delay counts once so much waits on the way: bursts and jitter pass. */
 const SOME_QUEUE_MS = 20;
 /** So much waiting counts even if it does not grow. */
@@ -144,15 +147,17 @@ export class RateControl {
     return true;
   }
 
-  #decrease({ ackedBps, newestAckedBps, queueMs }: RateObservation, nowMs: number): void {
+  #decrease({ sentBps, ackedBps, newestAckedBps, queueMs }: RateObservation, nowMs: number): void {
     const newestBps = newestAckedBps ?? this.bps;
     const longerBps = ackedBps ?? newestBps;
     // While little waits, one of both may be little by chance: packets were held back, or few were sent.
     const carriedBps = queueMs >= HOLD_QUEUE_MS ? Math.min(longerBps, newestBps) : Math.max(longerBps, newestBps);
     const share = DECREASE - (DECREASE - DECREASE_LONG) * Math.min(1, queueMs / LONG_QUEUE_MS);
-    this.#learn(carriedBps);
-    const lowered = Math.max(carriedBps * share, Math.min(this.bps, this.#busyBps) * this.#leastLeft(queueMs));
-    this.bps = clamp(Math.min(this.bps, lowered));
+    const isIdle = this.limited && sentBps < this.bps * IDLE_SHARE;
+    if (!isIdle) this.#learn(carriedBps);
+    const busyBps = Math.min(this.bps, this.#busyBps);
+    const leastBps = isIdle ? this.bps * LEAST_LEFT_OF_IDLE : busyBps * this.#leastLeft(queueMs);
+    this.bps = clamp(Math.min(this.bps, Math.max(carriedBps * share, leastBps)));
     this.#refillBps = carriedBps * REFILL;
     this.#loweredMs = nowMs;
     this.limited = true;
