@@ -160,7 +160,6 @@ describe('parameter sets', () => {
 
   test('fuzz: SPS, configuration record', () => {
     const record = writeAvcConfig([SPS, PPS]);
-    const started = performance.now();
     expect(fuzz(SPS, 20_000, parseSps)).toBeGreaterThan(100);
     expect(fuzz(record, 20_000, parseAvcConfig)).toBeGreaterThan(100);
     fuzz(record, 5000, (data) => {
@@ -168,7 +167,6 @@ describe('parameter sets', () => {
       videoSize(h264Track(1, sps));
       writeAvcConfig([...sps, ...pps]);
     });
-    expect(performance.now() - started).toBeLessThan(5000);
   });
 });
 

@@ -81,7 +81,9 @@ describe('a picture of a live stream', { timeout: 60_000 }, () => {
     for (const file of files.slice(0, 20)) expectColour(file, BLUE);
     expect(hub.counters.of('snapshots_taken')).toBe(20);
     const pids = engine.stats().workers.flatMap(({ pid }) => pid ?? []);
-    expect(pids).toHaveLength(2);
+    // One may have had nothing to do for so long already that it ended.
+    expect(pids.length).toBeGreaterThan(0);
+    expect(pids.length).toBeLessThanOrEqual(2);
     await until(() => engine.stats().workers.length === 0 && !pids.some(isAlive), 'the workers end');
     await until(() => process.getActiveResourcesInfo().length <= handles, 'no handle is left');
     expect([snapshots.pending, hub.streams.get('cam0')?.readerCount]).toEqual([0, 0]);
