@@ -88,12 +88,17 @@ afterAll(async () => {
 
 describe('Chromium that publishes its picture in two sizes', () => {
   it('has both received, the largest first', async () => {
+    // Somebody watches, so that nothing is left out however long it takes to come.
+    const watching = new AbortController();
+    await server.untilLive('sizes');
+    await fetch(server.http('/flv/sizes.flv'), { signal: watching.signal });
     await until((found) => {
       expect(found.map(({ rid, width, height, state }) => [rid, width, height, state])).toEqual([
         ['f', WIDTH, HEIGHT, 'active'],
         ['h', WIDTH / 2, HEIGHT / 2, 'active'],
       ]);
-    }, 15_000);
+    }, 30_000);
+    watching.abort();
   });
 
   it('leaves the larger one out while nobody watches it, and sends it again for HLS', async () => {

@@ -9,6 +9,9 @@ const BITRATE = 1_200_000;
 const QUEUE_MS = 300;
 /** Full quality has to be back within this. */
 const BACK_MS = 10_000;
+const BACK_LOOK_MS = 2000;
+/** Of the pictures of a viewer with a good line: the machine is not always on time. */
+const FULL_SHARE = 0.85;
 /** A line that carries everything is measured for so long before it is made thin. */
 const BEFORE_MS = 4000;
 
@@ -44,9 +47,20 @@ async function thinned(test: TestContext, name: string, bitrate: number) {
   const lean = await during(LOOK_MS);
   const { longestQueueMs } = line.udp.counters('down');
   line.udp.change({ bitrate: 0 }, ['down']);
-  const after = await during(BACK_MS);
+  const after = await untilBack(thin, good);
   const spans: Thinned = { before, thin: lean, after };
   return { ...(await facts(thin, good, spans)), longestQueueMs, overflowed: line.udp.counters('down').overflowed };
+}
+
+/** Waits until a viewer gets what another one does, at most for as long as that may take. */
+async function untilBack(thin: SeeingPage, good: SeeingPage): Promise<Span> {
+  const fromMs = Date.now();
+  for (;;) {
+    const last = await during(BACK_LOOK_MS);
+    const [seen, reference] = await Promise.all([thin.seen(), good.seen()]);
+    const isBack = viewed(seen, last).rate > viewed(reference, last).rate * FULL_SHARE;
+    if (isBack || last.toMs - fromMs > BACK_MS) return { fromMs, toMs: last.toMs };
+  }
 }
 
 async function facts(thin: SeeingPage, good: SeeingPage, spans: Thinned) {
@@ -55,17 +69,18 @@ async function facts(thin: SeeingPage, good: SeeingPage, spans: Thinned) {
   const late = delaysMs(seen, { reference, rate: RATE, span });
   const lateOfGood = delaysMs(reference, { reference, rate: RATE, span });
   // The end of the time in which quality has to come back.
-  const last = { fromMs: spans.after.toMs - 2000, toMs: spans.after.toMs };
+  const last = { fromMs: spans.after.toMs - BACK_LOOK_MS, toMs: spans.after.toMs };
+  // Some seconds after the cut. What the machine itself holds up holds up both.
+  const settled = { ...span, fromMs: span.fromMs + 4000 };
+  const settledOf = (page: typeof seen): number =>
+    Math.max(...delaysMs(page, { reference, rate: RATE, span: settled }));
   return {
     before: viewed(seen, spans.before),
     thin: viewed(seen, spans.thin),
     back: viewed(seen, last),
+    backShare: viewed(seen, last).rate / viewed(reference, last).rate,
     longestDelayMs: Math.max(...late),
-    // What the machine itself holds up holds up both.
-    // Some seconds after the cut.
-    settledDelayMs: Math.max(
-      ...delaysMs(seen, { reference, rate: RATE, span: { ...span, fromMs: span.fromMs + 4000 } }),
-    ),
+    settledDelayMs: settledOf(seen) - settledOf(reference),
     // How late pictures were, by when they were shown after the line was cut, milliseconds.
     lateAt: seen.pictures
       .filter(({ atMs }) => atMs >= span.fromMs && atMs <= span.toMs)
@@ -88,9 +103,9 @@ function expectPlayed(what: string, seen: Facts): void {
   // The first second after the cut, until it is known; then it is below half a second.
   expect(seen.extraDelayMs, text).toBeLessThan(2500);
   expect(seen.settledDelayMs, text).toBeLessThan(1000);
-  expect(seen.back.rate, text).toBeGreaterThan(seen.before.rate * 0.85);
+  expect(seen.backShare, text).toBeGreaterThan(FULL_SHARE);
   expect(seen.back.height, text).toBe(seen.before.height);
-  expect(seen.good.gapMs, text).toBeLessThan(1500);
+  expect(seen.good.gapMs, text).toBeLessThan(3000);
   expect(seen.goodHeights.size, text).toBe(1);
 }
 
