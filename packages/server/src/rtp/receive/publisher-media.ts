@@ -1,6 +1,5 @@
 import { type RtcpPacket, type RtpPacket, transportSequence } from '@sluice/media';
 import type { Stream } from '../../core/index.ts';
-import { ArrivalRecorder } from './arrival-recorder.ts';
 import { BitrateRequest, bitrateLimits } from './bitrate-request.ts';
 import { FeedbackWriter, roundTripOf } from './feedback-writer.ts';
 import { type LayerTrack, layerTracks } from './layers/layer-tracks.ts';
@@ -14,16 +13,12 @@ import { Sources } from './sources.ts';
 import { type PublisherMediaStats, receivedTrackStats, totalsOf } from './stats.ts';
 import { streamOutput, type TrackOutput } from './track-output.ts';
 import { TrackReceiver } from './track-receiver.ts';
+import { TransportFeedback } from './transport-feedback.ts';
 
 const REPORT_INTERVAL_MS = 1000;
 /** The first report goes early, so that the sender knows the round trip soon. */
 const FIRST_REPORT_MS = 100;
 const SILENCE_CHECK_MS = 500;
-const TRANSPORT_FEEDBACK_INTERVAL_MS = 100;
-/** With so many arrivals, transport-wide feedback goes before its time. */
-const TRANSPORT_FEEDBACK_ARRIVALS = 200;
-/** In one go no more than this; what is left is not told. */
-const MAX_TRANSPORT_FEEDBACKS = 4;
 /** Sound is played without the picture that was announced, when that does not come within this time. */
 const VIDEO_WAIT_MS = 3000;
 const VIDEO_CLOCK_RATE = 90_000;
@@ -71,7 +66,7 @@ export class PublisherMedia {
   readonly #simulcast: Simulcast | undefined;
   readonly #clock: PublicationClock;
   readonly #writer: FeedbackWriter;
-  readonly #arrivals = new ArrivalRecorder();
+  readonly #arrivals: TransportFeedback;
   readonly #bitrate: BitrateRequest;
   readonly #red: RedAudio | undefined;
   readonly #roundTrip = new RoundTrip();
@@ -83,7 +78,6 @@ export class PublisherMedia {
   #nowMs = 0;
   #reportMs = Number.POSITIVE_INFINITY;
   #silenceCheckMs = 0;
-  #transportFeedbackMs = 0;
   #firstSoundMs = Number.NaN;
   #layersReceived = 0;
   #active = false;
@@ -102,6 +96,7 @@ export class PublisherMedia {
       asksRoundTrip: forward,
       send: (bytes) => o.sendRtcp(bytes),
     });
+    this.#arrivals = new TransportFeedback(this.#writer, () => this.#anySsrc());
     this.#bitrate = new BitrateRequest(bitrateLimits(o.options, o), (o.maxBitrateBps ?? 0) > 0);
     const rateOf = (kind: 'video' | 'audio') => tracks.find((track) => track.kind === kind)?.clockRate;
     this.#clock = new PublicationClock(
@@ -235,7 +230,7 @@ export class PublisherMedia {
       this.#askForKeyFrame(receiver, nowMs);
     }
     if (this.#simulcast?.capBps !== this.#capBps) this.#limitBitrate(0, nowMs);
-    if (nowMs - this.#transportFeedbackMs >= TRANSPORT_FEEDBACK_INTERVAL_MS) this.#tellArrivals(nowMs);
+    this.#arrivals.tick(nowMs);
     if (nowMs >= this.#reportMs) this.#report(nowMs);
     if (nowMs >= this.#silenceCheckMs) this.#checkSilence(nowMs);
     if (nowMs - this.#firstSoundMs >= VIDEO_WAIT_MS) this.#activate();
@@ -310,20 +305,7 @@ export class PublisherMedia {
     const id = track?.extensions.transportSequence;
     if (id === undefined || !this.#o.options.transportCc || track?.feedback.transportCc !== true) return;
     const sequence = transportSequence(packet, id);
-    if (sequence === undefined) return;
-    this.#arrivals.record(sequence, arrivalMs);
-    if (this.#arrivals.pending >= TRANSPORT_FEEDBACK_ARRIVALS) this.#tellArrivals(arrivalMs);
-  }
-
-  #tellArrivals(nowMs: number): void {
-    this.#transportFeedbackMs = nowMs;
-    const ssrc = this.#anySsrc();
-    for (let i = 0; i < MAX_TRANSPORT_FEEDBACKS && ssrc !== undefined; i++) {
-      const recorded = this.#arrivals.take();
-      if (recorded === undefined) return;
-      this.#writer.arrivals(ssrc, recorded);
-    }
-    this.#arrivals.discard();
+    if (sequence !== undefined) this.#arrivals.record(sequence, arrivalMs);
   }
 
   #anySsrc(): number | undefined {
