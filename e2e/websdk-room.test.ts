@@ -35,6 +35,7 @@ describe('three pages with the Room API of the Web SDK', () => {
     await carl.told('STATE', '  has ann hall-ann-####', '  has bob');
     await carl.publish('screenShare');
     await bob.told(...['STATE', '  has ann hall-ann-####', 'JOINED carl'], 'PUBLISHED carl hall-carl-####-screenShare');
+    await ann.told('STATE', 'JOINED bob', 'JOINED carl', 'PUBLISHED carl hall-carl-####-screenShare');
     const watched = await ann.watch('carl');
     await ann.say('carl', 'hello carl');
     await vi.waitFor(async () => expect(await carl.events()).toContain('MESSAGE ann hello carl'));
