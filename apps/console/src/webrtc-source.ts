@@ -47,7 +47,7 @@ class WebRtcSource implements PlayerSource {
 
   reload(): void {
     this.#stop();
-    const peer = newPeer(this.#iceServers);
+    const peer = new RTCPeerConnection({ iceServers: this.#iceServers ?? [] });
     const aborter = new AbortController();
     this.#flowed = true;
     this.#session = { peer, facts: new PeerFacts(peer, 'inbound'), aborter };
@@ -186,13 +186,4 @@ class WebRtcSource implements PlayerSource {
 
 function isConnected({ connectionState }: RTCPeerConnection): boolean {
   return connectionState === 'connected';
-}
-
-/** Servers that this browser can't use are no reason not to play. */
-function newPeer(iceServers: RTCIceServer[] | undefined): RTCPeerConnection {
-  try {
-    return new RTCPeerConnection({ iceServers: iceServers ?? [] });
-  } catch {
-    return new RTCPeerConnection();
-  }
 }

@@ -8,9 +8,19 @@ const ANSWER_MS = 2000;
 export async function iceServersOf(url: string): Promise<RTCIceServer[]> {
   try {
     const response = await fetch(url, { method: 'OPTIONS', signal: AbortSignal.timeout(ANSWER_MS) });
-    return readLinks(response.headers.get('link') ?? '');
+    return readLinks(response.headers.get('link') ?? '').filter(isUsable);
   } catch {
     return [];
+  }
+}
+
+/** False for what this browser can't read: it would take no other servers beside it either. */
+function isUsable(server: RTCIceServer): boolean {
+  try {
+    new RTCPeerConnection({ iceServers: [server] }).close();
+    return true;
+  } catch {
+    return false;
   }
 }
 
