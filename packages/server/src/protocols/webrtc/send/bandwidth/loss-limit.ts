@@ -14,6 +14,9 @@ const LEARN = 0.15;
 const NO_QUEUE_MS = 30;
 /** Growth of the limit a second, once there are no such losses any more. */
 const GROWTH = 1.15;
+/** Who sends less than this share of what delays allow can't tell what is carried: one window of losses halves it at most. */
+const IDLE_SHARE = 0.35;
+const LEAST_LEFT_OF_IDLE = 0.5;
 
 /** What is sent, what arrives and what delays allow, bits a second, with what waits on the way. */
 export interface LossyWay {
@@ -74,7 +77,10 @@ export class LossLimit {
     }
     const excess = fraction - this.#inherent;
     if (excess > MUCH_LOSS) {
-      this.bps = Math.min(this.bps ?? Number.POSITIVE_INFINITY, ackedBps);
+      const beforeBps = this.bps ?? Number.POSITIVE_INFINITY;
+      const knownBps = Math.min(rateBps, beforeBps);
+      const leastBps = sentBps < knownBps * IDLE_SHARE ? knownBps * LEAST_LEFT_OF_IDLE : 0;
+      this.bps = Math.min(beforeBps, Math.max(ackedBps, leastBps));
       this.#lowered = { fraction, sentBps };
     } else if (this.bps !== undefined && excess < LITTLE_LOSS) {
       this.bps *= GROWTH ** (passedMs / 1000);
