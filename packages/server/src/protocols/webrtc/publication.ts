@@ -23,7 +23,6 @@ export interface PublicationParts {
   /** Names us in reports. */
   readonly ssrc: number;
   readonly cname: string;
-  /** Of a picture that is sent in several encodings, those that nobody watches are kept back. */
   /** Encodings that nobody has watched for so long are kept back; undefined: they never are. */
   readonly pauseLayersAfterMs: number | undefined;
 }
