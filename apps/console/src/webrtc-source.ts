@@ -1,6 +1,6 @@
 import type { PlayerSource, SourceEvents, SourceTarget } from './player-source.ts';
 import { ExchangeError, endSession, exchange, whenServerCloses } from './webrtc/exchange.ts';
-import { iceServersOf } from './webrtc/ice-servers.ts';
+import { iceServersOf, useIceServers } from './webrtc/ice-servers.ts';
 import { type PeerFact, PeerFacts } from './webrtc/peer-facts.ts';
 
 /** A connection whose picture has not begun by then plays its sound alone: the element would wait for both. */
@@ -47,7 +47,8 @@ class WebRtcSource implements PlayerSource {
 
   reload(): void {
     this.#stop();
-    const peer = new RTCPeerConnection({ iceServers: this.#iceServers ?? [] });
+    const peer = new RTCPeerConnection();
+    useIceServers(peer, this.#iceServers ?? []);
     const aborter = new AbortController();
     this.#flowed = true;
     this.#session = { peer, facts: new PeerFacts(peer, 'inbound'), aborter };

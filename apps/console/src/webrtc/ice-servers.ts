@@ -8,19 +8,22 @@ const ANSWER_MS = 2000;
 export async function iceServersOf(url: string): Promise<RTCIceServer[]> {
   try {
     const response = await fetch(url, { method: 'OPTIONS', signal: AbortSignal.timeout(ANSWER_MS) });
-    return readLinks(response.headers.get('link') ?? '').filter(isUsable);
+    return readLinks(response.headers.get('link') ?? '');
   } catch {
     return [];
   }
 }
 
-/** False for what this browser can't read: it would take no other servers beside it either. */
-function isUsable(server: RTCIceServer): boolean {
-  try {
-    new RTCPeerConnection({ iceServers: [server] }).close();
-    return true;
-  } catch {
-    return false;
+/** Has a connection use those of the servers that this browser can read: one that it can't would keep it from all others. */
+export function useIceServers(peer: RTCPeerConnection, servers: readonly RTCIceServer[]): void {
+  const iceServers: RTCIceServer[] = [];
+  for (const server of servers) {
+    try {
+      peer.setConfiguration({ iceServers: [...iceServers, server] });
+      iceServers.push(server);
+    } catch {
+      // Not for this browser.
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { ExchangeError, endSession, exchange, whenServerCloses } from './exchange.ts';
-import { iceServersOf } from './ice-servers.ts';
+import { iceServersOf, useIceServers } from './ice-servers.ts';
 import { type PeerFact, PeerFacts } from './peer-facts.ts';
 
 export type PublisherPhase = 'connecting' | 'live' | 'lost' | 'failed';
@@ -86,7 +86,7 @@ export class Publisher {
       // A network that lets nothing else through needs them, and who publishes can wait for them.
       const iceServers = await iceServersOf(this.#options.url);
       if (this.#closed) return;
-      this.#peer.setConfiguration({ iceServers });
+      useIceServers(this.#peer, iceServers);
       for (const track of this.#options.stream.getTracks()) this.#send(track);
       this.#resource = await exchange(this.#peer, this.#options.url, AbortSignal.timeout(ANSWER_MS));
       whenServerCloses(this.#peer, () => this.#onServerClosed());
