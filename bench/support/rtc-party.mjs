@@ -83,9 +83,11 @@ function payloadHead(first, key, picture, { width, height }) {
 /** Sends media until the result is called: pictures in each of `layers`, a key frame every `keyFrames`, and sound. */
 export function startMedia(client, layers, { keyFrames = 60, sound = true } = {}) {
   const sequences = layers.map(() => 0);
-  let frames = Math.floor(Math.random() * keyFrames);
+  // A browser begins with a key frame; later ones of different publishers do not come together.
+  let frames = 0;
+  let sinceKey = -Math.floor(Math.random() * keyFrames);
   const video = setInterval(() => {
-    const key = frames % keyFrames === 0;
+    const key = frames === 0 || sinceKey % keyFrames === 0;
     for (const [i, layer] of layers.entries()) {
       for (let n = 0; n < layer.packets; n++) {
         const payload = Buffer.alloc(layer.bytes);
@@ -102,6 +104,7 @@ export function startMedia(client, layers, { keyFrames = 60, sound = true } = {}
       }
     }
     frames++;
+    sinceKey++;
   }, 1000 / FPS);
   let sounds = 0;
   const audio =
