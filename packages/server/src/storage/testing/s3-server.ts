@@ -8,6 +8,7 @@ import { join } from 'node:path';
 interface S3rver {
   run(): Promise<{ readonly port: number }>;
   close(): Promise<void>;
+  readonly httpServer: { closeAllConnections(): void } | undefined;
   readonly store: {
     getMetadata(bucket: string, key: string): Promise<Record<string, string>>;
   };
@@ -53,7 +54,10 @@ export class S3TestServer {
 
   /** Nobody listens any more. */
   async stop(): Promise<void> {
-    await this.#server?.close();
+    const closed = this.#server?.close();
+    // A client that was cut off in the middle of a request would be waited for.
+    this.#server?.httpServer?.closeAllConnections();
+    await closed;
     this.#server = undefined;
   }
 
