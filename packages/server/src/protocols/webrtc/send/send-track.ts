@@ -292,6 +292,7 @@ export class SendTrack implements PacedTrack {
     const first = lane.at(sequence);
     if (first !== undefined) this.#beginTime(first, pastEndUs);
     this.#run = { lane, epoch: lane.epoch, timestampOffset: this.#timestampOffset, pastEndUs, vp8: undefined };
+    this.options.path?.forget(this);
     this.#gate?.restart();
   }
 

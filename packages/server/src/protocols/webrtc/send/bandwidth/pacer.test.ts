@@ -167,4 +167,19 @@ describe('what waits to leave for a peer', () => {
     expect(track.sent).toEqual([0, 1, 2, 3, 4]);
     expect(pacer.empty).toBe(true);
   });
+
+  test('of a picture that another one follows is given up, but for the rest of the frame that has begun to leave', () => {
+    hold(30);
+    pacer.release(1000);
+    const before = track.sent.length;
+    expect(before).toBeGreaterThan(0);
+    expect(before % 10).not.toBe(0);
+    pacer.forget(track);
+    for (let nowMs = 1005; !pacer.empty; nowMs += 5) pacer.release(nowMs);
+    expect(track.sent).toHaveLength(Math.ceil(before / 10) * 10);
+    expect([pacer.givenUp, pacer.queueMs(2000)]).toEqual([3 - Math.ceil(before / 10), 0]);
+    hold(10, 30);
+    for (let nowMs = 2005; !pacer.empty; nowMs += 5) pacer.release(nowMs);
+    expect(track.sent.at(-1)).toBe(39);
+  });
 });

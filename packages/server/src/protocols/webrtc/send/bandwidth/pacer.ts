@@ -126,6 +126,18 @@ export class Pacer {
     }
   }
 
+  /** What waits of a track's pictures is given up, but for the rest of a frame that has begun to leave: others follow. */
+  forget(track: PacedTrack): void {
+    const waiting = this.#pictures.slice(this.#head);
+    const kept = waiting.filter((one) => one.track !== track || one.packet.timestamp === this.#sentTimestamp);
+    if (kept.length === waiting.length) return;
+    this.givenUp += framesOf(waiting) - framesOf(kept);
+    this.#pictures = kept;
+    this.#head = 0;
+    this.#frames = framesOf(kept);
+    this.#pictureBytes = kept.reduce((sum, { packet }) => sum + packet.payload.length + OVERHEAD_BYTES, 0);
+  }
+
   /** Forgets what waits. */
   clear(): void {
     this.#pictures = [];
@@ -192,4 +204,11 @@ export class Pacer {
     const refillBps = this.#credit > 0 ? rateBps : Math.min(rateBps, sustainedBps);
     this.#budget = Math.min(most, this.#budget + (refillBps * passedMs) / 8000);
   }
+}
+
+function framesOf(waiting: readonly Waiting[]): number {
+  let frames = 0;
+  for (const [at, { packet }] of waiting.entries())
+    if (at === 0 || waiting[at - 1]?.packet.timestamp !== packet.timestamp) frames++;
+  return frames;
 }

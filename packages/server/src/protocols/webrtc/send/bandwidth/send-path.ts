@@ -87,6 +87,11 @@ export class SendPath implements Paced {
     this.#timer.wake(this);
   }
 
+  /** Another picture of the track begins: what waits of the one before would only delay it. */
+  forget(track: PacedTrack): void {
+    this.#pacer.forget(track);
+  }
+
   /** Sends a packet again, now or soon. */
   repair(track: PacedTrack, number: number): void {
     if (this.#pacer.mayPass(performance.now())) return this.#pacer.spend(track.repair(number));
