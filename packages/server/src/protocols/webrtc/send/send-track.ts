@@ -9,6 +9,7 @@ import { PictureMeter } from './picture-meter.ts';
 import { Redundancy } from './redundancy.ts';
 import { ResendAllowance } from './resend-allowance.ts';
 import { type SendRun, SentNumbers } from './sent-numbers.ts';
+import { SentTimes, sentTimestamp } from './sent-times.ts';
 import type { PictureLimit, PictureRates } from './thinning.ts';
 import { Vp8Numbers } from './vp8-numbers.ts';
 
@@ -57,8 +58,6 @@ const LATE_SOUND_US = 150_000;
 const MAX_SOUND_WAIT_MS = 1000;
 /** Packets of the past that a viewer who joins gets at most on each tick, until it has caught up. */
 const CATCH_UP_PACKETS = 64;
-/** Times of frames of the past are pressed together so that the player is up to date at once. */
-const CATCH_UP_PACE = 1 / 32;
 /** Probes are filled with the newest of so many packets; less than that many bytes are plain padding. */
 const RECENT = 64;
 const PLAIN_PADDING_BYTES = 300;
@@ -89,19 +88,12 @@ export class SendTrack implements PacedTrack {
   /** Until then sound that is late is waited out. */
   #soundWaitMs = 0;
   #run: SendRun | undefined;
-  #timestampOffset = Math.floor(Math.random() * 0x8000_0000);
   /** Of the newest packet that was to be sent; -1 before the first of a lane. */
   #newest = -1;
-  #begun = false;
-  #lastTimestamp = 0;
-  #lastPtsUs = 0;
-  #lastIsPast = false;
-  /** Newest packet that was not of the past, and what time it was then: later times are on a line with them. */
-  #lineTimestamp = 0;
-  #lineUs = 0;
   #format: SendFormat | undefined;
   #laneFormat: RtpLaneFormat | undefined;
   readonly #numbers = new SentNumbers();
+  readonly #times: SentTimes;
   readonly #allowance = new ResendAllowance();
   readonly #vp8 = new Vp8Numbers();
   readonly #writer: PacketWriter;
@@ -117,6 +109,7 @@ export class SendTrack implements PacedTrack {
   constructor(sink: RtpSink, options: SendTrackOptions) {
     this.options = options;
     this.#writer = new PacketWriter(sink, options);
+    this.#times = new SentTimes(options.clock);
     this.#gate = options.path === undefined ? undefined : new PictureGate(options.path);
   }
 
@@ -136,13 +129,14 @@ export class SendTrack implements PacedTrack {
 
   /** True while the peer is still being given the past, whose times are not those of the lane. */
   get catchesUp(): boolean {
-    return this.#next >= 0 && (!this.#live || this.#lastIsPast);
+    return this.#next >= 0 && (!this.#live || this.#times.lastIsPast);
   }
 
   /** Where the track stands, for sender reports: the newest packet's RTP time, and the same on the stream's timeline. */
   get position(): { readonly timestamp: number; readonly ptsUs: number; readonly clockRate: number } {
     const track = this.#laneFormat?.track;
-    return { timestamp: this.#lastTimestamp, ptsUs: this.#lastPtsUs, clockRate: track ? rtpClockRate(track) : 0 };
+    const { lastTimestamp, lastPtsUs } = this.#times;
+    return { timestamp: lastTimestamp, ptsUs: lastPtsUs, clockRate: track ? rtpClockRate(track) : 0 };
   }
 
   /** What the picture that is followed takes, whatever of it is sent. */
@@ -220,7 +214,7 @@ export class SendTrack implements PacedTrack {
     const format = kept && this.#formatOf(kept.packet);
     if (kept === undefined || format === undefined) return 0;
     const { packet, run } = kept;
-    const numbers = { sequence: number, timestamp: this.#press(packet, run) + run.timestampOffset, vp8: run.vp8 };
+    const numbers = { sequence: number, timestamp: sentTimestamp(packet, run), vp8: run.vp8 };
     if (format.rtxPayloadType === undefined) return this.#writer.write(packet, format, numbers);
     return this.#writer.writeRtx(packet, format, numbers);
   }
@@ -240,7 +234,7 @@ export class SendTrack implements PacedTrack {
     this.bytes += packet.payload.length;
     this.#allowance.earn();
     if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
-    const timestamp = this.#press(packet, run) + run.timestampOffset;
+    const timestamp = sentTimestamp(packet, run);
     if (this.#redundancy.on && format.redPayloadType !== undefined && this.options.repeats === false) {
       const redundant = this.#redundancy.blocks(packet, run, format.payloadType);
       const content = { payloadType: format.payloadType, primary: packet.payload, redundant };
@@ -256,9 +250,9 @@ export class SendTrack implements PacedTrack {
     const kept =
       bytes > PLAIN_PADDING_BYTES ? this.#keptPacket(this.#numbers.last - (this.#padded++ % RECENT)) : undefined;
     if (kept === undefined || kept.packet.payload.length < PLAIN_PADDING_BYTES)
-      return this.#writer.writePadding(format, this.#lastTimestamp);
+      return this.#writer.writePadding(format, this.#times.lastTimestamp);
     const sequence = this.#numbers.last - ((this.#padded - 1) % RECENT);
-    const timestamp = this.#press(kept.packet, kept.run) + kept.run.timestampOffset;
+    const timestamp = sentTimestamp(kept.packet, kept.run);
     return this.#writer.writeRtx(kept.packet, format, { sequence, timestamp, vp8: kept.run.vp8 });
   }
 
@@ -289,28 +283,12 @@ export class SendTrack implements PacedTrack {
     this.#next = sequence;
     this.#newest = -1;
     const pastEndUs = this.#start.liveUs();
-    const first = lane.at(sequence);
-    if (first !== undefined) this.#beginTime(first, pastEndUs);
-    this.#run = { lane, epoch: lane.epoch, timestampOffset: this.#timestampOffset, pastEndUs, vp8: undefined };
+    const timestampOffset = this.#times.begin(lane.at(sequence), pastEndUs);
+    this.#run = { lane, epoch: lane.epoch, timestampOffset, pastEndUs, vp8: undefined };
+    // On a way that is too narrow, what is missing of the picture before would only delay this one, which needs none of it.
+    if (this.options.path?.isNarrow(performance.now()) === true) this.#repairFrom = this.#numbers.last + 1;
     this.options.path?.forget(this);
     this.#gate?.restart();
-  }
-
-  /**
-   * Time goes on by as much as has passed since the last packet, though the lane's numbers are new ones: exactly so that
-   * sender reports go on telling what they told before, as players take many of them together.
-   */
-  #beginTime(first: RtpLanePacket, pastEndUs: number): void {
-    const { clock } = this.options;
-    clock.begin(Math.max(pastEndUs, first.ptsUs));
-    const firstUs = clock.unixUs(first.ptsUs);
-    if (this.#begun) {
-      const passed = Math.round(((firstUs - this.#lineUs) * rtpClockRate(first.format.track)) / 1e6);
-      const offset = this.#lineTimestamp + passed - first.timestamp;
-      this.#timestampOffset = Math.max(offset, this.#lastTimestamp + 1 - this.#press(first, { pastEndUs }));
-    }
-    this.#lineTimestamp = first.timestamp + this.#timestampOffset;
-    this.#lineUs = firstUs;
   }
 
   /** The way is too narrow for the past: it goes on with the newest key frame, when there is a newer one. */
@@ -350,24 +328,16 @@ export class SendTrack implements PacedTrack {
     }
     const run = this.#run;
     if (this.#format === undefined || run === undefined) return;
-    this.#begun = true;
-    if (packet.sequence > this.#newest) this.#moveTo(packet, run);
+    if (packet.sequence > this.#newest) {
+      this.#newest = packet.sequence;
+      this.#times.moveTo(packet, run);
+    }
     const gate = packet.format.track.kind === 'video' ? this.#gate : undefined;
     if (gate !== undefined && !gate.passes(packet, performance.now())) return;
     const skipped = gate === undefined ? 0 : gate.leftOut - this.#leftOut;
     if (gate !== undefined) this.#leftOut = gate.leftOut;
     if (path === undefined) this.transmit(packet, run, skipped);
     else path.send(this, packet, run, skipped);
-  }
-
-  #moveTo(packet: RtpLanePacket, run: SendRun): void {
-    this.#newest = packet.sequence;
-    this.#lastTimestamp = this.#press(packet, run) + run.timestampOffset;
-    this.#lastPtsUs = packet.ptsUs;
-    this.#lastIsPast = isPast(packet, run);
-    if (this.#lastIsPast) return;
-    this.#lineTimestamp = this.#lastTimestamp;
-    this.#lineUs = this.options.clock.unixUs(packet.ptsUs);
   }
 
   #isGivenUp(number: number): boolean {
@@ -391,15 +361,4 @@ export class SendTrack implements PacedTrack {
     if (format.track.kind !== 'audio' || performance.now() > this.#soundWaitMs) return false;
     return ptsUs < this.#start.liveUs() - LATE_SOUND_US;
   }
-
-  #press(packet: RtpLanePacket, run: Pick<SendRun, 'pastEndUs'>): number {
-    const { format, ptsUs, timestamp } = packet;
-    if (!isPast(packet, run)) return timestamp;
-    const past = Math.round(((run.pastEndUs - ptsUs) * rtpClockRate(format.track)) / 1e6);
-    return timestamp + past - Math.round(past * CATCH_UP_PACE);
-  }
-}
-
-function isPast({ format, ptsUs }: RtpLanePacket, { pastEndUs }: Pick<SendRun, 'pastEndUs'>): boolean {
-  return ptsUs < pastEndUs && format.track.kind === 'video';
 }
