@@ -13,6 +13,8 @@ export interface PublishNumbered {
   readonly rate: number;
   /** Whether the picture is so restless that an encoder needs its bitrate. */
   readonly noise: boolean;
+  /** How strong that is, 0 to 1, which is the default. */
+  readonly strength?: number;
   readonly encodings: RTCRtpEncodingParameters[];
   readonly numberBits: number;
   /** Whether the times of all pictures are kept that are sent. */
@@ -81,7 +83,7 @@ export async function publishNumbered(options: PublishNumbered): Promise<void> {
   const noiseContext = noise.getContext('2d') as OffscreenCanvasRenderingContext2D;
   const grains = noiseContext.createImageData(noise.width, noise.height);
   for (let i = 0; i < grains.data.length; i += 4) {
-    const level = options.noise ? Math.random() * 255 : 128;
+    const level = options.noise ? 128 + (Math.random() - 0.5) * 255 * (options.strength ?? 1) : 128;
     grains.data.set([level, level, level, 255], i);
   }
   noiseContext.putImageData(grains, 0, 0);
@@ -121,6 +123,10 @@ export async function publishNumbered(options: PublishNumbered): Promise<void> {
   const transceiver = peer.addTransceiver(picture, { direction: 'sendonly', sendEncodings: options.encodings });
   const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? [];
   transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => [options.video, 'video/rtx'].includes(mimeType)));
+  if (options.encodings.length > 1) {
+    const parameters = transceiver.sender.getParameters();
+    await transceiver.sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' });
+  }
   if (options.notesSent) {
     const pipe = (transformer: { readable: ReadableStream; writable: WritableStream }): void => {
       const note = new TransformStream<RTCEncodedVideoFrame>({

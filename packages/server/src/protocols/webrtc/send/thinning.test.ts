@@ -56,6 +56,16 @@ describe('how much of a picture a viewer gets', () => {
     expect(decide(1_270_000, UNMARKED).limit).toBe('all');
   });
 
+  test('is all of another quality for a while, as that begins with more than is usual on a way that is still full', () => {
+    decide(300_000, UNMARKED);
+    policy.reset(nowMs);
+    const small = { ...UNMARKED, all: 200_000 };
+    const begins = { ...small, all: 500_000 };
+    for (let i = 0; i < 10; i++) expect(decide(300_000, begins).limit).toBe('all');
+    for (let i = 0; i < 20; i++) expect(decide(300_000, small).limit).toBe('all');
+    expect(decide(200_000, small).limit).toBe('key_frames');
+  });
+
   test('is key frames soon after nothing at all, however often more was in vain', () => {
     let bps = 300_000;
     for (let i = 0; i < 300; i++) bps = decide(bps).limit === 'all' ? 300_000 : 2_000_000;

@@ -42,6 +42,8 @@ const MAX_HOLD_MS = 8000;
 const PROBATION_MS = 5000;
 /** What takes hardly more than may be used is not given up before it has done so for this long: key frames come now and then. */
 const LASTING_MS = 1200;
+/** What another layer or quality takes is not known before: it begins with a key frame, and what queues up is of the one before. */
+const SETTLE_MS = 1500;
 /** Ways below this are left to the sound. */
 const LEAST_PICTURE_BPS = 40_000;
 
@@ -53,6 +55,7 @@ export class ThinningPolicy {
   #limit: PictureLimit = 'all';
   #changedMs = Number.NEGATIVE_INFINITY;
   #raisedMs = Number.NEGATIVE_INFINITY;
+  #resetMs = Number.NEGATIVE_INFINITY;
   #holdMs = HOLD_MS;
   #shortSinceMs = -1;
 
@@ -66,7 +69,7 @@ export class ThinningPolicy {
     if (bps === undefined || estimate.measured !== true) return { limit: this.#limit, probeBps: undefined };
     const roomBps = bps * USABLE_SHARE - audioBps;
     const fits = bestThatFits(rates, roomBps);
-    const isShort = isLess(fits, this.#limit);
+    const isShort = isLess(fits, this.#limit) && nowMs - this.#resetMs >= SETTLE_MS;
     if (!isShort || this.#shortSinceMs < 0) this.#shortSinceMs = isShort ? nowMs : -1;
     const lasts = nowMs - this.#shortSinceMs >= LASTING_MS;
     // It may be more than is usual, but not more than there is.
@@ -80,6 +83,7 @@ export class ThinningPolicy {
   reset(nowMs: number): void {
     this.#limit = 'all';
     this.#changedMs = nowMs;
+    this.#resetMs = nowMs;
   }
 
   #lower(limit: PictureLimit, nowMs: number): void {

@@ -178,6 +178,23 @@ describe('what goes to one player', () => {
     expect(Array.from(sent.at(-1)?.payload.subarray(2, 4) ?? [])).toEqual([0, 1]);
   });
 
+  test('does not send again what it sent of another lane before while more waits than the way carries', () => {
+    const pictures = track();
+    pictures.follow(video, NOW);
+    for (let i = 0; i < 200; i++) video.publish(picture(i, { timestamp: 0, startPoint: i === 0 }));
+    const lost = sent[1]?.sequence ?? 0;
+    expect(path.isNarrow(performance.now())).toBe(true);
+    const other = new RtpLane(VIDEO_LANE);
+    other.publish(picture(0, { timestamp: 9000, payload: Uint8Array.of(9, 9) }));
+    pictures.follow(other, { maxPastUs: Number.POSITIVE_INFINITY, liveUs: () => 0 });
+    pictures.resend(lost, 1000);
+    vi.advanceTimersByTime(5000);
+    expect(content().at(-1)).toBe(0x0909);
+    expect(pictures.resent).toBe(0);
+    pictures.resend(sent.findLast(({ ssrc }) => ssrc === SSRC)?.sequence ?? 0, 1000);
+    expect(pictures.resent).toBe(1);
+  });
+
   test('is probed by sending pictures once more in the stream of retransmissions, or padding', () => {
     const pictures = track();
     pictures.follow(video, NOW);

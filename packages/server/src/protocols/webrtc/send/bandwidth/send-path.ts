@@ -104,6 +104,11 @@ export class SendPath implements Paced {
     return this.#pacer.queueMs(nowMs) > BUSY_MS;
   }
 
+  /** More was sent, or is to be, than it carries at this moment. */
+  isNarrow(nowMs: number): boolean {
+    return this.isBusy(nowMs) || this.drains(nowMs);
+  }
+
   isFull(nowMs: number): boolean {
     return this.#pacer.isFull(nowMs);
   }
