@@ -29,6 +29,7 @@ export async function makeRenditions(settings: Settings, parts: RenditionParts):
     webrtc: await load(settings.wcs_sfu_bridge_profiles, 'webrtc'),
     hlsEnabled: settings.hls_abr_enabled,
     webrtcEnabled: settings.wcs_sfu_bridge_enabled,
+    thinEnabled: settings.webrtc_thin_renditions,
     gopFrames: settings.video_encoder_h264_gop,
     preserveAspectRatio: settings.video_transcoder_preserve_aspect_ratio,
     bFramesForceTranscoding: settings.h264_b_frames_force_transcoding,

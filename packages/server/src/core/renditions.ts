@@ -35,13 +35,22 @@ export interface Ladder {
 
 /** Knows which qualities a stream can be had in. They cost nothing until somebody leases one of them. */
 export interface Renditions {
-  /** True when streams have more than one quality for such viewers. */
-  enabled(use: LadderUse): boolean;
+  /**
+   * True when streams have more than one quality for such viewers; `thin` asks whether anything is made for viewers whose
+   * line does not carry a stream that has but one.
+   */
+  enabled(use: LadderUse | 'thin'): boolean;
   /**
    * The ladder of a stream; undefined when it has no picture, or that is not known yet.
    * @throws MediaServerError TRANSCODING_LIMIT when the machine can not make even the least of it
    */
   ladder(stream: Stream, use: LadderUse): Ladder | undefined;
+  /**
+   * Qualities below a stream for viewers whose line does not carry it, best first: two at most, the same for all of them
+   * for as long as one is being made. Empty when none is of use, the stream is not known well enough yet, or the machine
+   * has no room.
+   */
+  thinner(stream: Stream): readonly Rendition[];
   /**
    * Checks whether a picture in that form can be made of the stream by what is free now.
    * @throws MediaServerError TRANSCODING_LIMIT, TRANSCODING_DISABLED

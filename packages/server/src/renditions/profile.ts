@@ -41,7 +41,8 @@ export function keepsSize({ video }: RenditionProfile): boolean {
   return video.width === undefined && video.height === undefined;
 }
 
-const AS_THE_SOURCE: VideoProfile = {
+/** The picture of the source, as the settings say. */
+export const AS_THE_SOURCE: VideoProfile = {
   width: undefined,
   height: undefined,
   bitrateBps: undefined,
@@ -52,7 +53,8 @@ const AS_THE_SOURCE: VideoProfile = {
   profile: undefined,
 };
 
-const USUAL_AUDIO: AudioProfile = { bitrateBps: undefined, sampleRate: undefined, channels: undefined };
+/** Sound as the settings say. */
+export const USUAL_AUDIO: AudioProfile = { bitrateBps: undefined, sampleRate: undefined, channels: undefined };
 
 function lines(height: number, kbps: number): RenditionProfile {
   return {

@@ -17,6 +17,7 @@ import { chooseProfiles } from './choose-profiles.ts';
 import { DEFAULT_PROFILES, type RenditionProfile } from './profile.ts';
 import { type Quality, type QualityChoices, qualityOf } from './quality.ts';
 import { SourcePictures } from './source-picture.ts';
+import { ThinProfiles } from './thin-profiles.ts';
 
 export interface RenditionsDeps {
   readonly adaptations: Adaptations;
@@ -31,6 +32,8 @@ export interface RenditionsOptions extends QualityChoices {
   /** `hls_abr_enabled` and `wcs_sfu_bridge_enabled`. */
   readonly hlsEnabled: boolean;
   readonly webrtcEnabled: boolean;
+  /** `webrtc_thin_renditions` */
+  readonly thinEnabled: boolean;
 }
 
 export const DEFAULT_RENDITIONS_OPTIONS: RenditionsOptions = Object.freeze({
@@ -38,6 +41,7 @@ export const DEFAULT_RENDITIONS_OPTIONS: RenditionsOptions = Object.freeze({
   webrtc: DEFAULT_PROFILES.webrtc,
   hlsEnabled: true,
   webrtcEnabled: false,
+  thinEnabled: true,
   gopFrames: 60,
   preserveAspectRatio: true,
   bFramesForceTranscoding: false,
@@ -60,15 +64,16 @@ export class StreamRenditions implements Renditions {
   readonly #deps: RenditionsDeps;
   readonly #options: RenditionsOptions;
   readonly #pictures = new SourcePictures();
+  readonly #thin = new ThinProfiles();
 
   constructor(deps: RenditionsDeps, options: Partial<RenditionsOptions> = {}) {
     this.#deps = deps;
     this.#options = Object.freeze({ ...DEFAULT_RENDITIONS_OPTIONS, ...options });
   }
 
-  enabled(use: LadderUse): boolean {
-    if (this.#deps.converter === undefined) return false;
-    return use === 'hls' ? this.#options.hlsEnabled : this.#options.webrtcEnabled;
+  enabled(use: LadderUse | 'thin'): boolean {
+    const { hlsEnabled: hls, webrtcEnabled: webrtc, thinEnabled: thin } = this.#options;
+    return this.#deps.converter !== undefined && { hls, webrtc, thin }[use];
   }
 
   ladder(stream: Stream, use: LadderUse): Ladder | undefined {
@@ -88,6 +93,22 @@ export class StreamRenditions implements Renditions {
         ...dropped.map((one) => `${one.name} is left out: ${cost(one.estimatedCores, this.#freeCores)}`),
       ],
     };
+  }
+
+  thinner(stream: Stream): readonly Rendition[] {
+    const { converter } = this.#deps;
+    const source = this.enabled('thin') ? this.#pictures.of(stream) : undefined;
+    if (source === undefined || converter?.canConvert(source.track.codec, 'h264') !== true) return [];
+    const context = { use: 'webrtc', choices: this.#options } as const;
+    const offersOf = (profiles: readonly RenditionProfile[]) =>
+      profiles.map((profile) => this.#offer(stream, qualityOf(profile, source, context)));
+    const kept = this.#thin.kept(stream);
+    const isMade = kept !== undefined && offersOf(kept).some(({ isPaid }) => isPaid);
+    const offers = offersOf(isMade ? kept : this.#thin.renew(stream, source));
+    const noMore = converter.budget?.().formsLeft === 0;
+    return this.#affordable(noMore ? offers.filter(({ isPaid }) => isPaid) : offers)
+      .kept.sort(bestFirst)
+      .map(renditionOf);
   }
 
   admit(stream: Stream, form: VideoForm): void {

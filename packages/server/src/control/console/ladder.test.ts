@@ -17,6 +17,7 @@ const acceptance = playerAcceptance({ video: new Set(['h264']), audio: new Set([
 const LADDER: Renditions = {
   enabled: () => true,
   admit: () => {},
+  thinner: () => [],
   ladder: () => ({
     renditions: [
       {

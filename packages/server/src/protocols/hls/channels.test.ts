@@ -32,6 +32,7 @@ function fakeRenditions(): Renditions {
         notes: [],
       },
     admit: () => {},
+    thinner: () => [],
   };
 }
 

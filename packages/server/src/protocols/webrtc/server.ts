@@ -190,7 +190,8 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   #renditionsFor({ videoOutput }: Acceptance, { video }: NegotiatedMedia): Renditions | undefined {
     const { renditions } = this.#deps;
     const canChange = videoOutput === undefined && (video?.codec === 'h264' || video?.also?.codec === 'h264');
-    return canChange && renditions?.enabled('webrtc') === true ? renditions : undefined;
+    const isMade = renditions?.enabled('webrtc') === true || renditions?.enabled('thin') === true;
+    return canChange && isMade ? renditions : undefined;
   }
 
   /** Ends all peers; resolves when the port is free. Idempotent. */

@@ -72,6 +72,7 @@ function setUp({ full = false } = {}) {
   const renditions: Renditions = {
     enabled: () => true,
     ladder: () => undefined,
+    thinner: () => [],
     admit: () => {
       if (full) throw new MediaServerError('TRANSCODING_LIMIT', 'no cores are free');
     },

@@ -66,6 +66,7 @@ describe('a player that asks for a picture in a form', () => {
     await start({
       enabled: () => false,
       ladder: () => undefined,
+      thinner: () => [],
       admit: (_, form) => {
         admitted.push(form);
         if (!room) throw new MediaServerError('TRANSCODING_LIMIT', 'no core is free');

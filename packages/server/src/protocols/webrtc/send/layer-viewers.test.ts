@@ -39,6 +39,7 @@ function ladderOf(bandwidthBps: number): Renditions {
   return {
     enabled: (use) => use === 'webrtc',
     admit: () => {},
+    thinner: () => [],
     ladder: () => ({
       renditions: [
         { name: 'original', acceptance, original: true, bandwidthBps: 4_000_000, ...common },

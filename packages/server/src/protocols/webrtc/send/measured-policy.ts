@@ -15,6 +15,8 @@ export interface MeasuredView {
   readonly at: number;
   readonly coming: number;
   readonly estimate: BandwidthEstimate;
+  /** What is sent is too much, whatever the estimate says of it: little of it was left for the viewer. */
+  readonly isShort?: boolean;
 }
 
 export interface MeasuredPolicyOptions {
@@ -82,7 +84,7 @@ export class MeasuredPolicy {
     const present = all[at];
     this.probeBps = undefined;
     if (present === undefined || !present.open) return this.#best(all, bps * FITTING_SHARE, nowMs);
-    if (this.#isShort(present, estimate, nowMs)) {
+    if (view.isShort === true || this.#isShort(present, estimate, nowMs)) {
       const lower = this.#lower(view, nowMs);
       // What still comes of a quality that is waited for is not more than what is sent now.
       return lower >= 0 && nowMs - this.#loweredMs >= SETTLE_MS ? lower : keepsWaiting(view) ? coming : at;

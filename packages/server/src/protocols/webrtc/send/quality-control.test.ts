@@ -56,6 +56,7 @@ function ladderOf(names: readonly string[]): Renditions {
   return {
     enabled: (use) => use === 'webrtc',
     admit: () => {},
+    thinner: () => [],
     ladder: () => ({
       renditions: names.map((name) => {
         const form = FORMS[name];
@@ -73,6 +74,17 @@ function ladderOf(names: readonly string[]): Renditions {
       freeCores: 1,
       notes: [],
     }),
+  };
+}
+
+/** No ladder: what those names stand for is made for thin lines. */
+function forThinLines(names: readonly string[]): Renditions {
+  const { ladder, ...others } = ladderOf(names);
+  return {
+    ...others,
+    enabled: (use) => use === 'thin',
+    ladder: () => undefined,
+    thinner: (stream) => ladder(stream, 'webrtc')?.renditions ?? [],
   };
 }
 
@@ -142,6 +154,36 @@ const beginsKeyFrame = ({ payload }: RtpPacket): boolean => ((payload[0] ?? 0) &
 /** The SPS of what is made by the converter. */
 const isMade = ({ payload }: RtpPacket): boolean =>
   Buffer.from(payload).includes(Buffer.from('6742c01ed900a02ff970', 'hex'));
+
+describe('a viewer of one quality whose way becomes too narrow', () => {
+  const measured: BandwidthEstimate = { ...NARROW, bps: 300_000, measured: true, queueMs: 0 };
+
+  test('gets what is made for thin lines from a key frame of it on, and the stream again when the way is good', async () => {
+    await start({ renditions: forThinLines(['480', '240']) });
+    stream.videoRate.sample(performance.now());
+    const player = await playing();
+    expect(qualityOf(player)?.quality).toBe(undefined);
+    stream.videoRate.sample(performance.now());
+    bandwidth.now = measured;
+    await waitFor(() => expect(of(player, VIDEO_PAYLOAD_TYPE).filter(isMade).length).toBeGreaterThan(1));
+    expect(qualityOf(player)).toMatchObject({ quality: '240', qualityReason: 'a test says so', delivery: 'converted' });
+    expect(converter.opened.map(({ wanted }) => wanted.picture)).toEqual([{ height: 240 }]);
+    expectNoBreak(of(player, AUDIO_PAYLOAD_TYPE));
+    bandwidth.now = { ...measured, bps: 9e6, congested: false, reason: undefined };
+    await waitFor(() => expect(qualityOf(player)?.quality).toBe(undefined));
+    expect(rig.hub.counters.of('webrtc_qualities_lowered')).toBe(1);
+    expect(rig.hub.counters.of('webrtc_qualities_raised')).toBe(1);
+  });
+
+  test('and who asks for a form of it gets no other', async () => {
+    await start({ renditions: forThinLines(['480', '240']) });
+    const player = await rig.play('it', { video: 'H264' }, { picture: { height: 360 } });
+    await waitFor(() => expect(of(player, VIDEO_PAYLOAD_TYPE).filter(isMade).length).toBeGreaterThan(1));
+    bandwidth.now = measured;
+    await waitFor(() => expect(qualityOf(player)?.framesLeftOut).toBeGreaterThan(100));
+    expect(converter.opened.map(({ wanted }) => wanted.picture?.height)).toEqual([360]);
+  });
+});
 
 describe('a viewer whose way becomes too narrow', () => {
   test('gets a lower quality from a key frame of it on, without a break, and the sound goes on', async () => {

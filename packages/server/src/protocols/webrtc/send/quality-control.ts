@@ -8,6 +8,7 @@ import type { PlayedCodec } from './played-media.ts';
 import { type Quality, QualityOptions } from './quality-options.ts';
 import { QualityPolicy, type QualityPolicyOptions } from './quality-policy.ts';
 import { Shortage } from './shortage.ts';
+import { hasKeyFramesAtMost, ThinNeed } from './thin-need.ts';
 import { type PictureLimit, type PictureRates, ThinningPolicy } from './thinning.ts';
 import type { BandwidthEstimate, ViewerBandwidth } from './viewer-bandwidth.ts';
 
@@ -17,7 +18,7 @@ export interface QualityControlDeps {
   readonly acceptance: Acceptance;
   /** Codecs of the picture that it takes. */
   readonly codecs: readonly PlayedCodec[];
-  /** What is made for viewers by their bandwidth; undefined for nothing. */
+  /** What is made for viewers by their bandwidth: a ladder, or what is for thin lines; undefined for nothing. */
   readonly renditions: Renditions | undefined;
   /** The size that it asks for, among the encodings of the publisher, and the most that it wants, bits a second. */
   readonly asked?: AskedPicture | undefined;
@@ -77,6 +78,7 @@ export class QualityControl {
   /** When what is waited for was asked for. */
   #askedMs = 0;
   readonly #thinning = new ThinningPolicy();
+  readonly #thinNeed = new ThinNeed();
 
   constructor(deps: QualityControlDeps) {
     this.#deps = deps;
@@ -109,6 +111,7 @@ export class QualityControl {
     if (this.#sent.bps !== this.#measuredBps) bandwidth.onSent(this.#sent.bps, nowMs);
     this.#measuredBps = this.#sent.bps;
     const estimate = bandwidth.estimate(nowMs);
+    this.#options.offerThinner(this.#needsThinner(nowMs));
     this.#options.refresh(nowMs);
     const at = this.#present();
     if (this.#options.isChoice || this.#current !== undefined) this.#look(picture, { at, estimate, nowMs });
@@ -187,7 +190,8 @@ export class QualityControl {
     const { all } = this.#options;
     const policy = this.#measured;
     const coming = this.#placeOf(this.#coming);
-    const wanted = policy.decide({ all, at, coming, estimate }, nowMs);
+    const isShort = hasKeyFramesAtMost(this.#thinning.limit) && this.#hasLower(at, nowMs);
+    const wanted = policy.decide({ all, at, coming, estimate, isShort }, nowMs);
     if (policy.probeBps !== undefined) this.#deps.bandwidth.probe?.(policy.probeBps, nowMs);
     if (wanted === (coming < 0 ? at : coming)) return;
     if (wanted === at) {
@@ -227,7 +231,8 @@ export class QualityControl {
     if (!this.#deps.sending.thinning) return;
     const coming = this.#placeOf(this.#coming);
     const waits = coming > at;
-    if (!waits && this.#hasLower(at, nowMs)) {
+    // What is lower is waited for as soon as it may be.
+    if (!waits && this.#hasLower(at, nowMs) && !hasKeyFramesAtMost(this.#thinning.limit)) {
       if (this.#thinning.limit === 'all') return;
       this.#thinning.reset(nowMs);
       picture.thin('all');
@@ -237,8 +242,15 @@ export class QualityControl {
     const { limit, probeBps } = this.#thinning.decide({ estimate, rates: picture.pictureRates, audioBps }, nowMs);
     // What has to be made first comes later than that.
     const isSoon = waits && this.#options.all[coming]?.kind === 'layer' && nowMs - this.#askedMs < SOON_MS;
-    picture.thin(isSoon && (limit === 'key_frames' || limit === 'none') ? 'layer_0' : limit);
+    picture.thin(isSoon && hasKeyFramesAtMost(limit) ? 'layer_0' : limit);
     if (probeBps !== undefined && !waits) this.#deps.bandwidth.probe?.(probeBps, nowMs);
+  }
+
+  /** Something else is to be made for it; not while what there is already is on its way. */
+  #needsThinner(nowMs: number): boolean {
+    const waits = this.#coming !== undefined;
+    const limit = waits ? 'all' : this.#thinning.limit;
+    return this.#thinNeed.update({ limit, isWhole: !waits && this.#isBest() }, nowMs);
   }
 
   /** There is something that takes less than what is sent. */
@@ -283,7 +295,11 @@ export class QualityControl {
   /** Nothing better can be had at this moment. */
   #isBest(): boolean {
     const { all } = this.#options;
-    for (let i = 0; i < all.length; i++) if (all[i]?.open) return all[i]?.name === this.#current;
+    for (let i = 0; i < all.length; i++) {
+      const option = all[i];
+      if (option?.open)
+        return option.name === this.#current || (option.kind === 'stream' && this.#current === undefined);
+    }
     return true;
   }
 

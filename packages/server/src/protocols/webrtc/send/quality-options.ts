@@ -1,6 +1,7 @@
 import {
   type Acceptance,
   MediaServerError,
+  type Rendition,
   type Renditions,
   type Stream,
   type StreamLayer,
@@ -45,7 +46,8 @@ const RENDITIONS_INTERVAL_MS = 1000;
 
 /**
  * The qualities that one viewer can be given, best first: the encodings of the publisher, then renditions that take less; or
- * the renditions alone; or the stream as it is. Brought up to date in place, so that looking costs next to nothing.
+ * the renditions alone; or the stream as it is, then, where that proved too much, what is made for thin lines. Brought up to
+ * date in place, so that looking costs next to nothing.
  */
 export class QualityOptions {
   /** Best first; never empty after `refresh`. */
@@ -55,12 +57,15 @@ export class QualityOptions {
   #encodings: readonly Mutable<Quality>[] = [];
   #renditions: readonly Quality[] = [];
   #renditionsMs = Number.NEGATIVE_INFINITY;
+  readonly #hasLadder: boolean;
+  #offersThinner = false;
   readonly #asItIs: Mutable<Quality>;
   /** Names of what is over the limit. */
   readonly #over = new Set<string>();
 
   constructor(deps: QualityOptionsDeps) {
     this.#deps = deps;
+    this.#hasLadder = deps.renditions?.enabled('webrtc') === true;
     this.#asItIs = {
       ...{ name: 'original', kind: 'stream', layer: undefined, open: true, bandwidthBps: 0 },
       target: { acceptance: deps.acceptance },
@@ -72,13 +77,24 @@ export class QualityOptions {
     return this.all.length > 1 || this.all[0]?.kind !== 'stream';
   }
 
+  /** What is made for thin lines is among them from now on, or no more: where nothing else is made, and no size asked for. */
+  offerThinner(offers: boolean): void {
+    if (offers === this.#offersThinner) return;
+    const { renditions, asked } = this.#deps;
+    if (offers && (this.#hasLadder || asked !== undefined || renditions?.enabled('thin') !== true)) return;
+    this.#offersThinner = offers;
+    this.#renditions = [];
+    this.expire();
+    this.#arrange();
+  }
+
   /** Brings all up to date. */
   refresh(nowMs: number): void {
     const { layers } = this.#deps.stream;
     const isNew = layers !== this.#layers;
     if (isNew) this.#takeLayers(layers);
     const takesTime = nowMs - this.#renditionsMs >= RENDITIONS_INTERVAL_MS;
-    if (isNew || (this.#deps.renditions !== undefined && takesTime)) {
+    if (isNew || ((this.#hasLadder || this.#offersThinner) && takesTime)) {
       this.#renditionsMs = nowMs;
       this.#renditions = this.#readRenditions();
       this.#arrange();
@@ -106,7 +122,8 @@ export class QualityOptions {
   #arrange(): void {
     const lowest = this.#encodings.at(-1);
     if (lowest === undefined) {
-      this.all = this.#renditions.length > 0 ? this.#renditions : [this.#asItIs];
+      const isLadder = this.#hasLadder && this.#renditions.length > 0;
+      this.all = isLadder ? this.#renditions : [this.#asItIs, ...this.#renditions];
       return;
     }
     this.#measure();
@@ -151,10 +168,9 @@ export class QualityOptions {
 
   /** None while they are not known or the machine can't make any. */
   #readRenditions(): Quality[] {
-    const { renditions, stream, acceptance } = this.#deps;
-    if (renditions === undefined) return [];
+    const { acceptance } = this.#deps;
     try {
-      const all = renditions.ladder(stream, 'webrtc')?.renditions ?? [];
+      const all = this.#offered();
       const { maxBitrateBps = Number.POSITIVE_INFINITY } = this.#deps;
       return all.map(({ name, bandwidthBps, original, acceptance: made }, i) => ({
         ...{ name, kind: 'rendition', layer: undefined, bandwidthBps },
@@ -165,6 +181,12 @@ export class QualityOptions {
       if (!(error instanceof MediaServerError)) throw error;
       return [];
     }
+  }
+
+  #offered(): readonly Rendition[] {
+    const { renditions, stream } = this.#deps;
+    if (this.#hasLadder) return renditions?.ladder(stream, 'webrtc')?.renditions ?? [];
+    return this.#offersThinner ? (renditions?.thinner(stream) ?? []) : [];
   }
 }
 

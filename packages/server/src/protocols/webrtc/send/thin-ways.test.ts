@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
-import { type Acceptance, type Renditions, Stream, withPicture } from '../../../core/index.ts';
+import type { Track } from '@sluice/media';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type Acceptance, type Rendition, type Renditions, Stream, withPicture } from '../../../core/index.ts';
 import { TestCounters, TestLog } from '../../../core/testing/hub.ts';
 import { TestSimulcast } from '../testing/test-layers.ts';
 import type { PictureTarget } from './layer-source.ts';
@@ -18,6 +19,7 @@ const COMMON = { size: undefined, fps: undefined, estimatedCores: 0 };
 const LADDER: Renditions = {
   enabled: () => true,
   admit: () => {},
+  thinner: () => [],
   ladder: () => ({
     renditions: [
       { name: 'original', acceptance: TAKES, original: true, bandwidthBps: 900_000, ...COMMON },
@@ -32,6 +34,40 @@ const LADDER: Renditions = {
     ...{ estimatedCores: 0, freeCores: 1, notes: [] },
   }),
 };
+
+/** No ladder; two are made for thin lines. */
+class ForThinLines implements Renditions {
+  asked = 0;
+  made: readonly Rendition[] = [
+    { name: '45p', acceptance: withPicture(TAKES, { height: 45 }), original: false, bandwidthBps: 300_000, ...COMMON },
+    { name: '30p', acceptance: withPicture(TAKES, { height: 30 }), original: false, bandwidthBps: 120_000, ...COMMON },
+  ];
+
+  enabled(use: string): boolean {
+    return use === 'thin';
+  }
+
+  admit(): void {}
+
+  ladder(): undefined {
+    return undefined;
+  }
+
+  thinner(): readonly Rendition[] {
+    this.asked++;
+    return this.made;
+  }
+}
+
+/** The stream is measured to take so many bits a second. */
+function takes({ videoRate }: Stream, bps: number): void {
+  const track: Track = { id: 0, kind: 'video', codec: 'vp8', clockRate: 90_000, parameters: [] };
+  videoRate.sample(1);
+  for (let ms = 41; ms < 20_000; ms += 40) {
+    videoRate.count({ track, units: [], dtsUs: ms * 1000, ptsUs: ms * 1000, key: false, byteLength: bps / 8 / 25 }, ms);
+    if (ms % 1000 === 1) videoRate.sample(ms);
+  }
+}
 
 /** One viewer's control, and a picture whose changes a test grants. */
 class Viewer implements ChangeablePicture {
@@ -50,11 +86,13 @@ class Viewer implements ChangeablePicture {
     layered,
     thinning = true,
     renditions,
-  }: { layered: boolean; thinning?: boolean; renditions?: Renditions }) {
+    asked,
+  }: { layered: boolean; thinning?: boolean; renditions?: Renditions; asked?: { height: number } }) {
     if (!layered) this.source.stream.setLayers([]);
+    takes(this.source.stream, 900_000);
     this.control = new QualityControl({
       ...{ stream: this.source.stream, acceptance: TAKES, codecs: [{ codec: 'vp8', payloadType: 96 }] },
-      ...{ renditions, policy: DEFAULT_QUALITY_POLICY, counters: new TestCounters(), log: new TestLog() },
+      ...{ renditions, asked, policy: DEFAULT_QUALITY_POLICY, counters: new TestCounters(), log: new TestLog() },
       sending: { startBitrateBps: 1_000_000, thinning },
       bandwidth: {
         estimate: () => this.estimate,
@@ -85,8 +123,9 @@ class Viewer implements ChangeablePicture {
     this.wanted = undefined;
   }
 
-  grant(): void {
-    this.#grant?.(undefined);
+  grant(failure?: string): void {
+    this.#grant?.(failure);
+    this.wanted = undefined;
   }
 
   carries(bps: number): void {
@@ -157,5 +196,94 @@ describe('a way that is too thin for a picture', () => {
     viewer.carries(100_000);
     viewer.pass(2000);
     expect(viewer.limits).toEqual([]);
+  });
+});
+
+describe('a way that would carry key frames alone', () => {
+  const small = { acceptance: { videoOutput: { height: 45 } } };
+  const tiny = { acceptance: { videoOutput: { height: 30 } } };
+  let renditions: ForThinLines;
+
+  beforeEach(() => {
+    renditions = new ForThinLines();
+  });
+
+  /** A viewer of one quality who has key frames alone now. */
+  function thinned(bps: number, options: { thinning?: boolean; asked?: { height: number } } = {}): Viewer {
+    const viewer = new Viewer({ layered: false, renditions, ...options });
+    viewer.pass(1000);
+    viewer.pictureRates = { ...viewer.pictureRates, layer0: undefined };
+    viewer.carries(bps);
+    return viewer.pass(500);
+  }
+
+  test('gets what is made for it after a second, key frames until that comes, and is told', () => {
+    const viewer = thinned(400_000);
+    expect(viewer.limits.at(-1)).toBe('key_frames');
+    expect(viewer.wanted).toBe(undefined);
+    expect(renditions.asked).toBe(0);
+    viewer.pass(1200);
+    expect(viewer.wanted).toMatchObject(small);
+    viewer.pass(1000);
+    expect(viewer.limits.at(-1)).toBe('key_frames');
+    expect(viewer.control.facts(0).qualityReason).toBe('a test says so; 45p is on the way');
+    viewer.grant();
+    expect(viewer.limits.at(-1)).toBe('all');
+    expect(viewer.control.facts(0)).toMatchObject({ quality: '45p', qualityReason: 'a test says so' });
+    expect(viewer.told).toEqual([400_000]);
+  });
+
+  test('gets the best of it that fits, and less when it carries less', () => {
+    expect(thinned(200_000).pass(1200).wanted).toMatchObject(tiny);
+    const viewer = thinned(400_000).pass(1200);
+    viewer.grant();
+    viewer.pictureRates = { all: 250_000, layer1: undefined, layer0: undefined, keyFrameBytes: 2000 };
+    viewer.pass(1000).carries(200_000);
+    expect(viewer.pass(1000).wanted).toMatchObject(tiny);
+  });
+
+  test('gets the stream as it is when it carries that again, and nothing is asked for any more after a while', () => {
+    const viewer = thinned(400_000).pass(1200);
+    viewer.grant();
+    viewer.pass(2000).carries(9e6);
+    viewer.pass(2000);
+    expect(viewer.wanted).toEqual({ acceptance: TAKES });
+    viewer.grant();
+    expect(viewer.control.facts(0)).toMatchObject({ quality: undefined, qualityReason: undefined });
+    viewer.pass(21_000);
+    const { asked } = renditions;
+    viewer.pass(5000);
+    expect(renditions.asked).toBe(asked);
+    expect(viewer.wanted).toBe(undefined);
+  });
+
+  test('is left with key frames while nothing can be made, and tries again later when it failed', () => {
+    const { made } = renditions;
+    renditions.made = [];
+    const viewer = thinned(400_000).pass(5000);
+    expect(viewer.wanted).toBe(undefined);
+    expect(viewer.limits.at(-1)).toBe('key_frames');
+    renditions.made = made;
+    viewer.limits.length = 0;
+    for (let i = 0; i < 3; i++) {
+      expect(viewer.pass(1200).wanted).not.toBe(undefined);
+      viewer.grant('the encoder died');
+    }
+    expect(viewer.limits).toEqual(['key_frames']);
+    expect(viewer.control.facts(0).quality).toBe(undefined);
+  });
+
+  test('is left with key frames where a size was asked for, or thinning is off', () => {
+    expect(thinned(400_000, { asked: { height: 90 } }).pass(5000).wanted).toBe(undefined);
+    expect(thinned(400_000, { thinning: false }).pass(5000).wanted).toBe(undefined);
+    expect(renditions.asked).toBe(0);
+  });
+
+  test('gets a lower encoding of the publisher where there is one', () => {
+    const viewer = new Viewer({ layered: true, renditions });
+    viewer.carries(300_000);
+    viewer.pass(5000);
+    expect(viewer.wanted).toEqual({ layer: viewer.source.low });
+    expect(renditions.asked).toBe(0);
   });
 });
