@@ -19,7 +19,8 @@ let server: TestServer;
 let pages: WebRtcPages;
 
 beforeAll(async () => {
-  server = await TestServer.start();
+  // What a machine without room for a smaller picture does; see webrtc-thin-rendition.test.ts for one with room.
+  server = await TestServer.start({ settings: { webrtc_thin_renditions: 'false' } });
   pages = await WebRtcPages.start();
 });
 
