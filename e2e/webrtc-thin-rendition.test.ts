@@ -6,15 +6,16 @@ import { WebRtcPages } from './support/webrtc/pages.ts';
 
 const RATE = 25;
 const BITRATE = 1_200_000;
-const HEIGHT = 480;
+const SIZE = '320x240';
+const HEIGHT = 240;
 const QUEUE_MS = 300;
 /** A good line is measured for so long before it is made thin, and the stream is known then. */
-const BEFORE_MS = 4000;
+const BEFORE_MS = 3500;
 /** After the cut, a smaller picture has to be shown within this, */
 const MADE_WITHIN_MS = 6000;
 /** and full quality within this after the line is good again. */
 const BACK_WITHIN_MS = 10_000;
-const LOOK_MS = 3000;
+const LOOK_MS = 2500;
 
 let server: TestServer;
 let pages: WebRtcPages;
@@ -66,7 +67,7 @@ async function explained(name: string): Promise<ExplainedPicture[]> {
 
 describe('a viewer whose line carries half of a stream that has but one quality', () => {
   it('gets a smaller picture that moves, in time, and the whole one again when the line is good', async (test) => {
-    const source = { size: `640x${HEIGHT}`, rate: RATE, noise: 10, bitrate: BITRATE };
+    const source = { size: SIZE, rate: RATE, noise: 30, bitrate: BITRATE };
     const publisher = publishNumberedByRtmp(server.rtmp('one'), source);
     test.onTestFinished(() => publisher.stop());
     await server.untilLive('one');
@@ -101,7 +102,7 @@ describe('a viewer whose line carries half of a stream that has but one quality'
     // The other viewer gets the publisher's pictures all the time.
     const heights = reference.samples.filter(({ atMs }) => atMs > before.fromMs).map(({ frameHeight }) => frameHeight);
     expect([...new Set(heights)], text).toEqual([HEIGHT]);
-    expect(others.gapMs, text).toBeLessThan(1000);
+    expect(others.gapMs, text).toBeLessThan(3000);
     const qualities = pictures.map(({ delivery, quality }) => [delivery, quality]);
     expect(qualities, text).toContainEqual(['as_is', undefined]);
     expect(qualities, text).toContainEqual(['converted', expect.stringMatching(/^\d+p \d+ kbit\/s$/)]);
