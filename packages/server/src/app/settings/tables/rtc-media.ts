@@ -15,7 +15,7 @@ export const RTC_MEDIA_SETTINGS = {
     type: 'boolean',
     default: true,
     from: 'own',
-    doc: 'Publishers are kept from sending sizes that nobody watches. Browsers take some seconds until they send such a size again.',
+    doc: 'Publishers are kept from sending sizes that nobody watches. Browsers send such a size again within seconds, longer where their line had trouble meanwhile.',
   },
   webrtc_simulcast_pause_after: {
     type: 'integer',

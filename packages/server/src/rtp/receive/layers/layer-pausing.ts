@@ -20,6 +20,12 @@ const STEP_MS = 1000;
  */
 const FALL_STEP_MS = 200;
 const FALL = 0.88;
+/**
+ * It goes up in steps too, quicker: a layer that is let come all at once begins with a key frame of its full bitrate, on a
+ * way that has carried little for long. Where that makes a queue, senders fall back for ten seconds and more.
+ */
+const RISE_STEP_MS = 100;
+const RISE = 1.5;
 
 /** What is needed at a moment. */
 export interface LayerNeeds {
@@ -44,7 +50,7 @@ export class LayerPausing {
   #best: ReceivedLayer | undefined;
   #capBps: number | undefined;
   #targetBps: number | undefined;
-  #fellMs = 0;
+  #movedMs = 0;
   #baseBps = 0;
   #factor = HEADROOM;
   #pausedMs = 0;
@@ -84,24 +90,25 @@ export class LayerPausing {
       else resumed.push(layer);
     }
     if (nowMs - this.#steppedMs >= STEP_MS) this.#step(nowMs, needs, kept);
-    this.#fall(nowMs, needs);
+    this.#moveCap(nowMs, needs);
     return resumed;
   }
 
-  #fall(nowMs: number, { layers, audioBps }: LayerNeeds): void {
-    const targetBps = this.#targetBps;
-    if (targetBps === undefined) {
-      this.#capBps = undefined;
+  #moveCap(nowMs: number, { layers, audioBps }: LayerNeeds): void {
+    const targetBps = this.#targetBps ?? Number.POSITIVE_INFINITY;
+    const capBps = this.#capBps ?? Number.POSITIVE_INFINITY;
+    if (targetBps === capBps) return;
+    const rises = targetBps > capBps;
+    if (nowMs - this.#movedMs < (rises ? RISE_STEP_MS : FALL_STEP_MS)) return;
+    this.#movedMs = nowMs;
+    if (!rises) {
+      const sentBps = layers.reduce((sum, layer) => sum + layer.bitrateBps, audioBps + OTHER_BPS);
+      this.#capBps = Math.max(targetBps, Math.round((this.#capBps ?? sentBps) * FALL));
       return;
     }
-    if (this.#capBps !== undefined && this.#capBps <= targetBps) {
-      this.#capBps = targetBps;
-      return;
-    }
-    if (this.#capBps !== undefined && nowMs - this.#fellMs < FALL_STEP_MS) return;
-    this.#fellMs = nowMs;
-    const fromBps = this.#capBps ?? layers.reduce((sum, layer) => sum + layer.bitrateBps, audioBps + OTHER_BPS);
-    this.#capBps = Math.max(targetBps, Math.round(fromBps * FALL));
+    const nextBps = Math.min(targetBps, Math.round(capBps * RISE));
+    const wholeBps = layers.reduce((sum, layer) => sum + (layer.expectedBps ?? 0), audioBps + OTHER_BPS) * HEADROOM;
+    this.#capBps = this.#targetBps === undefined && nextBps >= wholeBps ? undefined : nextBps;
   }
 
   /** Position of the best layer that was watched within that time. */

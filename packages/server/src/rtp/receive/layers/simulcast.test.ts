@@ -218,11 +218,11 @@ describe('layers that nobody watches', () => {
         return { [Symbol.dispose]: () => reader.close() };
       },
     ],
-  ])('come again at once for %s, and stay for it', (_, watch) => {
+  ])('come again within a second for %s, and stay for it', (_, watch) => {
     const publisher = new SimulcastPublisher(SCRIPT).run(17_000);
     expect(publisher.layer('f').active).toBe(false);
     const watched = watch(publisher);
-    publisher.run(500);
+    publisher.run(800);
     expect(publisher.layer('f').paused).toBe(false);
     expect(publisher.layer('f').active).toBe(true);
     expect(publisher.size()).toBe(LARGE);
@@ -231,6 +231,19 @@ describe('layers that nobody watches', () => {
     watched[Symbol.dispose]();
     publisher.run(17_000);
     expect(publisher.layer('f').active).toBe(false);
+  });
+
+  test('are allowed more in steps when they are to come again, and all in the end', () => {
+    const publisher = new SimulcastPublisher(SCRIPT).run(17_000);
+    const sinceMs = publisher.nowMs;
+    using _watched = publisher.layer('f').watch();
+    publisher.run(3000);
+    const all = publisher.got('remb');
+    const before = all.findLast(({ atMs }) => atMs < sinceMs)?.packet.bitrateBps ?? 0;
+    const after = all.filter(({ atMs }) => atMs >= sinceMs).map(({ packet }) => packet.bitrateBps);
+    expect(after[0]).toBeLessThan(before * 1.6);
+    expect(after.slice(0, 3)).toEqual(after.slice(0, 3).toSorted((a, b) => a - b));
+    expect(after.at(-1)).toBeGreaterThan(5_000_000);
   });
 
   test('stay where a lower one is watched, and that one too', () => {
