@@ -30,6 +30,12 @@ export interface StreamEntry extends LogEntry {
   readonly state: StreamState;
 }
 
+/** What source and server agreed on for one kind of media before anything of it came. */
+export interface AgreedTrack {
+  readonly kind: Track['kind'];
+  readonly codec: Track['codec'];
+}
+
 /** What the hub asks of whoever feeds a stream. */
 export interface Publisher {
   /** The session that publishes, as the session registry knows it. */
@@ -42,6 +48,8 @@ export interface Publisher {
   requestKeyFrame?(): void;
   /** True when all tracks are declared before the first packet: nobody need wait whether another one comes (files). */
   readonly tracksComplete?: boolean | undefined;
+  /** The media that may be sent, where that is agreed on first (WebRTC): it is in these codecs when it comes, if ever. */
+  readonly agreedTracks?: readonly AgreedTrack[] | undefined;
   /** For a source that waits for its only viewer (`vod://`): see {@link Stream.viewerReady}. */
   viewerReady?(): void;
 }

@@ -128,6 +128,21 @@ describe('what a player gets of a stream', () => {
     expect(negotiateFor({}, undefined).negotiated.audio).toBeUndefined();
   });
 
+  test('what its publisher agreed on, while nothing of that has come', () => {
+    const agreedTracks = [
+      { kind: 'video', codec: 'vp8' },
+      { kind: 'audio', codec: 'opus' },
+    ] as const;
+    stream = registry.publish('soon', { sessionId: 's', close: () => {}, agreedTracks });
+    stream.setTrack(OPUS);
+    for (const converter of [undefined, CONVERTER]) {
+      const { negotiated, acceptance } = negotiateFor({ video: 'VP8', alsoH264: true }, converter);
+      expect(negotiated.video).toMatchObject({ codec: 'vp8', match: 'same' });
+      expect([...acceptance.video]).toEqual(['vp8']);
+    }
+    expect(negotiateFor({}, CONVERTER).negotiated.video).toMatchObject({ codec: 'h264', match: 'converted' });
+  });
+
   test('another codec with H.264 besides, where the picture may be changed to that', () => {
     stream.setTrack({ ...AVC, codec: 'vp8', parameters: [] });
     stream.setTrack(OPUS);

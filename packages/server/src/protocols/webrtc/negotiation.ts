@@ -160,11 +160,13 @@ export function resendsAsIs({ video, audio }: NegotiatedMedia): boolean {
   return [video, audio].some((track) => track?.feedback.nack === true && track.rtxPayloadType === undefined);
 }
 
-/** What the picture of a stream is; for one that has none yet, what it may be turned into. */
+/** What the picture of a stream is; for one that has none yet, what its publisher agreed on, or what it may be turned into. */
 export function videoFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
   const conversions: readonly RtpCodec[] = converts ? ['h264'] : [];
   const lane = stream.rtp.video.format;
   const track = lane?.track ?? stream.state.video;
+  const agreed = agreedCodec(stream, 'video');
+  if (track === undefined && agreed !== undefined) return { codec: agreed, conversions };
   if (track === undefined)
     return stream.state.audio === undefined || converts ? { codec: 'unknown', conversions: ['h264'] } : undefined;
   // Browsers do not put pictures in order.
@@ -181,11 +183,18 @@ export function videoFormat(stream: Stream, converts: boolean): SourceFormat | u
 export function audioFormat(stream: Stream, converts: boolean): SourceFormat | undefined {
   const conversions: readonly RtpCodec[] = converts ? AUDIO_CONVERSIONS : [];
   const track = stream.rtp.audio.format?.track ?? stream.state.audio;
+  const agreed = agreedCodec(stream, 'audio');
+  if (track === undefined && agreed !== undefined) return { codec: agreed, conversions };
   if (track === undefined)
     return stream.state.video === undefined || converts
       ? { codec: 'unknown', conversions: AUDIO_CONVERSIONS }
       : undefined;
   return { codec: track.codec, conversions };
+}
+
+/** What comes of a kind of which nothing has come yet, where the publisher agreed on that. */
+function agreedCodec({ publisher }: Stream, kind: Track['kind']): Track['codec'] | undefined {
+  return publisher?.agreedTracks?.find((agreed) => agreed.kind === kind)?.codec;
 }
 
 /** The three bytes after the header of the SPS (RFC 6184 §8.1). */

@@ -1,5 +1,6 @@
 import type { RtcpPacket, RtpPacket } from '@sluice/media';
 import type {
+  AgreedTrack,
   Counters,
   IceCredentials,
   PeerRequest,
@@ -43,6 +44,10 @@ export class PublicationSession extends BasePeerSession implements PeerMedia, Pu
 
   get sessionId(): string {
     return this.request.sessionId;
+  }
+
+  get agreedTracks(): readonly AgreedTrack[] {
+    return this.#parts.tracks;
   }
 
   get recording(): PublicationToRecord {

@@ -90,6 +90,20 @@ describe('a publisher and its players', () => {
     expect(((sequences[2] ?? 0) - (sequences[0] ?? 0)) & 0xffff).toBe(1);
   });
 
+  test('a picture that the publisher has agreed on is played when it comes, however late', async () => {
+    rig = await WebRtcRig.start();
+    const publisher = await rig.publish('late');
+    await connected(publisher);
+    const sender = new Sender(publisher.client);
+    for (let i = 0; i < 60; i++) sender.sound();
+    await waitFor(() => expect(rig.hub.streams.get('late')?.lastDtsUs).toBeGreaterThan(1_600_000));
+    const player = await rig.play('late');
+    await connected(player);
+    expect(player.session).toMatchObject({ videoCodec: 'VP8', audioCodec: 'opus' });
+    sender.frame(true);
+    await waitFor(() => expect(pictures(player)).toHaveLength(1));
+  });
+
   test('a name that is taken is refused, and free again as soon as its publisher is closed', async () => {
     rig = await WebRtcRig.start();
     const publisher = await publishing('busy');

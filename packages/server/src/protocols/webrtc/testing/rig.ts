@@ -142,10 +142,16 @@ export class Sender {
 
   /** One frame of VP8 in one packet, and the sound that belongs to it. */
   frame(key = false): void {
+    const fields = { payloadType: VIDEO_PAYLOAD_TYPE, ssrc: VIDEO_SSRC, timestamp: (this.#frames * 3000) >>> 0 };
+    const common = { marker: true, sequence: this.#sequence & 0xffff };
+    this.#client.sendRtp({ ...fields, ...common }, key ? vp8KeyFrame() : vp8DeltaFrame());
+    this.sound();
+  }
+
+  /** The sound of a frame that is not sent. */
+  sound(): void {
     const times = this.#frames++;
     const common = { marker: true, sequence: this.#sequence++ & 0xffff };
-    const video = { payloadType: VIDEO_PAYLOAD_TYPE, ssrc: VIDEO_SSRC, timestamp: (times * 3000) >>> 0, ...common };
-    this.#client.sendRtp(video, key ? vp8KeyFrame() : vp8DeltaFrame());
     const audio = { payloadType: AUDIO_PAYLOAD_TYPE, ssrc: AUDIO_SSRC, timestamp: (times * 1600) >>> 0, ...common };
     this.#client.sendRtp(audio, Uint8Array.of(0xfc, times & 0xff, times >> 8));
   }
