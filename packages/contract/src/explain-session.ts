@@ -97,7 +97,7 @@ export const ExplainMedia = Type.Object({
   resent: Type.Optional(Type.Integer()),
   resendMisses: Type.Optional(Type.Integer()),
   recovered: Type.Optional(Type.Integer()),
-  /** The quality of the stream that the viewer gets, where those are chosen by its bandwidth: name of a profile. */
+  /** What is made for the viewer by its bandwidth: name of a profile, or size and bitrate of what is for thin lines. */
   quality: Type.Optional(Type.String()),
   /** Why it has not the best one, or that another one is on the way. */
   qualityReason: Type.Optional(Type.String()),

@@ -49,6 +49,8 @@ export const DEFAULT_RENDITIONS_OPTIONS: RenditionsOptions = Object.freeze({
 
 /** Cores below that are a matter of rounding. */
 const TOLERANCE_CORES = 0.005;
+/** Of all cores for pictures, so much is left to those who ask for something. */
+const ASKED_SHARE = 0.25;
 
 /** A quality with what it costs to begin it now. */
 interface Offer extends Quality {
@@ -105,10 +107,10 @@ export class StreamRenditions implements Renditions {
     const kept = this.#thin.kept(stream);
     const isMade = kept !== undefined && offersOf(kept).some(({ isPaid }) => isPaid);
     const offers = offersOf(isMade ? kept : this.#thin.renew(stream, source));
-    const noMore = converter.budget?.().formsLeft === 0;
-    return this.#affordable(noMore ? offers.filter(({ isPaid }) => isPaid) : offers)
-      .kept.sort(bestFirst)
-      .map(renditionOf);
+    const { formsLeft, limitCores } = converter.budget?.() ?? { limitCores: 0 };
+    const possible = formsLeft === 0 ? offers.filter(({ isPaid }) => isPaid) : offers;
+    const { kept: afforded } = this.#affordable(possible, this.#freeCores - limitCores * ASKED_SHARE);
+    return afforded.sort(bestFirst).map(renditionOf);
   }
 
   admit(stream: Stream, form: VideoForm): void {
@@ -165,11 +167,11 @@ export class StreamRenditions implements Renditions {
   }
 
   /** What all of it together leaves room for: the costliest goes first. */
-  #affordable(offers: readonly Offer[]): { kept: Offer[]; dropped: Offer[] } {
+  #affordable(offers: readonly Offer[], freeCores = this.#freeCores): { kept: Offer[]; dropped: Offer[] } {
     const { converter } = this.#deps;
     const kept = [...offers];
     const dropped: Offer[] = [];
-    const free = this.#freeCores + TOLERANCE_CORES;
+    const free = Math.max(0, freeCores) + TOLERANCE_CORES;
     for (;;) {
       const open = kept.filter(({ isPaid }) => !isPaid);
       if (together(open) <= free || converter === undefined) return { kept, dropped };

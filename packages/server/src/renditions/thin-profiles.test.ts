@@ -87,11 +87,16 @@ describe('what is made of a stream for thin lines', () => {
     expect(rows(all.thinner(stream))).toEqual(['360p 180 kbit/s of 640x360', '240p 70 kbit/s of 426x240']);
   });
 
-  test('leaves the costlier one out where there is room for one, and both where there is none', () => {
+  test('leaves the costlier one out where there is room for one, and both where there is none but for what is asked for', () => {
     const stream = known(1280, 720, 1_700_000);
     converter.limitCores = 0.15;
     expect(renditions().thinner(stream)).toHaveLength(1);
-    converter.usedCores = 0.15;
+    converter.limitCores = 0.4;
+    expect(renditions().thinner(stream)).toHaveLength(1);
+    expect(() => renditions().admit(stream, { height: 360 })).not.toThrow();
+    converter.limitCores = 0.45;
+    expect(renditions().thinner(stream)).toHaveLength(2);
+    converter.usedCores = 0.35;
     expect(renditions().thinner(stream)).toEqual([]);
     converter.limitCores = 10;
     converter.formsLeft = 0;

@@ -72,7 +72,7 @@ export const RTC_MEDIA_SETTINGS = {
     type: 'boolean',
     default: true,
     from: 'own',
-    doc: 'Players whose way would carry key frames alone get a smaller picture in place of that, where the machine has room to make one (`transcoder_max_cores`): H.264 of a half or a third of the lines, two for a stream at most, shared by all who need them and only for as long as somebody does. Not with `webrtc_thinning=false`, and not where `wcs_sfu_bridge_enabled` gives qualities.',
+    doc: 'Players whose way would carry key frames alone get a smaller picture in place of that, where the machine has room to make one (three quarters of `transcoder_max_cores`): H.264 of a half or a third of the lines, two for a stream at most, shared by all who need them and only for as long as somebody does. Not with `webrtc_thinning=false`, and not where `wcs_sfu_bridge_enabled` gives qualities.',
   },
   webrtc_red: {
     type: 'boolean',
