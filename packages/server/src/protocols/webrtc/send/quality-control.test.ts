@@ -113,7 +113,11 @@ async function start(options: RigOptions = {}): Promise<void> {
   stream = rig.hub.streams.publish('it', { sessionId: 's', close: () => {} });
   frames = 0;
   // Several packets to a picture.
-  const next = () => frame(stream, frames++, { gop: 10, bytes: 3000 });
+  const next = () => {
+    frame(stream, frames++, { gop: 10, bytes: 3000 });
+    // As the server does: it is known then what the stream takes.
+    if (frames % 15 === 0) stream.videoRate.sample(performance.now());
+  };
   for (let i = 0; i < 15; i++) next();
   pump = setInterval(next, 20);
 }
@@ -160,10 +164,8 @@ describe('a viewer of one quality whose way becomes too narrow', () => {
 
   test('gets what is made for thin lines from a key frame of it on, and the stream again when the way is good', async () => {
     await start({ renditions: forThinLines(['480', '240']) });
-    stream.videoRate.sample(performance.now());
     const player = await playing();
     expect(qualityOf(player)?.quality).toBe(undefined);
-    stream.videoRate.sample(performance.now());
     bandwidth.now = measured;
     await waitFor(() => expect(of(player, VIDEO_PAYLOAD_TYPE).filter(isMade).length).toBeGreaterThan(1));
     expect(qualityOf(player)).toMatchObject({ quality: '240', qualityReason: 'a test says so', delivery: 'converted' });
