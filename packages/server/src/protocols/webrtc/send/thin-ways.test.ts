@@ -233,6 +233,13 @@ describe('a way that would carry key frames alone', () => {
     expect(viewer.told).toEqual([400_000]);
   });
 
+  test('gets it also when nothing shows a limit at that moment, as so little is sent', () => {
+    const viewer = thinned(400_000);
+    viewer.estimate = { ...viewer.estimate, reason: undefined };
+    expect(viewer.pass(1200).wanted).toMatchObject(small);
+    expect(viewer.limits.at(-1)).toBe('key_frames');
+  });
+
   test('gets the best of it that fits, and less when it carries less', () => {
     expect(thinned(200_000).pass(1200).wanted).toMatchObject(tiny);
     const viewer = thinned(400_000).pass(1200);
@@ -260,15 +267,17 @@ describe('a way that would carry key frames alone', () => {
   test('is left with key frames while nothing can be made, and tries again later when it failed', () => {
     const { made } = renditions;
     renditions.made = [];
-    const viewer = thinned(400_000).pass(5000);
+    const viewer = thinned(400_000).pass(20_000);
     expect(viewer.wanted).toBe(undefined);
     expect(viewer.limits.at(-1)).toBe('key_frames');
     renditions.made = made;
     viewer.limits.length = 0;
-    for (let i = 0; i < 3; i++) {
-      expect(viewer.pass(1200).wanted).not.toBe(undefined);
+    for (const ms of [1200, 200, 500]) {
+      expect(viewer.pass(ms).wanted).not.toBe(undefined);
       viewer.grant('the encoder died');
     }
+    // What can be tried next is not tried at once; all of the stream is not sent in between.
+    viewer.pass(500);
     expect(viewer.limits).toEqual(['key_frames']);
     expect(viewer.control.facts(0).quality).toBe(undefined);
   });
