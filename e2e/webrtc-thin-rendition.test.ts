@@ -16,6 +16,8 @@ const MADE_WITHIN_MS = 6000;
 /** and full quality within this after the line is good again. */
 const BACK_WITHIN_MS = 10_000;
 const LOOK_MS = 2500;
+/** Of the pictures of a viewer with a good line: the machine is not always on time. */
+const WHOLE_SHARE = 0.85;
 
 let server: TestServer;
 let pages: WebRtcPages;
@@ -39,6 +41,19 @@ async function untilHeight(page: SeeingPage, isRight: (height: number) => boolea
   };
   await vi.waitFor(look, { timeout: withinMs, interval: 100 });
   return Date.now() - fromMs;
+}
+
+/** Waits until a viewer gets all that another one gets, at most for as long as that may take. */
+async function untilWhole(thin: SeeingPage, good: SeeingPage): Promise<{ backMs: number; back: Span }> {
+  const fromMs = Date.now();
+  for (;;) {
+    await untilHeight(thin, (height) => height === HEIGHT, BACK_WITHIN_MS - (Date.now() - fromMs));
+    const backMs = Date.now() - fromMs;
+    const back = await during(LOOK_MS);
+    const [whole, other] = [viewed(await thin.seen(), back), viewed(await good.seen(), back)];
+    const isWhole = whole.height === HEIGHT && whole.rate > other.rate * WHOLE_SHARE;
+    if (isWhole || Date.now() - fromMs > BACK_WITHIN_MS) return { backMs, back };
+  }
 }
 
 /** How late pictures were in a span, beyond what the machine itself held up, milliseconds. */
@@ -77,6 +92,7 @@ describe('a viewer whose line carries half of a stream that has but one quality'
       playIn(test, pages, server.http('/whep/one')),
     ]);
     const before = await during(BEFORE_MS);
+    await untilHeight(thin, (height) => height === HEIGHT, BACK_WITHIN_MS);
 
     line.udp.change({ bitrate: BITRATE / 2 }, ['down']);
     const madeMs = await untilHeight(thin, (height) => height < HEIGHT, MADE_WITHIN_MS);
@@ -84,12 +100,12 @@ describe('a viewer whose line carries half of a stream that has but one quality'
     const pictures = await explained('one');
     const lateMs = await extraDelayMs(thin, good, made);
     line.udp.change({ bitrate: 0 }, ['down']);
-    const backMs = await untilHeight(thin, (height) => height === HEIGHT, BACK_WITHIN_MS);
-    const back = await during(LOOK_MS);
+    const { backMs, back } = await untilWhole(thin, good);
 
     const [seen, reference] = await Promise.all([thin.seen(), good.seen()]);
     const smaller = viewed(seen, made);
     const whole = viewed(seen, back);
+    const othersThen = viewed(reference, back);
     const others = viewed(reference, { fromMs: before.toMs, toMs: back.toMs });
     const text = JSON.stringify({ madeMs, backMs, lateMs, smaller, whole, others, pictures });
     tell('a smaller picture for a thin line', { madeMs, backMs, lateMs, smaller, whole, others, pictures });
@@ -98,7 +114,7 @@ describe('a viewer whose line carries half of a stream that has but one quality'
     expect(smaller.broken, text).toBe(0);
     expect(lateMs, text).toBeLessThan(1000);
     expect(whole.height, text).toBe(HEIGHT);
-    expect(whole.rate, text).toBeGreaterThan(others.rate * 0.85);
+    expect(whole.rate, text).toBeGreaterThan(othersThen.rate * WHOLE_SHARE);
     // The other viewer gets the publisher's pictures all the time.
     const heights = reference.samples.filter(({ atMs }) => atMs > before.fromMs).map(({ frameHeight }) => frameHeight);
     expect([...new Set(heights)], text).toEqual([HEIGHT]);
