@@ -69,17 +69,19 @@ async function untilFull(name: string, viewers: readonly SeeingPage[]): Promise<
       for (const viewer of viewers) expect((await viewer.seen()).pictures.at(-1)?.width).toBe(WIDTH);
       expect(await largestBps(name)).toBeGreaterThan(BITRATE * TAKEN_SHARE);
     },
-    { timeout: 40_000, interval: 100 },
+    { timeout: 60_000, interval: 100 },
   );
 }
 
-/** Waits until a viewer is shown the larger size again, and tells how long that took. */
+/** Waits until a viewer is shown the larger size again, at most for as long as that may take, and tells how long it took. */
 async function untilBack(viewer: SeeingPage): Promise<number> {
   const fromMs = Date.now();
-  const isBack = async (): Promise<void> =>
-    expect((await viewer.seen()).pictures.some(({ atMs, width }) => atMs > fromMs + 500 && width === WIDTH)).toBe(true);
-  await vi.waitFor(isBack, { timeout: BACK_MS + 1000, interval: 100 });
-  return Date.now() - fromMs;
+  for (;;) {
+    const passedMs = (await during(100)).toMs - fromMs;
+    const { pictures } = await viewer.seen();
+    const isBack = pictures.some(({ atMs, width }) => atMs > fromMs + 500 && width === WIDTH);
+    if (isBack || passedMs > BACK_MS) return passedMs;
+  }
 }
 
 /** What both viewers saw from the cut on, until some time after it was over. */
@@ -120,7 +122,8 @@ it('a viewer whose line carries half of the larger size is given the smaller one
   // The change back is seen to its end.
   const after = await during(BEFORE_MS);
   const facts = await factsOf(thin, good, { fromMs: cut.fromMs, toMs: after.toMs });
-  const text = JSON.stringify({ ...facts, backMs, overflowed });
+  const explained = await server.rest('/stream/explain', { name: 'sizes' });
+  const text = JSON.stringify({ ...facts, backMs, overflowed, explained });
   tell('thin line, two sizes', { ...facts, backMs, overflowed });
   expect(overflowed, text).toBeGreaterThan(0);
   expect(facts.widths, text).toEqual([WIDTH, WIDTH / 2]);
