@@ -1,5 +1,5 @@
 // CPU and memory of many RTMP publishers that nobody watches: Sluice against nginx-rtmp in one run.
-// node bench/rtmp-publishers.mjs [--publishers 1000] [--seconds 10] [--rounds 3] [--set gop_cache_duration=4000]
+// node bench/rtmp-publishers.mjs [--publishers 1000] [--seconds 10] [--rounds 3] [--picture 720p] [--set gop_cache_duration=4000]
 // Needs: npm run build, ffmpeg, nginx with libnginx-mod-rtmp (Debian packages).
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     publishers: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
+    picture: { type: 'string', default: '180p' },
     set: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -23,13 +24,24 @@ const SETTINGS = Object.fromEntries(values.set.map((set) => set.split('=')));
 const LOAD = fileURLToPath(new URL('./support/rtmp-publish-load.mjs', import.meta.url));
 const SETTLE_MS = 4000;
 
-/** 100 kbit/s: 25 pictures and 15.6 packets of sound a second, a key frame every two seconds. */
+/** What is sent: 100 kbit/s in all, or 1 Mbit/s. */
+const PICTURES = {
+  '180p': { size: '320x180', rate: 25, kbit: 72, audioRate: 16_000, audioKbit: 24 },
+  '720p': { size: '1280x720', rate: 30, kbit: 930, audioRate: 44_100, audioKbit: 64 },
+};
+
+/** A key frame every two seconds. */
 function makeClip(folder) {
+  const picture = PICTURES[values.picture];
+  if (picture === undefined) throw new Error(`--picture is one of ${Object.keys(PICTURES).join(', ')}`);
+  const { size, rate, kbit, audioRate, audioKbit } = picture;
   const file = join(folder, 'clip.flv');
-  const inputs = ['-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25', '-f', 'lavfi', '-i', 'sine=440:r=16000'];
-  const rate = ['-b:v', '72k', '-maxrate', '72k', '-bufsize', '72k'];
-  const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '50', '-bf', '0', ...rate];
-  const audio = ['-c:a', 'aac', '-b:a', '24k'];
+  const noise = `testsrc2=s=${size}:r=${rate},noise=alls=20:allf=t`;
+  const inputs = ['-f', 'lavfi', '-i', noise, '-f', 'lavfi', '-i', `sine=440:r=${audioRate}`];
+  const limits = ['-b:v', `${kbit}k`, '-maxrate', `${kbit}k`, '-bufsize', `${kbit}k`];
+  const codec = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-bf', '0'];
+  const video = [...codec, '-g', String(rate * 2), ...limits];
+  const audio = ['-c:a', 'aac', '-b:a', `${audioKbit}k`];
   execFileSync('ffmpeg', ['-v', 'error', '-y', ...inputs, ...video, ...audio, '-t', '20', file]);
   return file;
 }
