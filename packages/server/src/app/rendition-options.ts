@@ -9,6 +9,7 @@ export interface RenditionParts {
   readonly adaptations: Adaptations;
   /** Undefined where nothing is converted. */
   readonly converter: Converter | undefined;
+  machineIsBusy(): boolean;
   readonly log: Log;
 }
 

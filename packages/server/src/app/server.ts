@@ -32,6 +32,7 @@ import { makeAccess, secretFields } from './access.ts';
 import { accessNotes } from './access-notes.ts';
 import { makeRtmp, makeRtsp, makeSrt, makeTransportStreams } from './doors.ts';
 import { hlsOptions } from './hls-options.ts';
+import { MachineLoad } from './machine-load.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { makeMse } from './mse-options.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
@@ -138,14 +139,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   }
   if (webrtc !== undefined && servers.webrtc !== undefined)
     void checkMediaAddress(settings, servers.webrtc, { options: webrtc, log });
-  const sampling = sampleRates(hub.streams, hub.ticker);
+  const sampling = [sampleRates(hub.streams, hub.ticker), hub.load.watch(hub.ticker)];
   let closing: Promise<void> | undefined;
   return {
     urls: serverUrls(settings, options.demo ? DEMO_STREAM : 'NAME', portsOf(servers)),
     notes,
     close: () => {
       closing ??= (async () => {
-        sampling[Symbol.dispose]();
+        for (const one of sampling) one[Symbol.dispose]();
         await release(parts);
       })();
       return closing;
@@ -169,7 +170,9 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
   const adaptations = new Adaptations({ converter, log, counters });
   const recording = await makeRecording(settings, dataDir, { streams, adaptations, log, counters });
   const { recorder } = recording;
-  const renditions = await makeRenditions(settings, { dataDir, adaptations, converter, log });
+  const load = new MachineLoad();
+  const machineIsBusy = (): boolean => load.isBusy;
+  const renditions = await makeRenditions(settings, { dataDir, adaptations, converter, machineIsBusy, log });
   const outbound = makeOutboundGuard(settings);
   const parts = { settings, dataDir, streams, endings, recorder: () => recorder, outbound, log, counters };
   const controls = makeAccess(parts);
@@ -191,6 +194,7 @@ async function makeHub({ settings, dataDir, log }: StartOptions) {
     log,
     counters,
     ticker: new Ticker(),
+    load,
   };
 }
 

@@ -23,6 +23,8 @@ export interface RenditionsDeps {
   readonly adaptations: Adaptations;
   /** Undefined: nothing is converted here. */
   readonly converter: Converter | undefined;
+  /** The machine has nothing to spare: lines may seem thin for that alone, and nothing is begun for them. Default: never. */
+  machineIsBusy?(): boolean;
 }
 
 export interface RenditionsOptions extends QualityChoices {
@@ -108,7 +110,8 @@ export class StreamRenditions implements Renditions {
     const isMade = kept !== undefined && offersOf(kept).some(({ isPaid }) => isPaid);
     const offers = offersOf(isMade ? kept : this.#thin.renew(stream, source));
     const { formsLeft, limitCores } = converter.budget?.() ?? { limitCores: 0 };
-    const possible = formsLeft === 0 ? offers.filter(({ isPaid }) => isPaid) : offers;
+    const mayBegin = formsLeft !== 0 && this.#deps.machineIsBusy?.() !== true;
+    const possible = mayBegin ? offers : offers.filter(({ isPaid }) => isPaid);
     const { kept: afforded } = this.#affordable(possible, this.#freeCores - limitCores * ASKED_SHARE);
     return afforded.sort(bestFirst).map(renditionOf);
   }

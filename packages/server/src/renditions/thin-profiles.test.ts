@@ -103,6 +103,19 @@ describe('what is made of a stream for thin lines', () => {
     expect(renditions().thinner(stream)).toEqual([]);
   });
 
+  test('is nothing new on a machine that has nothing to spare, while what is made already goes on', () => {
+    const stream = known(1280, 720, 1_700_000);
+    let busy = false;
+    const all = new StreamRenditions({ adaptations, converter, machineIsBusy: () => busy });
+    picture(stream, HD, { ms: 0 });
+    const [best] = all.thinner(stream);
+    busy = true;
+    expect(all.thinner(stream)).toEqual([]);
+    const lease = adaptations.lease(stream, best?.acceptance ?? expect.fail('nothing is made'));
+    expect(all.thinner(stream).map(({ name }) => name)).toEqual([best?.name]);
+    lease[Symbol.dispose]();
+  });
+
   test('is nothing where the settings forbid it, and of codecs that can not be converted', () => {
     const stream = known(1280, 720, 1_700_000);
     expect(renditions({ thinEnabled: false }).thinner(stream)).toEqual([]);
