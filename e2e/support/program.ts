@@ -9,12 +9,14 @@ export interface ProgramOptions {
 export class Program {
   stdout = '';
   stderr = '';
+  /** Told each line of standard output as it comes, which is not kept then. */
+  onLine: ((line: string) => void) | undefined;
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
 
   constructor(command: string, args: readonly string[], options: ProgramOptions = {}) {
     this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
-    this.#child.stdout?.on('data', (text) => (this.stdout += String(text)));
+    this.#child.stdout?.on('data', (text) => this.#onOutput(String(text)));
     this.#child.stderr?.on('data', (text) => (this.stderr += String(text)));
     this.exited = new Promise((resolve) => {
       this.#child.once('close', resolve);
@@ -33,6 +35,14 @@ export class Program {
   async runUntil(enough: () => boolean, timeoutMs: number): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (this.running && !enough() && Date.now() < deadline) await pause(50);
+  }
+
+  #onOutput(text: string): void {
+    this.stdout += text;
+    if (this.onLine === undefined) return;
+    const lines = this.stdout.split('\n');
+    this.stdout = lines.pop() ?? '';
+    for (const line of lines) this.onLine(line);
   }
 
   /** Ends it and waits until it is gone; one that does not mind the signal is killed after two seconds. */

@@ -88,12 +88,12 @@ export function decodeWhole(file: string): void {
 }
 
 /** The same, while the test goes on. */
-export async function decodeWholeAside(file: string): Promise<void> {
-  expect((await run('ffmpeg', ['-nostdin', ...decodeArgs(file)])).stderr).toBe('');
+export async function decodeWholeAside(file: string, options: readonly string[] = []): Promise<void> {
+  expect((await run('ffmpeg', ['-nostdin', ...decodeArgs(file, options)])).stderr).toBe('');
 }
 
-function decodeArgs(file: string): string[] {
-  return ['-v', 'warning', '-xerror', '-i', file, '-f', 'null', '-'];
+function decodeArgs(file: string, options: readonly string[] = []): string[] {
+  return ['-v', 'warning', '-xerror', '-i', file, ...options, '-f', 'null', '-'];
 }
 
 /** From the first sample to the end of the last one, seconds, as FFmpeg sees it. */

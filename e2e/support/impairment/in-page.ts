@@ -3,6 +3,7 @@
  * Each function is sent to the page as it is, so it uses nothing from outside but what is kept in `window`.
  */
 import type { numberOf } from './numbered.ts';
+import type { Span } from './stalls.ts';
 
 export interface PublishNumbered {
   readonly url: string;
@@ -54,6 +55,8 @@ export interface PlaySample {
 export interface SeenInPage {
   readonly pictures: NumberedPicture[];
   readonly samples: PlaySample[];
+  /** When the page itself did not run, though it was to, on the clock of the machine. */
+  readonly stalls: Span[];
   /** Protocol of the chosen pair, and whether it goes by a relay: such as `udp`, `tcp`, `relay tls`. */
   readonly path: string;
   /** Before the offer was made. */
@@ -167,10 +170,14 @@ export interface PlayNumbered {
   readonly url: string;
   readonly configuration: RTCConfiguration;
   readonly numberBits: number;
+  /** How often the page is to beat, and how much later than that is a stall. */
+  readonly beatMs: number;
+  readonly stallMs: number;
 }
 
 /** Plays by WHEP, and keeps in `window.seen` what is shown and what the browser tells of it. */
-export async function playNumbered({ url, configuration, numberBits }: PlayNumbered): Promise<void> {
+export async function playNumbered(options: PlayNumbered): Promise<void> {
+  const { url, configuration, numberBits, beatMs, stallMs } = options;
   const kept = window as unknown as Kept;
   const peer = new RTCPeerConnection(configuration);
   kept.player = peer;
@@ -181,13 +188,21 @@ export async function playNumbered({ url, configuration, numberBits }: PlayNumbe
   const stream = new MediaStream();
   video.srcObject = stream;
   peer.addEventListener('track', ({ track }) => stream.addTrack(track));
-  const seen: { pictures: NumberedPicture[]; samples: PlaySample[]; path: string; beganMs: number } = {
+  const seen: SeenInPage & { path: string } = {
     pictures: [],
     samples: [],
+    stalls: [],
     path: '',
     beganMs: performance.timeOrigin + performance.now(),
   };
   kept.seen = seen;
+  let lastBeatMs = performance.now();
+  setInterval(() => {
+    const [beforeMs, atMs] = [lastBeatMs, performance.now()];
+    lastBeatMs = atMs;
+    if (atMs - beforeMs <= beatMs + stallMs) return;
+    seen.stalls.push({ fromMs: performance.timeOrigin + beforeMs + beatMs, toMs: performance.timeOrigin + atMs });
+  }, beatMs);
   const canvas = new OffscreenCanvas(numberBits, 8);
   const context = canvas.getContext('2d', { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
   const onFrame = (): void => {
@@ -253,4 +268,10 @@ export function seenInPage(): SeenInPage {
 /** Times of all pictures that were sent, on the clock of their RTP timestamps, milliseconds. */
 export function sentInPage(): number[] {
   return (window as unknown as Kept).sentTimesMs;
+}
+
+/** The source (SSRC) of the picture that is published. */
+export async function sourceInPage(): Promise<number> {
+  const stats = [...(await (window as unknown as Kept).publisher.getStats()).values()] as Record<string, unknown>[];
+  return Number(stats.find(({ type, kind }) => type === 'outbound-rtp' && kind === 'video')?.['ssrc']);
 }

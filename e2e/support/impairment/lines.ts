@@ -1,11 +1,11 @@
 import type { TestContext } from 'vitest';
 import { Ffmpeg } from '../ffmpeg.ts';
-import type { Program } from '../program.ts';
 import type { TestServer } from '../server.ts';
 import type { WebRtcPages } from '../webrtc/pages.ts';
 import type { Impairment } from './line.ts';
 import { type NumberedSource, numberedInput } from './numbered.ts';
 import { SeeingPage } from './seen.ts';
+import { nowMs, type Span, stallsOf } from './stalls.ts';
 import { TcpRelay } from './tcp-relay.ts';
 import { ThroughRelays } from './through.ts';
 import { UdpRelay } from './udp-relay.ts';
@@ -55,23 +55,37 @@ export async function playIn(test: Test, pages: WebRtcPages, url: string): Promi
   return page;
 }
 
-/** ffmpeg that publishes numbered pictures by RTMP with one bitrate. */
-export function publishNumberedByRtmp(url: string, source: NumberedSource & { readonly bitrate: number }): Program {
-  const kbits = source.bitrate / 1000;
-  const rates = ['-b:v', `${kbits}k`, '-minrate', `${kbits}k`, '-maxrate', `${kbits}k`, '-bufsize', `${kbits / 4}k`];
-  const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'baseline', '-pix_fmt', 'yuv420p'];
-  const video = [...x264, '-g', String(source.rate * 2), '-x264-params', 'nal-hrd=cbr:scenecut=0', ...rates];
-  return new Ffmpeg([
-    '-v',
-    'error',
-    ...numberedInput(source),
-    ...video,
-    '-c:a',
-    'aac',
-    '-b:a',
-    '96k',
-    '-f',
-    'flv',
-    url,
-  ]);
+/** ffmpeg that publishes numbered pictures by RTMP with one bitrate, and notes when it draws each of them. */
+export class NumberedPublisher extends Ffmpeg {
+  /** On the clock of the machine, by number. */
+  readonly drawnMs: number[] = [];
+  readonly #rate: number;
+
+  constructor(url: string, source: NumberedSource & { readonly bitrate: number }) {
+    const kbits = source.bitrate / 1000;
+    const rates = ['-b:v', `${kbits}k`, '-minrate', `${kbits}k`, '-maxrate', `${kbits}k`, '-bufsize', `${kbits / 4}k`];
+    const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'baseline', '-pix_fmt', 'yuv420p'];
+    const video = [...x264, '-g', String(source.rate * 2), '-x264-params', 'nal-hrd=cbr:scenecut=0', ...rates];
+    const media = [...video, '-c:a', 'aac', '-b:a', '96k', '-f', 'flv', url];
+    // A line for each picture before it is encoded.
+    const notes = ['-an', '-c:v', 'rawvideo', '-flush_packets', '1', '-f', 'framecrc', '-'];
+    super(['-v', 'error', ...numberedInput(source), ...media, ...notes]);
+    this.#rate = source.rate;
+    this.onLine = (line) => {
+      if (line.startsWith('0,')) this.drawnMs.push(nowMs());
+    };
+  }
+
+  /** When it did not run. */
+  get stalls(): Span[] {
+    return stallsOf(this.drawnMs, 1000 / this.#rate);
+  }
+}
+
+/** Begins to publish numbered pictures by RTMP with one bitrate. */
+export function publishNumberedByRtmp(
+  url: string,
+  source: NumberedSource & { readonly bitrate: number },
+): NumberedPublisher {
+  return new NumberedPublisher(url, source);
 }

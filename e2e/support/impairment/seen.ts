@@ -10,22 +10,23 @@ import {
   type SeenInPage,
   seenInPage,
   sentInPage,
+  sourceInPage,
 } from './in-page.ts';
 import { NUMBER_BITS, numberOf } from './numbered.ts';
+import { BEAT_MS, type Span, STALL_MS, stalledMs } from './stalls.ts';
 
-/** From when to when something is looked at, on the clock of the machine. */
-export interface Span {
-  readonly fromMs: number;
-  readonly toMs: number;
-}
+export type { Span } from './stalls.ts';
 
 /** What a viewer saw and heard in a span. */
 export interface Viewed {
   readonly pictures: number;
   /** Pictures per second that were decoded. */
   readonly rate: number;
-  /** The longest time without a new picture. */
+  /** The longest time without a new picture; and the same without the stalls of the machine in it. */
   readonly gapMs: number;
+  readonly ownGapMs: number;
+  /** What of the span lies in such stalls. */
+  readonly stalledMs: number;
   readonly freezes: number;
   readonly freezeMs: number;
   /** Share of the sound that was made up, without silence. */
@@ -53,7 +54,13 @@ export class SeeingPage {
   static async play(pages: WebRtcPages, url: string, configuration: RTCConfiguration = {}): Promise<SeeingPage> {
     const page = await pages.page();
     await page.evaluate(`window.numberOf = ${String(numberOf)}`);
-    await page.evaluate(playNumbered, { url, configuration, numberBits: NUMBER_BITS });
+    await page.evaluate(playNumbered, {
+      url,
+      configuration,
+      numberBits: NUMBER_BITS,
+      beatMs: BEAT_MS,
+      stallMs: STALL_MS,
+    });
     return new SeeingPage(page);
   }
 
@@ -94,8 +101,18 @@ export function sentBy(page: Page): Promise<number[]> {
   return page.evaluate(sentInPage);
 }
 
-/** What was seen in a span. */
-export function viewed({ pictures, samples }: SeenInPage, { fromMs, toMs }: Span): Viewed {
+/** The source (SSRC) of the picture that such a page sends. */
+export function sourceOf(page: Page): Promise<number> {
+  return page.evaluate(sourceInPage);
+}
+
+/** What was seen in a span; `stalls` are those of others than the page that the pictures came by. */
+export function viewed(
+  { pictures, samples, stalls: ownStalls }: SeenInPage,
+  { fromMs, toMs }: Span,
+  stalls: readonly Span[] = [],
+): Viewed {
+  const allStalls = [...ownStalls, ...stalls];
   const within = pictures.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
   const at = samples.filter((sample) => sample.atMs >= fromMs && sample.atMs <= toMs);
   const [first, last] = [at[0], at.at(-1)];
@@ -105,7 +122,9 @@ export function viewed({ pictures, samples }: SeenInPage, { fromMs, toMs }: Span
   return {
     pictures: within.length,
     rate: grown('framesDecoded') / seconds,
-    gapMs: longestGapMs(within, { fromMs, toMs }),
+    gapMs: longestGapMs(within, { fromMs, toMs }, []),
+    ownGapMs: longestGapMs(within, { fromMs, toMs }, allStalls),
+    stalledMs: stalledMs({ fromMs, toMs }, allStalls),
     freezes: grown('freezeCount'),
     freezeMs: grown('totalFreezesDuration') * 1000,
     concealed:
@@ -121,11 +140,12 @@ export function viewed({ pictures, samples }: SeenInPage, { fromMs, toMs }: Span
   };
 }
 
-/** The longest time without another picture, with the times before the first and after the last. */
-function longestGapMs(pictures: readonly NumberedPicture[], { fromMs, toMs }: Span): number {
+/** The longest time without another picture, with the times before the first and after the last, less the stalls in it. */
+function longestGapMs(pictures: readonly NumberedPicture[], { fromMs, toMs }: Span, stalls: readonly Span[]): number {
   const shown = pictures.filter(({ number }, i) => i === 0 || number !== pictures[i - 1]?.number);
   const moments = [fromMs, ...shown.map(({ atMs }) => atMs), toMs];
-  return Math.max(...moments.slice(1).map((moment, i) => moment - (moments[i] ?? moment)));
+  const gaps = moments.slice(1).map((moment, i) => ({ fromMs: moments[i] ?? moment, toMs: moment }));
+  return Math.max(...gaps.map((gap) => gap.toMs - gap.fromMs - stalledMs(gap, stalls)));
 }
 
 function bufferMs(from: PlaySample, to: PlaySample): number {
@@ -133,20 +153,33 @@ function bufferMs(from: PlaySample, to: PlaySample): number {
   return emitted <= 0 ? 0 : ((to.jitterBufferDelay - from.jitterBufferDelay) * 1000) / emitted;
 }
 
-/**
- * How late pictures were shown in a span, milliseconds, against the earliest that any picture was shown by `reference`
- * after its time in a stream of `rate` pictures per second.
- */
-export function delaysMs(
-  { pictures }: SeenInPage,
-  { reference, rate, span }: { readonly reference: SeenInPage; readonly rate: number; readonly span: Span },
-): number[] {
-  const offsets = (all: readonly NumberedPicture[]): number[] =>
-    all.flatMap(({ atMs, number }) => (number === undefined ? [] : [atMs - (number * 1000) / rate]));
-  const roundMs = (2 ** NUMBER_BITS * 1000) / rate;
-  const least = Math.min(...offsets(reference.pictures));
-  const within = pictures.filter(({ atMs }) => atMs >= span.fromMs && atMs <= span.toMs);
-  return offsets(within).map((offset) => (offset - least) % roundMs);
+/** How late one picture was, milliseconds after it was drawn. */
+export interface Delay {
+  /** When it was shown. */
+  readonly atMs: number;
+  readonly delayMs: number;
+  /** The same without the stalls of the machine in between. */
+  readonly ownDelayMs: number;
+}
+
+/** What is known beside the page: when the publisher drew its pictures, and when others than the page did not run. */
+export interface Drawn {
+  /** By their numbers, which begin anew after `NUMBER_BITS` bits; on the clock of the machine. */
+  readonly drawnMs: readonly number[];
+  readonly stalls: readonly Span[];
+}
+
+/** How late the pictures were that were shown in a span. */
+export function delaysOf(seen: SeenInPage, span: Span, { drawnMs, stalls }: Drawn): Delay[] {
+  const allStalls = [...seen.stalls, ...stalls];
+  return seen.pictures.flatMap(({ atMs, number }) => {
+    if (number === undefined || atMs < span.fromMs || atMs > span.toMs) return [];
+    let fromMs = drawnMs[number];
+    for (let i = number; (drawnMs[i] ?? Number.POSITIVE_INFINITY) <= atMs; i += 2 ** NUMBER_BITS) fromMs = drawnMs[i];
+    if (fromMs === undefined) throw new Error(`picture ${number} was never drawn`);
+    const delayMs = atMs - fromMs;
+    return [{ atMs, delayMs, ownDelayMs: delayMs - stalledMs({ fromMs, toMs: atMs }, allStalls) }];
+  });
 }
 
 /** Waits for so long and tells from when to when. */

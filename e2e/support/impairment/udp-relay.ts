@@ -24,6 +24,8 @@ interface Way {
  * of its own needs a relay of its own. Kernels of test machines often lack netem.
  */
 export class UdpRelay {
+  /** Told each datagram as it comes, before anything happens to it. */
+  onDatagram: ((direction: Direction, datagram: Buffer) => void) | undefined;
   readonly #target: number;
   readonly #front: Socket;
   readonly #ways = new Map<string, Way>();
@@ -114,6 +116,7 @@ export class UdpRelay {
   }
 
   #send(direction: Direction, way: Way, datagram: Buffer): void {
+    this.onDatagram?.(direction, datagram);
     this.#lines[direction].send({ way, datagram }, datagram.length, performance.now());
     this.#schedule.wake();
   }
