@@ -137,6 +137,12 @@ interface HlsJs {
   attachMedia(video: HTMLVideoElement): void;
   on(event: string, listener: (event: string, data: { fatal: boolean; details: string }) => void): void;
   readonly playingDate: Date | null;
+  /** Where it would begin now, seconds of media; undefined while nothing is known. */
+  readonly liveSyncPosition: number | null;
+  /** How far behind it is and is to be, seconds. */
+  readonly latency: number;
+  readonly targetLatency: number | null;
+  readonly latestLevelDetails: { readonly targetduration: number } | null;
 }
 
 interface Shaka {
@@ -179,6 +185,14 @@ function startPlayer({ library, url }: { library: LiveLibrary; url: string }): v
     globals.hls = hls;
     hls.loadSource(url);
     hls.attachMedia(video);
+    // It catches up only what is less than about a target duration: what is more, as where the machine was busy while it
+    // began, it takes for a wish. It has not been wished, so it goes to the newest, as with a button for it.
+    setInterval(() => {
+      const { liveSyncPosition, targetLatency, latency, latestLevelDetails } = hls;
+      if (state.firstPictureMs === undefined || liveSyncPosition === null || targetLatency === null) return;
+      const mostSeconds = 2 * targetLatency + (latestLevelDetails?.targetduration ?? 0);
+      if (latency >= mostSeconds && !video.seeking) video.currentTime = liveSyncPosition;
+    }, 1000);
     delay = () => (hls.playingDate === null ? undefined : (Date.now() - hls.playingDate.getTime()) / 1000);
   } else if (library === 'shaka') {
     globals.shaka.polyfill.installAll();

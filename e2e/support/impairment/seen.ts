@@ -153,6 +153,22 @@ function bufferMs(from: PlaySample, to: PlaySample): number {
   return emitted <= 0 ? 0 : ((to.jitterBufferDelay - from.jitterBufferDelay) * 1000) / emitted;
 }
 
+/**
+ * How late pictures were shown in a span, milliseconds, against the earliest that any picture was shown by `reference`
+ * after its time in a stream of `rate` pictures per second.
+ */
+export function delaysMs(
+  { pictures }: SeenInPage,
+  { reference, rate, span }: { readonly reference: SeenInPage; readonly rate: number; readonly span: Span },
+): number[] {
+  const offsets = (all: readonly NumberedPicture[]): number[] =>
+    all.flatMap(({ atMs, number }) => (number === undefined ? [] : [atMs - (number * 1000) / rate]));
+  const roundMs = (2 ** NUMBER_BITS * 1000) / rate;
+  const least = Math.min(...offsets(reference.pictures));
+  const within = pictures.filter(({ atMs }) => atMs >= span.fromMs && atMs <= span.toMs);
+  return offsets(within).map((offset) => (offset - least) % roundMs);
+}
+
 /** How late one picture was, milliseconds after it was drawn. */
 export interface Delay {
   /** When it was shown. */
