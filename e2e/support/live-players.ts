@@ -191,7 +191,10 @@ function startPlayer({ library, url }: { library: LiveLibrary; url: string }): v
       const { liveSyncPosition, targetLatency, latency, latestLevelDetails } = hls;
       if (state.firstPictureMs === undefined || liveSyncPosition === null || targetLatency === null) return;
       const mostSeconds = 2 * targetLatency + (latestLevelDetails?.targetduration ?? 0);
-      if (latency >= mostSeconds && !video.seeking) video.currentTime = liveSyncPosition;
+      if (latency < mostSeconds || video.seeking) return;
+      // What is passed over is not played.
+      state.fromSeconds += liveSyncPosition - video.currentTime;
+      video.currentTime = liveSyncPosition;
     }, 1000);
     delay = () => (hls.playingDate === null ? undefined : (Date.now() - hls.playingDate.getTime()) / 1000);
   } else if (library === 'shaka') {
