@@ -20,6 +20,8 @@ export interface PublishNumbered {
   readonly numberBits: number;
   /** Whether the times of all pictures are kept that are sent. */
   readonly notesSent: boolean;
+  /** The sound is the browser's false microphone instead of a tone: without a sound card Firefox makes none itself. */
+  readonly microphone?: boolean;
 }
 
 /** A picture that a page drew or showed, on the clock of the machine. */
@@ -110,17 +112,12 @@ export async function publishNumbered(options: PublishNumbered): Promise<void> {
     if (performance.now() - beganMs >= (count * 1000) / options.rate) draw();
   }, 5);
   draw();
-  const audio = new AudioContext();
-  await audio.resume();
-  const tone = new OscillatorNode(audio, { frequency: 440 });
-  const end = audio.createMediaStreamDestination();
-  tone.connect(new GainNode(audio, { gain: 0.3 })).connect(end);
-  tone.start();
+  const heard = options.microphone ? await navigator.mediaDevices.getUserMedia({ audio: true }) : await playTone();
 
   const peer = new RTCPeerConnection();
   kept.publisher = peer;
   const [picture] = canvas.captureStream(options.rate).getVideoTracks();
-  const [sound] = end.stream.getAudioTracks();
+  const [sound] = heard.getAudioTracks();
   if (picture === undefined || sound === undefined) throw new Error('no tracks');
   peer.addTransceiver(sound, { direction: 'sendonly' });
   const transceiver = peer.addTransceiver(picture, { direction: 'sendonly', sendEncodings: options.encodings });
@@ -163,6 +160,16 @@ export async function publishNumbered(options: PublishNumbered): Promise<void> {
     peer.addEventListener('connectionstatechange', check);
     check();
   });
+
+  async function playTone(): Promise<MediaStream> {
+    const audio = new AudioContext();
+    await audio.resume();
+    const tone = new OscillatorNode(audio, { frequency: 440 });
+    const end = audio.createMediaStreamDestination();
+    tone.connect(new GainNode(audio, { gain: 0.3 })).connect(end);
+    tone.start();
+    return end.stream;
+  }
 }
 
 /** How a page is to play. */

@@ -1,7 +1,7 @@
 import type { TestContext } from 'vitest';
 import { Ffmpeg } from '../ffmpeg.ts';
 import type { TestServer } from '../server.ts';
-import type { WebRtcPages } from '../webrtc/pages.ts';
+import type { Pages } from '../webrtc/pages.ts';
 import type { Impairment } from './line.ts';
 import { type NumberedSource, numberedInput } from './numbered.ts';
 import { SeeingPage } from './seen.ts';
@@ -29,6 +29,8 @@ export interface ClientLine {
 export interface LineWish {
   readonly changes?: Partial<Impairment>;
   readonly seed?: number;
+  /** The address of this machine by which the client is to come. */
+  readonly host?: string;
 }
 
 /** A test, which closes at its end what was opened for it. */
@@ -36,11 +38,11 @@ type Test = Pick<TestContext, 'onTestFinished'>;
 
 /** Opens a line to a server's media, closed at the end of the test. */
 export async function lineTo(test: Test, server: TestServer, wish: LineWish = {}): Promise<ClientLine> {
-  const { changes = {}, seed = 1 } = wish;
+  const { changes = {}, seed = 1, host } = wish;
   const udp = await UdpRelay.open(server.ports.media, { seed });
   udp.change(changes);
   const tcp = await TcpRelay.open(server.ports.media);
-  const before = await ThroughRelays.open(server.httpPort, { udp });
+  const before = await ThroughRelays.open(server.httpPort, { host, udp });
   test.onTestFinished(async () => {
     await Promise.all([udp.close(), tcp.close(), before.close()]);
   });
@@ -48,7 +50,7 @@ export async function lineTo(test: Test, server: TestServer, wish: LineWish = {}
 }
 
 /** A page that plays by WHEP; it has shown some pictures, and is closed at the end of the test. */
-export async function playIn(test: Test, pages: WebRtcPages, url: string): Promise<SeeingPage> {
+export async function playIn(test: Test, pages: Pages, url: string): Promise<SeeingPage> {
   const page = await SeeingPage.play(pages, url);
   test.onTestFinished(() => page.close());
   await page.untilShown(20);
@@ -88,4 +90,14 @@ export function publishNumberedByRtmp(
   source: NumberedSource & { readonly bitrate: number },
 ): NumberedPublisher {
   return new NumberedPublisher(url, source);
+}
+
+/** ffmpeg that publishes numbered pictures by RTSP as VP8 with one bitrate, for browsers that decode nothing else. */
+export function publishNumberedVp8(url: string, source: NumberedSource & { readonly bitrate: number }): Program {
+  const rate = String(source.bitrate);
+  const rates = ['-b:v', rate, '-minrate', rate, '-maxrate', rate, '-bufsize', String(source.bitrate / 4)];
+  const video = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-g', String(source.rate * 2), ...rates];
+  const audio = ['-c:a', 'libopus', '-b:a', '64k'];
+  const output = ['-pix_fmt', 'yuv420p', '-f', 'rtsp', '-rtsp_transport', 'tcp', url];
+  return new Ffmpeg(['-v', 'error', ...numberedInput(source), ...video, ...audio, ...output]);
 }

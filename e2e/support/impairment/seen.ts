@@ -1,6 +1,5 @@
-import type { Page } from 'playwright-core';
 import { vi } from 'vitest';
-import type { WebRtcPages } from '../webrtc/pages.ts';
+import type { Pages, ScriptedPage } from '../webrtc/pages.ts';
 import {
   type NumberedPicture,
   type PlaySample,
@@ -44,14 +43,14 @@ export interface Viewed {
 
 /** A page that plays numbered pictures, and all that it has seen. */
 export class SeeingPage {
-  readonly page: Page;
+  readonly page: ScriptedPage;
 
-  private constructor(page: Page) {
+  private constructor(page: ScriptedPage) {
     this.page = page;
   }
 
   /** Opens a page that plays by WHEP. */
-  static async play(pages: WebRtcPages, url: string, configuration: RTCConfiguration = {}): Promise<SeeingPage> {
+  static async play(pages: Pages, url: string, configuration: RTCConfiguration = {}): Promise<SeeingPage> {
     const page = await pages.page();
     await page.evaluate(`window.numberOf = ${String(numberOf)}`);
     await page.evaluate(playNumbered, {
@@ -81,23 +80,23 @@ export class SeeingPage {
     );
   }
 
-  close(): Promise<void> {
-    return this.page.context().close();
+  async close(): Promise<void> {
+    await this.page.context().close();
   }
 }
 
 /** Opens a page that publishes numbered pictures and a tone; it is connected then. */
 export async function publishNumberedFrom(
-  pages: WebRtcPages,
+  pages: Pages,
   options: Omit<PublishNumbered, 'numberBits'>,
-): Promise<Page> {
+): Promise<ScriptedPage> {
   const page = await pages.page();
   await page.evaluate(publishNumbered, { ...options, numberBits: NUMBER_BITS });
   return page;
 }
 
 /** Times of all pictures that such a page has sent, milliseconds; it has to note them. */
-export function sentBy(page: Page): Promise<number[]> {
+export function sentBy(page: ScriptedPage): Promise<number[]> {
   return page.evaluate(sentInPage);
 }
 

@@ -50,7 +50,8 @@ export class TcpRelay {
   /** Opens a clean line. */
   static async open(target: number, options: { readonly seed?: number } = {}): Promise<TcpRelay> {
     const relay = new TcpRelay(target, options.seed ?? 1);
-    relay.#server.listen(0, HOST);
+    // Not every client has a way from its address to the loopback.
+    relay.#server.listen(0, '0.0.0.0');
     await once(relay.#server, 'listening');
     return relay;
   }

@@ -5,6 +5,8 @@ const HOST = '127.0.0.1';
 
 /** Relays that media has to go through; candidates of a protocol that has none are taken away. */
 export interface Ways {
+  /** The address of this machine that clients are told; its loopback unless told otherwise. */
+  readonly host?: string | undefined;
   readonly udp?: { readonly port: number };
   readonly tcp?: { readonly port: number };
 }
@@ -22,7 +24,12 @@ export function through(ways: Ways, answer: string): string {
     const key = `${protocol} ${fields[1]}`;
     if (port === undefined || seen.has(key)) return [];
     seen.add(key);
-    return [fields.with(4, HOST).with(5, String(port)).join(' ')];
+    return [
+      fields
+        .with(4, ways.host ?? HOST)
+        .with(5, String(port))
+        .join(' '),
+    ];
   });
   return lines.join('\r\n');
 }

@@ -4,6 +4,7 @@ import { type Impairment, Line, type LineCounters } from './line.ts';
 import { Schedule } from './schedule.ts';
 
 const HOST = '127.0.0.1';
+const EVERYWHERE = '0.0.0.0';
 /** What the system keeps while this process is busy with something else; it may give less. */
 const SYSTEM_BUFFER_BYTES = 4 * 1024 * 1024;
 
@@ -49,7 +50,8 @@ export class UdpRelay {
   /** Opens a clean line; the same seed does the same to the same packets. */
   static async open(target: number, options: { readonly seed?: number } = {}): Promise<UdpRelay> {
     const relay = new UdpRelay(target, options.seed ?? 1);
-    await bind(relay.#front);
+    // Not every client has a way from its address to the loopback.
+    await bind(relay.#front, EVERYWHERE);
     return relay;
   }
 
@@ -131,9 +133,9 @@ export class UdpRelay {
   }
 }
 
-function bind(socket: Socket): Promise<void> {
+function bind(socket: Socket, host = HOST): Promise<void> {
   return new Promise((resolve) => {
-    socket.bind(0, HOST, () => {
+    socket.bind(0, host, () => {
       socket.setRecvBufferSize(SYSTEM_BUFFER_BYTES);
       resolve();
     });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { vi } from 'vitest';
 import { CHROMIUM_ARGS } from '../browser.ts';
@@ -25,30 +25,57 @@ export const WEBRTC_ARGS = [
   '--disable-features=WebRtcHideLocalIpsWithMdns',
 ];
 
+/** A page of a browser in which code runs; as much of it as all browsers of the tests have. */
+export interface ScriptedPage {
+  evaluate<R, A>(code: (arg: A) => R | Promise<R>, arg: A): Promise<R>;
+  evaluate<R>(code: (() => R | Promise<R>) | string): Promise<R>;
+  context(): { close(): Promise<void> };
+}
+
+/** A browser that opens pages. */
+export interface Pages {
+  page(): Promise<ScriptedPage>;
+}
+
+/** A web site with an empty page. */
+export interface Site {
+  readonly origin: string;
+  close(): void;
+}
+
+/** Opens a web site of another origin than the server's. */
+export async function openSite(): Promise<Site> {
+  const site = createServer((_, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end('<!doctype html><title>Test</title><body></body>');
+  }).listen(0, 'localhost');
+  await once(site, 'listening');
+  const address = site.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { origin: `http://localhost:${port}`, close: () => site.close() };
+}
+
 /** Pages that publish and play by WHIP and WHEP, on a web site of another origin than the server's. */
 export class WebRtcPages {
   readonly browser: Browser;
-  readonly origin: string;
-  readonly #site: Server;
+  readonly #site: Site;
 
-  private constructor(browser: Browser, site: Server) {
+  private constructor(browser: Browser, site: Site) {
     this.browser = browser;
     this.#site = site;
-    const address = site.address();
-    this.origin = `http://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
   }
 
   /** Opens Chromium, with further arguments where they are given. */
   static async start(args: readonly string[] = []): Promise<WebRtcPages> {
-    const site = createServer((_, response) => {
-      response.setHeader('content-type', 'text/html');
-      response.end('<!doctype html><title>Test</title><body></body>');
-    }).listen(0, 'localhost');
-    await once(site, 'listening');
+    const site = await openSite();
     return new WebRtcPages(
       await chromium.launch({ executablePath: '/usr/bin/chromium', args: [...WEBRTC_ARGS, ...args] }),
       site,
     );
+  }
+
+  get origin(): string {
+    return this.#site.origin;
   }
 
   async close(): Promise<void> {
