@@ -5,7 +5,6 @@ import type { Impairment } from './support/impairment/line.ts';
 import { type ClientLine, LOOK_MS, lineTo, playIn, publishNumberedVp8, tell } from './support/impairment/lines.ts';
 import { arrivedOf, numbersOf, timesOf } from './support/impairment/numbered.ts';
 import {
-  delaysMs,
   during,
   publishNumberedFrom,
   SeeingPage,
@@ -24,9 +23,6 @@ const RATE = 25;
 const BITRATE = 800_000;
 /** Firefox asks whether its way still works (RFC 7675) every four to six seconds; from that it is known where it is. */
 const CONSENT_MS = 6000;
-/** Full quality has to be back within this. */
-const BACK_MS = 10_000;
-const BACK_LOOK_MS = 1000;
 /** Of the pictures of a viewer with a good line: the machine is not always on time. */
 const FULL_SHARE = 0.85;
 
@@ -136,39 +132,7 @@ describe('a viewer in Firefox', () => {
     expect(saw.extraGapMs, JSON.stringify(saw)).toBeLessThan(CONSENT_MS + 1000);
     expect(last.share, JSON.stringify(last)).toBeGreaterThan(FULL_SHARE);
   });
-
-  it('whose line carries half of the bitrate for a while plays on in time, and wholly again afterwards', async () => {
-    const { page, line } = moving;
-    line.udp.change({ bitrate: BITRATE / 2 }, ['down']);
-    const thin = await during(LOOK_MS);
-    line.udp.change({ bitrate: 0 }, ['down']);
-    const back = await untilBack(page);
-    const saw = await compared('Firefox, thin line', page, thin);
-    const [seen, reference] = await Promise.all([page.seen(), control.seen()]);
-    const late = (fromMs: number): number =>
-      Math.max(...delaysMs(seen, { reference, rate: RATE, span: { fromMs, toMs: back.toMs } }));
-    const good = viewed(reference, { fromMs: thin.fromMs, toMs: back.toMs });
-    const tookMs = back.toMs - back.fromMs;
-    const figures = { ...saw, lateMs: late(thin.fromMs), settledLateMs: late(thin.fromMs + 4000), back, tookMs, good };
-    tell('Firefox, thin line', figures);
-    expect(saw.pictures, JSON.stringify(figures)).toBeGreaterThan(LOOK_MS / 1000 / 3);
-    expect(figures.lateMs, JSON.stringify(figures)).toBeLessThan(2500);
-    expect(figures.settledLateMs, JSON.stringify(figures)).toBeLessThan(1000);
-    expect(back.share, JSON.stringify(figures)).toBeGreaterThan(FULL_SHARE);
-    expect(good.gapMs, JSON.stringify(figures)).toBeLessThan(1000);
-  });
 });
-
-/** Waits until a viewer gets what another one does, at most for as long as that may take. */
-async function untilBack(page: SeeingPage): Promise<Span & { readonly share: number }> {
-  const fromMs = Date.now();
-  for (;;) {
-    const last = await during(BACK_LOOK_MS);
-    const [seen, reference] = await Promise.all([page.seen(), control.seen()]);
-    const share = viewed(seen, last).rate / viewed(reference, last).rate;
-    if (share > FULL_SHARE || last.toMs - fromMs > BACK_MS) return { fromMs, toMs: last.toMs, share };
-  }
-}
 
 describe('Firefox that publishes', () => {
   let line: ClientLine;
