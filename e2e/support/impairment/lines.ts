@@ -93,7 +93,7 @@ export function publishNumberedByRtmp(
 }
 
 /** ffmpeg that publishes numbered pictures by RTSP as VP8 with one bitrate, for browsers that decode nothing else. */
-export function publishNumberedVp8(url: string, source: NumberedSource & { readonly bitrate: number }): Program {
+export function publishNumberedVp8(url: string, source: NumberedSource & { readonly bitrate: number }): Ffmpeg {
   const rate = String(source.bitrate);
   const rates = ['-b:v', rate, '-minrate', rate, '-maxrate', rate, '-bufsize', String(source.bitrate / 4)];
   const video = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-g', String(source.rate * 2), ...rates];

@@ -101,7 +101,7 @@ export function sentBy(page: ScriptedPage): Promise<number[]> {
 }
 
 /** The source (SSRC) of the picture that such a page sends. */
-export function sourceOf(page: Page): Promise<number> {
+export function sourceOf(page: ScriptedPage): Promise<number> {
   return page.evaluate(sourceInPage);
 }
 
