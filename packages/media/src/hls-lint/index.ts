@@ -2,6 +2,7 @@ import { parseLintedPlaylist } from './playlist.ts';
 import { checkResponse, type LintFinding } from './response-rules.ts';
 import { checkSuccessor, complete, type PlaylistMemory, remember } from './successive-rules.ts';
 
+export { type LintedPlaylist, parseAttributes, parseLintedPlaylist } from './playlist.ts';
 export type { LintFinding } from './response-rules.ts';
 
 /**

@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`sluice-load needs Node.js 20.19 or newer; this is ${process.version}`);
+  process.exit(1);
+}
+await import('../dist/main.js');
