@@ -23,7 +23,7 @@ export class LoadRun {
   readonly #groups: readonly RunGroup[];
   #publishing: CrewThread[] = [];
   #viewing: CrewThread[] = [];
-  #viewedBytes = 0;
+  #viewed = { bytes: 0, atMs: 0 };
   #looking: Promise<void> = Promise.resolve();
 
   /** @param write takes a line of progress */
@@ -49,9 +49,11 @@ export class LoadRun {
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     try {
       await Promise.race([this.#begin(), aborted]);
+      for (const crew of [...this.#publishing, ...this.#viewing]) crew.watch();
       await this.#watch.begin();
       const before = this.#spans();
-      await this.#pause(this.#plan.timeS, signal);
+      const nobody = this.#groups.every(({ id }) => this.#figuresOf(id).counts.joined === 0);
+      await this.#pause(nobody ? 0 : this.#plan.timeS, signal);
       await this.#looking;
       await this.#watch.look();
       const spans = this.#spans().map((span, index) => difference(span, before[index]));
@@ -71,6 +73,7 @@ export class LoadRun {
       const groups = this.#tasks('publish');
       this.#publishing = [new CrewThread('publishing', { groups, rate, plan: this.#plan })];
       await Promise.all(this.#publishing.map((crew) => crew.settled()));
+      if (this.#figuresOfAll('publish').counts.joined === 0) return;
       if (view.length > 0) await this.#pause(this.#plan.settleS);
     }
     if (view.length === 0) return;
@@ -106,6 +109,12 @@ export class LoadRun {
     return figures;
   }
 
+  #figuresOfAll(role: 'publish' | 'view'): Figures {
+    const all = new Figures();
+    for (const group of this.#groups) if (group.role === role) all.merge(this.#figuresOf(group.id).data());
+    return all;
+  }
+
   #spans(): Span[] {
     const seconds = performance.now() / 1000;
     return this.#groups.map(({ id }) => {
@@ -117,14 +126,12 @@ export class LoadRun {
   async #look(): Promise<void> {
     await this.#watch.look();
     if (this.#plan.quiet) return;
-    const [publishers, viewers] = (['publish', 'view'] as const).map((role) => {
-      const all = new Figures();
-      for (const group of this.#groups) if (group.role === role) all.merge(this.#figuresOf(group.id).data());
-      return all;
-    });
-    if (publishers === undefined || viewers === undefined) return;
-    const bits = (viewers.counts.bytes - this.#viewedBytes) * 8;
-    this.#viewedBytes = viewers.counts.bytes;
+    const publishers = this.#figuresOfAll('publish');
+    const viewers = this.#figuresOfAll('view');
+    const { bytes } = viewers.counts;
+    const nowMs = performance.now();
+    const bitsPerMs = ((bytes - this.#viewed.bytes) * 8) / (nowMs - this.#viewed.atMs);
+    this.#viewed = { bytes, atMs: nowMs };
     const sum = (plans: readonly { readonly count: number }[]): number =>
       plans.reduce((total, { count }) => total + count, 0);
     this.#write(
@@ -133,7 +140,7 @@ export class LoadRun {
         asked: { publishers: sum(this.#plan.publish), viewers: sum(this.#plan.view) },
         publishers,
         viewers,
-        mbitPerSecond: bits / 1e6 / (LOOK_MS / 1000),
+        mbitPerSecond: bitsPerMs / 1000,
         serverCpu: this.#watch.usage()?.server?.cpu,
       }),
     );

@@ -36,5 +36,5 @@ export interface CrewReport {
   readonly lateMaxMs: number;
 }
 
-/** What a thread is told afterwards. */
-export type CrewOrder = 'stop';
+/** What a thread is told afterwards: all have joined and are watched from now on, or all are to leave. */
+export type CrewOrder = 'watch' | 'stop';

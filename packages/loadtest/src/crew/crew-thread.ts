@@ -18,6 +18,7 @@ export class CrewThread {
   #last: CrewReport | undefined;
   #failure: Error | undefined;
   #changed: (() => void) | undefined;
+  #watching = false;
 
   constructor(name: string, task: CrewTask) {
     this.name = name;
@@ -34,6 +35,12 @@ export class CrewThread {
   addTo(figures: Figures, id: number): void {
     const group = this.#last?.groups.find((one) => one.id === id);
     if (group !== undefined) figures.merge(group.figures);
+  }
+
+  /** All have joined: what the thread is like counts from now on. */
+  watch(): void {
+    this.#worker.postMessage('watch' satisfies CrewOrder);
+    this.#watching = true;
   }
 
   /** Waits until all members have joined or failed. @throws Error when the thread has died */
@@ -64,7 +71,7 @@ export class CrewThread {
 
   #take(report: CrewReport): void {
     this.#last = report;
-    if (report.kind === 'report') {
+    if (report.kind === 'report' && this.#watching) {
       this.utilizations.push(report.utilization);
       this.lateP99Ms = Math.max(this.lateP99Ms, report.lateP99Ms);
       this.lateMaxMs = Math.max(this.lateMaxMs, report.lateMaxMs);

@@ -59,6 +59,12 @@ export class Crew {
     ];
   }
 
+  /** Nobody joins any more: delays that joining had made are forgotten. */
+  watch(): void {
+    for (const { figures } of this.#groups) figures.beginWatching();
+    this.#delay.reset();
+  }
+
   /** All leave; then the last report is told. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);

@@ -6,6 +6,7 @@ const port = parentPort;
 if (port === null) throw new Error('this is the program of a thread');
 const crew = await Crew.prepare(workerData as CrewTask, (report) => port.postMessage(report));
 crew.start();
-port.once('message', (_order: CrewOrder) => {
-  void crew.stop().then(() => port.close());
+port.on('message', (order: CrewOrder) => {
+  if (order === 'watch') crew.watch();
+  else void crew.stop().then(() => port.close());
 });

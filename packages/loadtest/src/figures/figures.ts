@@ -70,7 +70,7 @@ export class Figures {
   readonly counts: Counts = noCounts();
   readonly firstPictureMs = new Histogram();
   /** From the clock in a picture to when a viewer had it whole. */
-  readonly delayMs = new Histogram();
+  delayMs = new Histogram();
   readonly #errors = new Map<string, number>();
   #firstStartMs: number | undefined;
   #joiningMs = 0;
@@ -106,6 +106,12 @@ export class Figures {
   ended(reason: string): void {
     this.counts.ended++;
     this.#remember(reason);
+  }
+
+  /** Delays and lateness are those of the time from now on. */
+  beginWatching(): void {
+    this.delayMs = new Histogram();
+    this.counts.worstLateMs = 0;
   }
 
   /** Counts words about something that went wrong without ending anybody. */

@@ -29,7 +29,7 @@ export class HttpSignalling implements Signalling {
     });
     const text = reply.body.toString('utf8');
     if (reply.status !== 201 && reply.status !== 200)
-      throw new Error(`the server answers ${reply.status}: ${text.slice(0, MAX_WORDS)}`);
+      throw new Error(`the server answers ${reply.status}: ${wordsOf(text).slice(0, MAX_WORDS)}`);
     const { location } = reply.headers;
     if (location !== undefined && URL.canParse(location, this.#url)) this.#session = new URL(location, this.#url).href;
     return text;
@@ -45,5 +45,16 @@ export class HttpSignalling implements Signalling {
 
   #common() {
     return { insecure: this.#options.insecure, timeoutMs: this.#options.timeoutMs, agent: this.#agent };
+  }
+}
+
+/** The words for people in an error in JSON, as many servers answer it; else the whole. */
+function wordsOf(body: string): string {
+  try {
+    const { message, detail, error } = JSON.parse(body) as Readonly<Record<string, unknown>>;
+    const words = [message, detail, error].find((one) => typeof one === 'string' && one !== '');
+    return typeof words === 'string' ? words : body;
+  } catch {
+    return body;
   }
 }
