@@ -6,6 +6,7 @@ const LIGHT = [
   'guides-relays',
   'hooks',
   'in-buffer',
+  'loadtest',
   'recording',
   'recording-crash',
   'recording-disk',

@@ -111,8 +111,9 @@ export class ClientPeer {
     const request = new StunWriter('request', id)
       .username(`${remote.ufrag}:${this.local.ufrag}`)
       .priority(PRIORITY)
-      .role('controlling', this.#tieBreaker)
-      .useCandidate();
+      .role('controlling', this.#tieBreaker);
+    // Until one has answered none is nominated: the server would answer to the newest, and we hear but one.
+    if (this.#selected !== undefined) request.useCandidate();
     this.#socket?.send(request.finish(remote.pwd), endpoint);
   }
 
@@ -146,7 +147,9 @@ export class ClientPeer {
   #select(endpoint: RemoteEndpoint): void {
     this.#selected = endpoint;
     const begin = (): void => {
-      if (!this.#over) this.#dtls?.start(performance.now());
+      if (this.#over) return;
+      this.#check(endpoint);
+      this.#dtls?.start(performance.now());
     };
     this.#socket?.connect(endpoint.port, endpoint.address).then(begin, (error: unknown) => this.#lose(String(error)));
   }
