@@ -17,11 +17,15 @@ export interface ClientPeerEvents {
 }
 
 const SRTP_PROFILES = ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'] as const;
-/** Between checks before one was answered, and after (RFC 7675 §5.1). */
-const CHECK_MS = 100;
+/** Before the first check is repeated; then twice as long each time, as a busy server answers late (RFC 8489 §6.2.1). */
+const FIRST_CHECK_MS = 200;
+const MAX_CHECK_MS = 1600;
+/** Between checks after one was answered (RFC 7675 §5.1). */
 const CONSENT_MS = 4000;
 /** A server that has not answered any check for so long is gone. */
 const CONSENT_TIMEOUT_MS = 30_000;
+/** Checks that may still be answered; older ones are forgotten. */
+const MAX_ASKED = 32;
 /** Of a peer-reflexive candidate (RFC 8445 §5.1.2.1). */
 const PRIORITY = 110 * 2 ** 24 + 65_535 * 2 ** 8 + 255;
 const TRANSACTION_ID_BYTES = 12;
@@ -39,8 +43,9 @@ export class ClientPeer {
   #answer: AnswerFacts | undefined;
   #dtls: DtlsAssociation | undefined;
   #selected: RemoteEndpoint | undefined;
-  /** Endpoints that were asked, by the transaction; those of the last checks. */
-  #asked = new Map<string, RemoteEndpoint>();
+  /** Endpoints that were asked, by the transaction. */
+  readonly #asked = new Map<string, RemoteEndpoint>();
+  #rounds = 0;
   #checkedMs = Number.NEGATIVE_INFINITY;
   #answeredMs = 0;
   #connected = false;
@@ -83,11 +88,13 @@ export class ClientPeer {
     const answer = this.#answer;
     if (answer === undefined || this.#over) return;
     if (!this.#connected) this.#dtls?.tick(nowMs);
-    if (nowMs - this.#checkedMs < (this.#selected === undefined ? CHECK_MS : CONSENT_MS)) return;
+    if (nowMs - this.#checkedMs < this.#checkIntervalMs) return;
     if (nowMs - this.#answeredMs > CONSENT_TIMEOUT_MS) return this.#lose('the server answers no connectivity checks');
     this.#checkedMs = nowMs;
-    this.#asked.clear();
-    for (const endpoint of this.#selected === undefined ? answer.endpoints : [this.#selected]) this.#check(endpoint);
+    if (this.#selected !== undefined) return this.#check(this.#selected);
+    // The likeliest is asked alone at first, then the others too.
+    for (const endpoint of answer.endpoints.slice(0, this.#rounds === 0 ? 1 : undefined)) this.#check(endpoint);
+    this.#rounds++;
   }
 
   /** To where the server was found to be. */
@@ -103,9 +110,16 @@ export class ClientPeer {
     return this.#closed;
   }
 
+  get #checkIntervalMs(): number {
+    if (this.#selected !== undefined) return CONSENT_MS;
+    return Math.min(MAX_CHECK_MS, FIRST_CHECK_MS * 2 ** (this.#rounds - 1));
+  }
+
   #check(endpoint: RemoteEndpoint): void {
     const remote = this.#answer?.ice;
     if (remote === undefined) return;
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size >= MAX_ASKED && oldest !== undefined) this.#asked.delete(oldest);
     const id = randomBytes(TRANSACTION_ID_BYTES);
     this.#asked.set(id.toString('latin1'), endpoint);
     const request = new StunWriter('request', id)
@@ -140,6 +154,7 @@ export class ClientPeer {
     const endpoint = this.#asked.get(message.transactionId.toString('latin1'));
     if (message.class !== 'success' || endpoint === undefined) return;
     if (!isIntegrityRight(datagram, message, answer.ice.pwd)) return;
+    this.#asked.delete(message.transactionId.toString('latin1'));
     this.#answeredMs = nowMs;
     if (this.#selected === undefined) this.#select(endpoint);
   }
