@@ -65,6 +65,7 @@ const WAITING = [
 const ALONE = [
   ...['app', 'engine'].map((folder) => `packages/server/src/${folder}/**/*.test.ts`),
   ...[
+    'loadtest/src/usage/usage',
     'media/src/mp4/long',
     'media/src/mp4/mp4',
     'server/src/protocols/rtmp/rtmp-hostile',

@@ -10,6 +10,7 @@ const SERVER = 'packages/server/src';
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/media/src': [],
   'packages/contract/src': ['typebox'],
+  'packages/loadtest/src': ['@sluice/media', '@sluice/server/wire', 'selfsigned', 'ws', 'node:'],
   [`${SERVER}/core`]: ['@sluice/media'],
   [`${SERVER}/io`]: ['node:'],
   [`${SERVER}/rtp`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
