@@ -12,14 +12,17 @@ interface Cursor {
   baseUs: number;
 }
 
-/** Gives the packets of a clip at their times, without end, each picture with a clock in front. */
+/** Gives the packets of a clip at their times, without end, pictures with a clock in front. */
 export class ClipPlayer {
   readonly #clip: Clip;
   readonly #cursors: readonly Cursor[];
+  readonly #clockEvery: number;
   #pictures = 0;
 
-  constructor(clip: Clip) {
+  /** @param clockEvery one picture in so many has a clock */
+  constructor(clip: Clip, clockEvery = 1) {
     this.#clip = clip;
+    this.#clockEvery = clockEvery;
     const tracks = clip.audio === undefined ? [clip.video] : [clip.video, clip.audio];
     this.#cursors = tracks.map((from) => ({ from, next: 0, baseUs: 0 }));
   }
@@ -74,10 +77,10 @@ export class ClipPlayer {
     const dtsUs = Math.round(baseUs + packet.dtsUs);
     const ptsUs = Math.round(baseUs + packet.ptsUs);
     if (packet.track.kind === 'audio') return { ...packet, dtsUs, ptsUs };
-    const number = this.#pictures++;
+    const picture = this.#pictures++;
     // Other codecs have no place for it that every server lets through.
-    if (packet.track.codec !== 'h264') return { ...packet, dtsUs, ptsUs };
-    const clock = clockUnit({ sentUs: unixUs(), number });
+    if (packet.track.codec !== 'h264' || picture % this.#clockEvery !== 0) return { ...packet, dtsUs, ptsUs };
+    const clock = clockUnit({ sentUs: unixUs(), number: picture / this.#clockEvery });
     const units = [clock, ...packet.units];
     return { ...packet, units, dtsUs, ptsUs, byteLength: packet.byteLength + clock.length };
   }

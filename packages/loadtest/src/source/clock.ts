@@ -13,7 +13,7 @@ const PAYLOAD_BYTES = UUID.length + TIME_DIGITS + NUMBER_DIGITS;
 export interface PictureClock {
   /** Unix time in microseconds. */
   readonly sentUs: number;
-  /** Counts the pictures of a publisher from 0 on. */
+  /** Counts the pictures of a publisher that have a clock, from 0 on. */
   readonly number: number;
 }
 

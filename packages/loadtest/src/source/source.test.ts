@@ -97,6 +97,15 @@ describe('a clip that is played', () => {
     expect(numbers).toEqual(Array.from({ length: 75 }, (_, index) => index));
   });
 
+  it('has clocks as often as is wanted', () => {
+    const player = new ClipPlayer(madeClip(form, { codec: 'opus', bitrateBps: 0 }), 10);
+    const sent: MediaPacket[] = [];
+    player.due(999_999, (packet) => sent.push(packet));
+    const numbers = sent.map(({ units }) => findClock(Buffer.from(units[0] ?? []))?.number);
+    expect(numbers.filter((number) => number !== undefined)).toEqual([0, 1, 2]);
+    expect(numbers[10]).toBe(1);
+  });
+
   it('goes on with a key frame when one is wanted, without a gap in time', () => {
     const player = new ClipPlayer(madeClip(form, { codec: 'opus', bitrateBps: 0 }));
     const sent: MediaPacket[] = [];
