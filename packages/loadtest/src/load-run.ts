@@ -116,8 +116,9 @@ export class LoadRun {
   }
 
   #spans(): Span[] {
-    const seconds = performance.now() / 1000;
-    return this.#groups.map(({ id }) => {
+    return this.#groups.map(({ id, role }) => {
+      const crews = role === 'publish' ? this.#publishing : this.#viewing;
+      const seconds = crews.reduce((sum, { atMs }) => sum + atMs, 0) / 1000 / Math.max(1, crews.length);
       const { bytes, packets, requests } = this.#figuresOf(id).counts;
       return { seconds, bytes, packets, requests };
     });

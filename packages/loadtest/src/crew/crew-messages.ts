@@ -27,6 +27,8 @@ export interface CrewTask {
 /** What a thread tells every second, and at the end. */
 export interface CrewReport {
   readonly kind: 'report' | 'end';
+  /** When the figures were these: Unix time in milliseconds. */
+  readonly atMs: number;
   readonly groups: readonly { readonly id: number; readonly figures: FiguresData }[];
   /** All members have joined or failed. */
   readonly settled: boolean;

@@ -31,6 +31,11 @@ export class CrewThread {
     });
   }
 
+  /** When the newest figures are from, Unix time in milliseconds; 0 without any. */
+  get atMs(): number {
+    return this.#last?.atMs ?? 0;
+  }
+
   /** Adds the newest figures of a group to those of all crews. */
   addTo(figures: Figures, id: number): void {
     const group = this.#last?.groups.find((one) => one.id === id);

@@ -1,6 +1,7 @@
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Figures } from '../figures/figures.ts';
 import type { Member } from '../member.ts';
+import { unixUs } from '../source/clock.ts';
 import type { CrewReport, CrewTask } from './crew-messages.ts';
 import { MemberMaker } from './make-member.ts';
 
@@ -100,6 +101,6 @@ export class Crew {
     this.#delay.reset();
     const all = this.#begun === this.#waiting.length;
     const settled = all && this.#groups.every(({ figures }) => figures.joining === 0);
-    return { kind, groups: this.#figures(), settled, utilization, lateP99Ms, lateMaxMs };
+    return { kind, atMs: unixUs() / 1000, groups: this.#figures(), settled, utilization, lateP99Ms, lateMaxMs };
   }
 }
