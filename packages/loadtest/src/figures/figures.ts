@@ -15,7 +15,7 @@ export interface Counts {
   packets: number;
   /** Pictures that were whole, with all before them. */
   pictures: number;
-  /** RTP packets that never came. */
+  /** RTP packets that never came; of publishers, as the server reports. */
   lost: number;
   /** RTP packets that were missing at first: sent again, or out of order. */
   repaired: number;

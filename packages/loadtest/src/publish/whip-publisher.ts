@@ -41,6 +41,8 @@ export class WhipPublisher implements Member {
   #answer: AnswerFacts | undefined;
   #sending: RtpSending | undefined;
   #beganMs = 0;
+  /** What the figures know of. */
+  #lost = 0;
   #restartedMs = Number.NEGATIVE_INFINITY;
   #stopped: Promise<void> | undefined;
 
@@ -74,6 +76,8 @@ export class WhipPublisher implements Member {
     const { counts } = this.#figures;
     counts.worstLateMs = Math.max(counts.worstLateMs, lateUs / 1000);
     this.#sending.tick(nowMs, mediaUs);
+    counts.lost += this.#sending.lost - this.#lost;
+    this.#lost = this.#sending.lost;
   }
 
   async stop(): Promise<void> {

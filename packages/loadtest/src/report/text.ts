@@ -49,6 +49,11 @@ function groupLines(group: GroupReport): string[] {
   lines.push(row(role === 'view' ? 'first picture' : 'accepted after', times(group.firstPictureMs)));
   const rates = `${number(group.mbitPerSecond, 2)} Mbit/s, ${number(group.packetsPerSecond)} packets/s`;
   lines.push(row(role === 'view' ? 'received' : 'sent', rates));
+  const isRtp = /^(whip|whep|websdk)$/.test(group.protocol);
+  if (isRtp)
+    lines.push(
+      row('lost', `${group.lost} packets (${percent(group.lostShare, 3)}), ${group.repaired} came later or again`),
+    );
   if (role === 'publish') lines.push(row('late at worst', `${number(group.worstLateMs)} ms`));
   else lines.push(...viewedLines(group));
   for (const [problem, count] of Object.entries(group.problems)) lines.push(row('problem', `${count} x ${problem}`));
@@ -57,11 +62,6 @@ function groupLines(group: GroupReport): string[] {
 
 function viewedLines(group: GroupReport): string[] {
   const lines: string[] = [];
-  const isRtp = group.protocol === 'whep' || group.protocol === 'websdk';
-  if (isRtp)
-    lines.push(
-      row('lost', `${group.lost} packets (${percent(group.lostShare, 3)}), ${group.repaired} came later or again`),
-    );
   if (group.requests > 0) {
     const failed = group.requestsFailed > 0 ? `, ${group.requestsFailed} failed` : '';
     lines.push(row('requests', `${number(group.requestsPerSecond, 1)} a second${failed}`));

@@ -3,6 +3,7 @@ import {
   ntpOfUnixMs,
   ProtocolError,
   parseRtcp,
+  type ReportBlock,
   type RtpPacketizer,
   rtpHeaderLength,
   rtpPacketizer,
@@ -33,6 +34,8 @@ interface SentSource {
   sequence: number;
   packets: number;
   octets: number;
+  /** Packets that did not arrive, as the server says. */
+  lost: number;
   /** Protected packets by their sequence number. */
   readonly kept: (Buffer | undefined)[];
 }
@@ -78,6 +81,11 @@ export class RtpSending {
     });
   }
 
+  /** Packets that never arrived, as the server reports. */
+  get lost(): number {
+    return this.#video.lost + this.#audio.lost;
+  }
+
   /** Sends one access unit; gives how many packets and bytes that were. */
   sendFrame(packet: MediaPacket): { readonly packets: number; readonly bytes: number } {
     const source = packet.track.kind === 'video' ? this.#video : this.#audio;
@@ -98,6 +106,7 @@ export class RtpSending {
       for (const packet of parseRtcp(plain)) {
         if (packet.kind === 'pli' || packet.kind === 'fir') this.#options.onKeyFrameWanted();
         if (packet.kind === 'nack') this.#resend(packet.mediaSsrc, packet.lost);
+        if (packet.kind === 'rr' || packet.kind === 'sr') this.#onReports(packet.reports);
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -115,6 +124,13 @@ export class RtpSending {
       const rtpTimestamp = Math.round((mediaUs * clockRate) / 1e6) >>> 0;
       const report = writeSenderReport({ ssrc, ...time, rtpTimestamp, packetCount, octetCount, reports: [] });
       this.#sendRtcp(Buffer.concat([report, writeSdes(ssrc, CNAME)]));
+    }
+  }
+
+  #onReports(reports: readonly ReportBlock[]): void {
+    for (const { ssrc, cumulativeLost } of reports) {
+      for (const source of [this.#video, this.#audio])
+        if (source.ssrc === ssrc) source.lost = Math.max(0, cumulativeLost);
     }
   }
 
@@ -166,5 +182,5 @@ type SourceFacts = Pick<SentSource, 'ssrc' | 'payloadType' | 'clockRate' | 'pack
 
 function newSource(facts: SourceFacts): SentSource {
   const kept = new Array<Buffer | undefined>(KEPT).fill(undefined);
-  return { ...facts, sequence: 0, packets: 0, octets: 0, kept };
+  return { ...facts, sequence: 0, packets: 0, octets: 0, lost: 0, kept };
 }
