@@ -28,6 +28,8 @@ export interface RtpReceptionOptions {
 /** Pictures that are late by more are not waited for. */
 const VIDEO_GIVE_UP_MS = 1000;
 const AUDIO_GIVE_UP_MS = 200;
+/** Requests for what is missing go together, as browsers send them. */
+const NACK_MS = 20;
 /** What encryption adds to RTCP, at most. */
 const PROTECTION_BYTES = 64;
 const RTP_HEADER_BYTES = 12;
@@ -47,6 +49,7 @@ export class RtpReception {
   readonly #tallies = new Map<number, RtpTally>();
   #video: { readonly tally: RtpTally; readonly codec: PayloadKind['codec'] } | undefined;
   #feedbackMs = 0;
+  #askedMs = 0;
   #finished = false;
 
   constructor(options: RtpReceptionOptions) {
@@ -75,15 +78,8 @@ export class RtpReception {
   /** Called about every 20 ms: sends what a receiver has to say. */
   tick(nowMs: number): void {
     this.#pictures.tick(nowMs);
-    const { feedbackMs, figures } = this.#options;
-    for (const tally of this.#tallies.values()) {
-      const lostBefore = tally.lost;
-      const wanted = tally.overdue(nowMs);
-      figures.counts.lost += tally.lost - lostBefore;
-      if (tally !== this.#video?.tally) continue;
-      this.#send(this.#reports.nack(tally.ssrc, wanted));
-      if (tally.lost > lostBefore) this.#onLost(tally, nowMs);
-    }
+    const { feedbackMs } = this.#options;
+    if (nowMs - this.#askedMs >= NACK_MS) this.#askForMissing(nowMs);
     if (this.#video !== undefined && !this.#pictures.begun) this.#askForKeyFrame(nowMs);
     if (this.#tallies.size > 0) this.#send(this.#reports.receiverReport(this.#tallies.values(), nowMs));
     if (feedbackMs === 0 || nowMs - this.#feedbackMs < feedbackMs) return;
@@ -104,6 +100,19 @@ export class RtpReception {
       counts.lost += tally.lost - lostBefore;
     }
     counts.undecryptable += this.#receiver.counters.unauthentic + this.#receiver.counters.malformed;
+  }
+
+  #askForMissing(nowMs: number): void {
+    this.#askedMs = nowMs;
+    const { counts } = this.#options.figures;
+    for (const tally of this.#tallies.values()) {
+      const lostBefore = tally.lost;
+      const wanted = tally.overdue(nowMs);
+      counts.lost += tally.lost - lostBefore;
+      if (tally !== this.#video?.tally) continue;
+      this.#send(this.#reports.nack(tally.ssrc, wanted));
+      if (tally.lost > lostBefore) this.#onLost(tally, nowMs);
+    }
   }
 
   #noteArrival(datagram: Buffer, nowMs: number): void {
