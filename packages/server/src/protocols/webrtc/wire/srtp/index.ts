@@ -1,3 +1,2 @@
-export { SRTP_PROFILES, type SrtpMasterKey, type SrtpProfile, type SrtpProfileLengths } from './profile.ts';
-export { SrtpReceiver, type SrtpReceiverCounters } from './receiver.ts';
-export { SrtpSender, type SrtpSenderOptions } from './sender.ts';
+// The encryption lies where what sends media can use it as well.
+export * from '@sluice/native/srtp';

@@ -1,23 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { SRTP_PROFILES, type SrtpMasterKey } from './profile.ts';
+import { SRTP_PROFILES } from './profile.ts';
 import { SrtpReceiver } from './receiver.ts';
 import { SrtpSender } from './sender.ts';
+import { libsrtp } from './testing/libsrtp.ts';
 import { rtcpPacket, rtpPacket, withRoom } from './testing/packets.ts';
-
-const AGENT = fileURLToPath(new URL('testing/libsrtp-agent.py', import.meta.url));
-
-/** Gives what libsrtp, the implementation of browsers, makes of each packet. */
-function libsrtp(o: { profile: string; master: SrtpMasterKey; direction: 'in' | 'out' }, packets: Buffer[]): string[] {
-  const key = Buffer.concat([o.master.key, o.master.salt]).toString('hex');
-  const input = packets.map((packet) => `${packet.toString('hex')}\n`).join('');
-  // Debian's own Python, because the library is Debian's.
-  const run = spawnSync('/usr/bin/python3', [AGENT, o.profile, key, o.direction], { input, encoding: 'utf8' });
-  if (run.status !== 0) throw new Error(`libsrtp did not run: ${run.stderr}`);
-  return run.stdout.trimEnd().split('\n');
-}
 
 /** Sources, header shapes and lengths of all kinds, over two roll-overs of the sequence number. */
 function traffic(): Buffer[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { prng } from '../../../../../../media/src/testing/mutate.ts';
+import { prng } from '../../../media/src/testing/mutate.ts';
 import { PacketWindow } from './packet-window.ts';
 
 const WINDOW = 1024;

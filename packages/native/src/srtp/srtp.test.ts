@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { mutate, prng } from '../../../../../../media/src/testing/mutate.ts';
+import { mutate, prng } from '../../../media/src/testing/mutate.ts';
 import { SRTP_PROFILES, type SrtpMasterKey, type SrtpProfile } from './profile.ts';
 import { SrtpReceiver } from './receiver.ts';
 import { SrtpSender } from './sender.ts';

@@ -1,0 +1,231 @@
+// The thread: waits for the socket, for JavaScript and for time, and serves them.
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include "engine.h"
+
+namespace sluice {
+namespace {
+
+constexpr long kTickNs = 2'000'000;
+constexpr double kClosingMs = 50;
+constexpr size_t kBatch = 32;
+// Of a jumbo frame; what is longer is none of ours.
+constexpr size_t kDatagramBytes = 9216;
+// Datagrams that are read before something is sent again.
+constexpr int kBatchesInARow = 8;
+// Of records that wait for JavaScript.
+constexpr size_t kMaxRecords = 16384;
+
+double monotonicMs() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+}  // namespace
+
+struct Engine::ReceiveBuffers {
+  alignas(8) uint8_t data[kBatch][kDatagramBytes];
+  alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(uint32_t))];
+  sockaddr_storage from[kBatch];
+  iovec parts[kBatch];
+  mmsghdr headers[kBatch];
+};
+
+Engine::Engine(const EngineOptions& options, std::function<void()> wake)
+    : options_(options), wake_(std::move(wake)) {}
+
+Engine::~Engine() { close(); }
+
+double Engine::nowMs() const { return monotonicMs() - options_.clockOffsetMs; }
+
+void Engine::run() {
+  receive_ = std::make_unique<ReceiveBuffers>();
+  epoll_event events[4];
+  while (!stop_) {
+    bool hasMore = false;
+    bool waits = false;
+    {
+      const std::lock_guard guard(state_);
+      chunkMs_ = nowMs();
+      takeInbox();
+      if (!isBlocked_) hasMore = fill(chunkMs_);
+      waits = waiting_.head() != nullptr;
+    }
+    if (!isBlocked_) flush();
+    setTimer(waits);
+    const int count = epoll_wait(epoll_, events, 4, waitMs(hasMore));
+    for (int i = 0; i < count; i++) {
+      const int fd = events[i].data.fd;
+      uint64_t ignored;
+      if (fd == fd_) {
+        if ((events[i].events & EPOLLOUT) != 0 && isBlocked_) flush();
+        if ((events[i].events & EPOLLIN) != 0) receive();
+      } else if (fd == event_) {
+        if (read(event_, &ignored, sizeof ignored) > 0) signalled_ = false;
+      } else if (read(timer_, &ignored, sizeof ignored) > 0) {
+        const std::lock_guard guard(state_);
+        wakeWaiting(nowMs());
+      }
+    }
+    if (isBlocked_ && nowMs() - blockedMs_ > options_.maxQueueMs) flush();
+  }
+  drain();
+  receive_.reset();
+}
+
+// How long nothing may happen; -1 is for ever.
+int Engine::waitMs(bool hasMore) const {
+  if (isBlocked_) return static_cast<int>(std::max(1.0, options_.maxQueueMs - (nowMs() - blockedMs_) + 1));
+  return hasMore ? 0 : -1;
+}
+
+// Sends what is written. What the system does not take for too long is lost, and what comes after it has its turn.
+void Engine::flush() {
+  if (outgoing_->flush()) {
+    isBlocked_ = false;
+  } else if (!isBlocked_) {
+    isBlocked_ = true;
+    blockedMs_ = nowMs();
+  } else if (nowMs() - blockedMs_ > options_.maxQueueMs) {
+    outgoing_->giveUp();
+    isBlocked_ = false;
+  }
+  watchWritable(isBlocked_);
+  const std::lock_guard guard(state_);
+  takeFailures();
+}
+
+// The end: what was submitted leaves, as goodbyes are among it, unless the system is slow to take it.
+void Engine::drain() {
+  const double untilMs = nowMs() + kClosingMs;
+  bool hasMore = true;
+  while (hasMore && !isBlocked_ && nowMs() < untilMs) {
+    {
+      const std::lock_guard guard(state_);
+      chunkMs_ = nowMs();
+      takeInbox();
+      hasMore = !runCommands(chunkMs_);
+    }
+    flush();
+  }
+}
+
+void Engine::watchWritable(bool on) {
+  if (on == watchesWritable_) return;
+  watchesWritable_ = on;
+  epoll_event event{};
+  event.events = on ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  event.data.fd = fd_;
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, fd_, &event);
+}
+
+void Engine::setTimer(bool on) {
+  if (on == timerIsOn_) return;
+  timerIsOn_ = on;
+  itimerspec time{};
+  if (on) time.it_interval.tv_nsec = time.it_value.tv_nsec = kTickNs;
+  timerfd_settime(timer_, 0, &time, nullptr);
+}
+
+void Engine::receive() {
+  for (int i = 0; i < kBatchesInARow; i++)
+    if (!receiveBatch()) return;
+}
+
+// True when there may be more.
+bool Engine::receiveBatch() {
+  ReceiveBuffers& buffers = *receive_;
+  for (size_t i = 0; i < kBatch; i++) {
+    buffers.parts[i] = {buffers.data[i], kDatagramBytes};
+    msghdr& header = buffers.headers[i].msg_hdr;
+    header = {};
+    header.msg_name = &buffers.from[i];
+    header.msg_namelen = sizeof(sockaddr_storage);
+    header.msg_iov = &buffers.parts[i];
+    header.msg_iovlen = 1;
+    header.msg_control = buffers.control[i];
+    header.msg_controllen = sizeof buffers.control[i];
+  }
+  const int count = recvmmsg(fd_, buffers.headers, kBatch, MSG_DONTWAIT, nullptr);
+  if (count <= 0) return false;
+  const double now = nowMs();
+  const std::lock_guard guard(state_);
+  for (int i = 0; i < count; i++) {
+    msghdr& header = buffers.headers[i].msg_hdr;
+    const size_t bytes = buffers.headers[i].msg_len;
+    const cmsghdr* item = CMSG_FIRSTHDR(&header);
+    if (item != nullptr && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SO_RXQ_OVFL) {
+      uint32_t dropped;
+      memcpy(&dropped, CMSG_DATA(item), sizeof dropped);
+      kernelDropped_ = dropped;
+    }
+    received_++;
+    receivedBytes_ += bytes;
+    if ((header.msg_flags & MSG_TRUNC) != 0) rejected_++;
+    else receiveOne(buffers.data[i], bytes, Address::of(buffers.from[i]), now);
+  }
+  return count == static_cast<int>(kBatch);
+}
+
+// Hot path: once per datagram that comes, with the lock.
+void Engine::receiveOne(uint8_t* data, size_t bytes, const Address& from, double nowMs) {
+  const auto route = routes_.find(from);
+  Peer* sender = route == routes_.end() ? nullptr : peer(route->second);
+  const double id = sender == nullptr ? 0 : sender->id;
+  if (sender != nullptr) {
+    sender->received++;
+    sender->receivedBytes += bytes;
+  }
+  // RFC 7983 §7: 128 to 191 is RTP or RTCP, which RFC 5761 §4 tells apart.
+  const bool isMedia = bytes >= 2 && data[0] >= 128 && data[0] <= 191;
+  if (!isMedia || sender == nullptr || !sender->hasReceiver)
+    return hand(RecordKind::kRaw, id, from, data, bytes, nowMs);
+  const bool isRtcp = data[1] >= 192 && data[1] <= 223;
+  const size_t opened = isRtcp ? sender->receiver.rtcp(data, bytes) : sender->receiver.rtp(data, bytes);
+  if (opened > 0) hand(isRtcp ? RecordKind::kRtcp : RecordKind::kRtp, id, from, data, opened, nowMs);
+}
+
+void Engine::hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs) {
+  // IPv4 as one number that fits a double; IPv6 as bytes before the datagram.
+  double address = -1;
+  uint8_t joined[Address::kBytes + kDatagramBytes];
+  if (from.isIpv4()) {
+    address = static_cast<double>(readU32(from.bytes + 12)) * 65536 + from.port();
+    return addRecord({static_cast<double>(kind), peer, address, 0, static_cast<double>(bytes), nowMs}, data, bytes);
+  }
+  memcpy(joined, from.bytes, Address::kBytes);
+  memcpy(joined + Address::kBytes, data, bytes);
+  addRecord({static_cast<double>(kind), peer, address, Address::kBytes, static_cast<double>(bytes), nowMs}, joined,
+            bytes + Address::kBytes);
+}
+
+// The fourth number of a record with data is where they begin, and is moved to where they are among all.
+void Engine::addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes) {
+  bool tells = false;
+  {
+    const std::lock_guard guard(incomingLock_);
+    const size_t count = incoming_.records.size() / Incoming::kFields;
+    const bool isFull = incoming_.data.size() + bytes > options_.maxIncomingBytes || count >= kMaxRecords;
+    // What became of a track has room when datagrams have none any more.
+    if (data == nullptr ? count >= 2 * kMaxRecords : isFull) {
+      incomingDropped_++;
+      return;
+    }
+    const size_t at = incoming_.records.size();
+    incoming_.records.insert(incoming_.records.end(), record, record + Incoming::kFields);
+    if (data != nullptr) incoming_.records[at + 3] += static_cast<double>(incoming_.data.size());
+    if (data != nullptr) incoming_.data.insert(incoming_.data.end(), data, data + bytes);
+    tells = !isTold_;
+    isTold_ = true;
+  }
+  if (tells) wake_();
+}
+
+}  // namespace sluice

@@ -1,0 +1,17 @@
+export {
+  type Egress,
+  type EgressOptions,
+  type EgressStats,
+  type FollowOptions,
+  type LaneOptions,
+  type PeerKeys,
+  type PeerStats,
+  type ResendOptions,
+  type RtpFormat,
+  type RtpPlaces,
+  SENT_FIELDS,
+  type TrackState,
+} from './egress.ts';
+export { LaneBatch, type LanePacket } from './lane-batch.ts';
+export { openEgress } from './open.ts';
+export { ReceivedBatch, type ReceivedKind, type TrackChange } from './received-batch.ts';

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The class of the addon; `addon/addon.cc` says what its arguments are. */
+export interface MediaSocket {
+  close(): void;
+  port(): number;
+  addPeer(profile: number, repeats: number, keys: Uint8Array): number;
+  removePeer(peer: number): boolean;
+  route(peer: number, address: Uint8Array, what: number): boolean;
+  setPacing(peer: number, bps: number, burstBytes: number): boolean;
+  openLane(maxPackets: number, maxBytes: number, maxAgeMs: number, prompt: number): number;
+  closeLane(lane: number): boolean;
+  push(lane: number, bytes: Uint8Array, fields: Float64Array, count: number): boolean;
+  follow(peer: number, fields: Float64Array): boolean;
+  unfollow(peer: number, ssrc: number, out: Float64Array): boolean;
+  submit(commands: Uint8Array, used: number): boolean;
+  sentSince(peer: number, number: number, out: Float64Array): number;
+  stats(out: Float64Array, peer: number): boolean;
+}
+
+export interface Addon {
+  readonly MediaSocket: new (
+    options: Float64Array,
+    address: string,
+    onReceived: (data: Buffer, records: Float64Array) => void,
+  ) => MediaSocket;
+}
+
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The addon, or why there is none. `setting` is that of `SLUICE_NATIVE`: `off`, or the file to load. */
+export function loadAddon(setting: string | undefined): { readonly addon?: Addon; readonly reason: string } {
+  if (setting === 'off') return { reason: 'SLUICE_NATIVE is off' };
+  const files = [
+    resolve(PACKAGE, `prebuilds/${process.platform}-${process.arch}/sluice.node`),
+    resolve(PACKAGE, 'build/sluice.node'),
+  ];
+  const file =
+    setting !== undefined && setting !== '' ? resolve(setting) : files.find((candidate) => existsSync(candidate));
+  if (file === undefined) return { reason: 'the addon is not built: install the package g++' };
+  try {
+    const addon = createRequire(import.meta.url)(file) as Addon;
+    return { addon, reason: `loaded ${file}` };
+  } catch (error) {
+    return { reason: `${file} can not be loaded: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}

@@ -1,0 +1,17 @@
+import type { Egress, EgressOptions } from './egress.ts';
+import { loadAddon } from './native/addon.ts';
+import { NativeEgress } from './native/native-egress.ts';
+import { resolveEgressOptions } from './options.ts';
+import { TypeScriptEgress } from './typescript/typescript-egress.ts';
+
+/**
+ * Opens a media port: by the addon where it can be loaded, else in TypeScript. `implementation` and `reason` of the
+ * result say which and why.
+ * @throws RangeError for wrong options, Error with the system's code (`EADDRINUSE`) when the port can not be opened
+ */
+export async function openEgress(options: EgressOptions): Promise<Egress> {
+  const resolved = resolveEgressOptions(options);
+  const { addon, reason } = loadAddon(process.env['SLUICE_NATIVE']);
+  if (addon !== undefined) return new NativeEgress(addon, resolved, reason);
+  return TypeScriptEgress.open(resolved, reason);
+}

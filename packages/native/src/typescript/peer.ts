@@ -1,0 +1,116 @@
+import { type PeerKeys, SENT_FIELDS } from '../egress.ts';
+import { SrtpReceiver, SrtpSender } from '../srtp/index.ts';
+import type { Track } from './track.ts';
+
+const INITIAL_PACKETS = 128;
+const MAX_PACKETS = 8192;
+/** The ring grows while it would overwrite what is younger. */
+const KEPT_MS = 1500;
+
+/** What left under which transport-wide number: a bounded ring without an allocation for each packet. */
+export class SentHistory {
+  /** Number of the packet that is sent next, unwrapped. */
+  next = 1;
+  #sentMs = new Float64Array(0);
+  #bytes = new Uint16Array(0);
+
+  add(bytes: number, nowMs: number): void {
+    const size = this.#sentMs.length;
+    const isFull = this.next > size;
+    if (isFull && size < MAX_PACKETS && (size === 0 || nowMs - (this.#sentMs[this.next % size] ?? 0) < KEPT_MS))
+      this.#grow();
+    const slot = this.next++ % this.#sentMs.length;
+    this.#sentMs[slot] = nowMs;
+    this.#bytes[slot] = bytes;
+  }
+
+  /** As `Egress.sentSince`. */
+  since(number: number, out: Float64Array): number {
+    let count = 0;
+    for (let at = Math.max(number, this.#first); at < this.next && (count + 1) * SENT_FIELDS <= out.length; at++) {
+      const slot = at % this.#sentMs.length;
+      out[count * SENT_FIELDS] = at;
+      out[count * SENT_FIELDS + 1] = this.#sentMs[slot] ?? 0;
+      out[count * SENT_FIELDS + 2] = this.#bytes[slot] ?? 0;
+      count++;
+    }
+    return count;
+  }
+
+  get #first(): number {
+    return Math.max(1, this.next - this.#sentMs.length);
+  }
+
+  #grow(): void {
+    const size = this.#sentMs.length;
+    const larger = size === 0 ? INITIAL_PACKETS : size * 2;
+    const [sentMs, bytes] = [new Float64Array(larger), new Uint16Array(larger)];
+    for (let number = this.#first; number < this.next; number++) {
+      sentMs[number % larger] = this.#sentMs[number % size] ?? 0;
+      bytes[number % larger] = this.#bytes[number % size] ?? 0;
+    }
+    this.#sentMs = sentMs;
+    this.#bytes = bytes;
+  }
+}
+
+/** What may leave now: a rate with a burst. */
+export class Budget {
+  #bytesPerMs = 0;
+  #burstBytes = 0;
+  #left = 0;
+  #atMs = 0;
+
+  set(bps: number, burstBytes: number, nowMs: number): void {
+    const wasLimited = this.#bytesPerMs > 0;
+    // A new rate does not give a new burst.
+    if (wasLimited) this.allows(nowMs);
+    this.#left = wasLimited ? Math.min(this.#left, burstBytes) : burstBytes;
+    this.#bytesPerMs = bps / 8000;
+    this.#burstBytes = burstBytes;
+    this.#atMs = nowMs;
+  }
+
+  allows(nowMs: number): boolean {
+    if (this.#bytesPerMs === 0) return true;
+    this.#left = Math.min(this.#burstBytes, this.#left + this.#bytesPerMs * (nowMs - this.#atMs));
+    this.#atMs = nowMs;
+    return this.#left > 0;
+  }
+
+  spend(bytes: number, nowMs: number): void {
+    if (this.#bytesPerMs === 0) return;
+    this.allows(nowMs);
+    this.#left -= bytes;
+  }
+}
+
+/** One peer: keys, address, budget, numbers, and the tracks that follow lanes. */
+export class Peer {
+  readonly id: number;
+  readonly sender: SrtpSender;
+  readonly receiver: SrtpReceiver | undefined;
+  readonly budget = new Budget();
+  readonly history = new SentHistory();
+  readonly tracks: Track[] = [];
+  readonly routes: { readonly address: string; readonly port: number }[] = [];
+  address = '';
+  /** 0: it has no address yet. */
+  port = 0;
+  packets = 0;
+  bytes = 0;
+  dropped = 0;
+  unreachable = 0;
+  received = 0;
+  receivedBytes = 0;
+
+  constructor(id: number, keys: PeerKeys) {
+    this.id = id;
+    this.sender = new SrtpSender(keys.profile, keys.send, { allowRepeats: keys.allowRepeats ?? false });
+    this.receiver = keys.receive && new SrtpReceiver(keys.profile, keys.receive);
+  }
+
+  track(ssrc: number): Track | undefined {
+    return this.tracks.find((track) => track.format.ssrc === ssrc);
+  }
+}

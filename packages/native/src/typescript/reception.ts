@@ -1,0 +1,101 @@
+import type { RemoteInfo } from 'node:dgram';
+import { isIPv4 } from 'node:net';
+import { ADDRESS_BYTES, writeAddress } from '../addresses.ts';
+import { RECEIVED, RECORD_FIELDS, ReceivedBatch, type TrackChange } from '../received-batch.ts';
+import type { Peer } from './peer.ts';
+import type { Track } from './track.ts';
+
+const MAX_ROUTES = 16;
+
+/** What comes: finds whose it is, opens it, and hands it on. */
+export class Reception {
+  received = 0;
+  receivedBytes = 0;
+  readonly #onReceived: (batch: ReceivedBatch) => void;
+  /** By port and then by address, so that no key is made for each datagram. */
+  readonly #routes = new Map<number, Map<string, Peer>>();
+  #changes: number[] = [];
+  readonly #ipv4 = new Uint8Array(ADDRESS_BYTES);
+
+  constructor(onReceived: (batch: ReceivedBatch) => void) {
+    this.#onReceived = onReceived;
+  }
+
+  /** As `Egress.addRoute`. */
+  addRoute(peer: Peer | undefined, address: string, port: number): boolean {
+    writeAddress(this.#ipv4, 0, address, port);
+    if (peer === undefined) return false;
+    const known = this.#routes.get(port)?.get(address);
+    if (known === peer) return true;
+    if (known !== undefined) this.removeRoute(known, address, port);
+    if (peer.routes.length >= MAX_ROUTES) return false;
+    peer.routes.push({ address, port });
+    const ofPort = this.#routes.get(port) ?? new Map<string, Peer>();
+    ofPort.set(address, peer);
+    this.#routes.set(port, ofPort);
+    return true;
+  }
+
+  removeRoute(peer: Peer, address: string, port: number): void {
+    const at = peer.routes.findIndex((route) => route.address === address && route.port === port);
+    if (at < 0) return;
+    peer.routes.splice(at, 1);
+    const ofPort = this.#routes.get(port);
+    ofPort?.delete(address);
+    if (ofPort?.size === 0) this.#routes.delete(port);
+  }
+
+  // Hot path: once per datagram.
+  take(datagram: Buffer, from: RemoteInfo): void {
+    this.received++;
+    this.receivedBytes += datagram.length;
+    const peer = this.#routes.get(from.port)?.get(from.address);
+    if (peer !== undefined) {
+      peer.received++;
+      peer.receivedBytes += datagram.length;
+    }
+    const [first = 0, second = 0] = datagram;
+    const receiver = first >= 128 && first <= 191 && datagram.length >= 2 ? peer?.receiver : undefined;
+    if (receiver === undefined) return this.#hand(RECEIVED.raw, peer, datagram, from);
+    const isRtcp = second >= 192 && second <= 223;
+    const packet = isRtcp ? receiver.unprotectRtcp(datagram) : receiver.unprotectRtp(datagram);
+    if (packet !== undefined) this.#hand(isRtcp ? RECEIVED.rtcp : RECEIVED.rtp, peer, packet, from);
+  }
+
+  /** Tells of a track, after what is being done now. */
+  tell(kind: 'dropped' | 'resumed', { peer }: Track, { ssrc, sequence, number }: TrackChange): void {
+    if (this.#changes.length === 0) queueMicrotask(() => this.#tellChanges());
+    this.#changes.push(RECEIVED[kind], peer.id, ssrc, sequence, number, performance.now());
+  }
+
+  #tellChanges(): void {
+    const records = Float64Array.from(this.#changes);
+    this.#changes = [];
+    this.#onReceived(new ReceivedBatch(Buffer.alloc(0), records));
+  }
+
+  #hand(kind: number, peer: Peer | undefined, bytes: Buffer, { address, port }: RemoteInfo): void {
+    const records = new Float64Array(RECORD_FIELDS);
+    records[0] = kind;
+    records[1] = peer?.id ?? 0;
+    records[4] = bytes.length;
+    records[5] = performance.now();
+    if (isIPv4(address)) {
+      records[2] = this.#ipv4Number(address, port);
+      this.#onReceived(new ReceivedBatch(bytes, records));
+      return;
+    }
+    const joined = Buffer.allocUnsafe(ADDRESS_BYTES + bytes.length);
+    writeAddress(joined, 0, address, port);
+    joined.set(bytes, ADDRESS_BYTES);
+    records[2] = -1;
+    records[3] = ADDRESS_BYTES;
+    this.#onReceived(new ReceivedBatch(joined, records));
+  }
+
+  #ipv4Number(address: string, port: number): number {
+    writeAddress(this.#ipv4, 0, address, port);
+    const [a = 0, b = 0, c = 0, d = 0] = this.#ipv4.subarray(12);
+    return (((a * 256 + b) * 256 + c) * 256 + d) * 0x10000 + port;
+  }
+}
