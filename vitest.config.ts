@@ -68,6 +68,7 @@ const ALONE = [
     'loadtest/src/usage/usage',
     'media/src/mp4/long',
     'media/src/mp4/mp4',
+    'native/src/*',
     'server/src/protocols/rtmp/rtmp-hostile',
     'server/src/protocols/rtmp/rtmp-server',
     'server/src/protocols/rtmp/wire/wire',

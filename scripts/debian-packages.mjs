@@ -10,6 +10,7 @@ const PYTHON = '../lib/python3/dist-packages';
 export const DEBIAN_PACKAGES = [
   { name: 'ffmpeg', programs: ['ffmpeg', 'ffprobe'], for: ['unit', 'e2e'] },
   { name: 'python3-pylibsrtp', programs: [`${PYTHON}/pylibsrtp/__init__.py`], for: ['unit'] },
+  { name: 'g++', programs: ['g++'], for: ['unit', 'e2e'] },
   { name: 'openssl', programs: ['openssl'], for: ['unit'] },
   { name: 'gnutls-bin', programs: ['gnutls-cli', 'gnutls-serv'], for: ['unit'] },
   { name: 'coturn', programs: ['turnutils_uclient'], for: ['unit'] },

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildAddon } from '../packages/native/build.mjs';
 
 /** The folder of the repository. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -68,6 +69,15 @@ function isFreshInstall(hash) {
   return true;
 }
 
+/** Compiles the addon that sends media, when its sources have changed. Without it the server sends in TypeScript. */
+export function buildAddonIfChanged() {
+  const missing = buildAddon({
+    announce: () => say('Compiling the sender of media; only after a change, about ten seconds'),
+  });
+  if (missing !== undefined) console.error(`Media are sent by TypeScript, more slowly: ${missing}`);
+  return missing === undefined;
+}
+
 /** Compiles the server, with all it is made of, when its sources have changed. */
 export function buildServer() {
   return buildIfChanged({
@@ -124,7 +134,11 @@ function* describeFiles(path) {
 
 /** What builds make, and what they do not read. */
 function isSkipped(entry) {
-  return entry === 'dist' || entry === 'node_modules' || entry.startsWith('.') || entry.endsWith('.test.ts');
+  return (
+    ['build', 'dist', 'node_modules', 'prebuilds'].includes(entry) ||
+    entry.startsWith('.') ||
+    entry.endsWith('.test.ts')
+  );
 }
 
 function packageFolders() {

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { DEBIAN_PACKAGES } from './debian-packages.mjs';
-import { buildConsole, checkNode, install, ROOT, run, runTool, StepError, say } from './steps.mjs';
+import { buildAddonIfChanged, buildConsole, checkNode, install, ROOT, run, runTool, StepError, say } from './steps.mjs';
 
 const KINDS = ['lint', 'unit', 'e2e'];
 const RESULTS = join(ROOT, 'test-results');
@@ -28,6 +28,7 @@ async function testAll(words) {
   const kinds = chosen.length > 0 ? chosen : KINDS.filter((kind) => filters.length === 0 || kind !== 'lint');
   await install();
   await installPrograms(kinds);
+  if (kinds.some((kind) => kind !== 'lint')) await check('addon', async () => (buildAddonIfChanged() ? 0 : 1));
   await check('build', () => runTool('typescript/bin/tsc', ['-b']));
   if (kinds.includes('lint') || kinds.includes('e2e')) await buildConsoleAsTest();
   if (kinds.includes('lint')) await lint();

@@ -24,7 +24,7 @@ const KINDS = {
 };
 
 /** Builds if need be. Gives undefined when the addon is there, else what is missing for it. */
-export function buildAddon({ kind = 'release', output = outputOf(kind) } = {}) {
+export function buildAddon({ kind = 'release', output = outputOf(kind), announce = () => {} } = {}) {
   if (process.platform !== 'linux') return 'the native sender is for Linux';
   const headers = headersOfNode();
   if (headers === undefined)
@@ -33,6 +33,7 @@ export function buildAddon({ kind = 'release', output = outputOf(kind) } = {}) {
   const stamp = `${output}.stamp`;
   const print = fingerprint(flags);
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return undefined;
+  announce();
   mkdirSync(dirname(output), { recursive: true });
   const sources = filesOf('.cc').map((file) => join(SOURCES, file));
   // A process that runs keeps the file that it has loaded.
