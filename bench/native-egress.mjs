@@ -106,7 +106,7 @@ function join(egress, { picture, sound, to, port }) {
 
 /** Pushes pictures and sound at their times. */
 class Driver {
-  /** Of key frames. */
+  /** How long each picture took to hand over. */
   pushUs = [];
   #egress;
   #to;
@@ -146,7 +146,7 @@ class Driver {
     this.#frames++;
     const before = performance.now();
     this.#egress.push(picture, batch);
-    if (isKey) this.pushUs.push((performance.now() - before) * 1000);
+    this.pushUs.push((performance.now() - before) * 1000);
   }
 
   #sound() {

@@ -337,22 +337,24 @@ napi_value follow(napi_env env, napi_callback_info info) {
   return call.ok() ? call.result(call.isOpen() && call.engine().follow(id, options)) : nullptr;
 }
 
-// (peer, SSRC, ten numbers that it fills)
-napi_value unfollow(napi_env env, napi_callback_info info) {
+// (peer, SSRC, eleven numbers that it fills, what: 0 tells where it stands, 1 stops it)
+napi_value track(napi_env env, napi_callback_info info) {
   Call call(env, info);
   const double id = call.number(0);
   const double ssrc = call.number(1);
   size_t length = 0;
   double* out = call.doubles(2, length);
-  if (call.ok() && length < 10) call.fail("there is no room for the answer");
+  const bool ends = call.number(3) != 0;
+  if (call.ok() && length < 11) call.fail("there is no room for the answer");
   if (!call.ok()) return nullptr;
   TrackReport report;
-  if (!call.isOpen() || !call.engine().unfollow(id, lowBits(ssrc), report)) return call.result(false);
+  if (!call.isOpen() || !call.engine().track(id, lowBits(ssrc), ends, report)) return call.result(false);
   const double values[] = {static_cast<double>(report.cursor),     static_cast<double>(report.lastNumber),
                            static_cast<double>(report.lastTimestamp), static_cast<double>(report.packets),
                            static_cast<double>(report.bytes),      static_cast<double>(report.drops),
                            report.keyFrameMs,                      static_cast<double>(report.offset),
-                           static_cast<double>(report.segment),    report.awaitsStart ? 1.0 : 0.0};
+                           static_cast<double>(report.segment),    report.awaitsStart ? 1.0 : 0.0,
+                           report.lagMs};
   memcpy(out, values, sizeof values);
   return call.result(true);
 }
@@ -402,7 +404,7 @@ napi_value initialize(napi_env env, napi_value exports) {
       method("close", close),         method("port", port),           method("addPeer", addPeer),
       method("removePeer", removePeer), method("route", route),         method("setPacing", setPacing),
       method("openLane", openLane),   method("closeLane", closeLane), method("push", push),
-      method("follow", follow),       method("unfollow", unfollow),   method("submit", submit),
+      method("follow", follow),       method("track", track),   method("submit", submit),
       method("sentSince", sentSince), method("stats", stats)};
   napi_value socket;
   if (napi_define_class(env, "MediaSocket", NAPI_AUTO_LENGTH, construct, nullptr, std::size(methods), methods,

@@ -324,14 +324,17 @@ bool Engine::follow(double peerId, const FollowOptions& options) {
   return true;
 }
 
-bool Engine::unfollow(double peerId, uint32_t ssrc, TrackReport& report) {
+bool Engine::track(double peerId, uint32_t ssrc, bool ends, TrackReport& report) {
   const std::lock_guard guard(state_);
   takeInbox();
   Peer* follower = livePeer(peerId);
   Track* track = follower == nullptr ? nullptr : follower->track(ssrc);
   if (track == nullptr) return false;
-  report = {track->cursor, track->lastNumber, track->lastTimestamp, track->packets, track->bytes,
-            track->drops,  track->keyFrameMs, track->offset,        track->segment, track->awaitsStart};
+  const LanePacket* next = track->lane == nullptr ? nullptr : track->lane->at(track->cursor);
+  const double lagMs = next == nullptr ? 0 : nowMs() - std::max(next->atMs, track->sinceMs);
+  report = {track->cursor,     track->lastNumber, track->lastTimestamp, track->packets,     track->bytes, track->drops,
+            track->keyFrameMs, track->offset,     track->segment,       track->awaitsStart, lagMs};
+  if (!ends) return true;
   detach(*track);
   auto& tracks = follower->tracks;
   tracks.erase(std::find_if(tracks.begin(), tracks.end(), [&](const auto& one) { return one.get() == track; }));

@@ -58,6 +58,7 @@ struct TrackReport {
   int64_t offset;
   int64_t segment;
   bool awaitsStart;
+  double lagMs;
 };
 
 struct FollowOptions {
@@ -100,7 +101,8 @@ class Engine {
   double openLane(const LaneOptions& options);
   bool closeLane(double id);
   bool follow(double peer, const FollowOptions& options);
-  bool unfollow(double peer, uint32_t ssrc, TrackReport& report);
+  // Where a track stands; with `ends` it stops there.
+  bool track(double peer, uint32_t ssrc, bool ends, TrackReport& report);
   size_t sentSince(double peer, int64_t number, double* out, size_t places);
   bool peerStats(double peer, double* out, size_t places);
   void stats(double* out, size_t places);
@@ -179,6 +181,7 @@ class Engine {
   int waitMs(bool hasMore) const;
   void receive();
   bool receiveBatch();
+  void clearError(uint32_t events);
   void watchWritable(bool on);
   void setTimer(bool on);
   bool enqueue(Submission&& submission);

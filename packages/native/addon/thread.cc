@@ -65,6 +65,7 @@ void Engine::run() {
       const int fd = events[i].data.fd;
       uint64_t ignored;
       if (fd == fd_) {
+        clearError(events[i].events);
         if ((events[i].events & EPOLLOUT) != 0 && isBlocked_) flush();
         if ((events[i].events & EPOLLIN) != 0) receive();
       } else if (fd == event_) {
@@ -78,6 +79,13 @@ void Engine::run() {
   }
   drain();
   receive_.reset();
+}
+
+// An error of the socket is told again and again until it is read. Nothing follows from it.
+void Engine::clearError(uint32_t events) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if ((events & EPOLLERR) != 0) getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
 }
 
 // How long nothing may happen; -1 is for ever.

@@ -96,6 +96,8 @@ export interface TrackState {
   readonly segment: number;
   /** Nothing is sent up to the next start point. */
   readonly awaitsStart: boolean;
+  /** How long what is sent next has waited, ms; 0 when nothing waits. */
+  readonly lagMs: number;
 }
 
 /** One packet of a lane, sent again: as a retransmission (RFC 4588), or as it was where `originalNumber` is absent. */
@@ -216,6 +218,8 @@ export interface Egress {
   follow(peer: number, options: FollowOptions): void;
   /** Stops it and tells exactly how far it came; undefined when that peer does not follow anything with that SSRC. */
   unfollow(peer: number, ssrc: number): TrackState | undefined;
+  /** Where a track stands at this moment, for reports. What was pushed just now may be still to be sent. */
+  trackState(peer: number, ssrc: number): TrackState | undefined;
 
   /**
    * Writes what left under transport-wide numbers from that one on, oldest first, as far as it is kept and `out` has

@@ -277,7 +277,7 @@ describe('the addon itself', () => {
       'closeLane',
       'push',
       'follow',
-      'unfollow',
+      'track',
       'submit',
       'sentSince',
       'stats',

@@ -15,7 +15,7 @@ export interface MediaSocket {
   closeLane(lane: number): boolean;
   push(lane: number, bytes: Uint8Array, fields: Float64Array, count: number): boolean;
   follow(peer: number, fields: Float64Array): boolean;
-  unfollow(peer: number, ssrc: number, out: Float64Array): boolean;
+  track(peer: number, ssrc: number, out: Float64Array, what: number): boolean;
   submit(commands: Uint8Array, used: number): boolean;
   sentSince(peer: number, number: number, out: Float64Array): number;
   stats(out: Float64Array, peer: number): boolean;

@@ -20,7 +20,8 @@ import { AddressBytes, CommandBatch, FORMAT_FIELDS, packFormat } from './command
 const ROUTE = { sendTo: 0, add: 1, remove: 2 } as const;
 /** Handed over before the end of the turn: the thread begins with it, and memory stays small. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
-const TRACK_FIELDS = 10;
+const TRACK = { tell: 0, stop: 1 } as const;
+const TRACK_FIELDS = 11;
 const STATS_FIELDS = 20;
 const CLOCK_READINGS = 8;
 
@@ -157,12 +158,11 @@ export class NativeEgress implements Egress {
 
   unfollow(peer: number, ssrc: number): TrackState | undefined {
     this.flush();
-    const out = this.#track;
-    if (this.#closed || !this.#socket.unfollow(peer, ssrc, out)) return undefined;
-    const [nextSequence = 0, lastNumber = 0, lastTimestamp = 0, packets = 0, bytes = 0] = out;
-    const [drops = 0, keyFrameMs = 0, numberOffset = 0, segment = 0, awaitsStart = 0] = out.subarray(5);
-    const sent = { nextSequence, lastNumber, lastTimestamp, packets, bytes, drops, keyFrameMs };
-    return { ...sent, numberOffset, segment, awaitsStart: awaitsStart !== 0 };
+    return this.#trackState(peer, ssrc, TRACK.stop);
+  }
+
+  trackState(peer: number, ssrc: number): TrackState | undefined {
+    return this.#trackState(peer, ssrc, TRACK.tell);
   }
 
   sentSince(peer: number, number: number, out: Float64Array): number {
@@ -199,6 +199,15 @@ export class NativeEgress implements Egress {
     this.#closed = true;
     this.#socket.close();
     return Promise.resolve();
+  }
+
+  #trackState(peer: number, ssrc: number, what: number): TrackState | undefined {
+    const out = this.#track;
+    if (this.#closed || !this.#socket.track(peer, ssrc, out, what)) return undefined;
+    const [nextSequence = 0, lastNumber = 0, lastTimestamp = 0, packets = 0, bytes = 0] = out;
+    const [drops = 0, keyFrameMs = 0, numberOffset = 0, segment = 0, awaitsStart = 0, lagMs = 0] = out.subarray(5);
+    const sent = { nextSequence, lastNumber, lastTimestamp, packets, bytes, drops, keyFrameMs };
+    return { ...sent, numberOffset, segment, awaitsStart: awaitsStart !== 0, lagMs };
   }
 
   #route(peer: number, address: string, port: number, what: number): boolean {

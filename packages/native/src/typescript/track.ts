@@ -47,6 +47,7 @@ export class Track {
   }
 
   get state(): TrackState {
+    const next = this.lane?.at(this.#cursor);
     return {
       nextSequence: this.#cursor,
       lastNumber: this.#lastNumber,
@@ -58,6 +59,7 @@ export class Track {
       numberOffset: this.#offset,
       segment: this.#segment,
       awaitsStart: this.#awaitsStart,
+      lagMs: next === undefined ? 0 : performance.now() - Math.max(next.atMs, this.#sinceMs),
     };
   }
 

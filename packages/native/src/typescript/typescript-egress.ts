@@ -195,8 +195,13 @@ export class TypeScriptEgress implements Egress, TrackSender {
   unfollow(id: number, ssrc: number): TrackState | undefined {
     const track = this.#peers.get(id)?.track(ssrc);
     if (track === undefined) return undefined;
+    const { state } = track;
     this.#detach(track);
-    return track.state;
+    return state;
+  }
+
+  trackState(id: number, ssrc: number): TrackState | undefined {
+    return this.#peers.get(id)?.track(ssrc)?.state;
   }
 
   sentSince(id: number, number: number, out: Float64Array): number {
