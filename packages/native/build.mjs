@@ -26,13 +26,15 @@ const KINDS = {
 /** Builds if need be. Gives undefined when the addon is there, else what is missing for it. */
 export function buildAddon({ kind = 'release', output = outputOf(kind), announce = () => {} } = {}) {
   if (process.platform !== 'linux') return 'the native sender is for Linux';
-  const headers = headersOfNode();
-  if (headers === undefined)
-    return 'the headers of Node.js are missing; install the package libnode-dev or node-api-headers';
   const flags = [...COMMON, ...KINDS[kind], ...LINKED];
   const stamp = `${output}.stamp`;
   const print = fingerprint(flags);
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return undefined;
+  // One of other sources must not be loaded if there will be none of these.
+  rmSync(output, { force: true });
+  const headers = headersOfNode();
+  if (headers === undefined)
+    return 'the headers of Node.js are missing; install the package libnode-dev or node-api-headers';
   announce();
   mkdirSync(dirname(output), { recursive: true });
   const sources = filesOf('.cc').map((file) => join(SOURCES, file));

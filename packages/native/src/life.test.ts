@@ -316,3 +316,15 @@ describe('the addon itself', () => {
     socket.close();
   });
 });
+
+it('says in one line why there is no addon, and sends without it', async () => {
+  const before = process.env['SLUICE_NATIVE'];
+  process.env['SLUICE_NATIVE'] = '/nowhere/sluice.node';
+  const opening = openEgress({ address: '127.0.0.1', port: 0, onReceived() {} });
+  if (before === undefined) delete process.env['SLUICE_NATIVE'];
+  else process.env['SLUICE_NATIVE'] = before;
+  const egress = await opening;
+  expect(egress.implementation).toBe('typescript');
+  expect(egress.reason).toMatch(/^\/nowhere\/sluice\.node can not be loaded: .*$/);
+  await egress.close();
+});

@@ -45,6 +45,7 @@ export function loadAddon(setting: string | undefined): { readonly addon?: Addon
     const addon = createRequire(import.meta.url)(file) as Addon;
     return { addon, reason: `loaded ${file}` };
   } catch (error) {
-    return { reason: `${file} can not be loaded: ${error instanceof Error ? error.message : String(error)}` };
+    const message = error instanceof Error ? error.message : String(error);
+    return { reason: `${file} can not be loaded: ${message.split('\n', 1)[0]}` };
   }
 }
