@@ -54,12 +54,13 @@ describe('metrics of a server', () => {
 describe('processes', () => {
   it('count with those that they have started', async () => {
     const before = usageOf([process.pid]);
-    const child = spawn('sh', ['-c', 'sleep 60 & wait']);
+    const child = spawn('sh', ['-c', 'sleep 60 & wait'], { detached: true });
     await once(child, 'spawn');
     await vi.waitFor(() => expect(usageOf([process.pid]).processes).toBeGreaterThanOrEqual(before.processes + 2));
     expect(usageOf([child.pid ?? 0]).processes).toBe(2);
     expect(before.residentBytes).toBeGreaterThan(2 ** 20);
-    child.kill();
+    // The group, so that its own child ends too.
+    process.kill(-(child.pid ?? 0));
     await once(child, 'exit');
     expect(usageOf([2 ** 22 + 1])).toEqual({ cpuS: 0, residentBytes: 0, processes: 0 });
   });
