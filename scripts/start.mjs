@@ -2,12 +2,11 @@
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildAddonIfChanged, buildConsole, buildServer, checkNode, install, ROOT, StepError } from './steps.mjs';
+import { buildConsole, buildServer, checkNode, install, ROOT, StepError } from './steps.mjs';
 
 checkNode();
 try {
   await install();
-  buildAddonIfChanged();
   await buildServer();
   await buildConsole();
 } catch (error) {

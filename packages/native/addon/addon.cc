@@ -20,7 +20,6 @@ constexpr double kMaxPayloadBytes = 60000;
 struct MediaSocket {
   std::unique_ptr<Engine> engine;
   napi_threadsafe_function wake = nullptr;
-  napi_env env = nullptr;
   bool isOpen = false;
 };
 
@@ -177,7 +176,6 @@ napi_value construct(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   auto* socket = new MediaSocket();
-  socket->env = env;
   napi_value name;
   napi_create_string_utf8(env, "sluice media socket", NAPI_AUTO_LENGTH, &name);
   // The socket lives as long as the function through which its thread calls, which is until the environment's end at most.

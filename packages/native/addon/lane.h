@@ -50,7 +50,6 @@ class Lane {
   int64_t late(uint64_t at) const { return late_[at % kLate]; }
 
   std::vector<Track*> followers;
-  double id = 0;
 
  private:
   void dropBefore(int64_t sequence);

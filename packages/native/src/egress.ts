@@ -68,7 +68,10 @@ export interface LaneOptions {
 
 export interface FollowOptions {
   readonly lane: number;
-  /** Sequence number in the lane of the first packet that the peer gets. */
+  /**
+   * Sequence number in the lane of the first packet that the peer gets. Where the lane does not keep it any more, the
+   * track goes on at a start point as one that lags does.
+   */
   readonly from: number;
   /** The peer's number for that packet, unwrapped; others follow with the lane's distances. */
   readonly number: number;
