@@ -18,6 +18,7 @@ import {
   newPublisher,
   pause,
   startMedia,
+  transportExtensionOf,
   until,
 } from './support/rtc-party.mjs';
 
@@ -36,7 +37,7 @@ const identity = await ecdsaIdentity();
 /** Sluice by WHIP and WHEP. */
 async function sluiceSide(folder, round) {
   const http = await freePort();
-  // The scripted clients tell nothing of what arrives, so their way is believed to carry this much.
+  // Nobody is to wait until the way is known to carry the largest size.
   const settings = { 'http.port': http, media_port_from: 31_777, webrtc_start_bitrate: 5_000_000 };
   const server = await startSluice(folder, settings);
   const exchange = async (path, offer) => {
@@ -56,11 +57,13 @@ async function sluiceSide(folder, round) {
       return client;
     },
     async play(name, layer) {
-      const { client, counts } = await newPlayer(identity);
+      const player = await newPlayer(identity);
+      const { client, offer } = player;
       const size = layer === undefined ? '' : `?width=${LAYERS[layer].width}&height=${LAYERS[layer].height}`;
-      const answer = await exchange(`/whep/${name}-${round}${size}`, client.offer);
+      const answer = await exchange(`/whep/${name}-${round}${size}`, offer);
+      player.counts.extension = transportExtensionOf(answer);
       await client.connect(answer, hostOf(answer));
-      return { client, counts };
+      return player;
     },
   };
 }
@@ -94,10 +97,12 @@ async function janusSide(folder, round) {
       return client;
     },
     async play(name, layer) {
-      const { client, counts } = await newPlayer(identity);
+      const player = await newPlayer(identity);
+      const { client } = player;
       const handle = await api.attach();
       const join = { request: 'join', ptype: 'subscriber', room, streams: [{ feed: feeds.get(name) }] };
       const { jsep } = await api.request(handle, join);
+      player.counts.extension = transportExtensionOf(jsep.sdp);
       // Its checks may come at once.
       await client.connect(jsep.sdp, hostOf(jsep.sdp));
       const answer = { type: 'answer', sdp: answerTo(jsep.sdp, client, identity) };
@@ -106,7 +111,7 @@ async function janusSide(folder, round) {
         const streams = [{ mid: '1', substream: layer }];
         await api.request(handle, { request: 'configure', streams });
       }
-      return { client, counts };
+      return player;
     },
   };
 }
@@ -119,6 +124,7 @@ async function measured(server, players) {
     at: performance.now(),
     packets: sum((c) => c.packets),
     bytes: sum((c) => c.bytes),
+    feedback: sum((c) => c.feedback),
   };
   await pause(Number(values.seconds) * 1000);
   const after = {
@@ -126,6 +132,7 @@ async function measured(server, players) {
     at: performance.now(),
     packets: sum((c) => c.packets),
     bytes: sum((c) => c.bytes),
+    feedback: sum((c) => c.feedback),
   };
   const seconds = (after.at - before.at) / 1000;
   const packetRate = (after.packets - before.packets) / seconds;
@@ -135,6 +142,7 @@ async function measured(server, players) {
     packetRate,
     megabits: ((after.bytes - before.bytes) * 8) / seconds / 1e6,
     usPerPacket: (cpu * 1e4) / packetRate,
+    feedbackRate: (after.feedback - before.feedback) / seconds / players.length,
   };
 }
 
@@ -142,7 +150,8 @@ async function connected(clients, what) {
   await until(() => clients.every((client) => client.connected), what);
 }
 
-async function close(clients) {
+async function close(clients, players) {
+  for (const { stop } of players) stop();
   for (const client of clients) client.dtls?.close();
   await pause(200);
   for (const client of clients) await client.close();
@@ -164,7 +173,7 @@ async function meeting(server) {
   );
   const result = await measured(server, players);
   for (const stop of stops) stop();
-  await close([...publishers, ...players.map(({ client }) => client)]);
+  await close([...publishers, ...players.map(({ client }) => client)], players);
   return result;
 }
 
@@ -182,13 +191,13 @@ async function simulcast(server) {
   );
   const result = await measured(server, players);
   stop();
-  await close([publisher, ...players.map(({ client }) => client)]);
+  await close([publisher, ...players.map(({ client }) => client)], players);
   return result;
 }
 
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 
-console.log('load | by | CPU % of a core | packets/s | Mbit/s | µs a packet');
+console.log('load | by | CPU % of a core | packets/s | Mbit/s | µs a packet | feedback/s a player');
 for (const { load, run } of [
   { load: `meeting of ${parties}`, run: meeting },
   { load: `${viewers} viewers of simulcast`, run: simulcast },
@@ -202,8 +211,9 @@ for (const { load, run } of [
       try {
         const result = await run(server);
         results[server.name] = result;
-        const { cpu, packetRate, megabits, usPerPacket } = result;
+        const { cpu, packetRate, megabits, usPerPacket, feedbackRate } = result;
         const figures = [cpu.toFixed(1), packetRate.toFixed(0), megabits.toFixed(1), usPerPacket.toFixed(1)];
+        figures.push(feedbackRate.toFixed(1));
         console.log(`${load} | ${server.name} | ${figures.join(' | ')}`);
       } finally {
         await server.stop();

@@ -1,5 +1,6 @@
 // Scripted WebRTC clients for the meeting benchmarks: VP8 and Opus that are media by their headers alone.
 import { networkInterfaces } from 'node:os';
+import { transportSequence, twccFeedback, writeTwcc } from '@sluice/media';
 import {
   AUDIO_PAYLOAD_TYPE,
   AUDIO_SSRC,
@@ -7,10 +8,16 @@ import {
   VIDEO_PAYLOAD_TYPE,
   VIDEO_SSRC,
 } from '../../packages/server/dist/protocols/webrtc/testing/rtc-client.js';
+import { ArrivalRecorder } from '../../packages/server/dist/rtp/receive/arrival-recorder.js';
 
 const FPS = 30;
 const RID_EXTENSION = 10;
 const MID_EXTENSION = 9;
+/** Janus offers the same one that publishers offered it. */
+const TRANSPORT_EXTENSION = 3;
+const TRANSPORT_NUMBERS = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01';
+/** Chromium sends feedback every 50 to 250 ms. */
+const FEEDBACK_MS = 100;
 /** That of the picture in the client's offers. */
 const VIDEO_MID = '1';
 /** Encodings of a simulcast publisher, smallest first. */
@@ -48,7 +55,7 @@ function candidate(client) {
 export async function newPublisher(identity, layers) {
   const client = new RtcClient({ identity, direction: 'sendonly', video: 'VP8' });
   await client.bind(HOST);
-  const offer = client.offer.replace(/^a=rtcp-mux$/gm, ['a=rtcp-mux', ...candidate(client)].join('\r\n'));
+  const offer = withFeedback(client.offer).replace(/^a=rtcp-mux$/gm, ['a=rtcp-mux', ...candidate(client)].join('\r\n'));
   if (layers === undefined) return { client, offer };
   const rids = layers.map(({ rid }) => rid);
   const lines = [
@@ -120,17 +127,49 @@ export function startMedia(client, layers, { keyFrames = 60, sound = true } = {}
   };
 }
 
-/** A client that plays and counts what comes, as { packets, bytes }. */
+/** An offer of packets with numbers of the way, and of feedback about them. */
+function withFeedback(offer) {
+  const lines = [`a=extmap:${TRANSPORT_EXTENSION} ${TRANSPORT_NUMBERS}`, 'a=rtcp-fb:* transport-cc'];
+  return offer.replace(/^a=rtcp-mux$/gm, ['a=rtcp-mux', ...lines].join('\r\n'));
+}
+
+/** The number of the extension for numbers of the way in a description; undefined when it has none. */
+export function transportExtensionOf(description) {
+  const line = new RegExp(`^a=extmap:(\\d+)\\S* ${TRANSPORT_NUMBERS}`, 'm').exec(description);
+  return line === null ? undefined : Number(line[1]);
+}
+
+/**
+ * A client that plays, tells every 100 ms when packets arrived, and counts what comes, as { packets, bytes }. Its offer,
+ * should it be the one to make it; `stop` ends its feedback.
+ */
 export async function newPlayer(identity) {
   const client = new RtcClient({ identity, direction: 'recvonly', video: 'VP8' });
   await client.bind(HOST);
-  const counts = { packets: 0, bytes: 0, video: 0 };
-  client.onRtp = ({ payload, payloadType }) => {
+  const counts = { packets: 0, bytes: 0, video: 0, feedback: 0, extension: TRANSPORT_EXTENSION };
+  const recorder = new ArrivalRecorder();
+  let mediaSsrc = 0;
+  client.onRtp = (packet) => {
+    const { payload, payloadType, ssrc } = packet;
     counts.packets++;
     counts.bytes += payload.length;
     if (payloadType !== AUDIO_PAYLOAD_TYPE) counts.video += payload.length;
+    const number = transportSequence(packet, counts.extension);
+    if (number === undefined) return;
+    mediaSsrc = ssrc;
+    recorder.record(number, performance.now());
   };
-  return { client, counts };
+  const timer = setInterval(() => {
+    const recorded = recorder.take();
+    if (recorded === undefined) return;
+    const { baseSequence, arrivals } = recorded;
+    const header = { senderSsrc: 1, mediaSsrc, baseSequence, feedbackCount: counts.feedback & 0xff };
+    for (const feedback of twccFeedback(arrivals, header)) {
+      counts.feedback++;
+      client.sendRtcp(writeTwcc(feedback));
+    }
+  }, FEEDBACK_MS);
+  return { client, counts, offer: withFeedback(client.offer), stop: () => clearInterval(timer) };
 }
 
 /** An answer of `client` to the offer of a server that sends. */
