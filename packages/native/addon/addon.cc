@@ -1,4 +1,5 @@
-// What JavaScript sees: a class `MediaSocket`, whose methods take numbers, typed arrays and nothing else. It throws for
+// What JavaScript sees: a class `MediaSocket`, whose methods take numbers, typed arrays and nothing else, and `sendToAll`
+// of stream_sends.h. It throws for
 // arguments that are wrong and for a port that can't be opened; whatever the network does is counted.
 #include <node_api.h>
 
@@ -9,6 +10,7 @@
 
 #include "engine.h"
 #include "numbers.h"
+#include "stream_sends.h"
 
 namespace sluice {
 namespace {
@@ -408,6 +410,9 @@ napi_value initialize(napi_env env, napi_value exports) {
   if (napi_define_class(env, "MediaSocket", NAPI_AUTO_LENGTH, construct, nullptr, std::size(methods), methods,
                         &socket) == napi_ok)
     napi_set_named_property(env, exports, "MediaSocket", socket);
+  napi_value function;
+  if (napi_create_function(env, "sendToAll", NAPI_AUTO_LENGTH, sendToAll, nullptr, &function) == napi_ok)
+    napi_set_named_property(env, exports, "sendToAll", function);
   return exports;
 }
 

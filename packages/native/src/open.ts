@@ -1,5 +1,5 @@
 import type { Egress, EgressOptions } from './egress.ts';
-import { loadAddon } from './native/addon.ts';
+import { loadAddon, type SendToAll } from './native/addon.ts';
 import { NativeEgress } from './native/native-egress.ts';
 import { resolveEgressOptions } from './options.ts';
 import { TypeScriptEgress } from './typescript/typescript-egress.ts';
@@ -14,4 +14,9 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   const { addon, reason } = loadAddon(process.env['SLUICE_NATIVE']);
   if (addon !== undefined) return new NativeEgress(addon, resolved, reason);
   return TypeScriptEgress.open(resolved, reason);
+}
+
+/** Writes to many TCP sockets in one call; undefined where the addon can't be loaded. */
+export function loadSendToAll(): SendToAll | undefined {
+  return loadAddon(process.env['SLUICE_NATIVE']).addon?.sendToAll;
 }

@@ -27,7 +27,15 @@ export interface Addon {
     address: string,
     onReceived: (data: Buffer, records: Float64Array) => void,
   ) => MediaSocket;
+  readonly sendToAll: SendToAll;
 }
+
+/**
+ * Writes the same bytes to the first `count` TCP sockets by the system's numbers of them, without waiting, and fills
+ * `taken` with what each took: bytes, 0 where it has no room, or the negative error of the system.
+ * @throws TypeError, RangeError for arguments that are wrong, and for no bytes
+ */
+export type SendToAll = (descriptors: Int32Array, count: number, bytes: Uint8Array, taken: Int32Array) => void;
 
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -13,7 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/loadtest/src': ['@sluice/media', '@sluice/server/wire', 'selfsigned', 'ws', 'node:'],
   'packages/native/src': ['node:'],
   [`${SERVER}/core`]: ['@sluice/media'],
-  [`${SERVER}/io`]: ['node:'],
+  [`${SERVER}/io`]: ['@sluice/native', 'node:'],
   [`${SERVER}/rtp`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/relays`]: [`${SERVER}/core`, `${SERVER}/io`, '@sluice/media', 'node:'],
   [`${SERVER}/protocols/rtsp`]: [`${SERVER}/core`, `${SERVER}/io`, `${SERVER}/rtp`, '@sluice/media', 'node:'],

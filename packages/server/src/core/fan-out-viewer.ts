@@ -1,10 +1,23 @@
 import type { FanOut } from './fan-out.ts';
+import type { Flush } from './shared-flush.ts';
+
+/** The socket behind a sink, for writes that go to many sockets in one call. */
+export interface DirectSink {
+  /** The system's number of the socket; -1 when it is to be written to through the sink, as something waits or it is gone. */
+  readonly descriptor: number;
+  /** What goes over the wire for what the sink is given: the very same buffer for all of a kind. */
+  encode(bytes: Buffer): Buffer;
+  /** The system took so many bytes, or failed (negative): the rest goes through the socket. False as for `write`. */
+  finish(encoded: Buffer, taken: number): boolean;
+}
 
 /** Where a viewer's bytes go: a TCP or TLS socket, an HTTP response, or a WebSocket in their likeness. */
 export interface FanOutSink {
   /** True while more than a buffer's worth is unsent. */
   readonly writableNeedDrain: boolean;
   readonly destroyed: boolean;
+  /** Where it can be written to together with others. */
+  readonly direct?: DirectSink | undefined;
   /** False when the caller should wait for `drain`. */
   write(bytes: Buffer): boolean;
   on(event: 'drain', listener: () => void): unknown;
@@ -81,11 +94,29 @@ export class FanOutViewer {
     };
   }
 
+  /** True when it has got all before that entry and may be given what follows. */
+  inStep(from: number): boolean {
+    const isThere = this.#next === from && this.#started && !this.#fresh && !this.#paused;
+    return isThere && !this.#sink.writableNeedDrain;
+  }
+
+  /** For writes that go to many; undefined where the sink has no part in them. */
+  get direct(): DirectSink | undefined {
+    return this.#sink.direct;
+  }
+
   /** Called by the fan-out with what came since the last flush: entries `from` to `to` as one buffer. */
   deliver(from: number, to: number, batch: Buffer): void {
-    const inStep = this.#next === from && this.#started && !this.#fresh && !this.#paused;
-    if (!inStep || this.#sink.writableNeedDrain) return this.pump();
+    if (!this.inStep(from)) return this.pump();
     this.#take(to, batch);
+  }
+
+  /** The same when it was in step and the system has taken that much of it already. */
+  delivered({ from, to, bytes }: Flush, encoded: Buffer, taken: number): void {
+    this.packetsSent += to - from;
+    this.#next = to;
+    this.#count(bytes);
+    if (this.#sink.direct?.finish(encoded, taken) === false) this.#blockedAtMs ||= performance.now();
   }
 
   /** Sends what the log holds for this viewer, as far as the sink takes it. */
@@ -164,8 +195,12 @@ export class FanOutViewer {
 
   #write(bytes: Buffer): void {
     if (bytes.length === 0) return;
+    this.#count(bytes);
+    if (!this.#sink.write(bytes) && this.#blockedAtMs === 0) this.#blockedAtMs = performance.now();
+  }
+
+  #count(bytes: Buffer): void {
     this.bytesSent += bytes.length;
     if (bytes.length > this.#largestWrite) this.#largestWrite = bytes.length;
-    if (!this.#sink.write(bytes) && this.#blockedAtMs === 0) this.#blockedAtMs = performance.now();
   }
 }

@@ -3,6 +3,7 @@ import type { FanOutViewer } from './fan-out-viewer.ts';
 import { KeyFrameRetry } from './key-frame-retry.ts';
 import { type LogEntry, PacketLog } from './packet-log.ts';
 import type { Reader } from './reader.ts';
+import { type SendToAll, SharedFlush } from './shared-flush.ts';
 import type { Stream, StreamState } from './stream.ts';
 
 /** Up to this many viewers are written to as soon as a packet comes; more of them share collected writes. */
@@ -34,6 +35,8 @@ export interface FanOutOptions {
   readonly flushIntervalMs: number;
   /** Viewers begin with a picture, even those of streams that have none: these never begin. */
   readonly videoFirst?: boolean;
+  /** Writes to many viewers in one call; undefined: to one after the other. */
+  readonly sendToAll?: SendToAll | undefined;
 }
 
 /** One packet as it goes over the wire, with the configuration that it needs if that is new. */
@@ -67,6 +70,7 @@ export class FanOut {
   readonly #headers = new WeakMap<FanOutEntry, Buffer>();
   /** What viewers that begin at the newest start point get first; many may come within one group of pictures. */
   #beginning: { readonly first: FanOutEntry; readonly batch: Batch } | undefined;
+  readonly #shared: SharedFlush | undefined;
   #state: StreamState | undefined;
   #flushed = 0;
   #flushedAtMs = 0;
@@ -81,6 +85,7 @@ export class FanOut {
     this.#format = format;
     this.#options = options;
     this.#onEnd = options.onEnd;
+    this.#shared = options.sendToAll && new SharedFlush(options.sendToAll);
     const { gopCacheMaxMs, gopCacheMaxBytes } = stream.options;
     this.log = new PacketLog({ maxDurationMs: gopCacheMaxMs, maxBytes: gopCacheMaxBytes });
     this.#reader = stream.attach({
@@ -210,7 +215,7 @@ export class FanOut {
     }
   }
 
-  // Hot path: one write per viewer, of one buffer that all share.
+  // Hot path: one buffer that all viewers share, written to all of them at once where that is possible.
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -220,8 +225,9 @@ export class FanOut {
     const to = this.log.end;
     this.#flushed = to;
     if (from === to) return;
-    const batch = this.#join(from, Number.POSITIVE_INFINITY, true).bytes;
-    for (const viewer of this.#viewers) viewer.deliver(from, to, batch);
+    const { bytes } = this.#join(from, Number.POSITIVE_INFINITY, true);
+    if (this.#shared !== undefined && bytes.length > 0) return this.#shared.deliver(this.#viewers, { from, to, bytes });
+    for (const viewer of this.#viewers) viewer.deliver(from, to, bytes);
   }
 
   /**

@@ -30,6 +30,7 @@ export * from './rooms.ts';
 export * from './rtp-lane.ts';
 export * from './session-facts.ts';
 export * from './session-registry.ts';
+export * from './shared-flush.ts';
 export * from './snapshots.ts';
 export * from './srt.ts';
 export * from './stream.ts';

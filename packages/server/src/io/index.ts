@@ -1,4 +1,5 @@
 export * from './bearer-token.ts';
+export * from './direct-socket.ts';
 export * from './http-mount.ts';
 export * from './limited-log.ts';
 export * from './outbound.ts';

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { DirectSocket } from './direct-socket.ts';
 import type { FrameCache } from './web-socket-frame.ts';
 
 /** Most bytes of the reason in a close frame (RFC 6455 §5.5: 125 with the code). */
@@ -57,6 +58,7 @@ export interface Upgrade {
 export interface WebSocketSink {
   readonly writableNeedDrain: boolean;
   readonly destroyed: boolean;
+  readonly direct: DirectSocket | undefined;
   write(bytes: Buffer): boolean;
   on(event: 'drain', listener: () => void): unknown;
   off(event: 'drain', listener: () => void): unknown;
@@ -138,7 +140,11 @@ export function sinkOf(
   socket: Duplex,
   frames?: FrameCache,
 ): WebSocketSink {
+  const direct = DirectSocket.of(socket, frames);
   return {
+    get direct() {
+      return webSocket.readyState === webSocket.OPEN ? direct : undefined;
+    },
     get writableNeedDrain() {
       return socket.writableNeedDrain;
     },

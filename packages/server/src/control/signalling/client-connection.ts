@@ -12,7 +12,7 @@ import {
   type LogLevel,
   MediaServerError,
 } from '../../core/index.ts';
-import { connectionName, plainAddress } from '../../io/index.ts';
+import { bytesWrittenTo, connectionName, plainAddress } from '../../io/index.ts';
 import { connectFields, DEFAULT_APP, userData, withoutPassword } from './client-introduction.ts';
 import type { ClientLink } from './client-link.ts';
 import { type ClientMessage, objectOf, parseMessage, readFields } from './client-message.ts';
@@ -139,7 +139,7 @@ export class SignallingConnection implements ClientConnection, ClientLink {
       createDate: this.#createDate,
       keepAlive: this.keepAlive,
       bytesIn: this.#socket.bytesRead,
-      bytesOut: this.#socket.bytesWritten,
+      bytesOut: bytesWrittenTo(this.#socket),
       custom: objectOf(this.#access?.fields['custom'] ?? custom),
     };
   }

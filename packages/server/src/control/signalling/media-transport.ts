@@ -32,6 +32,10 @@ export class MediaTransport implements MediaSocket {
     return this.#sink.destroyed;
   }
 
+  get direct(): WebSocketSink['direct'] {
+    return this.#sink.direct;
+  }
+
   get queuedBytes(): number {
     return this.#socket.writableLength;
   }

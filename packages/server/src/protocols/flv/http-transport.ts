@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FanOutSink } from '../../core/index.ts';
-import { LINGER_MS } from '../../io/index.ts';
+import { LINGER_MS, socketSink } from '../../io/index.ts';
 import type { Answerer } from './answer.ts';
 import type { Refusal } from './request.ts';
 import type { Transport } from './transport.ts';
@@ -42,7 +42,7 @@ export class HttpTransport implements Transport {
     socket.once('close', () => this.onGone('viewer left'));
     // Who ends its side reads no more, and Node would end ours under our hands.
     socket.once('end', () => this.destroy());
-    return socket;
+    return socketSink(socket);
   }
 
   check(): undefined {}

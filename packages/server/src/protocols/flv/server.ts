@@ -17,7 +17,7 @@ import {
   type SessionRegistry,
   type Stream,
 } from '../../core/index.ts';
-import { FrameCache, type HttpMount, RateLimiter, type Ticker } from '../../io/index.ts';
+import { FrameCache, type HttpMount, RateLimiter, sendToAll, type Ticker } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
 import { HttpTransport } from './http-transport.ts';
 import { type FlvOptions, resolveFlvOptions } from './options.ts';
@@ -103,7 +103,7 @@ export class FlvServer implements HttpMount, FlvContext {
     this.counters = deps.counters;
     this.adaptations = deps.adaptations;
     this.#deps = deps;
-    this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs });
+    this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs, sendToAll: sendToAll() });
     this.#answer = new Answerer(this.options);
   }
 

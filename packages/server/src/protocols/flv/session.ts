@@ -19,7 +19,7 @@ import {
   type ViewerEnding,
   viewerFacts,
 } from '../../core/index.ts';
-import { bearerToken, connectionName, plainAddress } from '../../io/index.ts';
+import { bearerToken, bytesWrittenTo, connectionName, plainAddress } from '../../io/index.ts';
 import type { FlvTarget, Refusal, WantedKinds } from './request.ts';
 import type { FlvContext, FlvPlace } from './server.ts';
 import { announcedTracks } from './start.ts';
@@ -276,7 +276,7 @@ export class FlvSession implements MediaSession {
       createDate: this.#createdAt,
       keepAlive: mediaProvider === 'WS-FLV' && this.#context.options.keepAlive,
       bytesIn: request.socket.bytesRead,
-      bytesOut: request.socket.bytesWritten,
+      bytesOut: bytesWrittenTo(request.socket),
       custom: this.#target.custom,
     };
   }

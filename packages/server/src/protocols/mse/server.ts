@@ -13,7 +13,14 @@ import {
   type Renditions,
   type Stream,
 } from '../../core/index.ts';
-import { type HttpMount, RateLimiter, type Ticker, WEB_SOCKET_CLOSE, WebSocketViewer } from '../../io/index.ts';
+import {
+  type HttpMount,
+  RateLimiter,
+  sendToAll,
+  type Ticker,
+  WEB_SOCKET_CLOSE,
+  WebSocketViewer,
+} from '../../io/index.ts';
 import { FragmentFormat } from './fragments/fragment-format.ts';
 import { type MseOptions, resolveMseOptions } from './options.ts';
 import { MSE_PREFIX, type MseTarget, parseTarget, type Refusal } from './request.ts';
@@ -102,7 +109,7 @@ export class MseServer implements HttpMount, MseContext {
     this.adaptations = deps.adaptations;
     this.renditions = deps.renditions;
     this.#deps = deps;
-    this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs });
+    this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs, sendToAll: sendToAll() });
     this.#sdk = new SdkGateway(deps, this.options, () => this.viewerCount < this.options.maxViewers);
   }
 

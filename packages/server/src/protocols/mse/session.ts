@@ -19,6 +19,7 @@ import {
 } from '../../core/index.ts';
 import {
   bearerToken,
+  bytesWrittenTo,
   connectionName,
   plainAddress,
   textFrame,
@@ -298,7 +299,7 @@ export class MseSession implements MediaSession {
       createDate: this.#createdAt,
       keepAlive: this.#context.options.keepAlive,
       bytesIn: request.socket.bytesRead,
-      bytesOut: request.socket.bytesWritten,
+      bytesOut: bytesWrittenTo(request.socket),
       custom: this.#target.custom,
     };
   }

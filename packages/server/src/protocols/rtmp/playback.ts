@@ -7,6 +7,7 @@ import {
   type Stream,
   viewerFacts,
 } from '../../core/index.ts';
+import { socketSink } from '../../io/index.ts';
 import type { AdmittedRequest, Outcome, RtmpPeer } from './peer.ts';
 import type { RtmpContext, RtmpPlace } from './server.ts';
 
@@ -54,7 +55,7 @@ export class RtmpPlayback implements MediaSession {
     this.mediaSessionId = request.mediaSessionId;
     const { viewerWriteBytes, viewerStallTimeoutMs } = env.context.options;
     this.#leftOutBefore = fanOut.leftOut;
-    this.viewer = new FanOutViewer(viewer.socket, fanOut, {
+    this.viewer = new FanOutViewer(socketSink(viewer.socket), fanOut, {
       maxWriteBytes: viewerWriteBytes,
       stallTimeoutMs: viewerStallTimeoutMs,
       onEnded: (reason) => env.events.ended(reason),

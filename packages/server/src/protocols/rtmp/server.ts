@@ -16,7 +16,7 @@ import {
   type StreamRegistry,
   type StreamResolver,
 } from '../../core/index.ts';
-import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { RateLimiter, sendToAll, type Ticker } from '../../io/index.ts';
 import { type ConnectFacts, leftOut, notTaken } from './connect.ts';
 import { RtmpListener } from './listener.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
@@ -91,7 +91,11 @@ export class RtmpServer implements RtmpContext {
     this.log = deps.log;
     this.counters = deps.counters;
     this.ticker = deps.ticker;
-    this.#fanOuts = new FanOuts({ flushIntervalMs: options.flushIntervalMs, videoFirst: options.sendVideoFirst });
+    this.#fanOuts = new FanOuts({
+      flushIntervalMs: options.flushIntervalMs,
+      videoFirst: options.sendVideoFirst,
+      sendToAll: sendToAll(),
+    });
     this.#listeners = options.listen.map(
       (address) =>
         new RtmpListener({

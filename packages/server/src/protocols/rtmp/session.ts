@@ -9,7 +9,7 @@ import {
   type Log,
   startUsOf,
 } from '../../core/index.ts';
-import { connectionName, plainAddress } from '../../io/index.ts';
+import { bytesWrittenTo, connectionName, plainAddress } from '../../io/index.ts';
 import { Admission } from './admission.ts';
 import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
 import { appKeyOf, connectFields } from './introduction.ts';
@@ -148,7 +148,7 @@ export class RtmpSession implements RtmpPeer {
       createDate: this.#createdAt,
       keepAlive: this.#context.options.supervision.keepAlive,
       bytesIn: this.#socket.bytesRead,
-      bytesOut: this.#socket.bytesWritten,
+      bytesOut: bytesWrittenTo(this.#socket),
       custom: this.#connectParameters,
     };
   }
@@ -354,7 +354,7 @@ export class RtmpSession implements RtmpPeer {
   #supervise(nowMs: number): void {
     const traffic = {
       bytesReceived: this.#socket.bytesRead,
-      bytesSent: this.#socket.bytesWritten - this.#socket.writableLength,
+      bytesSent: bytesWrittenTo(this.#socket) - this.#socket.writableLength,
     };
     // A peer whose socket is full can't answer: its stall limit decides then.
     const canPing = this.#admission.client !== undefined && !this.#socket.writableNeedDrain;

@@ -12,6 +12,7 @@ import {
   tracksSettled,
   type VideoForm,
 } from '../../../core/index.ts';
+import { sendToAll } from '../../../io/index.ts';
 import type { MseOptions } from '../options.ts';
 import type { MseDeps, MsePlace } from '../server.ts';
 import { type PlayedKinds, sdkAcceptance } from './acceptance.ts';
@@ -39,8 +40,8 @@ export class SdkGateway implements MediaSocketGateway {
     this.#hasRoom = hasRoom;
     const { flushIntervalMs } = options;
     this.#fanOuts = {
-      pictures: new FanOuts({ flushIntervalMs, videoFirst: true }),
-      sounds: new FanOuts({ flushIntervalMs }),
+      pictures: new FanOuts({ flushIntervalMs, videoFirst: true, sendToAll: sendToAll() }),
+      sounds: new FanOuts({ flushIntervalMs, sendToAll: sendToAll() }),
     };
   }
 
