@@ -2,11 +2,12 @@
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildConsole, buildServer, checkNode, install, ROOT, StepError } from './steps.mjs';
+import { buildAddonIfChanged, buildConsole, buildServer, checkNode, install, ROOT, StepError } from './steps.mjs';
 
 checkNode();
 try {
   await install();
+  buildAddonIfChanged();
   await buildServer();
   await buildConsole();
 } catch (error) {

@@ -41,7 +41,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /** Beyond this a file is no settings file; more lines would only hide the first ones. */
 const MAX_REPORTED = 100;
 /** Variables with our prefix that are not settings. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['SLUICE_DATA_DIR']);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['SLUICE_DATA_DIR', 'SLUICE_NATIVE']);
 
 /**
  * Collects settings from defaults, file, environment and command line, later ones over earlier ones.
