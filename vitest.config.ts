@@ -22,7 +22,7 @@ const LIGHT = [
   'webrtc-hostile',
 ].map((name) => `e2e/${name}.test.ts`);
 
-/** The same with browsers; they share the workers with those above. */
+/** The same with browsers, of which two at once are enough. */
 const WAITING = [
   'abr',
   'access',
@@ -94,7 +94,7 @@ const UNIT = {
   testTimeout: 30_000,
   hookTimeout: 30_000,
   // Most of them wait for sockets and other processes.
-  maxWorkers: 4,
+  maxWorkers: 3,
 };
 
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
@@ -114,8 +114,8 @@ export default defineConfig({
         },
       },
       { test: { ...UNIT, name: 'unit-alone', include: ALONE, sequence: { groupOrder: 1 } } },
-      { test: { name: 'e2e-light', include: LIGHT, ...TIMEOUTS, maxWorkers: 3, sequence: { groupOrder: 2 } } },
-      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 3, sequence: { groupOrder: 2 } } },
+      { test: { name: 'e2e-light', include: LIGHT, ...TIMEOUTS, maxWorkers: 4, sequence: { groupOrder: 2 } } },
+      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 3 } } },
       {
         test: {
           name: 'e2e',
@@ -123,7 +123,7 @@ export default defineConfig({
           exclude: [...LIGHT, ...WAITING, '**/node_modules/**'],
           ...TIMEOUTS,
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

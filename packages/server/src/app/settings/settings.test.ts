@@ -89,7 +89,13 @@ describe('loadSettings', () => {
 
   test('takes the file over defaults, the environment over the file, the command line over all', () => {
     const text = 'rtmp.port=1\nhls.port=2\nhttp.port=3\n';
-    const env = { SLUICE_HLS_PORT: '20', SLUICE_HTTP_PORT: '30', SLUICE_DATA_DIR: 'x', SLUICE_NATIVE: 'off', PATH: '/bin' };
+    const env = {
+      SLUICE_HLS_PORT: '20',
+      SLUICE_HTTP_PORT: '30',
+      SLUICE_DATA_DIR: 'x',
+      SLUICE_NATIVE: 'off',
+      PATH: '/bin',
+    };
     const { settings, origins, warnings } = load({ text, env, sets: ['http.port=299', 'http.port = 300'] });
     expect([settings['rtmp.port'], settings['hls.port'], settings['http.port']]).toEqual([1, 20, 300]);
     expect(origins.get('rtmp.port')).toBe(`${file}:1`);

@@ -297,7 +297,10 @@ describe('threads of the Finisher', { timeout: 60_000 }, () => {
     expect(finisher.load).toMatchObject({ working: 2, waiting: 8 });
     const threads = new Set((await Promise.all(jobs)).map(({ threadId }) => threadId));
     expect(threads.size).toBe(2);
-    expect(done.map((path) => Math.floor(Number(path.slice(8)) / 2))).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+    // One that is done as the n-th has begun when no more than n were under way or done; threads take time to start.
+    const order = done.map((path) => Number(path.slice(8)));
+    expect(order.filter((number, place) => number > place + 1)).toEqual([]);
+    expect(new Set(order).size).toBe(10);
     await vi.waitFor(() => expect(finisher.load.idleThreads).toBe(0));
   });
 
