@@ -1,5 +1,5 @@
 import type { MediaPacket } from '@sluice/media';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CAMERA_USER, GStreamerCameras } from './testing/gstreamer-cameras.ts';
 import { PullRig, until } from './testing/pull-rig.ts';
 
@@ -21,7 +21,8 @@ const TICKS = PCMU.replace('audiotestsrc', 'audiotestsrc wave=ticks');
 const CAMERA_OFFSET_US = 24_000;
 
 let cameras: GStreamerCameras;
-beforeAll(async () => {
+// A server of each test's own: one that answered nobody any more has failed all tests that followed.
+beforeEach(async () => {
   cameras = await GStreamerCameras.start({
     h264: { pipeline: `${H264} ${AAC}` },
     h265: { pipeline: `${H265} ${PCMU}` },
@@ -31,11 +32,10 @@ beforeAll(async () => {
     'udp-only': { pipeline: H264, lower: 'udp' },
   });
 });
-afterAll(() => cameras.close());
-
 const rigs: PullRig[] = [];
 afterEach(async () => {
   for (const rig of rigs.splice(0)) await rig.close();
+  await cameras.close();
 });
 
 function rig(...args: ConstructorParameters<typeof PullRig>): PullRig {
