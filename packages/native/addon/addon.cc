@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "datagram_ports.h"
 #include "engine.h"
 #include "numbers.h"
 #include "stream_sends.h"
@@ -413,7 +414,7 @@ napi_value initialize(napi_env env, napi_value exports) {
   napi_value function;
   if (napi_create_function(env, "sendToAll", NAPI_AUTO_LENGTH, sendToAll, nullptr, &function) == napi_ok)
     napi_set_named_property(env, exports, "sendToAll", function);
-  return exports;
+  return defineDatagramPorts(env, exports);
 }
 
 }  // namespace

@@ -13,6 +13,6 @@ export {
   type TrackState,
 } from './egress.ts';
 export { LaneBatch, type LanePacket } from './lane-batch.ts';
-export type { SendToAll } from './native/addon.ts';
-export { loadSendToAll, openEgress } from './open.ts';
+export type { DatagramPorts, SendToAll } from './native/addon.ts';
+export { loadSendToAll, openDatagramPorts, openEgress } from './open.ts';
 export { ReceivedBatch, type ReceivedKind, type TrackChange } from './received-batch.ts';

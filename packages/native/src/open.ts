@@ -1,5 +1,5 @@
 import type { Egress, EgressOptions } from './egress.ts';
-import { loadAddon, type SendToAll } from './native/addon.ts';
+import { type DatagramPorts, loadAddon, type SendToAll } from './native/addon.ts';
 import { NativeEgress } from './native/native-egress.ts';
 import { resolveEgressOptions } from './options.ts';
 import { TypeScriptEgress } from './typescript/typescript-egress.ts';
@@ -19,4 +19,10 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
 /** Writes to many TCP sockets in one call; undefined where the addon can't be loaded. */
 export function loadSendToAll(): SendToAll | undefined {
   return loadAddon(process.env['SLUICE_NATIVE']).addon?.sendToAll;
+}
+
+/** Opens a set of UDP ports that are read together; undefined where the addon can't be loaded. */
+export function openDatagramPorts(): DatagramPorts | undefined {
+  const { addon } = loadAddon(process.env['SLUICE_NATIVE']);
+  return addon === undefined ? undefined : new addon.DatagramPorts();
 }

@@ -12,9 +12,10 @@ import { FlvViewer } from '../view/flv-viewer.ts';
 import { HlsViewer } from '../view/hls-viewer.ts';
 import { RtmpViewer } from '../view/rtmp-viewer.ts';
 import { WebRtcViewer } from '../view/webrtc-viewer.ts';
-import { openNodeDatagrams } from '../webrtc/datagrams.ts';
+import { type OpenDatagrams, openNodeDatagrams } from '../webrtc/datagrams.ts';
 import { HttpSignalling } from '../webrtc/http-signalling.ts';
 import { makeIdentity } from '../webrtc/identity.ts';
+import { NativeDatagrams } from '../webrtc/native-datagrams.ts';
 import type { Signalling, SignallingOptions } from '../webrtc/signalling.ts';
 import { WebSdkSignalling } from '../webrtc/web-sdk-signalling.ts';
 import type { GroupTask, MemberTask } from './crew-messages.ts';
@@ -28,6 +29,7 @@ export class MemberMaker {
   readonly #certificate: DtlsCertificate;
   readonly #agents = new Map<string, Agent>();
   readonly #clips = new Map<string, Clip>();
+  readonly #openDatagrams: OpenDatagrams = NativeDatagrams.load()?.open ?? openNodeDatagrams;
 
   private constructor(plan: Plan, certificate: DtlsCertificate) {
     this.#plan = plan;
@@ -61,7 +63,7 @@ export class MemberMaker {
           ...plan,
           checked,
           certificate: this.#certificate,
-          openDatagrams: openNodeDatagrams,
+          openDatagrams: this.#openDatagrams,
           signalling: (options) => this.#signalling(protocol, url, options),
         });
     }
@@ -77,7 +79,7 @@ export class MemberMaker {
     const clip = this.#clips.get(protocol);
     if (clip === undefined) throw new Error(`nothing was prepared for ${protocol}`);
     if (protocol === 'rtmp') return new RtmpPublisher(url, figures, { clip, joinTimeoutMs });
-    const common = { certificate: this.#certificate, openDatagrams: openNodeDatagrams, agent: this.#agentOf(url) };
+    const common = { certificate: this.#certificate, openDatagrams: this.#openDatagrams, agent: this.#agentOf(url) };
     return new WhipPublisher(url, figures, { clip, joinTimeoutMs, insecure, ...common });
   }
 

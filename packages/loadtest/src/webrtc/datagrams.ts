@@ -10,17 +10,17 @@ export interface DatagramSocket {
   close(): Promise<void>;
 }
 
-/** Takes datagrams as they come; the memory is the receiver's. `nowMs` is of `performance.now()`. */
+/**
+ * Takes datagrams as they come. It may write to the memory; that of RTP and RTCP is used again after the call, all other is
+ * the receiver's. `nowMs` is of `performance.now()`.
+ */
 export type OnDatagram = (datagram: Buffer, nowMs: number) => void;
 
-/**
- * Opens a port for one peer. This is the way by which all that WebRTC viewers receive comes in: whatever takes
- * datagrams cheaper than Node's own sockets need only be another one of these.
- */
+/** Opens a port for one peer: this is the way by which all that WebRTC viewers receive comes in. */
 export type OpenDatagrams = (onDatagram: OnDatagram) => Promise<DatagramSocket>;
 
 /** A key frame of some hundred kilobytes may wait while this process does something else; systems may give less. */
-const SYSTEM_BUFFER_BYTES = 1024 * 1024;
+export const SYSTEM_BUFFER_BYTES = 1024 * 1024;
 
 class NodeDatagrams implements DatagramSocket {
   readonly #socket: Socket;
@@ -54,7 +54,7 @@ class NodeDatagrams implements DatagramSocket {
 
 function ignoreError(): void {}
 
-/** Node's own sockets: about a hundred thousand datagrams a second on one core, at best. */
+/** Node's own sockets, for where the addon can't be: about a hundred thousand datagrams a second on one core, at best. */
 export const openNodeDatagrams: OpenDatagrams = (onDatagram) =>
   new Promise((resolve, reject) => {
     const socket = createSocket('udp4');

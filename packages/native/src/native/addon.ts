@@ -28,6 +28,29 @@ export interface Addon {
     onReceived: (data: Buffer, records: Float64Array) => void,
   ) => MediaSocket;
   readonly sendToAll: SendToAll;
+  readonly DatagramPorts: new () => DatagramPorts;
+}
+
+/**
+ * Many UDP ports (IPv4) of this thread, named by the system's numbers of them and read together, as a load generator
+ * needs them. Nothing waits. Addresses have 18 bytes: IPv6 or mapped IPv4, and the port. All but `read` throw TypeError for
+ * what is no open port.
+ */
+export interface DatagramPorts {
+  /** Opens one at a number of the system's choice; the negative error of the system when that is not possible. */
+  open(bufferBytes: number): number;
+  port(port: number): number;
+  /** From now on it hears and sends to that address alone. Gives 0, or the negative error. */
+  connect(port: number, to: Uint8Array): number;
+  /** @param to needed before it is connected. Gives 0, or the negative error */
+  send(port: number, datagram: Uint8Array, to?: Uint8Array): number;
+  /** False when it was closed before. */
+  close(port: number): boolean;
+  /**
+   * Reads what has come, each datagram into 2048 bytes of `data` (longer ones are cut) with three fields of `records`: port,
+   * offset, length. Gives their number; when as many came as there is room for, there may be more.
+   */
+  read(data: Uint8Array, records: Float64Array): number;
 }
 
 /**

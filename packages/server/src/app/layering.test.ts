@@ -10,7 +10,7 @@ const SERVER = 'packages/server/src';
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/media/src': [],
   'packages/contract/src': ['typebox'],
-  'packages/loadtest/src': ['@sluice/media', '@sluice/server/wire', 'selfsigned', 'ws', 'node:'],
+  'packages/loadtest/src': ['@sluice/media', '@sluice/native', '@sluice/server/wire', 'selfsigned', 'ws', 'node:'],
   'packages/native/src': ['node:'],
   [`${SERVER}/core`]: ['@sluice/media'],
   [`${SERVER}/io`]: ['@sluice/native', 'node:'],
