@@ -257,6 +257,22 @@ napi_value route(napi_env env, napi_callback_info info) {
   return call.result(call.engine().removeRoute(id, address));
 }
 
+napi_value divert(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  const double id = call.number(0);
+  return call.ok() ? call.result(call.isOpen() && call.engine().divert(id)) : nullptr;
+}
+
+// (peer, datagram, which is opened in its place)
+napi_value takeIn(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  const double id = call.number(0);
+  size_t length = 0;
+  uint8_t* datagram = call.bytes(1, length);
+  if (!call.ok()) return nullptr;
+  return call.result(call.isOpen() && length <= kMaxPacketBytes && call.engine().takeIn(id, datagram, length));
+}
+
 napi_value setPacing(napi_env env, napi_callback_info info) {
   Call call(env, info);
   const double id = call.number(0);
@@ -404,6 +420,7 @@ napi_value initialize(napi_env env, napi_value exports) {
   const napi_property_descriptor methods[] = {
       method("close", close),         method("port", port),           method("addPeer", addPeer),
       method("removePeer", removePeer), method("route", route),         method("setPacing", setPacing),
+      method("divert", divert),       method("takeIn", takeIn),
       method("openLane", openLane),   method("closeLane", closeLane), method("push", push),
       method("follow", follow),       method("track", track),   method("submit", submit),
       method("sentSince", sentSince), method("stats", stats)};

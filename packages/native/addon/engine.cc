@@ -214,11 +214,37 @@ bool Engine::setAddress(double id, const Address& address) {
   Peer* moved = livePeer(id);
   if (moved == nullptr || !route(*moved, address)) return false;
   moved->address = address;
-  for (const auto& track : moved->tracks) {
+  moved->isDiverted = false;
+  resume(*moved);
+  return true;
+}
+
+bool Engine::divert(double id) {
+  const std::lock_guard guard(state_);
+  Peer* diverted = livePeer(id);
+  if (diverted == nullptr) return false;
+  diverted->address = Address{};
+  diverted->isDiverted = true;
+  resume(*diverted);
+  return true;
+}
+
+void Engine::resume(Peer& peer) {
+  for (const auto& track : peer.tracks) {
     if (track->lane != nullptr && track->state == TrackState::kIdle)
       (track->lane->options().prompt ? prompt_ : pictures_).push(track.get());
   }
   signal();
+}
+
+bool Engine::takeIn(double id, uint8_t* data, size_t bytes) {
+  const std::lock_guard guard(state_);
+  Peer* sender = livePeer(id);
+  const bool isMedia = bytes >= 2 && data[0] >= 128 && data[0] <= 191;
+  if (sender == nullptr || !isMedia || !sender->hasReceiver) return false;
+  sender->received++;
+  sender->receivedBytes += bytes;
+  openMedia(*sender, data, bytes, Address{}, nowMs());
   return true;
 }
 

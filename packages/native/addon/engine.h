@@ -42,7 +42,7 @@ struct Incoming {
   std::vector<double> records;
 };
 
-enum class RecordKind : uint8_t { kRaw = 0, kRtcp = 1, kRtp = 2, kDropped = 3, kResumed = 4 };
+enum class RecordKind : uint8_t { kRaw = 0, kRtcp = 1, kRtp = 2, kDropped = 3, kResumed = 4, kSealed = 5 };
 
 // Kinds of commands in a batch, whose forms are those of `command-batch.ts`.
 enum class CommandKind : uint32_t { kRtp = 1, kRtcp = 2, kRaw = 3, kResend = 4, kRemove = 5 };
@@ -95,6 +95,10 @@ class Engine {
   double addPeer(const PeerKeys& keys);
   bool removePeer(double id);
   bool setAddress(double id, const Address& address);
+  // What is sent to the peer is handed to JavaScript, sealed, until it has an address again.
+  bool divert(double id);
+  // Takes what came of a peer another way than by the port; it is changed.
+  bool takeIn(double id, uint8_t* data, size_t bytes);
   bool addRoute(double id, const Address& address);
   bool removeRoute(double id, const Address& address);
   bool setPacing(double id, double bps, double burstBytes);
@@ -146,6 +150,8 @@ class Engine {
   void unlink(Track& track);
   void detach(Track& track);
   void forgetPeer(double id);
+  // A peer has a way: its tracks go on.
+  void resume(Peer& peer);
   void unroute(Peer& peer, const Address& address);
   bool route(Peer& peer, const Address& address);
 
@@ -163,7 +169,12 @@ class Engine {
   bool sendPacket(Track& track, const LanePacket& packet, double nowMs);
   size_t write(Peer& peer, SentSource& source, const RtpFormat& format, const LanePacket& packet, int64_t number,
                int64_t originalNumber, double nowMs, uint8_t* out);
-  void account(Peer& peer, size_t plainBytes, size_t sealedBytes, bool isNumbered, double nowMs);
+  // Where a packet can be written; null when the chunk is full.
+  uint8_t* reserve(size_t bytes);
+  void commit(Peer& peer, const uint8_t* sealed, size_t bytes);
+  void account(Peer& peer, const uint8_t* sealed, size_t plainBytes, size_t sealedBytes);
+  // The packet that was sent last has a transport-wide number.
+  void noteNumber(Peer& peer, size_t plainBytes, uint16_t mark, double nowMs);
   void checkAge(Track& track, double nowMs);
   void skipToStart(Track& track, double nowMs);
   void resumeAt(Track& track, int64_t start, double nowMs);
@@ -171,6 +182,7 @@ class Engine {
   void takeFailures();
   void tell(RecordKind kind, const Track& track, int64_t sequence, int64_t number, double nowMs);
   void receiveOne(uint8_t* data, size_t bytes, const Address& from, double nowMs);
+  void openMedia(Peer& sender, uint8_t* data, size_t bytes, const Address& from, double nowMs);
   void hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs);
   void addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes);
 
@@ -214,6 +226,8 @@ class Engine {
   TrackList pictures_{TrackState::kReady};
   TrackList waiting_{TrackState::kWaiting};
   std::unique_ptr<Outgoing> outgoing_;
+  // Packets of the chunk that JavaScript is given.
+  size_t diverted_ = 0;
   SendCounters sent_;
   bool gso_ = false;
   uint64_t refused_ = 0;

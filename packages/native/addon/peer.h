@@ -33,12 +33,13 @@ class SentHistory {
   int64_t next() const { return next_; }
   int64_t first() const { return std::max<int64_t>(1, next_ - static_cast<int64_t>(sent_.size())); }
   double sentMs(int64_t number) const { return sent_[slot(number)].atMs; }
+  uint16_t mark(int64_t number) const { return sent_[slot(number)].mark; }
   uint32_t bytes(int64_t number) const { return sent_[slot(number)].bytes; }
-  void add(uint32_t bytes, double nowMs) {
+  void add(uint32_t bytes, uint16_t mark, double nowMs) {
     if (sent_.empty()) sent_.resize(128);
     const bool isFull = next_ > static_cast<int64_t>(sent_.size());
     if (isFull && sent_.size() < kMaxPackets && nowMs - sent_[slot(next_)].atMs < kKeptMs) grow();
-    sent_[slot(next_)] = {nowMs, bytes};
+    sent_[slot(next_)] = {nowMs, bytes, mark};
     next_++;
   }
 
@@ -46,6 +47,7 @@ class SentHistory {
   struct Sent {
     double atMs = 0;
     uint32_t bytes = 0;
+    uint16_t mark = 0;
   };
   size_t slot(int64_t number) const { return static_cast<size_t>(number) % sent_.size(); }
   void grow() {
@@ -133,8 +135,10 @@ struct Budget {
     atMs = nowMs;
     return left > 0;
   }
-  void spend(size_t bytes) {
-    if (isLimited()) left -= static_cast<double>(bytes);
+  void spend(size_t bytes, double nowMs) {
+    if (!isLimited()) return;
+    refill(nowMs);
+    left -= static_cast<double>(bytes);
   }
 };
 
@@ -146,6 +150,8 @@ struct Peer {
   bool isRemoved = false;
   bool hasReceiver = false;
   Address address;
+  // What is sealed for it is handed to JavaScript, which knows another way.
+  bool isDiverted = false;
   std::vector<Address> routes;
   SrtpSender sender;
   SrtpReceiver receiver;
@@ -159,6 +165,7 @@ struct Peer {
   uint64_t received = 0;
   uint64_t receivedBytes = 0;
 
+  bool hasWay() const { return isDiverted || !address.isNone(); }
   Track* track(uint32_t ssrc) const {
     for (const auto& track : tracks)
       if (track->format.ssrc == ssrc) return track.get();

@@ -27,12 +27,15 @@ size_t Engine::sentSince(double id, int64_t number, double* out, size_t places) 
   const std::lock_guard guard(state_);
   Peer* found = livePeer(id);
   if (found == nullptr) return 0;
+  constexpr size_t kFields = 4;
   const SentHistory& history = found->history;
   size_t count = 0;
-  for (int64_t at = std::max(number, history.first()); at < history.next() && (count + 1) * 3 <= places; at++) {
-    out[count * 3] = static_cast<double>(at);
-    out[count * 3 + 1] = history.sentMs(at);
-    out[count * 3 + 2] = history.bytes(at);
+  for (int64_t at = std::max(number, history.first()); at < history.next() && (count + 1) * kFields <= places; at++) {
+    double* fields = out + count * kFields;
+    fields[0] = static_cast<double>(at);
+    fields[1] = history.sentMs(at);
+    fields[2] = history.bytes(at);
+    fields[3] = history.mark(at);
     count++;
   }
   return count;

@@ -58,12 +58,13 @@ bool Engine::fill(double nowMs) {
 
 // True when all of them are done.
 bool Engine::runCommands(double nowMs) {
+  diverted_ = 0;
   while (!commands_.empty()) {
     Submission& batch = commands_.front();
     const bool isLate = nowMs - batch.atMs > options_.maxQueueMs;
     while (batch.at + 16 <= batch.bytes) {
       const uint8_t* command = batch.commands.get() + batch.at;
-      const auto kind = readAs<uint32_t>(command);
+      const auto kind = readAs<uint16_t>(command);
       const auto size = readAs<uint32_t>(command + 4);
       if (size < 16 || size % 8 != 0 || batch.at + size > batch.bytes) {
         refused_++;
@@ -94,7 +95,7 @@ bool Engine::runCommand(const uint8_t* command, uint32_t kind, size_t size, bool
     return sendRaw(to, command + kRawHeaderBytes, bytes);
   }
   Peer* to = peer(id);
-  if (to == nullptr || to->address.isNone() || size < kCommandHeaderBytes || bytes > size - kCommandHeaderBytes)
+  if (to == nullptr || !to->hasWay() || size < kCommandHeaderBytes || bytes > size - kCommandHeaderBytes)
     return true;
   if (kind == static_cast<uint32_t>(CommandKind::kRtcp)) return sendRtcp(*to, command + kCommandHeaderBytes, bytes);
   if (isLate) {
@@ -119,27 +120,29 @@ bool Engine::sendRtp(Peer& to, const uint8_t* command, size_t bytes, double nowM
     to.sender.refused++;
     return true;
   }
-  uint8_t* out = outgoing_->reserve(bytes + kMaxOverhead);
+  uint8_t* out = reserve(bytes + kMaxOverhead);
   if (out == nullptr) return false;
   memcpy(out, data, bytes);
   if (transportAt > 0) writeU16(out + transportAt, static_cast<uint32_t>(to.history.next()));
   if (sendTimeAt > 0) writeSendTime(out + sendTimeAt, nowMs);
   const size_t sealed = to.sender.rtp(*source, out, header, out + header, bytes - header);
-  if (sealed > 0) account(to, bytes, sealed, transportAt > 0, nowMs);
+  if (sealed == 0) return true;
+  account(to, out, bytes, sealed);
+  if (transportAt > 0) noteNumber(to, bytes, readAs<uint16_t>(command + 2), nowMs);
   return true;
 }
 
 bool Engine::sendRtcp(Peer& to, const uint8_t* data, size_t bytes) {
-  uint8_t* out = outgoing_->reserve(bytes + kMaxOverhead);
+  uint8_t* out = reserve(bytes + kMaxOverhead);
   if (out == nullptr) return false;
   memcpy(out, data, bytes);
   const size_t sealed = to.sender.rtcp(out, bytes);
-  if (sealed > 0) outgoing_->commit(to.id, to.address, sealed);
+  if (sealed > 0) commit(to, out, sealed);
   return true;
 }
 
 bool Engine::sendRaw(const Address& to, const uint8_t* data, size_t bytes) {
-  uint8_t* out = outgoing_->reserve(bytes);
+  uint8_t* out = reserve(bytes);
   if (out == nullptr) return false;
   memcpy(out, data, bytes);
   outgoing_->commit(0, to, bytes);
@@ -155,13 +158,15 @@ bool Engine::resend(Peer& to, const double* fields, double nowMs) {
     resendMisses_++;
     return true;
   }
-  uint8_t* out = outgoing_->reserve(packet->bytes + kMaxHeaderBytes + 2 + kMaxOverhead);
+  uint8_t* out = reserve(packet->bytes + kMaxHeaderBytes + 2 + kMaxOverhead);
   if (out == nullptr) return false;
   const int64_t number = integer(fields[2], 0, kMaxNumber, 0);
   const int64_t original = integer(fields[3], 0, kMaxNumber, -1);
   const size_t sealed = write(to, *source, format, *packet, number, original, nowMs, out);
-  if (sealed > 0)
-    account(to, sealed - rtpTagBytes(to.sender.profile()), sealed, format.transportSequenceId != 0, nowMs);
+  if (sealed == 0) return true;
+  const size_t plainBytes = sealed - rtpTagBytes(to.sender.profile());
+  account(to, out, plainBytes, sealed);
+  if (format.transportSequenceId != 0) noteNumber(to, plainBytes, 0, nowMs);
   return true;
 }
 
@@ -184,15 +189,26 @@ size_t Engine::write(Peer& to, SentSource& source, const RtpFormat& format, cons
   return to.sender.rtp(source, out, header, out + header, at - header + packet.bytes);
 }
 
-void Engine::account(Peer& to, size_t plainBytes, size_t sealedBytes, bool isNumbered, double nowMs) {
-  outgoing_->commit(to.id, to.address, sealedBytes);
+uint8_t* Engine::reserve(size_t bytes) {
+  // What is handed to JavaScript takes none of the room, but of the time under the lock.
+  return diverted_ >= Outgoing::kPackets ? nullptr : outgoing_->reserve(bytes);
+}
+
+void Engine::commit(Peer& to, const uint8_t* sealed, size_t bytes) {
+  if (!to.isDiverted) return outgoing_->commit(to.id, to.address, bytes);
+  diverted_++;
+  hand(RecordKind::kSealed, to.id, Address{}, sealed, bytes, chunkMs_);
+}
+
+void Engine::account(Peer& to, const uint8_t* sealed, size_t plainBytes, size_t sealedBytes) {
+  commit(to, sealed, sealedBytes);
   to.packets++;
   to.bytes += plainBytes;
-  if (isNumbered) to.history.add(static_cast<uint32_t>(plainBytes), nowMs);
-  if (to.budget.isLimited()) {
-    to.budget.refill(nowMs);
-    to.budget.spend(plainBytes);
-  }
+  to.budget.spend(plainBytes, chunkMs_);
+}
+
+void Engine::noteNumber(Peer& to, size_t plainBytes, uint16_t mark, double nowMs) {
+  to.history.add(static_cast<uint32_t>(plainBytes), mark, nowMs);
 }
 
 // True when none has anything left that may be sent now.
@@ -210,7 +226,7 @@ bool Engine::sendTracks(TrackList& list, double nowMs) {
 Engine::Outcome Engine::sendTrack(Track& track, double nowMs) {
   const Lane& lane = *track.lane;
   Peer& to = *track.peer;
-  if (to.address.isNone()) return Outcome::kIdle;
+  if (!to.hasWay()) return Outcome::kIdle;
   if (track.awaitsStart) {
     if (lane.startPoint() < track.cursor) return Outcome::kIdle;
     resumeAt(track, lane.startPoint(), nowMs);
@@ -255,12 +271,14 @@ bool Engine::sendLate(Track& track, double nowMs) {
 // False when there is no room.
 bool Engine::sendPacket(Track& track, const LanePacket& packet, double nowMs) {
   Peer& to = *track.peer;
-  uint8_t* out = outgoing_->reserve(packet.bytes + kMaxHeaderBytes + kMaxOverhead);
+  uint8_t* out = reserve(packet.bytes + kMaxHeaderBytes + kMaxOverhead);
   if (out == nullptr) return false;
   const int64_t number = packet.sequence + track.offset;
   const size_t sealed = write(to, *track.source, track.format, packet, number, -1, nowMs, out);
   if (sealed == 0) return true;
-  account(to, sealed - rtpTagBytes(to.sender.profile()), sealed, track.format.transportSequenceId != 0, nowMs);
+  const size_t plainBytes = sealed - rtpTagBytes(to.sender.profile());
+  account(to, out, plainBytes, sealed);
+  if (track.format.transportSequenceId != 0) noteNumber(to, plainBytes, 0, nowMs);
   track.packets++;
   track.bytes += packet.bytes;
   if (packet.startPoint && !track.lane->options().prompt) track.keyFrameMs = nowMs;

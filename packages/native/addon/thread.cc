@@ -195,17 +195,21 @@ void Engine::receiveOne(uint8_t* data, size_t bytes, const Address& from, double
   const bool isMedia = bytes >= 2 && data[0] >= 128 && data[0] <= 191;
   if (!isMedia || sender == nullptr || !sender->hasReceiver)
     return hand(RecordKind::kRaw, id, from, data, bytes, nowMs);
+  openMedia(*sender, data, bytes, from, nowMs);
+}
+
+void Engine::openMedia(Peer& sender, uint8_t* data, size_t bytes, const Address& from, double nowMs) {
   const bool isRtcp = data[1] >= 192 && data[1] <= 223;
-  const size_t opened = isRtcp ? sender->receiver.rtcp(data, bytes) : sender->receiver.rtp(data, bytes);
-  if (opened > 0) hand(isRtcp ? RecordKind::kRtcp : RecordKind::kRtp, id, from, data, opened, nowMs);
+  const size_t opened = isRtcp ? sender.receiver.rtcp(data, bytes) : sender.receiver.rtp(data, bytes);
+  if (opened > 0) hand(isRtcp ? RecordKind::kRtcp : RecordKind::kRtp, sender.id, from, data, opened, nowMs);
 }
 
 void Engine::hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs) {
   // IPv4 as one number that fits a double; IPv6 as bytes before the datagram.
   double address = -1;
   uint8_t joined[Address::kBytes + kDatagramBytes];
-  if (from.isIpv4()) {
-    address = static_cast<double>(readU32(from.bytes + 12)) * 65536 + from.port();
+  if (from.isNone() || from.isIpv4()) {
+    address = from.isNone() ? 0 : static_cast<double>(readU32(from.bytes + 12)) * 65536 + from.port();
     return addRecord({static_cast<double>(kind), peer, address, 0, static_cast<double>(bytes), nowMs}, data, bytes);
   }
   memcpy(joined, from.bytes, Address::kBytes);

@@ -42,6 +42,8 @@ export interface RtpPlaces {
   readonly transportSequenceAt?: number;
   /** Of the three bytes of the time of sending. */
   readonly sendTimeAt?: number;
+  /** 16 bits that `sentSince` gives back for the packet; where it has a transport-wide number. */
+  readonly mark?: number;
 }
 
 /** How packets of a lane are written for one peer. Extensions without id are left out; ids are 1 to 255. */
@@ -167,8 +169,8 @@ export interface PeerStats {
   readonly nextTransportNumber: number;
 }
 
-/** How many numbers `sentSince` writes for each packet: its transport-wide number, time of sending, bytes. */
-export const SENT_FIELDS = 3;
+/** How many numbers `sentSince` writes for each packet: its transport-wide number, time of sending, bytes, mark. */
+export const SENT_FIELDS = 4;
 
 /**
  * One UDP port with the peers behind it: owns what is encrypted, numbered and sent, so that no key and number is ever
@@ -190,6 +192,13 @@ export interface Egress {
   addPeer(keys: PeerKeys): number;
   /** The peer is sent to there from now on, and known by it: also what was handed over before and has not left. */
   setAddress(peer: number, address: string, port: number): void;
+  /**
+   * The peer is reached another way from now on: what is to be sent to it comes as records of kind `sealed`, until it has
+   * an address again.
+   */
+  divert(peer: number): void;
+  /** Takes SRTP or SRTCP of the peer that came another way; it comes opened, as if by the port. May be changed in place. */
+  takeIn(peer: number, datagram: Buffer): void;
   /** What comes from there is the peer's, too; at most 16 addresses for a peer. False when there are too many. */
   addRoute(peer: number, address: string, port: number): boolean;
   removeRoute(peer: number, address: string, port: number): void;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SENT_FIELDS } from './egress.ts';
 import type { LanePacket } from './lane-batch.ts';
 import {
   Client,
@@ -45,12 +46,12 @@ describe.each(IMPLEMENTATIONS)('what lags, sent by %s', (implementation) => {
     expect(performance.now() - startMs).toBeGreaterThan((4 * PICTURE_BYTES - 2000 - 1200) / 100 - 5);
     expect(client.numbers(1111)).toEqual(range(0, 4 * PACKETS));
     expect(egress.trackState(peer, 1111)).toMatchObject({ lagMs: 0, packets: 4 * PACKETS, lastTimestamp: 9000 });
-    const sent = new Float64Array(3 * 100);
+    const sent = new Float64Array(SENT_FIELDS * 100);
     const count = egress.sentSince(peer, 1, sent);
     for (let first = 0, bytes = 0; first < count; first++) {
-      bytes += sent[3 * first + 2] ?? 0;
+      bytes += sent[SENT_FIELDS * first + 2] ?? 0;
       // Never more than the burst, the time that passed and one packet beyond.
-      const passedMs = (sent[3 * first + 1] ?? 0) - startMs;
+      const passedMs = (sent[SENT_FIELDS * first + 1] ?? 0) - startMs;
       expect(bytes).toBeLessThan(2000 + 100 * (passedMs + 5) + 1200);
     }
     expect(came).toEqual([]);

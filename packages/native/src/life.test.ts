@@ -272,6 +272,8 @@ describe('the addon itself', () => {
       'addPeer',
       'removePeer',
       'route',
+      'divert',
+      'takeIn',
       'setPacing',
       'openLane',
       'closeLane',

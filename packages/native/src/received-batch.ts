@@ -2,14 +2,15 @@ import { formatAddress } from './addresses.ts';
 
 /**
  * What a record of a batch is. `raw`: a datagram as it came, of a peer without keys or of nobody. `rtcp`, `rtp`: an
- * authentic packet of a peer, opened. `dropped`, `resumed`: what became of a track that lagged.
+ * authentic packet of a peer, opened. `dropped`, `resumed`: what became of a track that lagged. `sealed`: a datagram to be
+ * sent to a peer that is diverted.
  */
-export type ReceivedKind = 'raw' | 'rtcp' | 'rtp' | 'dropped' | 'resumed';
+export type ReceivedKind = 'raw' | 'rtcp' | 'rtp' | 'dropped' | 'resumed' | 'sealed';
 
-const KINDS: readonly ReceivedKind[] = ['raw', 'rtcp', 'rtp', 'dropped', 'resumed'];
+const KINDS: readonly ReceivedKind[] = ['raw', 'rtcp', 'rtp', 'dropped', 'resumed', 'sealed'];
 /** Numbers of a record: kind, peer or 0, address, offset, length, time; of a track: kind, peer, SSRC, sequence, number, time. */
 export const RECORD_FIELDS = 6;
-export const RECEIVED = { raw: 0, rtcp: 1, rtp: 2, dropped: 3, resumed: 4 } as const;
+export const RECEIVED = { raw: 0, rtcp: 1, rtp: 2, dropped: 3, resumed: 4, sealed: 5 } as const;
 
 /** What became of a track that could not be sent in time. */
 export interface TrackChange {

@@ -10,6 +10,8 @@ export interface MediaSocket {
   addPeer(profile: number, repeats: number, keys: Uint8Array): number;
   removePeer(peer: number): boolean;
   route(peer: number, address: Uint8Array, what: number): boolean;
+  divert(peer: number): boolean;
+  takeIn(peer: number, datagram: Uint8Array): boolean;
   setPacing(peer: number, bps: number, burstBytes: number): boolean;
   openLane(maxPackets: number, maxBytes: number, maxAgeMs: number, prompt: number): number;
   closeLane(lane: number): boolean;

@@ -4,8 +4,8 @@ import type { ResendOptions, RtpFormat, RtpPlaces } from '../egress.ts';
 /*
  * A command, little-endian, in multiples of eight bytes:
  *
- *  0      4      8             16       20            22
- * | kind | size | peer, f64   | length | transport at | send time at | bytes, or fields as f64 |
+ *  0      2      4      8             16       20             22
+ * | kind | mark | size | peer, f64   | length | transport at | send time at | bytes, or fields as f64 |
  *
  * Raw datagrams have their address from byte 24 on, and their bytes from byte 48 on.
  */
@@ -41,8 +41,11 @@ export class CommandBatch {
   rtp(peer: number, packet: Uint8Array, places: RtpPlaces | undefined): void {
     const at = this.#begin(KIND.rtp, HEADER_BYTES, packet.length);
     this.bytes.writeDoubleLE(peer, at + 8);
-    this.bytes.writeUInt16LE(places?.transportSequenceAt ?? 0, at + 20);
-    this.bytes.writeUInt16LE(places?.sendTimeAt ?? 0, at + 22);
+    if (places !== undefined) {
+      this.bytes.writeUInt16LE(places.mark ?? 0, at + 2);
+      this.bytes.writeUInt16LE(places.transportSequenceAt ?? 0, at + 20);
+      this.bytes.writeUInt16LE(places.sendTimeAt ?? 0, at + 22);
+    }
     this.bytes.set(packet, at + HEADER_BYTES);
   }
 

@@ -86,6 +86,14 @@ export class NativeEgress implements Egress {
     this.#route(peer, address, port, ROUTE.remove);
   }
 
+  divert(peer: number): void {
+    if (!this.#closed) this.#socket.divert(peer);
+  }
+
+  takeIn(peer: number, datagram: Uint8Array): void {
+    if (!this.#closed) this.#socket.takeIn(peer, datagram);
+  }
+
   removePeer(peer: number): void {
     this.flush();
     if (!this.#closed) this.#socket.removePeer(peer);

@@ -13,8 +13,9 @@ export class SentHistory {
   next = 1;
   #sentMs = new Float64Array(0);
   #bytes = new Uint16Array(0);
+  #marks = new Uint16Array(0);
 
-  add(bytes: number, nowMs: number): void {
+  add(bytes: number, mark: number, nowMs: number): void {
     const size = this.#sentMs.length;
     const isFull = this.next > size;
     if (isFull && size < MAX_PACKETS && (size === 0 || nowMs - (this.#sentMs[this.next % size] ?? 0) < KEPT_MS))
@@ -22,6 +23,7 @@ export class SentHistory {
     const slot = this.next++ % this.#sentMs.length;
     this.#sentMs[slot] = nowMs;
     this.#bytes[slot] = bytes;
+    this.#marks[slot] = mark;
   }
 
   /** As `Egress.sentSince`. */
@@ -29,9 +31,11 @@ export class SentHistory {
     let count = 0;
     for (let at = Math.max(number, this.#first); at < this.next && (count + 1) * SENT_FIELDS <= out.length; at++) {
       const slot = at % this.#sentMs.length;
-      out[count * SENT_FIELDS] = at;
-      out[count * SENT_FIELDS + 1] = this.#sentMs[slot] ?? 0;
-      out[count * SENT_FIELDS + 2] = this.#bytes[slot] ?? 0;
+      const to = count * SENT_FIELDS;
+      out[to] = at;
+      out[to + 1] = this.#sentMs[slot] ?? 0;
+      out[to + 2] = this.#bytes[slot] ?? 0;
+      out[to + 3] = this.#marks[slot] ?? 0;
       count++;
     }
     return count;
@@ -44,13 +48,15 @@ export class SentHistory {
   #grow(): void {
     const size = this.#sentMs.length;
     const larger = size === 0 ? INITIAL_PACKETS : size * 2;
-    const [sentMs, bytes] = [new Float64Array(larger), new Uint16Array(larger)];
+    const [sentMs, bytes, marks] = [new Float64Array(larger), new Uint16Array(larger), new Uint16Array(larger)];
     for (let number = this.#first; number < this.next; number++) {
       sentMs[number % larger] = this.#sentMs[number % size] ?? 0;
       bytes[number % larger] = this.#bytes[number % size] ?? 0;
+      marks[number % larger] = this.#marks[number % size] ?? 0;
     }
     this.#sentMs = sentMs;
     this.#bytes = bytes;
+    this.#marks = marks;
   }
 }
 
@@ -78,9 +84,9 @@ export class Budget {
     return this.#left > 0;
   }
 
-  spend(bytes: number, nowMs: number): void {
+  spend(bytes: number): void {
     if (this.#bytesPerMs === 0) return;
-    this.allows(nowMs);
+    this.allows(performance.now());
     this.#left -= bytes;
   }
 }
@@ -97,6 +103,8 @@ export class Peer {
   address = '';
   /** 0: it has no address yet. */
   port = 0;
+  /** What is sealed for it is handed to the caller. */
+  diverted = false;
   packets = 0;
   bytes = 0;
   dropped = 0;
@@ -108,6 +116,11 @@ export class Peer {
     this.id = id;
     this.sender = new SrtpSender(keys.profile, keys.send, { allowRepeats: keys.allowRepeats ?? false });
     this.receiver = keys.receive && new SrtpReceiver(keys.profile, keys.receive);
+  }
+
+  /** There is somewhere to send to. */
+  get hasWay(): boolean {
+    return this.diverted || this.port !== 0;
   }
 
   track(ssrc: number): Track | undefined {

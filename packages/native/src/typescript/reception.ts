@@ -2,10 +2,14 @@ import type { RemoteInfo } from 'node:dgram';
 import { isIPv4 } from 'node:net';
 import { ADDRESS_BYTES, writeAddress } from '../addresses.ts';
 import { RECEIVED, RECORD_FIELDS, ReceivedBatch, type TrackChange } from '../received-batch.ts';
+import type { SrtpReceiver } from '../srtp/index.ts';
 import type { Peer } from './peer.ts';
 import type { Track } from './track.ts';
 
 const MAX_ROUTES = 16;
+type From = Pick<RemoteInfo, 'address' | 'port'>;
+/** Of what did not come by the port. */
+const NOWHERE: From = { address: '0.0.0.0', port: 0 };
 
 /** What comes: finds whose it is, opens it, and hands it on. */
 export class Reception {
@@ -54,9 +58,26 @@ export class Reception {
       peer.received++;
       peer.receivedBytes += datagram.length;
     }
-    const [first = 0, second = 0] = datagram;
-    const receiver = first >= 128 && first <= 191 && datagram.length >= 2 ? peer?.receiver : undefined;
-    if (receiver === undefined) return this.#hand(RECEIVED.raw, peer, datagram, from);
+    if (peer?.receiver === undefined || !isMedia(datagram)) this.#hand(RECEIVED.raw, peer, datagram, from);
+    else this.#open(peer, peer.receiver, datagram, from);
+  }
+
+  /** As `Egress.takeIn`. */
+  takeIn(peer: Peer, datagram: Buffer): void {
+    if (peer.receiver === undefined || !isMedia(datagram)) return;
+    peer.received++;
+    peer.receivedBytes += datagram.length;
+    this.#open(peer, peer.receiver, datagram, NOWHERE);
+  }
+
+  /** Hands on what is to be sent to a peer another way. The bytes are copied. */
+  divert(peer: Peer, datagram: Buffer): void {
+    this.#hand(RECEIVED.sealed, peer, Buffer.from(datagram), NOWHERE);
+  }
+
+  // Hot path: once per packet.
+  #open(peer: Peer, receiver: SrtpReceiver, datagram: Buffer, from: From): void {
+    const second = datagram[1] ?? 0;
     const isRtcp = second >= 192 && second <= 223;
     const packet = isRtcp ? receiver.unprotectRtcp(datagram) : receiver.unprotectRtp(datagram);
     if (packet !== undefined) this.#hand(isRtcp ? RECEIVED.rtcp : RECEIVED.rtp, peer, packet, from);
@@ -74,14 +95,14 @@ export class Reception {
     this.#onReceived(new ReceivedBatch(Buffer.alloc(0), records));
   }
 
-  #hand(kind: number, peer: Peer | undefined, bytes: Buffer, { address, port }: RemoteInfo): void {
+  #hand(kind: number, peer: Peer | undefined, bytes: Buffer, { address, port }: From): void {
     const records = new Float64Array(RECORD_FIELDS);
     records[0] = kind;
     records[1] = peer?.id ?? 0;
     records[4] = bytes.length;
     records[5] = performance.now();
-    if (isIPv4(address)) {
-      records[2] = this.#ipv4Number(address, port);
+    if (port === 0 || isIPv4(address)) {
+      records[2] = port === 0 ? 0 : this.#ipv4Number(address, port);
       this.#onReceived(new ReceivedBatch(bytes, records));
       return;
     }
@@ -98,4 +119,10 @@ export class Reception {
     const [a = 0, b = 0, c = 0, d = 0] = this.#ipv4.subarray(12);
     return (((a * 256 + b) * 256 + c) * 256 + d) * 0x10000 + port;
   }
+}
+
+/** RTP or RTCP by its first byte (RFC 7983 §7). */
+function isMedia(datagram: Buffer): boolean {
+  const [first = 0] = datagram;
+  return first >= 128 && first <= 191 && datagram.length >= 2;
 }

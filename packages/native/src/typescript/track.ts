@@ -66,7 +66,7 @@ export class Track {
   /** Sends what may be sent; true when more waits for the peer's budget. Hot path: once per viewer and frame. */
   send(nowMs: number): boolean {
     const { lane, peer } = this;
-    if (lane === undefined || peer.port === 0) return false;
+    if (lane === undefined || !peer.hasWay) return false;
     if (this.#awaitsStart) {
       if (lane.startPoint < this.#cursor) return false;
       this.#resumeAt(lane, lane.startPoint);

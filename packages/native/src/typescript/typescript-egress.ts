@@ -79,7 +79,21 @@ export class TypeScriptEgress implements Egress, TrackSender {
     if (!this.addRoute(id, address, port) || peer === undefined) return;
     peer.address = address;
     peer.port = port;
+    peer.diverted = false;
     for (const track of peer.tracks) this.#send(track, performance.now());
+  }
+
+  divert(id: number): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return;
+    peer.port = 0;
+    peer.diverted = true;
+    for (const track of peer.tracks) this.#send(track, performance.now());
+  }
+
+  takeIn(id: number, datagram: Buffer): void {
+    const peer = this.#peers.get(id);
+    if (peer !== undefined) this.#reception.takeIn(peer, datagram);
   }
 
   addRoute(id: number, address: string, port: number): boolean {
@@ -109,19 +123,20 @@ export class TypeScriptEgress implements Egress, TrackSender {
 
   sendRtp(id: number, packet: Uint8Array, places?: RtpPlaces): void {
     const peer = this.#peers.get(id);
-    if (peer === undefined || peer.port === 0) return;
-    const { transportSequenceAt = 0, sendTimeAt = 0 } = places ?? {};
+    if (peer === undefined || !peer.hasWay) return;
+    const { transportSequenceAt = 0, sendTimeAt = 0, mark = 0 } = places ?? {};
     const nowMs = performance.now();
     const buffer = this.#udp.take(packet.length + OVERHEAD_BYTES);
     buffer.set(packet);
     if (transportSequenceAt > 0) buffer.writeUInt16BE(peer.history.next & 0xffff, transportSequenceAt);
     if (sendTimeAt > 0) writeSendTime(buffer, sendTimeAt, nowMs);
-    this.#seal(peer, buffer, packet.length, transportSequenceAt > 0);
+    if (this.#seal(peer, buffer, packet.length) && transportSequenceAt > 0)
+      peer.history.add(packet.length, mark, nowMs);
   }
 
   sendRtcp(id: number, packet: Uint8Array): void {
     const peer = this.#peers.get(id);
-    if (peer === undefined || peer.port === 0) return;
+    if (peer === undefined || !peer.hasWay) return;
     const buffer = this.#udp.take(packet.length + OVERHEAD_BYTES);
     buffer.set(packet);
     const bytes = peer.sender.protectRtcp(buffer, packet.length);
@@ -274,23 +289,25 @@ export class TypeScriptEgress implements Egress, TrackSender {
     }
     buffer.set(payload, at);
     if (format.vp8 !== undefined && payload.length >= 4) moveVp8Numbers(buffer, at, format.vp8);
-    return this.#seal(peer, buffer, at + payload.length, (format.transportSequenceId ?? 0) !== 0);
+    const length = at + payload.length;
+    const isSent = this.#seal(peer, buffer, length);
+    if (isSent && (format.transportSequenceId ?? 0) !== 0) peer.history.add(length, 0, values.nowMs);
+    return isSent;
   }
 
-  #seal(peer: Peer, buffer: Buffer, length: number, isNumbered: boolean): boolean {
+  #seal(peer: Peer, buffer: Buffer, length: number): boolean {
     const bytes = peer.sender.protectRtp(buffer, length);
     if (bytes === 0) return false;
-    const nowMs = performance.now();
     peer.packets++;
     peer.bytes += length;
-    if (isNumbered) peer.history.add(length, nowMs);
-    peer.budget.spend(length, nowMs);
+    peer.budget.spend(length);
     this.#sendTo(peer, buffer.subarray(0, bytes));
     return true;
   }
 
   #sendTo(peer: Peer, datagram: Buffer): void {
-    if (!this.#udp.send(datagram, peer.port, peer.address)) peer.dropped++;
+    if (peer.diverted) this.#reception.divert(peer, datagram);
+    else if (!this.#udp.send(datagram, peer.port, peer.address)) peer.dropped++;
   }
 
   #send(track: Track, nowMs: number): void {

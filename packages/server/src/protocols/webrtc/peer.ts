@@ -1,12 +1,12 @@
 import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket, type RtpPacket } from '@sluice/media';
+import type { RtpPlaces } from '@sluice/native';
 import type { Counters, IceCredentials, PeerEndReason } from '../../core/index.ts';
 import { type PeerFacts, peerFacts } from './explain/peer-facts.ts';
 import type { RtpSink } from './send/send-track.ts';
 import type { SendBuffer } from './send-buffer.ts';
-import { isRtcp, type PathVia, type TransportLink, type TransportPeer } from './transport/index.ts';
+import type { EgressPeer, MediaChannel, PathVia, TransportLink, TransportPeer } from './transport/index.ts';
 import { DtlsAssociation } from './wire/dtls/association.ts';
 import type { DtlsCertificate, DtlsSrtpKeys } from './wire/dtls/types.ts';
-import { SrtpReceiver, SrtpSender } from './wire/srtp/index.ts';
 
 /** What a peer's media consist of: publishing or playing. */
 export interface PeerMedia {
@@ -14,6 +14,8 @@ export interface PeerMedia {
   onConnected(nowMs: number): void;
   onRtp(packet: RtpPacket, nowMs: number): void;
   onRtcp(packets: readonly RtcpPacket[], nowMs: number): void;
+  /** Packets of the track with that SSRC, which follows a lane, were not sent. */
+  onTrackDropped?(ssrc: number): void;
   /** Every 20 ms or so while connected. */
   tick(nowMs: number): void;
 }
@@ -43,7 +45,6 @@ const PROTECTION_BYTES = 64;
 /** One peer's transport: connectivity, handshake, encryption. Media come in by `media` and go out by `sink`. */
 export class Peer implements TransportPeer, RtpSink {
   bytesIn = 0;
-  bytesOut = 0;
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #dtls: DtlsAssociation;
@@ -53,8 +54,9 @@ export class Peer implements TransportPeer, RtpSink {
   #connectivityMs = -1;
   #keysMs = -1;
   #profile: string | undefined;
-  #sender: SrtpSender | undefined;
-  #receiver: SrtpReceiver | undefined;
+  #channel: MediaChannel | undefined;
+  /** Handshakes. */
+  #plainBytesOut = 0;
   #closed = false;
   /** What was so when it ended by itself. */
   #last: PeerFacts | undefined;
@@ -74,7 +76,16 @@ export class Peer implements TransportPeer, RtpSink {
   }
 
   get connected(): boolean {
-    return this.#sender !== undefined;
+    return this.#channel !== undefined;
+  }
+
+  get bytesOut(): number {
+    return this.#plainBytesOut + (this.#channel?.bytesOut ?? 0);
+  }
+
+  /** Where packets can be sent to it that others get as well; undefined before it is connected, and without. */
+  get shared(): EgressPeer | undefined {
+    return this.#channel?.shared;
   }
 
   /** How its datagrams come and go; undefined while there is no way. */
@@ -100,7 +111,7 @@ export class Peer implements TransportPeer, RtpSink {
       ice: this.#link?.ice,
       dtls: this.#dtls,
       role: this.#options.dtlsRole,
-      srtp: this.#receiver?.counters,
+      srtp: this.#channel?.rejections,
     });
   }
 
@@ -127,43 +138,44 @@ export class Peer implements TransportPeer, RtpSink {
     this.#dtls.receive(datagram, nowMs);
   }
 
-  // Hot path: once per datagram of media.
+  // Hot path: once per datagram of media that its channel has not taken.
   onSrtp(datagram: Buffer, nowMs: number): void {
-    this.bytesIn += datagram.length;
-    const receiver = this.#receiver;
-    if (receiver === undefined || this.#closed) return;
+    this.#channel?.receive(datagram, nowMs);
+  }
+
+  // Hot path: once per packet of media.
+  onRtp(packet: Buffer, nowMs: number): void {
+    this.bytesIn += packet.length;
     try {
-      if (isRtcp(datagram)) {
-        const packet = receiver.unprotectRtcp(datagram);
-        if (packet !== undefined) this.#media?.onRtcp(parseRtcp(packet), nowMs);
-      } else {
-        const packet = receiver.unprotectRtp(datagram);
-        if (packet !== undefined) this.#media?.onRtp(parseRtp(packet), nowMs);
-      }
+      this.#media?.onRtp(parseRtp(packet), nowMs);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#deps.counters.count('webrtc_bad_packets');
+      this.#onBadPacket(error);
     }
+  }
+
+  onRtcp(packet: Buffer, nowMs: number): void {
+    this.bytesIn += packet.length;
+    try {
+      this.#media?.onRtcp(parseRtcp(packet), nowMs);
+    } catch (error) {
+      this.#onBadPacket(error);
+    }
+  }
+
+  onTrackDropped(ssrc: number): void {
+    this.#media?.onTrackDropped?.(ssrc);
   }
 
   take(bytes: number): Buffer {
     return this.#deps.buffer.take(bytes + PROTECTION_BYTES);
   }
 
-  sendRtp(buffer: Buffer, length: number): void {
-    const sender = this.#sender;
-    if (sender === undefined || this.#closed) return;
-    const bytes = sender.protectRtp(buffer, length);
-    if (bytes > 0 && !this.#sendRaw(buffer.subarray(0, bytes))) this.#deps.buffer.leave();
+  sendRtp(buffer: Buffer, length: number, places?: RtpPlaces): void {
+    if (this.#channel?.sendRtp(buffer, length, places) === false) this.#deps.buffer.leave();
   }
 
   sendRtcp(packet: Uint8Array): void {
-    const sender = this.#sender;
-    if (sender === undefined || this.#closed) return;
-    const buffer = this.take(packet.length);
-    buffer.set(packet);
-    const bytes = sender.protectRtcp(buffer, packet.length);
-    if (bytes > 0 && !this.#sendRaw(buffer.subarray(0, bytes))) this.#deps.buffer.leave();
+    this.#channel?.sendRtcp(packet);
   }
 
   /** Looks after all that is a matter of time. Call every 20 ms or so. */
@@ -189,12 +201,14 @@ export class Peer implements TransportPeer, RtpSink {
     this.#dtls.close();
     this.#closed = true;
     this.#link?.[Symbol.dispose]();
+    this.#channel?.close();
     this.#media = undefined;
   }
 
   #onKeys(keys: DtlsSrtpKeys): void {
-    this.#sender = new SrtpSender(keys.profile, keys.local, { allowRepeats: this.#options.resendsAsIs });
-    this.#receiver = new SrtpReceiver(keys.profile, keys.remote);
+    const { profile, local, remote } = keys;
+    const allowRepeats = this.#options.resendsAsIs;
+    this.#channel = this.#link?.openMedia({ profile, local, remote, allowRepeats }, this);
     this.#keysMs = performance.now();
     this.#profile = keys.profile;
     this.#media?.onConnected(this.#keysMs);
@@ -206,12 +220,14 @@ export class Peer implements TransportPeer, RtpSink {
     else this.#end('dtls_error', detail);
   }
 
-  /** False when the datagram's memory must be left alone. */
-  #sendRaw(datagram: Buffer): boolean {
-    const link = this.#link;
-    if (link === undefined) return true;
-    this.bytesOut += datagram.length;
-    return link.send(datagram);
+  #sendRaw(datagram: Buffer): void {
+    this.#plainBytesOut += datagram.length;
+    this.#link?.send(datagram);
+  }
+
+  #onBadPacket(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    this.#deps.counters.count('webrtc_bad_packets');
   }
 
   #end(reason: PeerEndReason, detail: string): void {

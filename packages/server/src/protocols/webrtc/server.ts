@@ -112,6 +112,11 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   /** @throws MediaServerError PORT_IN_USE */
   async start(): Promise<void> {
     await this.#transport.start();
+    const { implementation, reason } = this.#transport.implementation;
+    this.log.info(
+      { implementation, reason },
+      `WebRTC media go by ${implementation === 'native' ? 'the addon' : 'TypeScript'}`,
+    );
     this.#tick = this.#deps.ticker.on((nowMs) => this.#onTick(nowMs));
   }
 

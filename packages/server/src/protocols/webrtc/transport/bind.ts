@@ -1,25 +1,32 @@
 import { MediaServerError } from '../../../core/index.ts';
 import { familyOf, type IpFamily } from './candidates.ts';
-import type { UdpSocket } from './udp-socket.ts';
 
 /** What the system says on a machine without IPv6. */
 const NO_SUCH_FAMILY: readonly string[] = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL', 'EPROTONOSUPPORT'];
 /** Times to look for a port that is free for both families. */
 const MAX_ATTEMPTS = 20;
 
-export interface BindOptions {
+/** A UDP port that is to be opened. */
+export interface BoundSocket {
+  readonly port: number;
+  /** Rejects with the system's error, after which nothing is open. */
+  bind(address: string, port: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BindOptions<Socket extends BoundSocket> {
   readonly port: number;
   readonly bindAddress: string | undefined;
-  createSocket(family: IpFamily): UdpSocket;
+  createSocket(family: IpFamily): Socket;
   /** Opens what is to have the same number; after that the sockets are closed when it fails. Default: nothing is. */
-  bindTwin?(sockets: readonly UdpSocket[]): Promise<void>;
+  bindTwin?(sockets: readonly Socket[]): Promise<void>;
 }
 
 /**
  * Opens one port for IPv4 and IPv6, or for one address. A machine without IPv6 does with IPv4.
  * @throws MediaServerError PORT_IN_USE; nothing is left open then
  */
-export async function bindSockets(options: BindOptions): Promise<UdpSocket[]> {
+export async function bindSockets<Socket extends BoundSocket>(options: BindOptions<Socket>): Promise<Socket[]> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await bindBoth(options);
@@ -35,7 +42,7 @@ export async function bindSockets(options: BindOptions): Promise<UdpSocket[]> {
   }
 }
 
-async function bindOnce(o: BindOptions): Promise<UdpSocket[]> {
+async function bindOnce<Socket extends BoundSocket>(o: BindOptions<Socket>): Promise<Socket[]> {
   if (o.bindAddress !== undefined) {
     const only = o.createSocket(familyOf(o.bindAddress) ?? 'IPv4');
     await only.bind(o.bindAddress, o.port);
@@ -64,7 +71,7 @@ class TwinError extends Error {
   }
 }
 
-async function bindBoth(options: BindOptions): Promise<UdpSocket[]> {
+async function bindBoth<Socket extends BoundSocket>(options: BindOptions<Socket>): Promise<Socket[]> {
   const sockets = await bindOnce(options);
   try {
     await options.bindTwin?.(sockets);

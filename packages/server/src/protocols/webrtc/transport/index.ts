@@ -1,4 +1,5 @@
 export { datagramKind, isRtcp } from './demux.ts';
+export type { EgressPeer, MediaChannel } from './media-channel.ts';
 export { MediaTransport } from './media-transport.ts';
 export type {
   DatagramPort,

@@ -1,9 +1,10 @@
-import type { RemoteInfo } from 'node:dgram';
+import type { Egress, ReceivedBatch } from '@sluice/native';
 import type { IceCredentials } from '../wire/ice/index.ts';
 import { type Endpoint, localUfragOf, readStun } from '../wire/stun/index.ts';
 import { bindSockets } from './bind.ts';
 import { candidateAddresses, candidateLines, familyOf, type IpFamily, tcpCandidateLines } from './candidates.ts';
 import { type DatagramKind, datagramKind } from './demux.ts';
+import { EgressPort } from './egress-port.ts';
 import {
   type DatagramPort,
   type DatagramSource,
@@ -21,7 +22,6 @@ import { freshCredentials, type LinkHost, PeerLink } from './peer-link.ts';
 import { RouteTable } from './route-table.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import { TcpPort } from './tcp-port.ts';
-import { UdpSocket } from './udp-socket.ts';
 
 /** An address stays a peer's for so long after its last check: browsers check at least every 6 s (RFC 7675 §5.1). */
 const ADDRESS_HELD_MS = 7_000;
@@ -33,7 +33,7 @@ const ADDRESS_HELD_MS = 7_000;
  * A connection or a relay is as good as an address: it is a peer's while that one's checks come by it.
  */
 export class MediaTransport implements DatagramPort {
-  readonly counters: TransportCounters = zeroCounters();
+  readonly #counters: TransportCounters = zeroCounters();
   readonly #options: ResolvedTransportOptions;
   readonly #routes = new RouteTable<UdpPath>();
   /** Sources that are no UDP addresses and that a peer proved to be at. */
@@ -43,20 +43,21 @@ export class MediaTransport implements DatagramPort {
   readonly #links = new Map<string, PeerLink>();
   readonly #host: LinkHost;
   readonly #tcp: TcpPort | undefined;
-  #sockets: readonly UdpSocket[] = [];
+  #sockets: readonly EgressPort[] = [];
 
   constructor(options: MediaTransportOptions) {
     this.#options = resolveTransportOptions(options);
     this.#own = new OwnAddresses(this.#options);
     const { tcp } = this.#options;
     const isProved = (connection: TcpConnection) => this.#sources.has(connection);
-    this.#tcp = tcp && new TcpPort({ tcp, counters: this.counters, port: this, isProved });
+    this.#tcp = tcp && new TcpPort({ tcp, counters: this.#counters, port: this, isProved });
     this.#host = {
       options: this.#options,
       claimUfrag: (link) => this.#claimUfrag(link),
       releaseUfrag: ({ ufrag }) => this.#links.delete(ufrag),
       addPath: (path) => this.#addPath(path),
       removePath: (path) => this.#removePath(path),
+      anyPort: () => this.#anyPort(),
       reportError: (peer, error) => this.#reportError(peer, error),
     };
   }
@@ -73,6 +74,17 @@ export class MediaTransport implements DatagramPort {
       createSocket: (family) => this.#createSocket(family),
       bindTwin: (sockets) => this.#listen(sockets),
     });
+  }
+
+  /** What has happened so far. */
+  get counters(): Readonly<TransportCounters> {
+    for (const socket of this.#sockets) socket.addUp();
+    return this.#counters;
+  }
+
+  /** What sends and receives, and why that. Of use after `start`. */
+  get implementation(): Pick<Egress, 'implementation' | 'reason'> {
+    return this.#anyPort().egress;
   }
 
   /** The port that is open; 0 before `start`. */
@@ -106,7 +118,9 @@ export class MediaTransport implements DatagramPort {
   // Hot path: every datagram that does not come by UDP.
   receive(source: DatagramSource, datagram: Buffer): void {
     const path = this.#sources.get(source);
-    const kind = this.#kindOf(datagram);
+    const kind = datagramKind(datagram);
+    this.#counters.received++;
+    this.#counters.receivedBytes += datagram.length;
     if (kind === 'stun') this.#receiveStun(path, path ?? new SourceOrigin(source), datagram);
     else this.#deliver(path, kind, datagram);
   }
@@ -152,7 +166,7 @@ export class MediaTransport implements DatagramPort {
     await Promise.all([...this.#sockets.map((socket) => socket.close()), this.#tcp?.close()]);
   }
 
-  async #listen(sockets: readonly UdpSocket[]): Promise<void> {
+  async #listen(sockets: readonly EgressPort[]): Promise<void> {
     try {
       for (const { address, port } of sockets) await this.#tcp?.listen({ address, port });
     } catch (error) {
@@ -161,39 +175,55 @@ export class MediaTransport implements DatagramPort {
     }
   }
 
-  #createSocket(family: IpFamily): UdpSocket {
-    const socket: UdpSocket = new UdpSocket({
+  #createSocket(family: IpFamily): EgressPort {
+    return new EgressPort({
       family,
       transport: this.#options,
-      counters: this.counters,
-      onDatagram: (datagram, source) => this.#receiveUdp(socket, datagram, source),
+      counters: this.#counters,
+      onReceived: (port, batch) => this.#receiveBatch(port, batch),
     });
-    return socket;
   }
 
-  // Hot path: every datagram that comes by UDP.
-  #receiveUdp(socket: UdpSocket, datagram: Buffer, { address, port }: RemoteInfo): void {
+  #anyPort(): EgressPort {
+    const [first] = this.#sockets;
+    if (first === undefined) throw new Error('the media port is not open');
+    return first;
+  }
+
+  // Hot path: all that came by UDP since the last turn.
+  #receiveBatch(port: EgressPort, batch: ReceivedBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.kind(i) === 'raw') this.#receiveUdp(port, batch, i);
+      else this.#receiveMedia(port, batch, i);
+    }
+  }
+
+  #receiveMedia(port: EgressPort, batch: ReceivedBatch, at: number): void {
+    const channel = port.channels.get(batch.peer(at));
+    try {
+      channel?.onRecord(batch, at);
+    } catch (error) {
+      // One peer's error must not end the server, whatever it is.
+      this.#reportError(channel?.peer, error);
+    }
+  }
+
+  #receiveUdp(socket: EgressPort, batch: ReceivedBatch, at: number): void {
+    const [datagram, address, port] = [batch.bytes(at), batch.address(at), batch.port(at)];
     const path = this.#routes.get(address, port);
-    const kind = this.#kindOf(datagram);
+    const kind = datagramKind(datagram);
     if (kind === 'stun') this.#receiveStun(path, path ?? new UdpOrigin(socket, address, port), datagram);
     else this.#deliver(path, kind, datagram);
-  }
-
-  // Hot path.
-  #kindOf(datagram: Buffer): DatagramKind {
-    this.counters.received++;
-    this.counters.receivedBytes += datagram.length;
-    return datagramKind(datagram);
   }
 
   // Hot path: all that is not STUN. Without `path` it is from where nobody proved to be.
   #deliver(path: TransportPath | undefined, kind: DatagramKind, datagram: Buffer): void {
     if (kind === 'unknown') {
-      this.counters.unknownProtocol++;
+      this.#counters.unknownProtocol++;
       return;
     }
     if (path === undefined) {
-      this.counters.unknownSource++;
+      this.#counters.unknownSource++;
       return;
     }
     const { peer } = path.link;
@@ -217,27 +247,27 @@ export class MediaTransport implements DatagramPort {
   #check(known: TransportPath | undefined, origin: PathOrigin, datagram: Buffer): void {
     const message = readStun(datagram);
     if (message === undefined || origin.port === 0) {
-      this.counters.malformedStun++;
+      this.#counters.malformedStun++;
       return;
     }
     if (origin instanceof UdpOrigin && this.#outside.take(message, origin)) return;
     const link = this.#links.get(localUfragOf(message) ?? '');
     if (link === undefined) {
-      this.counters.unknownUfrag++;
+      this.#counters.unknownUfrag++;
       return;
     }
     const nowMs = performance.now();
     if (isContested(known, link, nowMs)) {
-      this.counters.contestedAddress++;
+      this.#counters.contestedAddress++;
       return;
     }
     const path = known?.link === link ? known : origin.of(link);
     const answer = link.receiveCheck(message, datagram, { path, nowMs });
     if (answer === undefined) {
-      this.counters.unansweredChecks++;
+      this.#counters.unansweredChecks++;
       return;
     }
-    this.counters.answeredChecks++;
+    this.#counters.answeredChecks++;
     path.send(answer);
   }
 
@@ -269,7 +299,7 @@ export class MediaTransport implements DatagramPort {
   }
 
   #reportError(peer: TransportPeer | undefined, error: unknown): void {
-    this.counters.peerErrors++;
+    this.#counters.peerErrors++;
     if (peer !== undefined) this.#options.onPeerError(peer, error);
   }
 }

@@ -1,6 +1,8 @@
 import type { IceTcpOptions } from '../options.ts';
 import type { IceCredentials, IceLiteAgent, IcePath, PathVia } from '../wire/ice/index.ts';
 
+import type { MediaChannel, MediaKeys, MediaReceiver } from './media-channel.ts';
+
 export type { PathVia } from '../wire/ice/index.ts';
 
 /** How WebRTC peers reach this server. */
@@ -67,6 +69,8 @@ export interface TransportLink extends Disposable {
   readonly ice: IceLiteAgent<IcePath>['facts'];
   /** Sends a datagram; false when its memory must be left alone. Never throws. Hot path. */
   send(datagram: Buffer): boolean;
+  /** Opens the way for media with the keys of the handshake, once. It ends with the link. */
+  openMedia(keys: MediaKeys, media: MediaReceiver): MediaChannel;
   /** Begins an ICE restart with the peer's new credentials and gives our own. */
   restart(remote: IceCredentials): IceCredentials;
   /** False when there is nowhere to send to. */
@@ -77,7 +81,10 @@ export interface TransportLink extends Disposable {
 export interface TransportPeer {
   /** A DTLS datagram from one of the peer's verified addresses. The datagram is the callee's to keep. */
   onDtls(datagram: Buffer, nowMs: number): void;
-  /** An SRTP or SRTCP packet from one of the peer's verified addresses. The datagram is the callee's to keep. */
+  /**
+   * An SRTP or SRTCP packet from one of the peer's verified addresses that its media channel has not taken: it came before
+   * that was opened, or not by UDP. The datagram is the callee's to keep.
+   */
   onSrtp(datagram: Buffer, nowMs: number): void;
   /** Where to send was found, or changed; undefined when the peer was silent for too long (see `PeerLink.tick`). */
   onPathChanged(path: PeerPath | undefined): void;

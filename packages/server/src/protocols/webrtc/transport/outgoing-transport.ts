@@ -6,6 +6,7 @@ import { readStun } from '../wire/stun/index.ts';
 import { bindSockets } from './bind.ts';
 import { candidateAddresses, candidateLines, familyOf, type IpFamily } from './candidates.ts';
 import { datagramKind } from './demux.ts';
+import { LinkChannel } from './link-channel.ts';
 import {
   type MediaTransportOptions,
   type PathVia,
@@ -121,6 +122,7 @@ export class OutgoingTransport {
         return agent.facts;
       },
       send: (datagram) => agent.selected?.send(datagram) ?? true,
+      openMedia: (keys, media) => new LinkChannel(keys, media, (datagram) => agent.selected?.send(datagram) ?? true),
       restart: () => this.local,
       tick: () => agent.selected !== undefined,
       [Symbol.dispose]: () => {

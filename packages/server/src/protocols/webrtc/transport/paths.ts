@@ -1,7 +1,7 @@
 import type { IcePath, PathVia } from '../wire/ice/index.ts';
+import type { EgressPort } from './egress-port.ts';
 import type { DatagramSource } from './options.ts';
 import type { PeerLink } from './peer-link.ts';
-import type { UdpSocket } from './udp-socket.ts';
 
 /** Where a check came from, before it is known whose it is. */
 export interface PathOrigin {
@@ -17,9 +17,9 @@ export type TransportPath = UdpPath | SourcePath;
 export class UdpOrigin implements PathOrigin {
   readonly address: string;
   readonly port: number;
-  readonly socket: UdpSocket;
+  readonly socket: EgressPort;
 
-  constructor(socket: UdpSocket, address: string, port: number) {
+  constructor(socket: EgressPort, address: string, port: number) {
     this.socket = socket;
     this.address = address;
     this.port = port;

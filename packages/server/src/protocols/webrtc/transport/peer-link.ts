@@ -1,7 +1,10 @@
 import { createIceCredentials, type IceCredentials, IceLiteAgent } from '../wire/ice/index.ts';
 import type { StunMessage } from '../wire/stun/index.ts';
+import { EgressChannel } from './egress-channel.ts';
+import type { EgressPort } from './egress-port.ts';
+import type { MediaKeys, MediaReceiver } from './media-channel.ts';
 import type { PeerPath, ResolvedTransportOptions, TransportLink, TransportPeer } from './options.ts';
-import type { TransportPath } from './paths.ts';
+import { type TransportPath, UdpPath } from './paths.ts';
 
 /** What a link needs of the transport that it belongs to. */
 export interface LinkHost {
@@ -11,6 +14,8 @@ export interface LinkHost {
   releaseUfrag(local: IceCredentials): void;
   addPath(path: TransportPath): void;
   removePath(path: TransportPath): void;
+  /** Where media of a peer is encrypted that is not reached by UDP. */
+  anyPort(): EgressPort;
   /** The peer's own code failed. */
   reportError(peer: TransportPeer, error: unknown): void;
 }
@@ -23,6 +28,9 @@ export class PeerLink implements TransportLink {
   readonly peer: TransportPeer;
   readonly #host: LinkHost;
   readonly #agent: IceLiteAgent<TransportPath>;
+  /** All that the peer proved to be at. */
+  readonly #paths = new Set<TransportPath>();
+  #channel: EgressChannel | undefined;
   #closed = false;
 
   constructor(peer: TransportPeer, remote: IceCredentials, host: LinkHost) {
@@ -33,8 +41,16 @@ export class PeerLink implements TransportLink {
       remote,
       consentTimeoutMs: host.options.consentTimeoutMs,
       maxPaths: host.options.maxPathsPerPeer,
-      onPathAdded: (path) => host.addPath(path),
-      onPathRemoved: (path) => host.removePath(path),
+      onPathAdded: (path) => {
+        this.#paths.add(path);
+        host.addPath(path);
+        this.#channel?.add(path);
+      },
+      onPathRemoved: (path) => {
+        this.#paths.delete(path);
+        host.removePath(path);
+        this.#channel?.remove(path);
+      },
       onPathChanged: (path) => this.#changePath(path),
       onCredentialsRetired: (local) => host.releaseUfrag(local),
     });
@@ -74,6 +90,16 @@ export class PeerLink implements TransportLink {
     return path === undefined || path.send(datagram);
   }
 
+  openMedia(keys: MediaKeys, media: MediaReceiver): EgressChannel {
+    const path = this.#agent.selected;
+    const port = path instanceof UdpPath ? path.socket : this.#host.anyPort();
+    const channel = new EgressChannel({ port, peer: this.peer, keys, media, send: (datagram) => this.send(datagram) });
+    this.#channel = channel;
+    for (const known of this.#paths) channel.add(known);
+    channel.take(path);
+    return channel;
+  }
+
   /**
    * Begins an ICE restart with the peer's new credentials and gives our new ones (RFC 8445 §9). The old ones and the
    * path stay good until the peer nominates one by the new.
@@ -94,6 +120,7 @@ export class PeerLink implements TransportLink {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#channel?.close();
     this.#agent.close();
   }
 
@@ -118,6 +145,7 @@ export class PeerLink implements TransportLink {
 
   #changePath(path: TransportPath | undefined): void {
     try {
+      this.#channel?.take(path);
       this.peer.onPathChanged(path);
     } catch (error) {
       this.#host.reportError(this.peer, error);
