@@ -17,6 +17,8 @@ namespace sluice {
 namespace {
 
 constexpr napi_type_tag kTag = {0x8f1b2d5c7a3e4961, 0xb2c4d6e8f0a1c3e5};
+// As in `addon.ts`, to be raised with every change of what JavaScript calls.
+constexpr uint32_t kVersion = 2;
 constexpr size_t kPacketFields = 6;
 constexpr double kMaxPayloadBytes = 60000;
 
@@ -428,6 +430,9 @@ napi_value initialize(napi_env env, napi_value exports) {
   if (napi_define_class(env, "MediaSocket", NAPI_AUTO_LENGTH, construct, nullptr, std::size(methods), methods,
                         &socket) == napi_ok)
     napi_set_named_property(env, exports, "MediaSocket", socket);
+  napi_value version;
+  if (napi_create_uint32(env, kVersion, &version) == napi_ok)
+    napi_set_named_property(env, exports, "version", version);
   napi_value function;
   if (napi_create_function(env, "sendToAll", NAPI_AUTO_LENGTH, sendToAll, nullptr, &function) == napi_ok)
     napi_set_named_property(env, exports, "sendToAll", function);

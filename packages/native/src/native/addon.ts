@@ -23,7 +23,11 @@ export interface MediaSocket {
   stats(out: Float64Array, peer: number): boolean;
 }
 
+/** As in `addon/addon.cc`: an addon that was built from other sources is not called. */
+const VERSION = 2;
+
 export interface Addon {
+  readonly version: number;
   readonly MediaSocket: new (
     options: Float64Array,
     address: string,
@@ -76,6 +80,7 @@ export function loadAddon(setting: string | undefined): { readonly addon?: Addon
   if (file === undefined) return { reason: 'the addon is not built: install the package g++' };
   try {
     const addon = createRequire(import.meta.url)(file) as Addon;
+    if (addon.version !== VERSION) return { reason: `${file} is of other sources: run packages/native/build.mjs` };
     return { addon, reason: `loaded ${file}` };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
