@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LONG } from './e2e/support/long.ts';
 
 /** End-to-end tests that mostly wait for small media in real time, with at most one page that plays: many at once disturb none. */
 const LIGHT = [
@@ -43,9 +44,7 @@ const WAITING = [
   'll-hls',
   'mse',
   'rest-sdk',
-  'rtmp-changes',
   'rtmp-clocks',
-  'rtsp',
   'webrtc-firewall',
   'webrtc-rotation',
   'webrtc-simulcast',
@@ -120,7 +119,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          exclude: [...LIGHT, ...WAITING, '**/node_modules/**'],
+          exclude: [...LIGHT, ...WAITING, ...(LONG ? [] : ['e2e/long/**']), '**/node_modules/**'],
           ...TIMEOUTS,
           fileParallelism: false,
           sequence: { groupOrder: 4 },

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import type { RecordingObject } from '@sluice/contract';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeClip } from './support/ffmpeg.ts';
+import { LONG } from './support/long.ts';
 import { pause } from './support/program.ts';
 import { decodeWholeAside, findRecordings, packetsOf, packetsOfAside, recordingPath } from './support/recordings.ts';
 import { readTags, ScriptedPublisher, type TimedTag } from './support/scripted-publisher.ts';
 import { freePorts, TestServer } from './support/server.ts';
 
-const ROUNDS = 20;
+const ROUNDS = LONG ? 20 : 8;
 const STREAMS = 4;
 /** What a crash may cost: one fragment, with what was on its way. */
 const MOST_LOST_MS = 2000;

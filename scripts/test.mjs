@@ -1,11 +1,14 @@
 // `npm test`: installs, builds, checks and runs all tests; the last line says how many passed and failed.
-// `npm test -- unit|e2e|lint` runs one kind, `npm test -- WORD` the tests of files whose path has that word.
+// `npm test -- unit|e2e|lint` runs one kind, `npm test -- WORD` the tests of files whose path has that word, and
+// `npm test -- long` also what takes too long for every day.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { DEBIAN_PACKAGES } from './debian-packages.mjs';
 import { buildAddonIfChanged, buildConsole, checkNode, install, ROOT, run, runTool, StepError, say } from './steps.mjs';
 
 const KINDS = ['lint', 'unit', 'e2e'];
+/** Tests ask for it: see e2e/support/long.ts. */
+const LONG = 'long';
 const RESULTS = join(ROOT, 'test-results');
 const LINTED = ['packages', 'e2e', 'bench', 'scripts'];
 
@@ -24,7 +27,8 @@ process.exitCode = totals.failed === 0 ? 0 : 1;
 
 async function testAll(words) {
   const chosen = words.filter((word) => KINDS.includes(word));
-  const filters = words.filter((word) => !KINDS.includes(word));
+  const filters = words.filter((word) => !KINDS.includes(word) && word !== LONG);
+  if (words.includes(LONG)) process.env.SLUICE_TESTS = LONG;
   const kinds = chosen.length > 0 ? chosen : KINDS.filter((kind) => filters.length === 0 || kind !== 'lint');
   await install();
   await installPrograms(kinds);

@@ -15,8 +15,9 @@ const HEAD = `# What plays where
 
 <!-- Made by \`npm run docs:compatibility\` from e2e/support/matrix.ts. Do not edit. -->
 
-Every cell is a test: the program at the left publishes by RTMP, the program at the top plays, and the test counts the
-pictures that were decoded and listens for the tone that was sent. ✓ means that all that was sent is seen and heard.
+Every cell is a test of \`npm test -- long\`, of which \`npm test\` takes a part: the program at the left publishes by RTMP,
+the program at the top plays, and the test counts the pictures that were decoded and listens for the tone that was sent.
+✓ means that all that was sent is seen and heard.
 FFmpeg 8 says that it takes everything, and gets what is published as it is; the others get what they do not take
 converted (see \`transcoding_disabled\` in the settings).
 Notes say why a cell is less than that; it is tested, too, to be as it says.

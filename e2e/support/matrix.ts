@@ -1,4 +1,5 @@
 import type { Library } from './browser.ts';
+import { LONG } from './long.ts';
 import { ffmpeg5, ffmpeg8, gstreamer, mpv, type Player, rtmpdump, vlc } from './players.ts';
 import { ffmpeg5Publisher, ffmpeg8Publisher, gstreamerPublisher, type Publish } from './publishers.ts';
 import type { Shown } from './watched.ts';
@@ -107,6 +108,21 @@ export function expected(row: Row, column: Column): { shows: Shown; note?: strin
   if (exception !== undefined) return { shows: exception.shows, note: exception.note };
   if (row.video === undefined) return { shows: 'A' };
   return { shows: row.audio === undefined ? 'V' : 'AV' };
+}
+
+/** Of the rows that the usual run takes a part of, each player watches one of so many. */
+const PART = 3;
+/** What cameras and encoders send most: all players watch it in every run. */
+const WHOLE_ROW = 1;
+
+/**
+ * The players that watch a row in this run: all of them in `npm test -- long`. The usual run takes a third, those that
+ * differ from the others, and all for one row, so that each player and each row has its turn.
+ */
+export function watchedBy(row: Row): readonly Column[] {
+  const index = ROWS.indexOf(row);
+  if (LONG || index === WHOLE_ROW) return COLUMNS;
+  return COLUMNS.filter((column, i) => (i + index) % PART === 0 || expected(row, column).note !== undefined);
 }
 
 /** A row's name: what is sent, and by which program. */

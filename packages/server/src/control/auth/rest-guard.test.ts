@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { basic, GuardedServer, PASSWORD, REMOTE } from './testing/guarded-server.ts';
 
 const ADMIN = basic('admin', PASSWORD);
@@ -18,13 +18,26 @@ const GUARDED = [
 ];
 
 let server: GuardedServer;
-beforeEach(() => {
-  server = new GuardedServer();
-});
-afterEach(() => server.close());
+
+/** One server for all tests of a group, which do not change it. */
+function shareServer(): void {
+  beforeAll(async () => {
+    server = new GuardedServer();
+    await server.start();
+  });
+  afterAll(() => server.close());
+}
+
+/** A server for each test, which the test starts. */
+function ownServers(): void {
+  beforeEach(() => {
+    server = new GuardedServer();
+  });
+  afterEach(() => server.close());
+}
 
 describe('calls from other machines', () => {
-  beforeEach(() => server.start());
+  shareServer();
 
   test.each(GUARDED)('%s needs a password', async (path) => {
     const refused = await server.remote(path);
@@ -128,7 +141,7 @@ describe('calls from other machines', () => {
 });
 
 describe('a request is of this machine', () => {
-  beforeEach(() => server.start());
+  shareServer();
 
   test.each([
     { headers: { host: 'localhost' } },
@@ -183,6 +196,7 @@ describe('a request is of this machine', () => {
 });
 
 describe('disable_rest_auth', () => {
+  ownServers();
   test('=true lets everybody in', async () => {
     await server.start({ disableRestAuth: 'true' });
     for (const headers of [REMOTE, { ...REMOTE, authorization: 'Basic nonsense' }, { origin: 'https://any.example' }])
@@ -213,6 +227,7 @@ describe('disable_rest_auth', () => {
 });
 
 describe('HTTP Basic', () => {
+  ownServers();
   beforeEach(() => server.start());
   const status = async (authorization: string): Promise<number> =>
     (await server.remote('/api/overview', { headers: { authorization } })).status;
@@ -299,6 +314,7 @@ describe('HTTP Basic', () => {
 });
 
 describe('floods of headers', () => {
+  ownServers();
   beforeEach(() => server.start());
 
   test.each([
@@ -323,6 +339,7 @@ describe('floods of headers', () => {
 });
 
 describe('connections', () => {
+  ownServers();
   test('beyond the limit are closed, and those that say nothing end by themselves', async () => {
     await server.start({ maxConnections: 3, requestTimeoutMs: 600 });
     const idle = Array.from({ length: 3 }, () => connect(server.port, '127.0.0.1'));
@@ -335,6 +352,7 @@ describe('connections', () => {
 });
 
 describe('CORS', () => {
+  ownServers();
   test('preflights need no password, and refusals can be read', async () => {
     await server.start();
     const preflight = await server.remote('/rest-api/stream/find_all', {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { Ffmpeg } from './support/ffmpeg.ts';
-import type { Impairment } from './support/impairment/line.ts';
-import { type ClientLine, LOOK_MS, lineTo, playIn, publishNumberedVp8, tell } from './support/impairment/lines.ts';
-import { arrivedOf, numbersOf, timesOf } from './support/impairment/numbered.ts';
+import { Ffmpeg } from '../support/ffmpeg.ts';
+import type { Impairment } from '../support/impairment/line.ts';
+import { type ClientLine, LOOK_MS, lineTo, playIn, publishNumberedVp8, tell } from '../support/impairment/lines.ts';
+import { arrivedOf, numbersOf, timesOf } from '../support/impairment/numbered.ts';
 import {
   delaysMs,
   during,
@@ -13,12 +13,12 @@ import {
   sentBy,
   type Viewed,
   viewed,
-} from './support/impairment/seen.ts';
-import { TcpRelay } from './support/impairment/tcp-relay.ts';
-import type { Program } from './support/program.ts';
-import { TestServer } from './support/server.ts';
-import { FirefoxPages, firefoxHost } from './support/webrtc/firefox.ts';
-import type { ScriptedPage } from './support/webrtc/pages.ts';
+} from '../support/impairment/seen.ts';
+import { TcpRelay } from '../support/impairment/tcp-relay.ts';
+import type { Program } from '../support/program.ts';
+import { TestServer } from '../support/server.ts';
+import { FirefoxPages, firefoxHost } from '../support/webrtc/firefox.ts';
+import type { ScriptedPage } from '../support/webrtc/pages.ts';
 
 const RATE = 25;
 const BITRATE = 800_000;
