@@ -1,8 +1,8 @@
 // `npm start`: installs and builds what is missing or out of date, then starts the server in this process.
 
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildAddonIfChanged, buildConsole, buildServer, checkNode, install, ROOT, StepError } from './steps.mjs';
+import { serverEntry } from '../packages/server/bundle.mjs';
+import { buildAddonIfChanged, buildConsole, buildServer, checkNode, install, StepError } from './steps.mjs';
 
 checkNode();
 try {
@@ -16,6 +16,6 @@ try {
   process.exit(1);
 }
 
-const main = join(ROOT, 'packages/server/dist/app/main.js');
+const main = serverEntry();
 process.argv = [process.execPath, main, 'start', '--demo', ...process.argv.slice(2)];
 await import(pathToFileURL(main).href);

@@ -1,7 +1,7 @@
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import type { TlsIdentity } from '../io/index.ts';
 import { type HlsOptions, resolveHlsOptions } from '../protocols/hls/index.ts';
+import { PACKAGE_FOLDER } from './package-folder.ts';
 import { parseHeaderList, type Settings } from './settings/index.ts';
 
 /** Where the server stands: its folder, the address that it listens on, and its certificate where one is needed. */
@@ -11,7 +11,7 @@ export interface HlsPlace {
   readonly identity: TlsIdentity | undefined;
 }
 
-const OWN_CLIPS = fileURLToPath(new URL('../../../../assets/preloader', import.meta.url));
+const OWN_CLIPS = join(PACKAGE_FOLDER, '../../assets/preloader');
 
 /** Undefined when HLS is off on both ports. */
 export function hlsOptions(settings: Settings, { dataDir, host, identity }: HlsPlace): HlsOptions | undefined {

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { SettingsBody } from '@sluice/contract';
 import {
   type ControlDeps,
@@ -36,6 +35,7 @@ import { MachineLoad } from './machine-load.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
 import { makeMse } from './mse-options.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
+import { PACKAGE_FOLDER } from './package-folder.ts';
 import { engineOptions, flvOptions } from './protocol-options.ts';
 import { makeRecording } from './recording-options.ts';
 import { makeRelays, type RelayParts, relayProtocols } from './relay-options.ts';
@@ -80,8 +80,8 @@ interface Part {
 }
 
 const DEMO_STREAM = 'demo';
-const DEMO_CLIP = fileURLToPath(new URL('../../../../assets/demo.mp4', import.meta.url));
-const CONSOLE_DIR = fileURLToPath(new URL('../../../../apps/console/dist', import.meta.url));
+const DEMO_CLIP = join(PACKAGE_FOLDER, '../../assets/demo.mp4');
+const CONSOLE_DIR = join(PACKAGE_FOLDER, '../../apps/console/dist');
 
 /**
  * Builds the server from its parts and starts them.

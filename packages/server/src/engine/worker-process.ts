@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import type { Log } from '../core/index.ts';
 import { BEAT, type Frame, FrameReader, frameHead, READY, WireError } from './wire.ts';
 
@@ -35,14 +35,10 @@ const MAX_LOGGED_BYTES = 2000;
 /** Nothing of the server's environment is passed on but these. */
 const PASSED_ON = ['PATH', 'HOME', 'TZ', 'LANG', 'LD_LIBRARY_PATH', 'TMPDIR'];
 
-/**
- * The compiled entry of a worker. Node 20 does not run TypeScript, so sources (as tests run them) use what the build
- * made of them.
- */
-const ENTRY = fileURLToPath(
-  import.meta.url.includes('/src/engine/')
-    ? new URL('../../dist/engine/worker/main.js', import.meta.url)
-    : new URL('./worker/main.js', import.meta.url),
+/** The compiled entry of a worker, also for sources as tests run them: Node 20 does not run TypeScript. */
+const ENTRY = join(
+  dirname(createRequire(import.meta.url).resolve('@sluice/server/package.json')),
+  'dist/engine/worker/main.js',
 );
 
 /** One child process that converts, and the connection to it. */

@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FinishError } from './finish-error.ts';
 import type { FinishedFile, FinisherJob, JoinedFile } from './finish-job.ts';
@@ -12,10 +13,11 @@ export type ThreadMessage =
 /** Tables of very long recordings are outside this heap; what needs more is broken. */
 const MAX_HEAP_MB = 512;
 
-/** The compiled entry of a thread. Node 20 does not run TypeScript, so sources (as tests run them) use what was built. */
-const ENTRY = import.meta.url.includes('/src/recording/')
-  ? new URL('../../../dist/recording/finish/thread-main.js', import.meta.url)
-  : new URL('./thread-main.js', import.meta.url);
+/** The compiled entry of a thread, also for sources as tests run them: Node 20 does not run TypeScript. */
+const ENTRY = new URL(
+  'dist/recording/finish/thread-main.js',
+  pathToFileURL(createRequire(import.meta.url).resolve('@sluice/server/package.json')),
+);
 
 export interface ThreadOptions {
   readonly entry?: URL | undefined;
