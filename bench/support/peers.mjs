@@ -34,7 +34,7 @@ async function listening(port, child) {
   throw new Error('server does not listen');
 }
 
-function stopper(child) {
+export function stopper(child) {
   return () =>
     new Promise((resolve) => {
       if (child.exitCode !== null) return resolve();
