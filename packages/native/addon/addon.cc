@@ -436,6 +436,8 @@ napi_value initialize(napi_env env, napi_value exports) {
   napi_value function;
   if (napi_create_function(env, "sendToAll", NAPI_AUTO_LENGTH, sendToAll, nullptr, &function) == napi_ok)
     napi_set_named_property(env, exports, "sendToAll", function);
+  if (napi_create_function(env, "receiveFromAll", NAPI_AUTO_LENGTH, receiveFromAll, nullptr, &function) == napi_ok)
+    napi_set_named_property(env, exports, "receiveFromAll", function);
   return defineDatagramPorts(env, exports);
 }
 

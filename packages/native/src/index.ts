@@ -13,7 +13,7 @@ export {
   type TrackState,
 } from './egress.ts';
 export { LaneBatch, type LanePacket } from './lane-batch.ts';
-export type { DatagramPorts, SendToAll } from './native/addon.ts';
-export { loadSendToAll, openDatagramPorts, openEgress } from './open.ts';
+export type { DatagramPorts, ReceiveFromAll, SendToAll } from './native/addon.ts';
+export { loadReceiveFromAll, loadSendToAll, openDatagramPorts, openEgress } from './open.ts';
 export { ReceivedBatch, type ReceivedKind, type TrackChange } from './received-batch.ts';
 export type { SrtpMasterKey, SrtpProfile } from './srtp/index.ts';

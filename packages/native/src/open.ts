@@ -1,5 +1,5 @@
 import type { Egress, EgressOptions } from './egress.ts';
-import { type DatagramPorts, loadAddon, type SendToAll } from './native/addon.ts';
+import { type DatagramPorts, loadAddon, type ReceiveFromAll, type SendToAll } from './native/addon.ts';
 import { NativeEgress } from './native/native-egress.ts';
 import { resolveEgressOptions } from './options.ts';
 import { TypeScriptEgress } from './typescript/typescript-egress.ts';
@@ -25,4 +25,9 @@ export function loadSendToAll(): SendToAll | undefined {
 export function openDatagramPorts(): DatagramPorts | undefined {
   const { addon } = loadAddon(process.env['SLUICE_NATIVE']);
   return addon === undefined ? undefined : new addon.DatagramPorts();
+}
+
+/** Reads from many TCP sockets in one call; undefined where the addon can't be loaded. */
+export function loadReceiveFromAll(): ReceiveFromAll | undefined {
+  return loadAddon(process.env['SLUICE_NATIVE']).addon?.receiveFromAll;
 }

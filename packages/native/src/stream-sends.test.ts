@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { loadSendToAll } from './index.ts';
-import type { SendToAll } from './native/addon.ts';
+import { loadReceiveFromAll, loadSendToAll } from './index.ts';
+import type { ReceiveFromAll, SendToAll } from './native/addon.ts';
 
 let server: Server;
 const accepted: Socket[] = [];
 const clients: Socket[] = [];
 
 beforeEach(async () => {
-  server = createServer((socket) => accepted.push(socket.on('error', () => {})));
+  // Nothing is read from what is accepted, but by what is tested.
+  server = createServer({ pauseOnConnect: true }, (socket) => accepted.push(socket.on('error', () => {})));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
@@ -21,6 +22,10 @@ afterEach(() => {
 
 function send(): SendToAll {
   return loadSendToAll() ?? expect.fail('the addon is not built');
+}
+
+function receive(): ReceiveFromAll {
+  return loadReceiveFromAll() ?? expect.fail('the addon is not built');
 }
 
 async function pair(): Promise<{ readonly here: Socket; readonly there: Socket; readonly fd: number }> {
@@ -79,5 +84,43 @@ describe('one write to many sockets', () => {
     ['nothing', () => (send() as () => void)()],
   ])('throws for %s', (_, call) => {
     expect(call).toThrow(/not a typed array|more descriptors|four arguments/);
+  });
+});
+
+describe('one read from many sockets', () => {
+  test('gives what came for each, in its part of the bytes', async () => {
+    const pairs = [await pair(), await pair(), await pair()];
+    const descriptors = Int32Array.from(pairs.map(({ fd }) => fd));
+    const bytes = Buffer.alloc(30);
+    const given = new Int32Array(3);
+    receive()(descriptors, 3, bytes, given);
+    expect([...given]).toEqual([0, 0, 0]);
+    pairs[0]?.there.write('first');
+    pairs[2]?.there.write('more than ten');
+    const came = ['', '', ''];
+    await vi.waitFor(() => {
+      receive()(descriptors, 3, bytes, given);
+      for (let i = 0; i < 3; i++) came[i] += bytes.toString('latin1', i * 10, i * 10 + (given[i] ?? 0));
+      expect(came).toEqual(['first', '', 'more than ten']);
+    });
+  });
+
+  test('tells who has ended and who is gone', async () => {
+    const [ended, good] = [await pair(), await pair()];
+    ended.there.end();
+    const given = new Int32Array(3);
+    await vi.waitFor(() => {
+      receive()(Int32Array.of(ended.fd, 1_000_000, good.fd), 3, Buffer.alloc(30), given);
+      expect([...given].map(Math.sign)).toEqual([-1, -1, 0]);
+    });
+  });
+
+  test.each([
+    ['no descriptors', () => receive()([] as unknown as Int32Array, 0, Buffer.of(1), new Int32Array(1))],
+    ['too many', () => receive()(new Int32Array(1), 2, Buffer.of(1), new Int32Array(2))],
+    ['too few bytes', () => receive()(new Int32Array(2), 2, Buffer.of(1), new Int32Array(2))],
+    ['nothing', () => (receive() as () => void)()],
+  ])('throws for %s', (_, call) => {
+    expect(call).toThrow(/not a typed array|descriptors|four arguments/);
   });
 });

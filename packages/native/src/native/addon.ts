@@ -34,6 +34,7 @@ export interface Addon {
     onReceived: (data: Buffer, records: Float64Array) => void,
   ) => MediaSocket;
   readonly sendToAll: SendToAll;
+  readonly receiveFromAll: ReceiveFromAll;
   readonly DatagramPorts: new () => DatagramPorts;
 }
 
@@ -65,6 +66,14 @@ export interface DatagramPorts {
  * @throws TypeError, RangeError for arguments that are wrong, and for no bytes
  */
 export type SendToAll = (descriptors: Int32Array, count: number, bytes: Uint8Array, taken: Int32Array) => void;
+
+/**
+ * Reads from the first `count` TCP sockets by the system's numbers of them, without waiting, each into its part of `bytes`,
+ * which is divided evenly, and fills `given` with what came: bytes, 0 when nothing has come yet, negative where nothing
+ * will come any more.
+ * @throws TypeError, RangeError for arguments that are wrong, and for fewer bytes than sockets
+ */
+export type ReceiveFromAll = (descriptors: Int32Array, count: number, bytes: Uint8Array, given: Int32Array) => void;
 
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -16,6 +16,7 @@ export * from './loudness.ts';
 export * from './media-sockets.ts';
 export * from './object-store.ts';
 export * from './packet-log.ts';
+export * from './packet-memory.ts';
 export * from './past-sessions.ts';
 export * from './peer-gateway.ts';
 export * from './ports.ts';

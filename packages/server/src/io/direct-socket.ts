@@ -8,6 +8,12 @@ interface SocketHandle {
   readonly fd?: unknown;
 }
 
+/** The system's number of an open plain socket; -1 when it is gone, or where there are no such numbers. */
+export function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as Socket & { readonly _handle?: SocketHandle | null };
+  return typeof handle?.fd === 'number' ? handle.fd : -1;
+}
+
 const DIRECT = new WeakMap<Duplex, DirectSocket>();
 
 /** A TCP socket that is written to together with others when nothing waits in it, and like any other else. */
@@ -34,8 +40,7 @@ export class DirectSocket {
   get descriptor(): number {
     const socket = this.#socket;
     if (socket.writableLength > 0 || !socket.writable || socket.connecting) return -1;
-    const { _handle: handle } = socket as Socket & { readonly _handle?: SocketHandle | null };
-    return typeof handle?.fd === 'number' ? handle.fd : -1;
+    return descriptorOf(socket);
   }
 
   encode(bytes: Buffer): Buffer {

@@ -10,6 +10,7 @@ import {
   type Stream,
   type StreamAccess,
 } from '../../core/index.ts';
+import { bytesReadFrom } from '../../io/index.ts';
 import type { Admission } from './admission.ts';
 import { requestFacts } from './introduction.ts';
 import { PLAY_STREAM_ID } from './packager.ts';
@@ -138,7 +139,7 @@ export class NetStream {
     const role = this.#role;
     if (role === undefined) return;
     role.end(reason, outcome);
-    this.#logOf(role).info({ reason, bytesIn: this.#connection.socket.bytesRead }, `${kindOf(role)} ended`);
+    this.#logOf(role).info({ reason, bytesIn: bytesReadFrom(this.#connection.socket) }, `${kindOf(role)} ended`);
   }
 
   #startPublication(request: AdmittedRequest): void {

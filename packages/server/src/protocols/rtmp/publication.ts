@@ -104,6 +104,11 @@ export class RtmpPublication implements MediaSession, Publisher {
     return { tcp: { queuedBytes, chunkBytes, secure }, media: publisherFacts(this.#stream) };
   }
 
+  /** True while nobody waits for its packets. */
+  get unwatched(): boolean {
+    return this.#buffer === undefined && this.#stream.readerCount === 0;
+  }
+
   /** A video message's body. @throws like {@link RtmpToStream.video} */
   video(body: Uint8Array, timestamp: number): void {
     this.#bytesIn += body.length;

@@ -16,7 +16,7 @@ import {
   type StreamRegistry,
   type StreamResolver,
 } from '../../core/index.ts';
-import { RateLimiter, sendToAll, type Ticker } from '../../io/index.ts';
+import { RateLimiter, RestedReads, sendToAll, type Ticker } from '../../io/index.ts';
 import { type ConnectFacts, leftOut, notTaken } from './connect.ts';
 import { RtmpListener } from './listener.ts';
 import { DEFAULT_RTMP_OPTIONS, type RtmpOptions } from './options.ts';
@@ -47,6 +47,8 @@ export interface RtmpPlace {
 export interface RtmpContext extends RtmpDeps {
   readonly options: RtmpOptions;
   readonly faults: RateLimiter;
+  /** For publishers whom nobody watches; undefined where that can't be had, and while the server does not run. */
+  readonly rested: RestedReads | undefined;
   findStream(request: AdmittedRequest, signal: AbortSignal): Promise<Stream | undefined>;
   /** Finds the viewer a place in what goes out of a stream; to be given back with `viewerLeft`. */
   placeFor(stream: Stream, wish: RtmpWish): RtmpPlace;
@@ -74,6 +76,7 @@ export class RtmpServer implements RtmpContext {
   readonly #listeners: readonly RtmpListener[];
   readonly #open = new Set<RtmpSession>();
   readonly #fanOuts: FanOuts;
+  #rested: RestedReads | undefined;
   #tick: Disposable | undefined;
   #lastCheckMs = 0;
   /** Called when the last session is gone, while the server closes. */
@@ -110,6 +113,10 @@ export class RtmpServer implements RtmpContext {
     );
   }
 
+  get rested(): RestedReads | undefined {
+    return this.#rested;
+  }
+
   /** Port of the first plain listener; 0 when there is none, and before `start`. */
   get port(): number {
     return this.#listeners.find((listener) => !listener.secure)?.port ?? 0;
@@ -128,6 +135,7 @@ export class RtmpServer implements RtmpContext {
       await Promise.all(this.#listeners.map((listener) => listener.close()));
       throw error;
     }
+    this.#rested = RestedReads.begin(this.ticker);
     this.#tick = this.ticker.on((now) => this.#check(now));
   }
 
@@ -144,6 +152,7 @@ export class RtmpServer implements RtmpContext {
     const closed = Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.#letReconnect();
     this.#tick?.[Symbol.dispose]();
+    this.#rested?.close();
     for (const session of [...this.#open]) session.close('server stops', SERVER_STOPS);
     this.#fanOuts.close();
     await closed;

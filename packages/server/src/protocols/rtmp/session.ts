@@ -9,7 +9,14 @@ import {
   type Log,
   startUsOf,
 } from '../../core/index.ts';
-import { bytesWrittenTo, connectionName, plainAddress } from '../../io/index.ts';
+import {
+  bytesReadFrom,
+  bytesWrittenTo,
+  connectionName,
+  plainAddress,
+  type RestedReader,
+  readShared,
+} from '../../io/index.ts';
 import { Admission } from './admission.ts';
 import { CAPABILITY, type ConnectFacts, readConnect } from './connect.ts';
 import { appKeyOf, connectFields } from './introduction.ts';
@@ -42,10 +49,12 @@ const SUPPRESS_SOUND = 'suppress_sound';
 const LEFT: Outcome = { failed: false, info: ENDING_INFO.sessionDisconnect };
 
 /** One RTMP peer: its connection and the commands of it (Adobe RTMP 1.0 §7.2.1), around one {@link NetStream}. */
-export class RtmpSession implements RtmpPeer {
+export class RtmpSession implements RtmpPeer, RestedReader {
   readonly sessionId: string;
   readonly remoteAddress: string;
-  readonly #socket: Socket;
+  readonly socket: Socket;
+  /** Its socket may be read beside Node. */
+  readonly #canRest: boolean;
   readonly #context: RtmpContext;
   readonly #connection: RtmpConnection;
   readonly #supervision: Supervision;
@@ -64,7 +73,7 @@ export class RtmpSession implements RtmpPeer {
   #closed = false;
 
   constructor(socket: Socket, context: RtmpContext) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#context = context;
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.sessionId = connectionName(socket);
@@ -107,7 +116,7 @@ export class RtmpSession implements RtmpPeer {
         this.#log = context.log.child({ session: this.sessionId, app: this.#app }, { level });
       },
     });
-    socket.on('data', (bytes) => this.#onData(bytes));
+    this.#canRest = readShared(socket, (bytes) => this.onBytes(bytes));
     socket.on('error', (error) => this.#onSocketError(error));
     socket.on('close', () => this.close('peer left', LEFT));
     socket.on('end', () => this.close('peer left', LEFT));
@@ -119,7 +128,7 @@ export class RtmpSession implements RtmpPeer {
   }
 
   get secure(): boolean {
-    return 'encrypted' in this.#socket;
+    return 'encrypted' in this.socket;
   }
 
   get chunkBytes(): number {
@@ -147,8 +156,8 @@ export class RtmpSession implements RtmpPeer {
       remoteAddress: this.remoteAddress,
       createDate: this.#createdAt,
       keepAlive: this.#context.options.supervision.keepAlive,
-      bytesIn: this.#socket.bytesRead,
-      bytesOut: bytesWrittenTo(this.#socket),
+      bytesIn: bytesReadFrom(this.socket),
+      bytesOut: bytesWrittenTo(this.socket),
       custom: this.#connectParameters,
     };
   }
@@ -172,6 +181,13 @@ export class RtmpSession implements RtmpPeer {
       return this.terminate(silence, { failed: true, info: ENDING_INFO.rtpActivity });
     }
     this.#supervise(nowMs);
+    if (this.mayRest) this.#context.rested?.add(this);
+  }
+
+  /** True while nobody waits for what the peer sends: it publishes, and the stream has no reader. */
+  get mayRest(): boolean {
+    if (!this.#canRest || this.#closed || this.#admission.asking) return false;
+    return this.#publication?.unwatched === true;
   }
 
   /** Tells the peer why, then ends the session: somebody other than the peer wants it gone. Idempotent. */
@@ -189,12 +205,13 @@ export class RtmpSession implements RtmpPeer {
     this.#stream.end(reason, outcome);
     this.#admission.end(outcome.info);
     this.#registration[Symbol.dispose]();
+    this.#context.rested?.wake(this);
     this.#context.sessionClosed(this);
-    this.#socket.end();
+    this.socket.end();
     // What nobody reads any more must not keep the peer's goodbye from being seen.
-    this.#socket.resume();
+    this.socket.resume();
     // A peer that never reads would hold the socket: what it has not taken by then is let go.
-    setTimeout(() => this.#socket.destroy(), CLOSE_LINGER_MS).unref();
+    setTimeout(() => this.socket.destroy(), CLOSE_LINGER_MS).unref();
   }
 
   /** Asks the peer to reconnect, to `url` if that is not empty; false when it has not said that it can. */
@@ -205,11 +222,12 @@ export class RtmpSession implements RtmpPeer {
     return true;
   }
 
-  #onData(bytes: Uint8Array): void {
+  /** Takes what the peer sent; nothing of it is kept that is not copied. */
+  onBytes(bytes: Uint8Array): void {
     if (this.#closed) return;
     try {
       this.#connection.push(bytes);
-      if (this.#connection.heldBytes > MAX_HELD_BYTES) this.#socket.pause();
+      if (this.#connection.heldBytes > MAX_HELD_BYTES) this.socket.pause();
     } catch (error) {
       this.#onInputError(error);
     }
@@ -219,7 +237,7 @@ export class RtmpSession implements RtmpPeer {
   #goOn(): void {
     try {
       this.#connection.resume();
-      if (this.#connection.heldBytes <= MAX_HELD_BYTES) this.#socket.resume();
+      if (this.#connection.heldBytes <= MAX_HELD_BYTES) this.socket.resume();
     } catch (error) {
       this.#onInputError(error);
     }
@@ -254,7 +272,7 @@ export class RtmpSession implements RtmpPeer {
     const held = this.#context.faults.take();
     if (held >= 0) this.#log.warn({ reason, stream: this.#stream.name, suppressed: held }, 'rtmp peer dropped');
     this.close(reason, outcomeOfFault(counter, reason));
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   #onCommand(name: string, id: number, args: AmfValue[]): void {
@@ -353,11 +371,11 @@ export class RtmpSession implements RtmpPeer {
 
   #supervise(nowMs: number): void {
     const traffic = {
-      bytesReceived: this.#socket.bytesRead,
-      bytesSent: bytesWrittenTo(this.#socket) - this.#socket.writableLength,
+      bytesReceived: bytesReadFrom(this.socket),
+      bytesSent: bytesWrittenTo(this.socket) - this.socket.writableLength,
     };
     // A peer whose socket is full can't answer: its stall limit decides then.
-    const canPing = this.#admission.client !== undefined && !this.#socket.writableNeedDrain;
+    const canPing = this.#admission.client !== undefined && !this.socket.writableNeedDrain;
     const verdict = this.#supervision.check(nowMs, traffic, canPing);
     if (verdict.kind === 'dead') this.#fail(verdict.reason, 'rtmp_silent_peers');
     else if (verdict.kind === 'ping') this.#send(userControl(USER_CONTROL.pingRequest, Math.floor(nowMs)));
@@ -372,9 +390,9 @@ export class RtmpSession implements RtmpPeer {
   }
 
   #send(bytes: Uint8Array): void {
-    if (this.#socket.destroyed || !this.#socket.writable) return;
-    this.#socket.write(bytes);
-    if (this.#socket.writableLength > MAX_WAITING_BYTES + this.#stream.largestWrite)
+    if (this.socket.destroyed || !this.socket.writable) return;
+    this.socket.write(bytes);
+    if (this.socket.writableLength > MAX_WAITING_BYTES + this.#stream.largestWrite)
       this.#fail('peer does not read what it asked for', 'rtmp_slow_viewers');
   }
 }

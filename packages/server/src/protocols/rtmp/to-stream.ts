@@ -3,6 +3,7 @@ import {
   codecTitle,
   encodeEcmaArray,
   FlvAudioReader,
+  type FlvFrame,
   FlvVideoReader,
   type MediaPacket,
   ProtocolError,
@@ -11,7 +12,14 @@ import {
   UnsupportedCodecError,
   withMaxDecFrameBuffering,
 } from '@sluice/media';
-import { type Counters, type Stream, type StreamMetadata, Timeline, Unwrapper32 } from '../../core/index.ts';
+import {
+  type Counters,
+  PacketMemory,
+  type Stream,
+  type StreamMetadata,
+  Timeline,
+  Unwrapper32,
+} from '../../core/index.ts';
 import type { PublishMedia } from './options.ts';
 
 const VIDEO_TRACK_ID = 0;
@@ -37,13 +45,14 @@ export interface RtmpToStreamOptions {
   emit(packet: MediaPacket): void;
 }
 
-/** Converts one publisher's RTMP messages to packets of a stream. Payloads are taken over, not copied. */
+/** Converts one publisher's RTMP messages to packets of a stream. Bodies are copied, once. */
 export class RtmpToStream {
   readonly counts = { packets: { audio: 0, video: 0 }, broken: 0, notCarried: 0 };
   readonly #stream: Stream;
   readonly #options: RtmpToStreamOptions;
   readonly #timeline: Timeline;
   readonly #clock = new Unwrapper32();
+  readonly #memory = new PacketMemory();
   readonly #videoReader = new FlvVideoReader(VIDEO_TRACK_ID);
   readonly #audioReader = new FlvAudioReader(AUDIO_TRACK_ID);
   /** The readers' tracks, as they go into the stream. */
@@ -65,32 +74,14 @@ export class RtmpToStream {
   video(body: Uint8Array, timestamp: number): void {
     if (body.length === 0) return;
     if (this.#options.media.video.size === 0) return void this.counts.notCarried++;
-    this.#guard(() => {
-      const unit = this.#videoReader.read(body);
-      const track = this.#videoTrack();
-      if (unit === undefined || track === undefined || unit.units.length === 0) return;
-      const dtsUs = Math.max(this.#time(timestamp, VIDEO_TRACK_ID), this.#lastVideoDtsUs);
-      this.#lastVideoDtsUs = dtsUs;
-      this.counts.packets.video++;
-      this.#emit(track, unit.units, { dtsUs, ptsUs: dtsUs + unit.compositionUs, key: unit.key });
-    });
+    this.#take(body, timestamp, true);
   }
 
   /** An audio message's body. @throws like `video` */
   audio(body: Uint8Array, timestamp: number): void {
     if (body.length === 0) return;
     if (this.#options.media.audio.size === 0) return void this.counts.notCarried++;
-    this.#guard(() => {
-      if (body.length > MAX_AUDIO_BYTES)
-        throw new ProtocolError('RTMP_AUDIO_TOO_LONG', `${body.length} bytes in one audio message`);
-      const unit = this.#audioReader.read(body);
-      const track = this.#audioTrack();
-      if (unit === undefined || track === undefined) return;
-      const dtsUs = Math.max(this.#time(timestamp, AUDIO_TRACK_ID), this.#lastAudioDtsUs);
-      this.#lastAudioDtsUs = dtsUs;
-      this.counts.packets.audio++;
-      this.#emit(track, unit.units, { dtsUs, ptsUs: dtsUs, key: true });
-    });
+    this.#take(body, timestamp, false);
   }
 
   /** A data message: onMetaData is kept for the players, the rest is left alone. */
@@ -99,13 +90,54 @@ export class RtmpToStream {
     const metadata = named[1];
     if (named[0] !== 'onMetaData' || typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
       return;
-    this.#guard(() => {
+    try {
       // What can't be written to players is refused here, where it hurts only its publisher.
       const encoded = encodeEcmaArray(metadata);
+      this.#errors = 0;
       if (this.#metadata !== undefined && sameParameters([this.#metadata], [encoded])) return;
       this.#metadata = encoded;
       this.#stream.setMetadata(metadata as StreamMetadata, encoded.length);
-    });
+    } catch (error) {
+      this.#onBroken(error);
+    }
+  }
+
+  /** Hot path: copies a message's body and makes a packet of it; a broken one is counted and dropped, the stream goes on. */
+  #take(body: Uint8Array, timestamp: number, isVideo: boolean): void {
+    const own = this.#memory.copy(body);
+    let kept = false;
+    try {
+      kept = isVideo ? this.#takeVideo(own, timestamp) : this.#takeAudio(own, timestamp);
+      this.#errors = 0;
+    } catch (error) {
+      this.#onBroken(error);
+    }
+    // Configuration is copied by the readers: what is no packet is needed no more.
+    if (!kept) this.#memory.undo();
+  }
+
+  #takeVideo(body: Uint8Array, timestamp: number): boolean {
+    const unit = this.#videoReader.read(body);
+    const track = this.#videoTrack();
+    if (unit === undefined || track === undefined || unit.units.length === 0) return false;
+    const dtsUs = Math.max(this.#time(timestamp, VIDEO_TRACK_ID), this.#lastVideoDtsUs);
+    this.#lastVideoDtsUs = dtsUs;
+    this.counts.packets.video++;
+    this.#emit(track, unit, dtsUs);
+    return true;
+  }
+
+  #takeAudio(body: Uint8Array, timestamp: number): boolean {
+    if (body.length > MAX_AUDIO_BYTES)
+      throw new ProtocolError('RTMP_AUDIO_TOO_LONG', `${body.length} bytes in one audio message`);
+    const unit = this.#audioReader.read(body);
+    const track = this.#audioTrack();
+    if (unit === undefined || track === undefined) return false;
+    const dtsUs = Math.max(this.#time(timestamp, AUDIO_TRACK_ID), this.#lastAudioDtsUs);
+    this.#lastAudioDtsUs = dtsUs;
+    this.counts.packets.audio++;
+    this.#emit(track, unit, dtsUs);
+    return true;
   }
 
   /** The video track of this moment; a new one is declared, so that players know it before its first picture. */
@@ -154,21 +186,17 @@ export class RtmpToStream {
     return time;
   }
 
-  #emit(track: Track, units: readonly Uint8Array[], time: { dtsUs: number; ptsUs: number; key: boolean }): void {
+  #emit(track: Track, { units, compositionUs, key }: FlvFrame, dtsUs: number): void {
     let byteLength = 0;
     for (const unit of units) byteLength += unit.length;
-    this.#options.emit({ track, units, ptsUs: time.ptsUs, dtsUs: time.dtsUs, key: time.key, byteLength });
+    const ptsUs = track.kind === 'video' ? dtsUs + compositionUs : dtsUs;
+    this.#options.emit({ track, units, ptsUs, dtsUs, key, byteLength });
   }
 
-  /** Runs a step; a broken frame is counted and dropped, the stream goes on. */
-  #guard(step: () => void): void {
-    try {
-      step();
-      this.#errors = 0;
-    } catch (error) {
-      if (!(error instanceof ProtocolError) || ++this.#errors >= MAX_ERRORS_IN_A_ROW) throw error;
-      this.counts.broken++;
-      this.#options.counters.count('media_errors');
-    }
+  /** A broken frame is dropped, unless nothing else comes. */
+  #onBroken(error: unknown): void {
+    if (!(error instanceof ProtocolError) || ++this.#errors >= MAX_ERRORS_IN_A_ROW) throw error;
+    this.counts.broken++;
+    this.#options.counters.count('media_errors');
   }
 }

@@ -21,7 +21,7 @@ function read(bytes: Uint8Array): RtmpMessage[] {
   const reader = new ChunkReader();
   reader.setChunkSize(CHUNK_BYTES);
   const messages: RtmpMessage[] = [];
-  reader.push(bytes, (m) => messages.push(m));
+  reader.push(bytes, (m) => messages.push({ ...m, payload: new Uint8Array(m.payload) }));
   return messages;
 }
 

@@ -107,7 +107,7 @@ export class TestClient {
   #receive(bytes: Uint8Array): void {
     this.#reader.push(bytes, (message) => {
       if (message.type === MESSAGE.setChunkSize) this.#reader.setChunkSize(Buffer.from(message.payload).readUInt32BE());
-      else this.messages.push(message);
+      else this.messages.push({ ...message, payload: new Uint8Array(message.payload) });
     });
     this.#wake();
   }

@@ -36,7 +36,7 @@ export class ScriptedPeer {
     this.socket = socket;
     socket.on('error', () => {});
     const keep = (kind: HeardMedia['kind'], timestamp: number, body: Uint8Array, values: readonly AmfValue[] = []) =>
-      void this.media.push({ kind, timestamp, body, values });
+      void this.media.push({ kind, timestamp, body: new Uint8Array(body), values });
     this.#connection = new RtmpConnection({
       send: (bytes) => void socket.write(bytes),
       command: (name, id, args, streamId) => {

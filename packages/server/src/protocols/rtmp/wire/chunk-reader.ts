@@ -1,11 +1,13 @@
 import { ProtocolError } from '@sluice/media';
+import { giveScratch, LARGEST_SCRATCH, takeScratch } from './scratch.ts';
 
-/** One RTMP message (Adobe RTMP 1.0 §6.1). `payload` is never written again; small ones share memory. */
+/** One RTMP message (Adobe RTMP 1.0 §6.1). */
 export interface RtmpMessage {
   readonly type: number;
   readonly streamId: number;
   /** Absolute time in milliseconds, wrapping at 2³². */
   readonly timestamp: number;
+  /** Lies in memory that is written again once the call that gave it returns: who keeps any of it copies that. */
   readonly payload: Uint8Array;
 }
 
@@ -27,14 +29,7 @@ const MAX_CHUNK_SIZE = 0x7fffffff;
 const MESSAGE_HEADER_BYTES = [11, 7, 3, 0] as const;
 const EXTENDED = 0xffffff;
 /** Memory for a message is taken as its bytes arrive, beginning with at most this much, never on its word alone. */
-const FIRST_ALLOCATION = 64 * 1024;
-
-/** Small messages share a piece of memory of this size: they are kept and let go at about the same time. */
-const SLAB_BYTES = 16 * 1024;
-/** Message types that are kept for long: audio and video. The rest is read and let go, and must not hold a slab. */
-const KEPT_TYPES: ReadonlySet<number> = new Set([8, 9]);
-/** Larger messages get memory of their own, so that no more than this is wasted at a slab's end. */
-const MAX_SHARED_BYTES = 1024;
+const FIRST_ALLOCATION = LARGEST_SCRATCH;
 
 interface ChunkStream {
   timestamp: number;
@@ -44,13 +39,15 @@ interface ChunkStream {
   streamId: number;
   /** The last header carried an extended timestamp, which then repeats before each chunk of type 3. */
   extended: boolean;
+  /** What has come of the message under way, in memory that is longer; undefined before its first byte. */
   payload: Uint8Array | undefined;
   received: number;
 }
 
 /**
  * Puts messages together from the chunk stream (Adobe RTMP 1.0 §5.3): bytes in, messages out, no I/O.
- * Input is parsed where it lies; payloads are copied once.
+ * Input is parsed where it lies, and not kept: a message that came in one piece is given out from there, others are
+ * put together in memory that is used again.
  */
 export class ChunkReader {
   #options: ChunkReaderOptions;
@@ -62,8 +59,6 @@ export class ChunkReader {
   #holding = false;
   #current: ChunkStream | undefined;
   #chunkLeft = 0;
-  #slab: ArrayBuffer | undefined;
-  #slabUsed = 0;
 
   constructor(options: ChunkReaderOptions = DEFAULT_CHUNK_READER_OPTIONS) {
     this.#options = options;
@@ -129,16 +124,20 @@ export class ChunkReader {
       const stream = this.#current;
       if (stream === undefined) break;
       const take = Math.min(this.#chunkLeft, data.length - at);
-      if (take > 0) this.#copy(stream, data.subarray(at, at + take));
-      at += take;
+      const whole = take === stream.length;
+      if (!whole && take > 0) this.#copy(stream, data.subarray(at, at + take));
       this.#chunkLeft -= take;
       if (this.#chunkLeft > 0) return;
       this.#current = undefined;
-      if (stream.received < stream.length) continue;
-      this.#complete(stream, onMessage);
+      const start = at;
+      at += take;
+      if (whole) onMessage(messageOf(stream, data.subarray(start, at)));
+      else if (stream.received === stream.length) this.#complete(stream, onMessage);
+      else continue;
       if (this.#holding) break;
     }
-    if (at < data.length) this.#held = data.slice(at);
+    // Whose bytes these are writes them anew.
+    if (at < data.length) this.#held = new Uint8Array(data.subarray(at));
   }
 
   /** Reads a basic and a message header (§5.3.1); the position after them, or -1 when they are not complete. */
@@ -172,7 +171,6 @@ export class ChunkReader {
     if (extended) at += this.#extendedBytes(stream, format, value);
     stream.extended = extended;
     this.#applyTime(stream, format, value);
-    if (stream.payload === undefined) this.#allocate(stream);
     this.#current = stream;
     this.#chunkLeft = Math.min(this.#chunkSize, stream.length - stream.received);
     return at;
@@ -232,35 +230,20 @@ export class ChunkReader {
     return stream;
   }
 
-  #allocate(stream: ChunkStream): void {
-    stream.received = 0;
-    if (stream.length > MAX_SHARED_BYTES || !KEPT_TYPES.has(stream.type)) {
-      stream.payload = EMPTY;
-      return this.#reserve(stream, Math.min(stream.length, FIRST_ALLOCATION));
-    }
-    if (this.#slab === undefined || this.#slabUsed + stream.length > SLAB_BYTES) {
-      this.#slab = new ArrayBuffer(SLAB_BYTES);
-      this.#slabUsed = 0;
-    }
-    stream.payload = new Uint8Array(this.#slab, this.#slabUsed, stream.length);
-    this.#slabUsed += stream.length;
-    this.#pendingBytes += stream.length;
-  }
-
   /** Makes room for `bytes` in the message under way. */
   #reserve(stream: ChunkStream, bytes: number): void {
     const old = stream.payload ?? EMPTY;
     if (bytes <= old.length) return;
-    const size = Math.min(stream.length, Math.max(bytes, old.length * 4));
-    this.#pendingBytes += size - old.length;
+    const larger = takeScratch(Math.min(stream.length, Math.max(bytes, FIRST_ALLOCATION, old.length * 4)));
+    this.#pendingBytes += larger.length - old.length;
     if (this.#pendingBytes > this.#options.maxPendingBytes) {
       throw new ProtocolError(
         'RTMP_MESSAGE_TOO_LONG',
         `messages under way take over ${this.#options.maxPendingBytes} bytes`,
       );
     }
-    const larger = new Uint8Array(size);
-    larger.set(old);
+    larger.set(old.subarray(0, stream.received));
+    giveScratch(old);
     stream.payload = larger;
   }
 
@@ -272,18 +255,27 @@ export class ChunkReader {
 
   #complete(stream: ChunkStream, onMessage: (message: RtmpMessage) => void): void {
     const payload = stream.payload ?? EMPTY;
-    this.#drop(stream);
-    onMessage({ type: stream.type, streamId: stream.streamId, timestamp: stream.timestamp, payload });
+    this.#pendingBytes -= payload.length;
+    stream.payload = undefined;
+    stream.received = 0;
+    onMessage(messageOf(stream, payload.subarray(0, stream.length)));
+    giveScratch(payload);
   }
 
   #drop(stream: ChunkStream): void {
-    this.#pendingBytes -= stream.payload?.length ?? 0;
+    if (stream.payload === undefined) return;
+    this.#pendingBytes -= stream.payload.length;
+    giveScratch(stream.payload);
     stream.payload = undefined;
     stream.received = 0;
   }
 }
 
 const EMPTY = new Uint8Array(0);
+
+function messageOf({ type, streamId, timestamp }: ChunkStream, payload: Uint8Array): RtmpMessage {
+  return { type, streamId, timestamp, payload };
+}
 
 function u24(data: Uint8Array, at: number): number {
   return ((data[at] ?? 0) << 16) | ((data[at + 1] ?? 0) << 8) | (data[at + 2] ?? 0);

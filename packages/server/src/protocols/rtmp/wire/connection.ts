@@ -8,7 +8,10 @@ import {
 import { acknowledgement, MESSAGE, USER_CONTROL, userControl } from './chunk-writer.ts';
 import { type Handshake, ServerHandshake } from './handshake.ts';
 
-/** What a connection tells its owner. All calls are synchronous, from within `push`. */
+/**
+ * What a connection tells its owner. All calls are synchronous, from within `push`. The bodies of media lie in memory that
+ * is written again after the call: who keeps any of them copies that.
+ */
 export interface ConnectionEvents {
   /** Bytes to send to the peer. */
   send(bytes: Uint8Array): void;
@@ -108,14 +111,17 @@ export class RtmpConnection {
     this.#chunks.push(Buffer.concat(pieces), this.#onMessage);
   }
 
-  /** Feeds received bytes. @throws ProtocolError for anything that breaks the protocol; the connection is then dead. */
+  /**
+   * Feeds received bytes, of which nothing is kept that is not copied.
+   * @throws ProtocolError for anything that breaks the protocol; the connection is then dead
+   */
   push(bytes: Uint8Array): void {
     this.#bytesIn += bytes.length;
     if (this.#pieces === undefined) {
       const rest = this.#handshake === undefined ? bytes : this.#shake(bytes, this.#handshake);
       if (rest.length > 0) this.#chunks.push(rest, this.#onMessage);
     } else {
-      this.#pieces.push(bytes);
+      this.#pieces.push(new Uint8Array(bytes));
       this.#pieceBytes += bytes.length + PIECE_BYTES;
     }
     // The window counts from the first byte after the handshake in some peers, from the very first in others;
@@ -213,7 +219,7 @@ export class RtmpConnection {
           type,
           streamId: message.streamId,
           timestamp: (message.timestamp + time - base) >>> 0,
-          payload: payload.slice(start, start + length),
+          payload: payload.subarray(start, start + length),
         });
       }
       at = start + length + AGGREGATE_TRAILER;

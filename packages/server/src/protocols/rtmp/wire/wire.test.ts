@@ -9,8 +9,18 @@ import { answerHandshake, HANDSHAKE_SIZE } from './handshake.ts';
 
 function collect(bytes: Uint8Array, step: number, reader = new ChunkReader()): RtmpMessage[] {
   const messages: RtmpMessage[] = [];
-  for (let at = 0; at < bytes.length; at += step) reader.push(bytes.subarray(at, at + step), (m) => messages.push(m));
+  for (let at = 0; at < bytes.length; at += step) {
+    const piece = Buffer.from(bytes.subarray(at, at + step));
+    reader.push(piece, (message) => messages.push(kept(message)));
+    // As the memory that sockets are read into.
+    piece.fill(0xee);
+  }
   return messages;
+}
+
+/** A message of its own memory, to look at later. */
+function kept(message: RtmpMessage): RtmpMessage {
+  return { ...message, payload: new Uint8Array(message.payload) };
 }
 
 function pattern(length: number): Buffer {
