@@ -19,6 +19,7 @@ Commands:
   apps          list and change applications and their back ends
   users         list and change who may use the REST API and the console
   token         make a token that lets somebody publish or play a stream
+  bench         tell how many viewers this machine can serve
   config print  show all settings in force and where they come from
   config check  say whether the settings can be used
   config docs   write the reference page of all settings (Markdown)

@@ -74,6 +74,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     const { runTokenCli } = await import('./token-cli.ts');
     return runTokenCli(args.slice(1), context);
   }
+  if (args[0] === 'bench') {
+    const { runBenchCli } = await import('./bench-cli.ts');
+    return runBenchCli(args.slice(1), context);
+  }
   try {
     return await runCommand(parseInvocation(args, context.env), context);
   } catch (error) {
@@ -216,7 +220,7 @@ function findCommand(words: readonly string[]): HelpTopic {
   const commands = Object.keys(OPTIONS_OF).filter(isCommand);
   const found = commands.find((command) => command === wanted);
   if (found !== undefined) return found;
-  const near = closestName(wanted, [...commands, 'apps', 'users', 'token']);
+  const near = closestName(wanted, [...commands, 'apps', 'users', 'token', 'bench']);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
   throw new UsageError(`there is no command ${JSON.stringify(wanted)}${hint} (see sluice --help)`);
 }
