@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page, type Response } from 'playwright-core';
+import { type BrowserContext, chromium, type Page, type Response } from 'playwright-core';
 import { vi } from 'vitest';
-import { CHROMIUM_ARGS } from './browser.ts';
+import { CHROMIUM_ARGS, sharedContext } from './browser.ts';
 
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 const LIBRARIES = {
@@ -43,12 +43,12 @@ export interface ManifestAnswer {
 
 /** Chromium with pages of another origin than the server's, which play live streams and look after their delay. */
 export class LivePlayers {
-  readonly #browser: Browser;
+  readonly #context: BrowserContext;
   readonly #site: Server;
   readonly #origin: string;
 
-  private constructor(browser: Browser, site: Server) {
-    this.#browser = browser;
+  private constructor(context: BrowserContext, site: Server) {
+    this.#context = context;
     this.#site = site;
     const address = site.address();
     this.#origin = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
@@ -62,17 +62,18 @@ export class LivePlayers {
     }).listen(0, '127.0.0.1');
     await once(site, 'listening');
     const args = [...CHROMIUM_ARGS, '--ignore-certificate-errors'];
-    return new LivePlayers(await chromium.launch({ executablePath: '/usr/bin/chromium', args }), site);
+    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    return new LivePlayers(await sharedContext(browser), site);
   }
 
   async close(): Promise<void> {
-    await this.#browser.close();
+    await this.#context.browser()?.close();
     this.#site.close();
   }
 
   /** Opens a page that plays the URL by the library from now on. */
   async play(library: LiveLibrary, url: string): Promise<LivePage> {
-    const page = await this.#browser.newPage();
+    const page = await this.#context.newPage();
     await page.goto(this.#origin);
     await page.addScriptTag({ url: `${this.#origin}/${library}` });
     const live = new LivePage(page);

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { vi } from 'vitest';
-import { CHROMIUM_ARGS } from '../browser.ts';
+import { CHROMIUM_ARGS, sharedContext } from '../browser.ts';
 import { type Harness, installHarness, type SessionNotice, type StartCommand, type StreamReport } from './in-page.ts';
 
 const require = createRequire(import.meta.url);
@@ -22,14 +22,14 @@ const WAIT_MS = 15_000;
 
 /** Chromium with fake camera and microphone, and pages at localhost that use the unmodified Web SDK. */
 export class SdkPages {
-  readonly #browser: Browser;
+  readonly #context: BrowserContext;
   readonly #site: Server;
   readonly #own: Map<string, string>;
   readonly #origin: string;
 
-  private constructor(browser: Browser, site: Server, own: Map<string, string>) {
+  private constructor(context: BrowserContext, site: Server, own: Map<string, string>) {
     this.#own = own;
-    this.#browser = browser;
+    this.#context = context;
     this.#site = site;
     const address = site.address();
     // Only "localhost" and HTTPS are given a camera.
@@ -54,11 +54,12 @@ export class SdkPages {
       // For WSS: the server's certificate is signed by itself.
       '--ignore-certificate-errors',
     ];
-    return new SdkPages(await chromium.launch({ executablePath: '/usr/bin/chromium', args }), site, own);
+    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    return new SdkPages(await sharedContext(browser), site, own);
   }
 
   async close(): Promise<void> {
-    await this.#browser.close();
+    await this.#context.browser()?.close();
     this.#site.close();
   }
 
@@ -70,28 +71,29 @@ export class SdkPages {
 
   /** Closes all pages as crashes do. */
   async closeAll(): Promise<void> {
-    await Promise.all(this.#browser.contexts().map((context) => context.close()));
+    const [, ...opened] = this.#context.pages();
+    await Promise.all(opened.map((page) => page.close()));
   }
 
   /** A page of that text, which may load the SDK's files from `/`. */
   async openText(html: string): Promise<Page> {
     const path = `/own/${this.#own.size}`;
     this.#own.set(path, html.replaceAll('src="flashphoner', 'src="/flashphoner'));
-    const page = await this.#browser.newPage();
+    const page = await this.#context.newPage();
     await page.goto(this.#origin + path);
     return page;
   }
 
   /** Any page in the same browser. */
   async openUrl(url: string): Promise<Page> {
-    const page = await this.#browser.newPage();
+    const page = await this.#context.newPage();
     await page.goto(url);
     return page;
   }
 
   /** A page that has loaded the SDK, or at `/room` the SDK with its Room API, and nothing else. */
   async openBare(path: '/' | '/room' = '/'): Promise<Page> {
-    const page = await this.#browser.newPage();
+    const page = await this.#context.newPage();
     await page.goto(this.#origin + path);
     return page;
   }
