@@ -6,9 +6,14 @@ export class BitrateMeter {
   #bytes = 0;
   #sinceMs = -1;
 
+  /** False when an update would change nothing. */
+  isDue(nowMs: number): boolean {
+    return this.#sinceMs < 0 || nowMs - this.#sinceMs >= WINDOW_MS;
+  }
+
   /** Call every now and then with the count as it stands. */
   update(bytes: number, nowMs: number): void {
-    if (this.#sinceMs >= 0 && nowMs - this.#sinceMs < WINDOW_MS) return;
+    if (!this.isDue(nowMs)) return;
     if (this.#sinceMs >= 0) this.bps = ((bytes - this.#bytes) * 8000) / (nowMs - this.#sinceMs);
     this.#bytes = bytes;
     this.#sinceMs = nowMs;

@@ -23,6 +23,7 @@ import { Playback } from './send/playback.ts';
 import type { PlayedMedia } from './send/played-media.ts';
 import { QualityControl } from './send/quality-control.ts';
 import type { QualityPolicyOptions } from './send/quality-policy.ts';
+import type { SharedLanes } from './send/shared-lane.ts';
 import type { ViewerBandwidth } from './send/viewer-bandwidth.ts';
 import type { PictureSize, StreamWatcher, WatchedStreams } from './send/watched-streams.ts';
 
@@ -32,6 +33,7 @@ export interface PlayerParts {
   readonly adaptations: Adaptations;
   readonly media: readonly PlayedMedia[];
   readonly packagers: LanePackagers;
+  readonly sharedLanes: SharedLanes;
   readonly watched: WatchedStreams;
   readonly cname: string;
   /** Qualities that the player is moved between by its bandwidth; undefined when it is not. */
@@ -54,6 +56,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   readonly #parts: PlayerParts;
   readonly #videoRate = new BitrateMeter();
   readonly #audioRate = new BitrateMeter();
+  #peer: Peer | undefined;
   #playback: Playback | undefined;
   #path: SendPath | undefined;
   #quality: QualityControl | undefined;
@@ -73,11 +76,16 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   begin(peer: Peer): IceCredentials {
     const { stream, acceptance, media, adaptations, packagers, cname } = this.#parts;
     const { bandwidth, path } = openPath(media, this.#parts);
+    this.#peer = peer;
     this.#path = path;
     this.#quality = this.#qualityControl(bandwidth);
     this.#playback = new Playback(
       { stream, acceptance, media, picture: this.#quality?.begin() },
-      { adaptations, packagers, sink: peer, cname, bandwidth, path, sendRtcp: (packet) => peer.sendRtcp(packet) },
+      {
+        ...{ adaptations, packagers, sink: peer, cname, bandwidth, path },
+        sharing: { lanes: this.#parts.sharedLanes, peer: () => peer.shared },
+        sendRtcp: (packet) => peer.sendRtcp(packet),
+      },
     );
     this.#watch = this.#parts.watched.watch(stream, this);
     this.#watchSize();
@@ -85,6 +93,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
   }
 
   onConnected(nowMs: number): void {
+    this.#askWhatIsSent();
     this.#playback?.start(nowMs);
     this.activate();
     this.#parts.stream.viewerReady();
@@ -96,6 +105,10 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   onRtcp(packets: readonly RtcpPacket[], nowMs: number): void {
     this.#playback?.onRtcp(packets, nowMs);
+  }
+
+  onTrackDropped(ssrc: number): void {
+    this.#playback?.onTrackDropped(ssrc);
   }
 
   tick(nowMs: number): void {
@@ -111,6 +124,7 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#quality?.tick(playback, nowMs);
     playback.tick(nowMs);
     this.#watchSize();
+    if (!this.#videoRate.isDue(nowMs)) return;
     this.#videoRate.update(playback.sent('video').bytes, nowMs);
     this.#audioRate.update(playback.sent('audio').bytes, nowMs);
   }
@@ -165,6 +179,13 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#sized?.watch[Symbol.dispose]();
     this.#playback?.close();
     this.#path?.close();
+  }
+
+  /** Packets are numbered where they are encrypted. */
+  #askWhatIsSent(): void {
+    const shared = this.#peer?.shared;
+    if (shared === undefined) return;
+    this.#path?.bandwidth?.askOthers((number, out) => shared.egress.sentSince(shared.id, number, out));
   }
 
   /** Undefined for who plays sound alone. */

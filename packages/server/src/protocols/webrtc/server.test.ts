@@ -267,9 +267,9 @@ describe('three hundred players', () => {
     expect(stream?.readerCount).toBe(0);
     expect(stream?.rtp.video.listenerCount).toBe(0);
     expect(stream?.rtp.audio.listenerCount).toBe(0);
-    expect(rig.server.sizes).toEqual({ ufrags: 1, paths: 1, packagers: 0, watched: 0 });
+    expect(rig.server.sizes).toEqual({ ufrags: 1, paths: 1, packagers: 0, watched: 0, lanes: 0 });
     publisher.session.close();
-    expect(rig.server.sizes).toEqual({ ufrags: 0, paths: 0, packagers: 0, watched: 0 });
+    expect(rig.server.sizes).toEqual({ ufrags: 0, paths: 0, packagers: 0, watched: 0, lanes: 0 });
     expect(rig.hub.streams.size).toBe(0);
   }, 60_000);
 });

@@ -24,6 +24,7 @@ import { PlayerSession } from './player.ts';
 import { PublicationSession } from './publication.ts';
 import { PacingTimer } from './send/bandwidth/pacing-timer.ts';
 import { newCname, newSources, newSsrc } from './send/local-sources.ts';
+import { SharedLanes } from './send/shared-lane.ts';
 import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { tracksKnown } from './tracks-known.ts';
@@ -56,6 +57,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly #packagers: LanePackagers;
   readonly #faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #watched = new WatchedStreams();
+  readonly #sharedLanes = new SharedLanes();
   readonly #sessions = new Map<string, { readonly session: BasePeerSession; readonly registration: Disposable }>();
   /** Sessions whose offer is being answered, by media session id. */
   readonly #pending = new Set<string>();
@@ -91,7 +93,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
 
   /** How much is held for peers, for tests and metrics. */
   get sizes() {
-    return { ...this.#transport.sizes, packagers: this.#packagers.size, watched: this.#watched.size };
+    return { ...this.#transport.sizes, packagers: this.#packagers.size, watched: this.#watched.size, lanes: this.#sharedLanes.size };
   }
 
   /** UDP port of all media; 0 before `start`. */
@@ -163,6 +165,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         adaptations: this.#deps.adaptations,
         media: playedMedia(negotiated, sources),
         packagers: this.#packagers,
+        sharedLanes: this.#sharedLanes,
         watched: this.#watched,
         cname: sources.cname,
         renditions,

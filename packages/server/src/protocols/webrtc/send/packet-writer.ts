@@ -1,5 +1,6 @@
 import type { RedContent } from '@sluice/media';
 import { type RtpExtension, redLength, writeRed, writeRtpHeader } from '@sluice/media';
+import type { RtpFormat, RtpPlaces } from '@sluice/native';
 import type { RtpLanePacket } from '../../../core/index.ts';
 import type { SendFormat, SendTrackOptions } from './send-track.ts';
 import type { Vp8Run } from './vp8-numbers.ts';
@@ -8,8 +9,8 @@ import type { Vp8Run } from './vp8-numbers.ts';
 export interface RtpSink {
   /** A buffer with room for a packet of that size and what encryption adds; valid until some hundred more were taken. */
   take(bytes: number): Buffer;
-  /** Sends the first `length` bytes of a buffer that `take` gave. */
-  sendRtp(buffer: Buffer, length: number): void;
+  /** Sends the first `length` bytes of a buffer that `take` gave. Who numbers packets itself does so at `places`. */
+  sendRtp(buffer: Buffer, length: number, places?: RtpPlaces): void;
 }
 
 /** The numbers of a packet that is written. */
@@ -23,6 +24,10 @@ export interface PacketNumbers {
 }
 
 const SEND_TIME_TICKS_PER_MS = 262.144;
+/** Of what goes before the value of the first extension, and of the next one: with one-byte elements, and with two-byte ones. */
+const FIXED_HEADER_BYTES = 12;
+const EXTENSION_HEADER_BYTES = 4;
+const MAX_SHORT_ID = 14;
 /** Room for the fixed header and our extensions. */
 const MAX_HEADER_BYTES = 36;
 const RTX_HEADER_BYTES = 2;
@@ -56,6 +61,19 @@ export class PacketWriter {
     this.#sendTime = sendTimeId === undefined ? undefined : { id: sendTimeId, value: new Uint8Array(3) };
     this.#transportNumber =
       transportSequenceId === undefined ? undefined : { id: transportSequenceId, value: new Uint8Array(2) };
+  }
+
+  /** How packets are written that are sent along a shared lane: as they would be here. */
+  formatOf(format: SendFormat): Omit<RtpFormat, 'timestampOffset' | 'vp8'> {
+    const { ssrc, sendTimeId, transportSequenceId, orientationId, path } = this.#options;
+    const unique = this.#isUnique(format);
+    return {
+      ssrc,
+      payloadType: format.payloadType,
+      transportSequenceId: unique && path?.number !== undefined ? transportSequenceId : undefined,
+      sendTimeId: unique ? sendTimeId : undefined,
+      orientationId,
+    };
   }
 
   // Hot path: once per packet and peer.
@@ -103,11 +121,14 @@ export class PacketWriter {
   }
 
   #send(buffer: Buffer, length: number): number {
-    this.#sink.sendRtp(buffer, length);
-    if (this.#numbered) this.#options.path?.onNumbered(length);
+    const { path } = this.#options;
+    this.#places.mark = this.#numbered ? (path?.onNumbered(length) ?? 0) : 0;
+    this.#sink.sendRtp(buffer, length, this.#places);
     return length;
   }
 
+  /** Of the packet that was written last, for who fills them in. */
+  readonly #places = { transportSequenceAt: 0, sendTimeAt: 0, mark: 0 };
   /** The packet that was written last has a transport-wide number. */
   #numbered = false;
 
@@ -128,11 +149,9 @@ export class PacketWriter {
   }
 
   #writeHeader(buffer: Buffer, packet: Pick<RtpLanePacket, 'marker' | 'orientation'>, format: SendFormat): number {
-    const { orientationId, repeats, path } = this.#options;
+    const { orientationId, path } = this.#options;
     this.#extensions.length = 0;
-    // Without a stream of retransmissions a packet may be sent twice under one number, which its encryption survives only
-    // when it is the same, byte for byte: such packets don't tell of the moment at which they are sent.
-    const unique = format.rtxPayloadType !== undefined || repeats === false;
+    const unique = this.#isUnique(format);
     this.#numbered = unique && this.#transportNumber !== undefined && path?.number !== undefined;
     if (this.#numbered && this.#transportNumber !== undefined) {
       const number = path?.number ?? 0;
@@ -147,7 +166,32 @@ export class PacketWriter {
     if (orientationId !== undefined && packet.orientation !== undefined)
       this.#extensions.push({ id: orientationId, value: Uint8Array.of(packet.orientation) });
     this.#header.marker = packet.marker;
+    this.#findPlaces();
     return writeRtpHeader(buffer, this.#header);
+  }
+
+  /**
+   * Without a stream of retransmissions a packet may be sent twice under one number, which its encryption survives only
+   * when it is the same, byte for byte: such packets don't tell of the moment at which they are sent.
+   */
+  #isUnique(format: SendFormat): boolean {
+    return format.rtxPayloadType !== undefined || this.#options.repeats === false;
+  }
+
+  /** Where the extensions are that tell of the moment of sending: they are the first ones. */
+  #findPlaces(): void {
+    const extensions = this.#extensions;
+    let headBytes = 1;
+    for (let i = 0; i < extensions.length; i++) if ((extensions[i]?.id ?? 0) > MAX_SHORT_ID) headBytes = 2;
+    let at = FIXED_HEADER_BYTES + EXTENSION_HEADER_BYTES + headBytes;
+    this.#places.transportSequenceAt = 0;
+    this.#places.sendTimeAt = 0;
+    for (let i = 0; i < extensions.length; i++) {
+      const element = extensions[i];
+      if (element === this.#transportNumber) this.#places.transportSequenceAt = at;
+      else if (element === this.#sendTime) this.#places.sendTimeAt = at;
+      at += (element?.value.length ?? 0) + headBytes;
+    }
   }
 }
 

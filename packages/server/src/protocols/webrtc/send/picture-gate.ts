@@ -52,6 +52,11 @@ export class PictureGate {
     return this.#broken;
   }
 
+  /** All that comes passes, as far as the gate knows, and all that is missing of before is needed no more. */
+  get isOpen(): boolean {
+    return this.limit === 'all' && !this.#broken && this.#passes && this.#top === Number.POSITIVE_INFINITY;
+  }
+
   /** So many frames that had passed are not sent after all: what comes refers to them. */
   breakOff(frames: number): void {
     this.leftOut += frames;

@@ -20,7 +20,7 @@ export class PictureMeter {
   #keyBytes = 0;
   #keyFrameBytes = 0;
 
-  // Hot path: once per packet of a picture and viewer.
+  // Hot path: once per packet of a picture.
   add(packet: RtpLanePacket, nowMs: number): void {
     const bytes = packet.payload.length + HEADER_BYTES;
     const layer = packet.temporalLayer ?? 0;

@@ -9,7 +9,8 @@ import { PictureChange } from './picture-change.ts';
 import type { PlayedMedia } from './played-media.ts';
 import { type RtpSink, SendTrack } from './send-track.ts';
 import { SenderReports } from './sender-reports.ts';
-import type { PictureLimit, PictureRates } from './thinning.ts';
+import type { Sharing } from './shared-sending.ts';
+import { NO_RATES, type PictureLimit, type PictureRates } from './thinning.ts';
 import { formatFor, type PlayedSource, SourceLease, TrackSource } from './track-source.ts';
 import type { ViewerBandwidth } from './viewer-bandwidth.ts';
 
@@ -30,11 +31,12 @@ export interface PlaybackDeps {
   sendRtcp(packet: Uint8Array): void;
   /** What goes to the player goes through it; undefined: as it comes. */
   readonly path?: SendPath | undefined;
+  /** What the player gets as others do is sent along shared lanes; undefined: all is written for it alone. */
+  readonly sharing?: Sharing | undefined;
   /** Told what the player says of the picture. */
   readonly bandwidth?: ViewerBandwidth | undefined;
 }
 
-const NO_RATES: PictureRates = { all: 0, layer1: undefined, layer0: undefined, keyFrameBytes: undefined };
 /** A publisher that can be asked for a key frame is asked for one, unless the newest is no older than this. */
 const MAX_PAST_ON_REQUEST_US = 1_000_000;
 /** While a player waits for a key frame, one is asked for this often. */
@@ -99,6 +101,7 @@ export class Playback {
         transportSequenceId: media.transportSequenceId,
         repeats: media.repeats,
         path: deps.path,
+        sharing: deps.sharing,
         formatFor: (format) => formatFor(media.codecs, format),
       }),
       source: this.#begin(media, picture),
@@ -124,6 +127,7 @@ export class Playback {
     const sum = { packets: 0, bytes: 0, resent: 0 };
     for (const { media, send } of this.#tracks) {
       if (media.kind !== kind) continue;
+      send.look();
       sum.packets += send.packets;
       sum.bytes += send.bytes;
       sum.resent += send.resent;
@@ -191,9 +195,10 @@ export class Playback {
   /** What each kind of media comes to, for people. */
   explain(nowMs: number): SessionMediaFacts[] {
     const { adaptations } = this.#deps;
-    return this.#tracks.map((track) =>
-      playedFacts(track, { adapted: track.source.formOf(track.send.lane), adaptations, nowMs }),
-    );
+    return this.#tracks.map((track) => {
+      track.send.look();
+      return playedFacts(track, { adapted: track.source.formOf(track.send.lane), adaptations, nowMs });
+    });
   }
 
   /** Media can flow. */
@@ -255,6 +260,11 @@ export class Playback {
         default:
       }
     }
+  }
+
+  /** What of the track with that SSRC was to be sent along a shared lane could not be sent in time. */
+  onTrackDropped(ssrc: number): void {
+    this.#tracks.find(({ media }) => media.ssrc === ssrc)?.send.onDropped();
   }
 
   /** Stops sending and gives back what it used. Idempotent. */

@@ -107,7 +107,7 @@ export class QualityControl {
     if (nowMs - this.#lookedMs < LOOK_INTERVAL_MS) return;
     this.#lookedMs = nowMs;
     const { bandwidth } = this.#deps;
-    this.#sent.update(picture.sent('video').bytes, nowMs);
+    if (this.#sent.isDue(nowMs)) this.#sent.update(picture.sent('video').bytes, nowMs);
     if (this.#sent.bps !== this.#measuredBps) bandwidth.onSent(this.#sent.bps, nowMs);
     this.#measuredBps = this.#sent.bps;
     const estimate = bandwidth.estimate(nowMs);

@@ -18,9 +18,9 @@ export class ResendAllowance {
   #credit = LIMIT;
   readonly #recent = new Map<number, number>();
 
-  /** A packet was sent for the first time: more may be sent again. Hot path. */
-  earn(): void {
-    this.#credit = Math.min(LIMIT, this.#credit + SHARE);
+  /** Packets were sent for the first time: more may be sent again. Hot path. */
+  earn(packets = 1): void {
+    this.#credit = Math.min(LIMIT, this.#credit + SHARE * packets);
   }
 
   /** True when the packet of that number may be sent again now, which counts then; `rttMs` is the round trip. */

@@ -2,15 +2,18 @@ import { rtpClockRate } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
 import type { StreamClock } from '../../../rtp/index.ts';
 import type { PacedTrack } from './bandwidth/pacer.ts';
-import type { SendPath } from './bandwidth/send-path.ts';
+import type { SendPath, SharedTrack } from './bandwidth/send-path.ts';
+import { type LaneMeterLease, leaseMeter } from './lane-meter.ts';
 import { PacketWriter, type RtpSink } from './packet-writer.ts';
 import { PictureGate } from './picture-gate.ts';
-import { PictureMeter } from './picture-meter.ts';
+
 import { Redundancy } from './redundancy.ts';
 import { ResendAllowance } from './resend-allowance.ts';
 import { type SendRun, SentNumbers } from './sent-numbers.ts';
 import { SentTimes, sentTimestamp } from './sent-times.ts';
-import type { PictureLimit, PictureRates } from './thinning.ts';
+import type { LaneFollower } from './shared-lane.ts';
+import { type SharedProgress, SharedSending, type Sharing } from './shared-sending.ts';
+import { NO_RATES, type PictureLimit, type PictureRates } from './thinning.ts';
 import { Vp8Numbers } from './vp8-numbers.ts';
 
 export type { RtpSink } from './packet-writer.ts';
@@ -41,6 +44,8 @@ export interface SendTrackOptions {
   readonly repeats?: boolean | undefined;
   /** Through which all tracks of the peer go; undefined: packets are sent as they come. */
   readonly path?: SendPath | undefined;
+  /** Packets that the peer gets as others do are sent along shared lanes; undefined: all are written here. */
+  readonly sharing?: Sharing | undefined;
 }
 
 /** Where a peer begins in a lane. */
@@ -61,12 +66,15 @@ const CATCH_UP_PACKETS = 64;
 /** Probes are filled with the newest of so many packets; less than that many bytes are plain padding. */
 const RECENT = 64;
 const PLAIN_PADDING_BYTES = 300;
+/** For so long a track is kept off a shared lane that had to be taken off it. */
+const KEPT_OFF_MS = 500;
 
 /**
  * One track on its way to one peer: follows a lane, numbers its packets for this peer, and sends them again on request
  * from what the lane keeps. Holds no packet itself.
  */
-export class SendTrack implements PacedTrack {
+export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
+  /** Packets and bytes of payload that were sent; along a shared lane as of the last `look`. */
   packets = 0;
   bytes = 0;
   resent = 0;
@@ -98,7 +106,12 @@ export class SendTrack implements PacedTrack {
   readonly #vp8 = new Vp8Numbers();
   readonly #writer: PacketWriter;
   readonly #gate: PictureGate | undefined;
-  readonly #meter = new PictureMeter();
+  #meter: LaneMeterLease | undefined;
+  #shared: SharedSending | undefined;
+  /** First packet of the lane that is sent so. */
+  #sharedFrom = 0;
+  /** Before that time it does not go over to a shared lane. */
+  #notSharedUntilMs = 0;
   /** Frames that the gate had left out when the newest packet was sent on. */
   #leftOut = 0;
   /** Packets before that number are not sent again any more. */
@@ -111,6 +124,11 @@ export class SendTrack implements PacedTrack {
     this.#writer = new PacketWriter(sink, options);
     this.#times = new SentTimes(options.clock);
     this.#gate = options.path === undefined ? undefined : new PictureGate(options.path);
+  }
+
+  /** True while it is sent along a shared lane. */
+  get isShared(): boolean {
+    return this.#shared !== undefined;
   }
 
   get lane(): RtpLane | undefined {
@@ -141,7 +159,7 @@ export class SendTrack implements PacedTrack {
 
   /** What the picture that is followed takes, whatever of it is sent. */
   get rates(): PictureRates {
-    return this.#meter.rates;
+    return this.#meter?.meter.rates ?? NO_RATES;
   }
 
   /** How much of the picture is sent, and how many of its frames were left out. */
@@ -152,6 +170,7 @@ export class SendTrack implements PacedTrack {
   /** Sends no more of the picture than that from now on; only where it goes through a path. */
   limit(limit: PictureLimit): void {
     if (this.#gate === undefined || this.#gate.limit === limit) return;
+    if (limit !== 'all') this.unshare();
     this.#gate.limit = limit;
     // What is missing of the pictures before would come too late to be shown, and take the room of what comes now.
     if (limit === 'key_frames' || limit === 'none') this.#repairFrom = this.#numbers.last + 1;
@@ -170,13 +189,16 @@ export class SendTrack implements PacedTrack {
   /** Goes on with that lane, from its newest start point if it keeps one that is not too old; undefined stops. */
   follow(lane: RtpLane | undefined, start: SendStart = AT_ONCE): void {
     this.#start = start;
+    this.unshare();
     this.#attached?.[Symbol.dispose]();
     this.#attached = undefined;
+    this.#meter?.[Symbol.dispose]();
+    this.#meter = undefined;
     this.#lane = lane;
     if (lane === undefined) return;
-    this.#meter.reset();
+    if (this.#gate !== undefined) this.#meter = leaseMeter(lane);
     this.#restart(lane);
-    this.#attached = lane.attach((packet) => this.#onPacket(lane, packet));
+    this.#attach(lane);
     this.tick();
   }
 
@@ -184,8 +206,9 @@ export class SendTrack implements PacedTrack {
   tick(): void {
     const lane = this.#lane;
     const nowMs = performance.now();
-    if (this.#gate?.broken === true) this.options.path?.wish(this.#meter.rates.all, nowMs);
-    if (lane === undefined || this.#next < 0 || this.#live) return;
+    if (this.#gate?.broken === true) this.options.path?.wish(this.rates.all, nowMs);
+    if (lane === undefined || this.#next < 0) return;
+    if (this.#live) return this.#chooseWay(lane, nowMs);
     if (this.options.path?.isBusy(nowMs) === true) return this.#skipPast(lane);
     for (let i = 0; i < CATCH_UP_PACKETS && this.#next < lane.end; i++) {
       const packet = lane.at(this.#next++);
@@ -197,6 +220,7 @@ export class SendTrack implements PacedTrack {
   /** Sends a packet again, by the number that this peer knows it by (RFC 4585 §6.2.1); `rttMs` is the round trip. */
   resend(sequence: number, nowMs: number, rttMs = 0): void {
     if (this.#lane === undefined || this.options.repeats === false) return;
+    this.look();
     if (this.#next < 0 || !this.#allowance.take(sequence, nowMs, rttMs)) return;
     if (this.#isGivenUp(sequence)) return;
     if (this.#keptPacket(sequence) === undefined) {
@@ -235,7 +259,7 @@ export class SendTrack implements PacedTrack {
     this.#allowance.earn();
     if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
     const timestamp = sentTimestamp(packet, run);
-    if (this.#redundancy.on && format.redPayloadType !== undefined && this.options.repeats === false) {
+    if (this.#isRedundant && format.redPayloadType !== undefined) {
       const redundant = this.#redundancy.blocks(packet, run, format.payloadType);
       const content = { payloadType: format.payloadType, primary: packet.payload, redundant };
       return this.#writer.writeRed(packet, content, { sequence, timestamp, format });
@@ -262,6 +286,116 @@ export class SendTrack implements PacedTrack {
 
   dueMs({ ptsUs }: RtpLanePacket): number {
     return this.options.clock.unixUs(ptsUs) / 1000 - Date.now() + performance.now();
+  }
+
+  onLaneChanged(packet: RtpLanePacket): void {
+    const lane = this.#lane;
+    this.unshare();
+    if (lane !== undefined) this.#onPacket(lane, packet);
+  }
+
+  onLatePacket(packet: RtpLanePacket): void {
+    if (packet.sequence >= this.#first && packet.sequence < this.#sharedFrom) this.#accept(packet);
+  }
+
+  /** What is sent along a shared lane could not be sent in time: goes on here. */
+  onDropped(): void {
+    this.unshare();
+  }
+
+  unshare(): void {
+    const shared = this.#shared;
+    if (shared === undefined) return;
+    const { newest } = shared;
+    const progress = shared.end();
+    this.#shared = undefined;
+    this.options.path?.unshare(this);
+    this.#notSharedUntilMs = performance.now() + KEPT_OFF_MS;
+    const lane = this.#lane;
+    if (lane === undefined) return;
+    this.#attach(lane);
+    if (progress === undefined) this.#next = lane.end;
+    else this.#goOn(progress, newest, lane);
+    this.#leftOut = this.#gate?.leftOut ?? 0;
+    this.#live = this.#next >= lane.end;
+    if (!this.#live && lane.epoch === this.#laneEpoch) this.tick();
+  }
+
+  /** Packet by packet, from where the shared lane ended. */
+  #goOn(progress: SharedProgress, newest: RtpLanePacket | undefined, lane: RtpLane): void {
+    const { state } = progress;
+    this.#take(progress, newest);
+    this.#next = state.awaitsStart ? lane.end : Math.max(this.#next, state.nextSequence);
+    if (state.awaitsStart) this.#gate?.breakOff(state.drops);
+  }
+
+  #attach(lane: RtpLane): void {
+    this.#attached?.[Symbol.dispose]();
+    this.#attached = lane.attach((packet) => this.#onPacket(lane, packet));
+  }
+
+  /** Along a shared lane while nothing speaks against it, else packet by packet. */
+  #chooseWay(lane: RtpLane, nowMs: number): void {
+    const { path, sharing } = this.options;
+    const kind = this.#laneFormat?.track.kind;
+    if (sharing === undefined || kind === undefined) return;
+    if (path !== undefined && kind === 'video') path.pictureBps = this.rates.all;
+    const isShared = this.#shared !== undefined;
+    const allowed = !this.#isRedundant && path?.allowsSharing(kind, isShared, nowMs) !== false;
+    if (isShared && !allowed) this.unshare();
+    else if (isShared) path?.pace(nowMs);
+    else if (allowed && nowMs >= this.#notSharedUntilMs) this.#share(lane, sharing, nowMs);
+  }
+
+  /** Sound is sent with redundancy. */
+  get #isRedundant(): boolean {
+    return this.#redundancy.on && this.#format?.redPayloadType !== undefined && this.options.repeats === false;
+  }
+
+  #share(lane: RtpLane, sharing: Sharing, nowMs: number): void {
+    const run = this.#run;
+    const format = this.#format;
+    const isWhole = this.#gate === undefined || (this.#gate.isOpen && this.#gate.leftOut === this.#leftOut);
+    if (run === undefined || format === undefined || run !== this.#numbers.run || !isWhole) return;
+    if (this.#next !== lane.end || this.#times.lastIsPast) return;
+    if (lane.epoch !== this.#laneEpoch || lane.format !== this.#laneFormat) return;
+    const from = this.#next;
+    const rtp = { ...this.#writer.formatOf(format), timestampOffset: run.timestampOffset, vp8: run.vp8?.offsetsNow };
+    const number = this.#numbers.expect(run, from);
+    const start = { lane, from, number, format: rtp, follower: this };
+    const shared = SharedSending.begin(sharing, start);
+    if (shared === undefined) return;
+    this.#shared = shared;
+    this.#sharedFrom = from;
+    this.#attached?.[Symbol.dispose]();
+    this.#attached = undefined;
+    this.options.path?.share(this, (bps, burstBytes) => shared.setPacing(bps, burstBytes), nowMs);
+  }
+
+  /** Learns how far a shared lane has come, which is not seen here: counts and position are those of this moment. */
+  look(): void {
+    const progress = this.#shared?.look();
+    if (progress !== undefined) this.#take(progress, this.#shared?.newest);
+  }
+
+  /** What was sent along a shared lane counts as if it had been sent here. */
+  #take({ state, packets, bytes, skipped, skippedOften }: SharedProgress, newest: RtpLanePacket | undefined): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.packets += packets;
+    this.bytes += bytes;
+    this.#allowance.earn(packets);
+    this.keyFrameMs = Math.max(this.keyFrameMs, state.keyFrameMs);
+    if (skipped) this.#numbers.goOnAt(run, state.segment, state.segment + state.numberOffset);
+    if (skippedOften) this.#numbers.forgetOlder();
+    const last = state.lastNumber - state.numberOffset;
+    if (last < state.segment) return;
+    this.#numbers.passTo(run, last);
+    const packet = newest?.sequence === last ? newest : run.lane.at(last);
+    if (packet === undefined || last <= this.#newest) return;
+    this.#newest = last;
+    this.#times.moveTo(packet, run);
+    run.vp8?.passTo(packet.payload, last);
   }
 
   #restart(lane: RtpLane): void {
@@ -301,7 +435,6 @@ export class SendTrack implements PacedTrack {
   // Hot path: once per packet and peer.
   #onPacket(lane: RtpLane, packet: RtpLanePacket): void {
     if (lane.epoch !== this.#laneEpoch) this.#restart(lane);
-    if (this.#gate !== undefined && packet.format.track.kind === 'video') this.#meter.add(packet, performance.now());
     if (this.#next < 0) {
       if (!packet.startPoint || this.#isLateSound(packet)) return;
       this.#begin(lane, packet.sequence);

@@ -34,6 +34,7 @@ export class SenderReports {
     const lastMs = this.#lastMs.get(track);
     if (!track.started || track.catchesUp || (lastMs !== undefined && nowMs - lastMs < INTERVAL_MS)) return undefined;
     this.#lastMs.set(track, nowMs);
+    track.look();
     const { timestamp, ptsUs, clockRate } = track.position;
     const unixUs = Date.now() * 1000;
     const aheadUs = unixUs - this.#clock.unixUs(ptsUs);

@@ -63,6 +63,34 @@ export class SentNumbers {
     return segment !== undefined && sequence <= segment.to ? sequence + segment.offset : -1;
   }
 
+  /** The number that a packet gets which is sent next, newer than all before; nothing is left out before it. */
+  expect(run: SendRun, sequence: number): number {
+    const current = this.#segments.at(-1);
+    return current?.run === run ? sequence + current.offset : this.last + 1;
+  }
+
+  /** All packets of the run up to that one have been sent under the numbers that were to be expected. */
+  passTo(run: SendRun, sequence: number): void {
+    const current = this.#segments.at(-1);
+    if (current?.run !== run || sequence <= current.to) return;
+    current.to = sequence;
+    this.last = sequence + current.offset;
+  }
+
+  /** What comes from that packet on is sent under the numbers from that one on, after all those before. */
+  goOnAt(run: SendRun, sequence: number, number: number): void {
+    const current = this.#segments.at(-1);
+    if (current !== undefined) current.to = Math.max(current.to, number - 1 - current.offset);
+    this.last = number - 1;
+    this.#segments.push({ run, offset: number - sequence, from: sequence, to: sequence - 1 });
+    if (this.#segments.length > MAX_SEGMENTS) this.#segments.shift();
+  }
+
+  /** What was sent before the newest run of numbers is not known any more. */
+  forgetOlder(): void {
+    this.#segments = this.#segments.slice(-1);
+  }
+
   /** What was sent under a number of 16 bits, of the newest that it can be; undefined when nothing was. */
   find(number: number): SentPacket | undefined {
     const unwrapped = this.last - ((this.last - number) & 0xffff);

@@ -17,6 +17,14 @@ export interface PictureRates {
   readonly keyFrameBytes: number | undefined;
 }
 
+/** Of a picture that has not been measured yet. */
+export const NO_RATES: PictureRates = Object.freeze({
+  all: 0,
+  layer1: undefined,
+  layer0: undefined,
+  keyFrameBytes: undefined,
+});
+
 /** What a decision is made of. */
 export interface ThinningView {
   readonly estimate: BandwidthEstimate;

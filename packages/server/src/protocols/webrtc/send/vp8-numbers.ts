@@ -54,6 +54,22 @@ export class Vp8Run {
     this.#left[this.#leftCount++ % REMEMBERED] = sequence;
   }
 
+  /** What is added to the numbers of packets that come now. */
+  get offsetsNow(): { readonly pictureIdOffset: number; readonly tl0Offset: number } {
+    return { pictureIdOffset: this.#offsets.picture - this.#leftCount, tl0Offset: this.#offsets.tl0 };
+  }
+
+  /** Packets up to the one with that payload were sent with those offsets. */
+  passTo(payload: Uint8Array, sequence: number): void {
+    if (sequence <= this.#newest) return;
+    this.#newest = sequence;
+    const pictureAt = pictureIdAt(payload);
+    const tl0At = tl0IndexAt(payload);
+    const { pictureIdOffset, tl0Offset } = this.offsetsNow;
+    if (pictureAt >= 0) this.#numbers.lastPicture = (pictureId(payload, pictureAt) + pictureIdOffset) & PICTURE_ID_MASK;
+    if (tl0At >= 0) this.#numbers.lastTl0 = ((payload[tl0At] ?? 0) + tl0Offset) & 0xff;
+  }
+
   // Hot path: once per packet and viewer.
   /** Writes the viewer's numbers over those of the payload at that place; `sequence` is that of the packet in its lane. */
   write(packet: Uint8Array, at: number, sequence: number): void {

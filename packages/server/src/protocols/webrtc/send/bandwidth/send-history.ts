@@ -43,6 +43,13 @@ export class SendHistory {
     return this.#next - this.#reportedTo;
   }
 
+  /** The next packet has that number: those between left and are not remembered. Numbers never go back. */
+  skipTo(number: number): void {
+    const size = this.#state.length;
+    for (let at = Math.max(this.#next, number - size); at < number; at++) this.#state[at % size] = 0;
+    this.#next = Math.max(this.#next, number);
+  }
+
   /** The packet with that number leaves now. `probe` is the probe that it is of, 0 for none. Hot path. */
   add(bytes: number, probe: number, nowMs: number): void {
     const size = this.#sentMs.length;

@@ -13,6 +13,15 @@ export interface PaddingSource {
   sendPadding(bytes: number): number;
 }
 
+/** A track that may be sent along a shared lane. */
+export interface SharedTrack {
+  /** Goes on packet by packet. */
+  unshare(): void;
+}
+
+/** As `Egress.setPacing` of one peer. */
+export type SetPacing = (bps: number, burstBytes: number) => void;
+
 export interface SendPathOptions {
   /** Undefined where packets have no transport-wide numbers. */
   readonly bandwidth: TransportBandwidth | undefined;
@@ -26,6 +35,16 @@ export interface SendPathOptions {
 
 const MAX_PADDING_PACKETS = 64;
 const BUSY_MS = 150;
+/** To be sent along shared lanes a viewer needs this margin over what is sent, and less of it to stay there. */
+const SHARED_MARGIN = 1.3;
+const SHARED_LEAST_MARGIN = 1.1;
+/** Sound and what is sent again, beside the picture, bits a second. */
+const BESIDE_BPS = 100_000;
+/** How pictures leave that wait elsewhere: told anew when the rate differs by so much, but not all the time. */
+const PACING_CHANGE = 0.12;
+const PACING_INTERVAL_MS = 100;
+const PACING_BURST_MS = 10;
+const PACING_BURST_BYTES = 6000;
 /** What waits on the way is gone, all but for so much. */
 const DRAINED_MS = 100;
 /** For sound, for what is sent again, and for peaks. */
@@ -34,16 +53,25 @@ const WISHED_SHARE = 1.3;
 /** All that is sent to one player: one order of numbers, one rate. */
 export class SendPath implements Paced {
   readonly bandwidth: TransportBandwidth | undefined;
+  /** What the picture takes that comes for the player, bits a second; told by its track. */
+  pictureBps = 0;
   readonly #timer: PacingTimer;
   readonly #counters: Counters | undefined;
   readonly #pacer: Pacer;
   #padding: PaddingSource | undefined;
+  readonly #paces: boolean;
+  readonly #timed: boolean;
+  readonly #tracks = new Set<SharedTrack>();
+  /** How the rate of pictures is told to who sends them elsewhere; undefined while nobody does. */
+  #pacedElsewhere: { readonly setPacing: SetPacing; bps: number; toldMs: number } | undefined;
   #closed = false;
 
   constructor({ bandwidth, timer, pacing, timedFrames, counters }: SendPathOptions) {
     this.bandwidth = bandwidth;
     this.#counters = counters;
     this.#timer = timer;
+    this.#paces = pacing;
+    this.#timed = timedFrames > 0;
     const rateBps = (nowMs: number): number =>
       pacing && bandwidth !== undefined ? bandwidth.pacingBps(nowMs) : Number.POSITIVE_INFINITY;
     const sustainedBps = (nowMs: number): number =>
@@ -53,11 +81,14 @@ export class SendPath implements Paced {
     bandwidth.queueMs = (nowMs) => this.#pacer.queueMs(nowMs);
     bandwidth.canProbe = () => this.#padding !== undefined;
     bandwidth.probes.onBegin = () => {
-      if (!this.#closed) this.#timer.wake(this);
+      if (this.#closed) return;
+      // What is sent as part of a probe is counted here.
+      for (const track of this.#tracks) track.unshare();
+      this.#timer.wake(this);
     };
   }
 
-  /** The transport-wide number of the packet that is written next; undefined where packets have none. */
+  /** The transport-wide number of the packet that is written next, unless others give it; undefined where packets have none. */
   get number(): number | undefined {
     return this.bandwidth?.history.next;
   }
@@ -72,9 +103,9 @@ export class SendPath implements Paced {
     this.#padding = source;
   }
 
-  /** The packet with `number` left: so many bytes. Hot path. */
-  onNumbered(bytes: number): void {
-    this.bandwidth?.onPacket(bytes, performance.now());
+  /** The packet with `number` leaves: so many bytes. Gives the probe that it is of, 0 for none. Hot path. */
+  onNumbered(bytes: number): number {
+    return this.bandwidth?.onPacket(bytes, performance.now()) ?? 0;
   }
 
   /** Sends a packet now or soon. Hot path. */
@@ -120,6 +151,41 @@ export class SendPath implements Paced {
   /** What it carries; undefined while that is not measured. */
   bps(nowMs: number): number | undefined {
     return this.bandwidth?.estimate(nowMs).bps;
+  }
+
+  /**
+   * True when a track may be sent along a shared lane, packet by packet unseen from here. `isShared`: it is already.
+   */
+  allowsSharing(kind: 'video' | 'audio', isShared: boolean, nowMs: number): boolean {
+    if (this.#closed || (kind === 'video' && (this.#timed || !(isShared || this.#pacer.empty)))) return false;
+    const margin = isShared ? SHARED_LEAST_MARGIN : SHARED_MARGIN;
+    return this.bandwidth?.isRoomy((this.pictureBps + BESIDE_BPS) * margin, nowMs) ?? true;
+  }
+
+  /** A track is sent along a shared lane now; `setPacing` tells how pictures may leave there. */
+  share(track: SharedTrack, setPacing: SetPacing, nowMs: number): void {
+    this.#tracks.add(track);
+    this.#pacedElsewhere ??= { setPacing, bps: 0, toldMs: Number.NEGATIVE_INFINITY };
+    this.pace(nowMs);
+  }
+
+  /** It is not any more. */
+  unshare(track: SharedTrack): void {
+    if (!this.#tracks.delete(track) || this.#tracks.size > 0) return;
+    this.#pacedElsewhere?.setPacing(0, 0);
+    this.#pacedElsewhere = undefined;
+  }
+
+  /** Tells how pictures may leave where they are sent along a shared lane. Call every now and then. */
+  pace(nowMs: number): void {
+    const told = this.#pacedElsewhere;
+    if (told === undefined || nowMs - told.toldMs < PACING_INTERVAL_MS) return;
+    told.toldMs = nowMs;
+    const bps = this.#paces ? (this.bandwidth?.pacingBps(nowMs) ?? 0) : 0;
+    const limit = bps === Number.POSITIVE_INFINITY ? 0 : bps;
+    if (Math.abs(limit - told.bps) <= told.bps * PACING_CHANGE) return;
+    told.bps = limit;
+    told.setPacing(limit, limit === 0 ? 0 : Math.max(PACING_BURST_BYTES, (limit * PACING_BURST_MS) / 8000));
   }
 
   /** Frames of a picture are left out that takes so much: the way is probed for that, with what is sent beside it. */

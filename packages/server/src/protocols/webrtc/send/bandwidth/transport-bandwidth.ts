@@ -1,4 +1,5 @@
 import type { TwccFeedback } from '@sluice/media';
+import { SENT_FIELDS } from '@sluice/native';
 import {
   type BandwidthEstimate,
   type BandwidthFacts,
@@ -55,6 +56,18 @@ const RTT_WEIGHT = 0.2;
 /** A limit of REMB is forgotten when it is not said again for so long. */
 const REMB_MS = 5000;
 
+/** Feedback on more than that at once is taken in portions. */
+const READ_PACKETS = 512;
+/** What was sent is asked for in silence this often. */
+const SILENT_READ_MS = 100;
+/** So long a queue on the way is none that matters to who sends less than is carried. */
+const ROOMY_DELAY_MS = 60;
+// All calls are synchronous, so all viewers share it.
+const READ = new Float64Array(READ_PACKETS * SENT_FIELDS);
+
+/** Tells what left under transport-wide numbers from that one on, as `Egress.sentSince` does. */
+export type SentTeller = (number: number, out: Float64Array) => number;
+
 type LimitedBy = BandwidthFacts['limitedBy'];
 
 /**
@@ -69,6 +82,10 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   queueMs: (nowMs: number) => number = () => 0;
   /** False where there is nothing to send for a probe. */
   canProbe: () => boolean = () => true;
+  /** Who numbers packets, when it is not the history. */
+  #teller: SentTeller | undefined;
+  /** When the teller was asked last. */
+  #toldMs = 0;
   readonly #startBps: number;
   readonly #clock = new ArrivalClock();
   readonly #trend = new DelayTrend();
@@ -95,17 +112,38 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     this.#rate = new RateControl(startBps, () => this.#queue.rebase());
   }
 
-  /** A packet of `bytes` leaves with the history's next number. Hot path. */
-  onPacket(bytes: number, nowMs: number): void {
+  /** Packets are numbered by somebody else, who is asked what left. Before the first packet. */
+  askOthers(teller: SentTeller): void {
+    this.#teller = teller;
+  }
+
+  /** True when packets are numbered by somebody else. */
+  get asksOthers(): boolean {
+    return this.#teller !== undefined;
+  }
+
+  /** A packet of `bytes` leaves, with the history's next number unless others give it. Gives the probe that it is of, 0 for none. Hot path. */
+  onPacket(bytes: number, nowMs: number): number {
     if (this.#beganMs < 0) {
       this.#beganMs = nowMs;
       if (this.canProbe()) this.probes.begin(this.#startBps * FIRST_PROBE_SHARE, this.#startBps, nowMs);
     }
     const probe = this.probes.id;
     if (probe !== 0) this.probes.onSent(bytes, nowMs);
-    this.history.add(bytes, probe, nowMs);
-    this.#sent.add(bytes, nowMs);
     this.#sentBytes += bytes;
+    if (this.#teller === undefined) this.#onSent(bytes, probe, nowMs);
+    return probe;
+  }
+
+  /**
+   * True when the way carries so much by a margin, and nothing is tried out on it: what is sent need not be watched packet
+   * by packet. Only where others number.
+   */
+  isRoomy(neededBps: number, nowMs: number): boolean {
+    if (this.#teller === undefined || this.probes.id !== 0) return false;
+    if (this.#isDeaf(nowMs)) return true;
+    if (this.#feedbackMs < 0 || this.#silence !== undefined) return false;
+    return this.delayMs(nowMs) < ROOMY_DELAY_MS && this.#bps(nowMs) >= neededBps;
   }
 
   /** What packets may leave with, bits a second; infinite where nothing is measured. */
@@ -140,6 +178,7 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   }
 
   onFeedback(feedback: TwccFeedback, nowMs: number): void {
+    this.#readSent(nowMs);
     const referenceMs = this.#clock.referenceMs(feedback.referenceTimeMs, nowMs);
     if (referenceMs === undefined) this.#forgetClock();
     const before = this.#newestSentMs;
@@ -221,6 +260,25 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     };
   }
 
+  /** Takes in what left by now. */
+  #readSent(nowMs: number): void {
+    const teller = this.#teller;
+    if (teller === undefined) return;
+    this.#toldMs = nowMs;
+    for (let count = READ_PACKETS; count === READ_PACKETS; ) {
+      count = teller(this.history.next, READ);
+      for (let at = 0; at < count * SENT_FIELDS; at += SENT_FIELDS) {
+        this.history.skipTo(READ[at] ?? 0);
+        this.#onSent(READ[at + 2] ?? 0, READ[at + 3] ?? 0, READ[at + 1] ?? 0);
+      }
+    }
+  }
+
+  #onSent(bytes: number, probe: number, nowMs: number): void {
+    this.history.add(bytes, probe, nowMs);
+    this.#sent.add(bytes, nowMs);
+  }
+
   #bps(nowMs: number): number {
     this.#lowerInSilence(nowMs);
     const remb = this.#rembBps(nowMs) ?? Number.POSITIVE_INFINITY;
@@ -256,7 +314,8 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   }
 
   #sentBps(nowMs: number): number | undefined {
-    this.#sent.passTo(nowMs);
+    // What left since the teller was asked is not known.
+    this.#sent.passTo(this.#teller === undefined ? nowMs : this.#toldMs);
     return this.#sent.bps(ACKED_MS);
   }
 
@@ -265,8 +324,9 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   }
 
   #lowerInSilence(nowMs: number): void {
-    if (this.#feedbackMs < 0 || this.history.unreported < SILENT_PACKETS) return;
-    if (nowMs - this.#feedbackMs < SILENCE_MS + this.#rttMs) return;
+    if (this.#feedbackMs < 0 || nowMs - this.#feedbackMs < SILENCE_MS + this.#rttMs) return;
+    if (nowMs - this.#toldMs >= SILENT_READ_MS) this.#readSent(nowMs);
+    if (this.history.unreported < SILENT_PACKETS) return;
     this.#silence ??= { beforeBps: this.#rate.bps, loweredMs: Number.NEGATIVE_INFINITY };
     if (nowMs - this.#silence.loweredMs < SILENCE_STEP_MS) return;
     this.#silence.loweredMs = nowMs;
