@@ -331,6 +331,7 @@ bool Engine::follow(double peerId, const FollowOptions& options) {
   if (follower->track(options.format.ssrc) != nullptr) return false;
   SentSource* source = follower->sender.source(options.format.ssrc);
   if (source == nullptr) return false;
+  followed->expect(options.from);
   auto track = std::make_unique<Track>();
   track->peer = follower;
   track->lane = followed;

@@ -19,7 +19,7 @@ const LanePacket* Lane::at(int64_t sequence) const {
 bool Lane::append(LanePacket&& packet) {
   const int64_t sequence = packet.sequence;
   const auto capacity = static_cast<int64_t>(options_.maxPackets);
-  if (first_ == end_) first_ = end_ = sequence;
+  expect(sequence);
   if (sequence < first_ || at(sequence) != nullptr) return false;
   if (sequence < end_) {
     late_[lateEnd_++ % kLate] = sequence;
@@ -38,6 +38,12 @@ bool Lane::append(LanePacket&& packet) {
     dropBefore(first_ + 1);
   }
   return true;
+}
+
+void Lane::expect(int64_t sequence) {
+  if (hasBegun_) return;
+  hasBegun_ = true;
+  first_ = end_ = sequence;
 }
 
 void Lane::dropBefore(int64_t sequence) {

@@ -38,6 +38,8 @@ class Lane {
   explicit Lane(const LaneOptions& options);
   // Takes a packet in; false for one that is too old or known. Late ones are remembered for those who passed them.
   bool append(LanePacket&& packet);
+  // A lane that has had no packet begins with that one, even if it is lost.
+  void expect(int64_t sequence);
   // The kept packet of that number, or null.
   const LanePacket* at(int64_t sequence) const;
   int64_t first() const { return first_; }
@@ -55,6 +57,7 @@ class Lane {
   void dropBefore(int64_t sequence);
   LaneOptions options_;
   std::vector<LanePacket> ring_;
+  bool hasBegun_ = false;
   int64_t first_ = 0;
   int64_t end_ = 0;
   int64_t start_ = -1;

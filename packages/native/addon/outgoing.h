@@ -37,7 +37,7 @@ struct SendFailure {
 class Outgoing {
  public:
   // Bounds how long JavaScript can wait for the lock under which a chunk is written.
-  static constexpr size_t kPackets = 256;
+  static constexpr size_t kPackets = 64;
   static constexpr size_t kBytes = 448 * 1024;
 
   Outgoing(int fd, int family, bool gso);

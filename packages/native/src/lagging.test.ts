@@ -57,6 +57,20 @@ describe.each(IMPLEMENTATIONS)('what lags, sent by %s', (implementation) => {
     expect(came).toEqual([]);
   });
 
+  it('goes on after packets that were lost before its first one', async () => {
+    const { egress, came } = await openPort(implementation);
+    const client = await Client.open();
+    const peer = client.join(egress);
+    const lane = egress.openLane(PICTURES);
+    egress.follow(peer, { lane, from: 10, number: 100, maxQueueMs: 500, format: format() });
+    pushAll(egress, lane, [lanePacket(12), lanePacket(13)]);
+    await until(() => client.packets.length === 2);
+    pushAll(egress, lane, [lanePacket(11)]);
+    await until(() => client.packets.length === 3);
+    expect(client.packets.map(({ sequence }) => sequence)).toEqual([102, 103, 101]);
+    expect(came).toEqual([]);
+  });
+
   it('gives pictures up to the newest start point, after the one that has begun, without a gap in the numbers', async () => {
     const { egress, came } = await openPort(implementation);
     const client = await Client.open();

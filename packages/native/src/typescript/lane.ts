@@ -26,6 +26,7 @@ export class Lane {
   lateEnd = 0;
   readonly #ring: (KeptPacket | undefined)[];
   readonly #late = new Float64Array(MAX_LATE);
+  #hasBegun = false;
   #start = -1;
   #bytes = 0;
 
@@ -55,14 +56,19 @@ export class Lane {
     return Math.max(at, this.lateEnd - MAX_LATE);
   }
 
+  /** A lane that has had no packet begins with that one, even if it is lost. */
+  expect(sequence: number): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.first = sequence;
+    this.end = sequence;
+  }
+
   /** Takes a packet in; false for one that is too old or known. */
   append(packet: KeptPacket): boolean {
     const { sequence } = packet;
     const { maxPackets, maxBytes, maxAgeMs } = this.options;
-    if (this.first === this.end) {
-      this.first = sequence;
-      this.end = sequence;
-    }
+    this.expect(sequence);
     if (sequence < this.first || this.at(sequence) !== undefined) return false;
     if (sequence < this.end) this.#late[this.lateEnd++ % MAX_LATE] = sequence;
     else {

@@ -201,6 +201,7 @@ export class TypeScriptEgress implements Egress, TrackSender {
     const isFull = peer === undefined || peer.tracks.length >= MAX_TRACKS;
     if (isFull || lane === undefined || peer.track(options.format.ssrc) !== undefined)
       throw new Error(`peer ${id} can not follow lane ${options.lane}`);
+    lane.expect(options.from);
     const track = new Track(this, { peer, lane }, options);
     peer.tracks.push(track);
     lane.followers.push(track);

@@ -18,6 +18,8 @@ export interface PeerMedia {
   onTrackDropped?(ssrc: number): void;
   /** Every 20 ms or so while connected. */
   tick(nowMs: number): void;
+  /** After a tick: for how long it need not be called, milliseconds; 0 or absent: as ever. */
+  readonly restMs?: number;
 }
 
 export interface PeerOptions {
@@ -53,6 +55,8 @@ export class Peer implements TransportPeer, RtpSink {
   #link: TransportLink | undefined;
   #connectivityMs = -1;
   #keysMs = -1;
+  /** Nothing is due before. */
+  #restsUntilMs = 0;
   #profile: string | undefined;
   #channel: MediaChannel | undefined;
   /** Handshakes. */
@@ -180,7 +184,7 @@ export class Peer implements TransportPeer, RtpSink {
 
   /** Looks after all that is a matter of time. Call every 20 ms or so. */
   tick(nowMs: number): void {
-    if (this.#closed) return;
+    if (this.#closed || nowMs < this.#restsUntilMs) return;
     this.#dtls.tick(nowMs);
     const { iceTimeoutMs, dtlsTimeoutMs } = this.#options;
     if (this.#connectivityMs < 0) {
@@ -192,7 +196,9 @@ export class Peer implements TransportPeer, RtpSink {
       return this.#end('dtls_error', `the DTLS handshake was not finished within ${dtlsTimeoutMs} ms`);
     if (this.#link?.tick(nowMs) === false)
       return this.#end('ice_keep_alive', 'connectivity checks have stopped: the peer has gone or its way here is cut');
-    if (this.connected) this.#media?.tick(nowMs);
+    if (!this.connected) return;
+    this.#media?.tick(nowMs);
+    this.#restsUntilMs = nowMs + (this.#media?.restMs ?? 0);
   }
 
   /** Says goodbye and lets go of everything. Idempotent; `onEnded` is not called. */

@@ -49,6 +49,8 @@ export interface PlayerParts {
 
 /** How often it is looked at whether what is played has become something else. */
 const LOOK_INTERVAL_MS = 500;
+/** What is sent along shared lanes needs no more care than this; it is looked at with each feedback besides. */
+const STEADY_TICK_MS = 95;
 
 /** One browser that plays a stream. */
 export class PlayerSession extends BasePeerSession implements PeerMedia, StreamWatcher {
@@ -111,22 +113,25 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#playback?.onTrackDropped(ssrc);
   }
 
+  get restMs(): number {
+    return this.#playback?.isSteady === true ? STEADY_TICK_MS : 0;
+  }
+
   tick(nowMs: number): void {
     const playback = this.#playback;
     if (playback === undefined) return;
     if (nowMs - this.#lookedMs >= LOOK_INTERVAL_MS) {
       this.#lookedMs = nowMs;
-      if (playback.isUnplayable) return this.end('not_playable', 'the stream has other codecs by now than the player');
-      const failure = playback.pictureLost;
-      if (failure !== undefined && this.#parts.acceptance.videoOutput !== undefined)
-        return this.end('not_playable', failure);
+      const failure = this.#whyUnplayable(playback);
+      if (failure !== undefined) return this.end('not_playable', failure);
     }
     this.#quality?.tick(playback, nowMs);
     playback.tick(nowMs);
     this.#watchSize();
-    if (!this.#videoRate.isDue(nowMs)) return;
-    this.#videoRate.update(playback.sent('video').bytes, nowMs);
-    this.#audioRate.update(playback.sent('audio').bytes, nowMs);
+    if (this.#videoRate.isDue(nowMs)) {
+      this.#videoRate.update(playback.sent('video').bytes, nowMs);
+      this.#audioRate.update(playback.sent('audio').bytes, nowMs);
+    }
   }
 
   /** Of the source. */
@@ -179,6 +184,11 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#sized?.watch[Symbol.dispose]();
     this.#playback?.close();
     this.#path?.close();
+  }
+
+  #whyUnplayable(playback: Playback): string | undefined {
+    if (playback.isUnplayable) return 'the stream has other codecs by now than the player';
+    return this.#parts.acceptance.videoOutput === undefined ? undefined : playback.pictureLost;
   }
 
   /** Packets are numbered where they are encrypted. */

@@ -122,6 +122,13 @@ export class Playback {
     return this.#packetsLost;
   }
 
+  /** All of it goes along shared lanes, and nothing is about to change. */
+  get isSteady(): boolean {
+    const tracks = this.#tracks;
+    for (let i = 0; i < tracks.length; i++) if (tracks[i]?.send.isShared !== true) return false;
+    return this.#change === undefined;
+  }
+
   /** Packets and bytes of payload sent, by kind. */
   sent(kind: Track['kind']): { readonly packets: number; readonly bytes: number; readonly resent: number } {
     const sum = { packets: 0, bytes: 0, resent: 0 };
@@ -253,6 +260,7 @@ export class Playback {
           break;
         case 'twcc':
           this.#deps.bandwidth?.onFeedback?.(packet, nowMs);
+          for (const { send } of this.#tracks) if (send.isShared) send.tick();
           break;
         case 'remb':
           this.#deps.bandwidth?.onRemb(packet.bitrateBps, nowMs);

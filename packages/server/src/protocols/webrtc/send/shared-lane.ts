@@ -10,7 +10,7 @@ export interface LaneFollower {
 }
 
 /** What a port keeps of a lane: as long as packets may wait for the pacing of a viewer, and a little more. */
-const PICTURES = { maxPackets: 4096, maxBytes: 8 * 1024 * 1024, maxAgeMs: 1500, prompt: false };
+const PICTURES = { maxPackets: 4096, maxBytes: 8 * 1024 * 1024, maxAgeMs: 2500, prompt: false };
 const SOUND = { maxPackets: 128, maxBytes: 256 * 1024, maxAgeMs: 1500, prompt: true };
 
 /** The packets of one lane in one media port: handed over once for all viewers that follow it there. */

@@ -32,7 +32,7 @@ export interface SharedProgress {
 }
 
 /** What waits for longer than this is given up, up to the next key frame. */
-const MAX_PICTURE_QUEUE_MS = 700;
+const MAX_PICTURE_QUEUE_MS = 1500;
 
 /** One track of one peer on its way along a lane that others share: no packet of it is seen here. */
 export class SharedSending {

@@ -93,6 +93,8 @@ export class DtlsAssociation {
 
   /** Sends again what got no answer in time, or gives up. Call it about every 50 ms until connected. */
   tick(nowMs: number): void {
+    // Nearly always: what is below is for handshakes.
+    if (this.#state !== 'handshake') return;
     this.#run(() => {
       this.#nowMs = nowMs;
       if (this.#state !== 'handshake' || this.#flight === undefined) return;
