@@ -33,9 +33,11 @@ bool Lane::append(LanePacket&& packet) {
   ring_[static_cast<size_t>(sequence) % ring_.size()] = std::move(packet);
   // The newest stays in any case.
   while (first_ < end_ - 1) {
-    const LanePacket* oldest = at(first_);
-    if (oldest != nullptr && bytes_ <= options_.maxBytes && oldest->atMs >= oldestMs) break;
-    dropBefore(first_ + 1);
+    // Places of packets that were lost stay as long as those behind them.
+    int64_t oldest = first_;
+    while (at(oldest) == nullptr) oldest++;
+    if (oldest == end_ - 1 || (bytes_ <= options_.maxBytes && at(oldest)->atMs >= oldestMs)) break;
+    dropBefore(oldest + 1);
   }
   return true;
 }

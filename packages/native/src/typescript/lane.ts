@@ -80,9 +80,12 @@ export class Lane {
     this.#ring[sequence % maxPackets] = packet;
     // The newest stays in any case.
     while (this.first < this.end - 1) {
-      const oldest = this.at(this.first);
-      if (oldest !== undefined && this.#bytes <= maxBytes && oldest.atMs >= packet.atMs - maxAgeMs) break;
-      this.#dropBefore(this.first + 1);
+      // Places of packets that were lost stay as long as those behind them.
+      let oldest = this.first;
+      while (this.at(oldest) === undefined) oldest++;
+      const atMs = this.at(oldest)?.atMs ?? packet.atMs;
+      if (oldest === this.end - 1 || (this.#bytes <= maxBytes && atMs >= packet.atMs - maxAgeMs)) break;
+      this.#dropBefore(oldest + 1);
     }
     return true;
   }
