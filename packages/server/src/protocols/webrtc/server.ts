@@ -93,7 +93,12 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
 
   /** How much is held for peers, for tests and metrics. */
   get sizes() {
-    return { ...this.#transport.sizes, packagers: this.#packagers.size, watched: this.#watched.size, lanes: this.#sharedLanes.size };
+    return {
+      ...this.#transport.sizes,
+      packagers: this.#packagers.size,
+      watched: this.#watched.size,
+      lanes: this.#sharedLanes.size,
+    };
   }
 
   /** UDP port of all media; 0 before `start`. */

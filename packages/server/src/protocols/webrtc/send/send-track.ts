@@ -8,7 +8,7 @@ import { PacketWriter, type RtpSink } from './packet-writer.ts';
 import { PictureGate } from './picture-gate.ts';
 
 import { Redundancy } from './redundancy.ts';
-import { ResendAllowance } from './resend-allowance.ts';
+import { Repairs } from './repairs.ts';
 import { type SendRun, SentNumbers } from './sent-numbers.ts';
 import { SentTimes, sentTimestamp } from './sent-times.ts';
 import type { LaneFollower } from './shared-lane.ts';
@@ -63,9 +63,6 @@ const LATE_SOUND_US = 150_000;
 const MAX_SOUND_WAIT_MS = 1000;
 /** Packets of the past that a viewer who joins gets at most on each tick, until it has caught up. */
 const CATCH_UP_PACKETS = 64;
-/** Probes are filled with the newest of so many packets; less than that many bytes are plain padding. */
-const RECENT = 64;
-const PLAIN_PADDING_BYTES = 300;
 /** For so long a track is kept off a shared lane that had to be taken off it. */
 const KEPT_OFF_MS = 500;
 
@@ -77,9 +74,6 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
   /** Packets and bytes of payload that were sent; along a shared lane as of the last `look`. */
   packets = 0;
   bytes = 0;
-  resent = 0;
-  /** Requests for packets that are not kept any more. */
-  resendMisses = 0;
   /** When the newest key frame was sent, `performance.now()`; 0 before the first, and for sound. */
   keyFrameMs = 0;
   readonly options: SendTrackOptions;
@@ -102,7 +96,7 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
   #laneFormat: RtpLaneFormat | undefined;
   readonly #numbers = new SentNumbers();
   readonly #times: SentTimes;
-  readonly #allowance = new ResendAllowance();
+  readonly #repairs: Repairs;
   readonly #vp8 = new Vp8Numbers();
   readonly #writer: PacketWriter;
   readonly #gate: PictureGate | undefined;
@@ -114,14 +108,13 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
   #notSharedUntilMs = 0;
   /** Frames that the gate had left out when the newest packet was sent on. */
   #leftOut = 0;
-  /** Packets before that number are not sent again any more. */
-  #repairFrom = 0;
   readonly #redundancy = new Redundancy();
-  #padded = 0;
 
   constructor(sink: RtpSink, options: SendTrackOptions) {
     this.options = options;
     this.#writer = new PacketWriter(sink, options);
+    const formatOf = (packet: RtpLanePacket): SendFormat | undefined => this.#formatOf(packet);
+    this.#repairs = new Repairs({ numbers: this.#numbers, writer: this.#writer, formatOf });
     this.#times = new SentTimes(options.clock);
     this.#gate = options.path === undefined ? undefined : new PictureGate(options.path);
   }
@@ -129,6 +122,15 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
   /** True while it is sent along a shared lane. */
   get isShared(): boolean {
     return this.#shared !== undefined;
+  }
+
+  /** Packets that were sent again, and requests for packets that are not kept any more. */
+  get resent(): number {
+    return this.#repairs.resent;
+  }
+
+  get resendMisses(): number {
+    return this.#repairs.misses;
   }
 
   get lane(): RtpLane | undefined {
@@ -173,7 +175,7 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     if (limit !== 'all') this.unshare();
     this.#gate.limit = limit;
     // What is missing of the pictures before would come too late to be shown, and take the room of what comes now.
-    if (limit === 'key_frames' || limit === 'none') this.#repairFrom = this.#numbers.last + 1;
+    if (limit === 'key_frames' || limit === 'none') this.#repairs.giveUp();
   }
 
   /** True when frames were left out that what comes refers to, and there is room for a key frame. */
@@ -221,26 +223,14 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
   resend(sequence: number, nowMs: number, rttMs = 0): void {
     if (this.#lane === undefined || this.options.repeats === false) return;
     this.look();
-    if (this.#next < 0 || !this.#allowance.take(sequence, nowMs, rttMs)) return;
-    if (this.#isGivenUp(sequence)) return;
-    if (this.#keptPacket(sequence) === undefined) {
-      this.resendMisses++;
-      return;
-    }
-    this.resent++;
+    if (this.#next < 0 || !this.#repairs.accept(sequence, nowMs, rttMs)) return;
     const { path } = this.options;
     if (path === undefined) this.repair(sequence);
     else path.repair(this, sequence);
   }
 
   repair(number: number): number {
-    const kept = this.#isGivenUp(number) ? undefined : this.#keptPacket(number);
-    const format = kept && this.#formatOf(kept.packet);
-    if (kept === undefined || format === undefined) return 0;
-    const { packet, run } = kept;
-    const numbers = { sequence: number, timestamp: sentTimestamp(packet, run), vp8: run.vp8 };
-    if (format.rtxPayloadType === undefined) return this.#writer.write(packet, format, numbers);
-    return this.#writer.writeRtx(packet, format, numbers);
+    return this.#repairs.send(number);
   }
 
   // Hot path: once per packet and peer.
@@ -249,14 +239,14 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     if (format === undefined) return 0;
     const isVp8 = packet.format.track.codec === 'vp8';
     if (run !== this.#numbers.run) {
-      this.#allowance.forget();
+      this.#repairs.allowance.forget();
       if (isVp8) run.vp8 = this.#vp8.begin(packet.payload);
     } else for (let i = 0; i < skipped; i++) run.vp8?.leaveOut(packet.sequence - 1);
     const sequence = this.#numbers.numberFor(run, packet.sequence, skipped > 0);
     if (sequence < 0) return 0;
     this.packets++;
     this.bytes += packet.payload.length;
-    this.#allowance.earn();
+    this.#repairs.allowance.earn();
     if (packet.startPoint && packet.format.track.kind === 'video') this.keyFrameMs = performance.now();
     const timestamp = sentTimestamp(packet, run);
     if (this.#isRedundant && format.redPayloadType !== undefined) {
@@ -267,17 +257,10 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     return this.#writer.write(packet, format, { sequence, timestamp, vp8: run.vp8 });
   }
 
-  /** As a packet that was sent before once more where one is kept that fits, else as plain padding. */
   sendPadding(bytes: number): number {
     const format = this.#format;
     if (format?.rtxPayloadType === undefined || !this.started) return 0;
-    const kept =
-      bytes > PLAIN_PADDING_BYTES ? this.#keptPacket(this.#numbers.last - (this.#padded++ % RECENT)) : undefined;
-    if (kept === undefined || kept.packet.payload.length < PLAIN_PADDING_BYTES)
-      return this.#writer.writePadding(format, this.#times.lastTimestamp);
-    const sequence = this.#numbers.last - ((this.#padded - 1) % RECENT);
-    const timestamp = sentTimestamp(kept.packet, kept.run);
-    return this.#writer.writeRtx(kept.packet, format, { sequence, timestamp, vp8: kept.run.vp8 });
+    return this.#repairs.pad(bytes, format, this.#times.lastTimestamp);
   }
 
   onGivenUp(frames: number): void {
@@ -384,7 +367,7 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     if (run === undefined) return;
     this.packets += packets;
     this.bytes += bytes;
-    this.#allowance.earn(packets);
+    this.#repairs.allowance.earn(packets);
     this.keyFrameMs = Math.max(this.keyFrameMs, state.keyFrameMs);
     if (skipped) this.#numbers.goOnAt(run, state.segment, state.segment + state.numberOffset);
     if (skippedOften) this.#numbers.forgetOlder();
@@ -420,7 +403,7 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     const timestampOffset = this.#times.begin(lane.at(sequence), pastEndUs);
     this.#run = { lane, epoch: lane.epoch, timestampOffset, pastEndUs, vp8: undefined };
     // On a way that is too narrow, what is missing of the picture before would only delay this one, which needs none of it.
-    if (this.options.path?.isNarrow(performance.now()) === true) this.#repairFrom = this.#numbers.last + 1;
+    if (this.options.path?.isNarrow(performance.now()) === true) this.#repairs.giveUp();
     this.options.path?.forget(this);
     this.#gate?.restart();
   }
@@ -471,18 +454,6 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     if (gate !== undefined) this.#leftOut = gate.leftOut;
     if (path === undefined) this.transmit(packet, run, skipped);
     else path.send(this, packet, run, skipped);
-  }
-
-  #isGivenUp(number: number): boolean {
-    const { last } = this.#numbers;
-    return last - ((last - number) & 0xffff) < this.#repairFrom;
-  }
-
-  #keptPacket(number: number): { readonly packet: RtpLanePacket; readonly run: SendRun } | undefined {
-    const sent = this.#numbers.find(number);
-    if (sent === undefined || sent.run.lane.epoch !== sent.run.epoch) return undefined;
-    const packet = sent.run.lane.at(sent.sequence);
-    return packet && { packet, run: sent.run };
   }
 
   #formatOf({ format }: RtpLanePacket): SendFormat | undefined {

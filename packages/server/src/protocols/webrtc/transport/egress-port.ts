@@ -5,6 +5,8 @@ import type { ResolvedTransportOptions, TransportCounters } from './options.ts';
 
 /** A datagram holds no more (RFC 768, RFC 791). */
 const MAX_DATAGRAM_BYTES = 65_507;
+/** What waits longer is given up: more than a machine that is busy for a moment makes packets wait. */
+const MAX_QUEUE_MS = 500;
 /** Sealed packets of peers by TCP wait there as well. */
 const MAX_INCOMING_BYTES = 16 * 1024 * 1024;
 
@@ -51,6 +53,7 @@ export class EgressPort {
       port,
       receiveBufferBytes,
       sendBufferBytes,
+      maxQueueMs: MAX_QUEUE_MS,
       maxQueueBytes: maxQueuedBytes,
       maxIncomingBytes: MAX_INCOMING_BYTES,
       onReceived: (batch) => this.#options.onReceived(this, batch),
