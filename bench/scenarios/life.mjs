@@ -38,22 +38,24 @@ const WAVE_S = 20;
 /** Of the whole time, before memory is looked at. */
 const WARM_UP = 0.3;
 const SAMPLE_MS = 2000;
+/** The metrics tell the delays of the event loop in windows of 10 s: one look of so many is at them. */
+const LOOKS_A_WINDOW = 5;
 
 async function soak(context) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-soak-'));
   const { network, minutes } = context;
   const server = await context.servers.sluice.start({ folder, host: network.host });
   const clients = [];
-  const samples = [];
+  const found = { samples: [], windows: [] };
   try {
     for (const url of ['rtmp', 'whip']) clients.push(await publish(network, streamOf(server.urls[url], url)));
     await pause(2000);
     const endsAt = performance.now() + minutes * 60_000;
     const waves = [comeAndGo(context, server, endsAt), comeAndGo(context, server, endsAt, WAVE_S / 2)];
-    const looking = sample(server, { samples, endsAt, context });
+    const looking = sample(server, { found, endsAt, context });
     const seen = (await Promise.all(waves)).flat();
     await looking;
-    return soakReport(samples, seen, minutes);
+    return soakReport(found, seen, minutes);
   } finally {
     for (const client of clients) await client.stop();
     await server.stop();
@@ -77,19 +79,22 @@ async function comeAndGo({ network }, server, endsAt, delayS = 0) {
   return seen;
 }
 
-async function sample(server, { samples, endsAt, context }) {
+async function sample(server, { found, endsAt, context }) {
+  const { samples } = found;
   const began = performance.now();
   for (let i = 0; performance.now() < endsAt; i++) {
     await pause(SAMPLE_MS);
     const atMin = (performance.now() - began) / 60_000;
+    const { residentBytes, cpuS } = usageTree(server.pid);
+    samples.push({ atMin, mib: residentBytes / 2 ** 20, cpuS });
+    if (i % LOOKS_A_WINDOW !== LOOKS_A_WINDOW - 1) continue;
     const loopMs = (await metric(server.metricsPort, 'nodejs_eventloop_lag_p99_seconds')) * 1000;
     const heapMib = (await metric(server.metricsPort, 'nodejs_heap_size_used_bytes')) / 2 ** 20;
-    const { residentBytes, cpuS } = usageTree(server.pid);
-    samples.push({ atMin, mib: residentBytes / 2 ** 20, heapMib, loopMs, cpuS });
-    if (i % 15 === 0)
-      context.say(
-        `${atMin.toFixed(1)} min: ${(residentBytes / 2 ** 20).toFixed(0)} MiB, event loop ${loopMs.toFixed(1)} ms`,
-      );
+    found.windows.push({ atMin, loopMs, heapMib });
+    if (found.windows.length % 3 !== 0) continue;
+    context.say(
+      `${atMin.toFixed(1)} min: ${(residentBytes / 2 ** 20).toFixed(0)} MiB, event loop ${loopMs.toFixed(1)} ms`,
+    );
   }
 }
 
@@ -101,10 +106,12 @@ function slope(samples, key) {
   return across / samples.reduce((sum, { atMin }) => sum + (atMin - x) ** 2, 0);
 }
 
-function soakReport(samples, groups, minutes) {
-  const warm = samples.filter(({ atMin }) => atMin > minutes * WARM_UP);
-  const loop = warm.map(({ loopMs }) => loopMs).toSorted((a, b) => a - b);
-  const p99 = loop[Math.ceil(loop.length * 0.99) - 1] ?? Number.NaN;
+function soakReport(found, groups, minutes) {
+  const isWarm = ({ atMin }) => atMin > minutes * WARM_UP;
+  const warm = found.samples.filter(isWarm);
+  const warmWindows = found.windows.filter(isWarm);
+  const loop = warmWindows.map(({ loopMs }) => loopMs).toSorted((a, b) => a - b);
+  const usual = loop[Math.ceil(loop.length * 0.95) - 1] ?? Number.NaN;
   const sum = (key) => groups.reduce((total, group) => total + group[key], 0);
   const [first, last] = [warm[0], warm.at(-1)];
   const seconds = (last.atMin - first.atMin) * 60;
@@ -114,10 +121,10 @@ function soakReport(samples, groups, minutes) {
     ['CPU % of a core', cell(((last.cpuS - first.cpuS) / seconds) * 100)],
     ['memory after warm-up and at the end, MiB', `${cell(first.mib, 0)}, ${cell(last.mib, 0)}`],
     ['growth of memory, MiB a minute', cell(slope(warm, 'mib'), 2)],
-    ['growth of the JavaScript heap, MiB a minute', cell(slope(warm, 'heapMib'), 2)],
+    ['growth of the JavaScript heap, MiB a minute', cell(slope(warmWindows, 'heapMib'), 2)],
     [
-      'event loop late, p99: median and worst of all looks, ms',
-      `${cell(loop[Math.floor(loop.length / 2)])}, ${cell(loop.at(-1))}`,
+      'event loop late, p99 of 10 s: median, 95th percentile and worst, ms',
+      `${cell(loop[Math.floor(loop.length / 2)])}, ${cell(usual)}, ${cell(loop.at(-1))}`,
     ],
   ];
   const share = (slope(warm, 'mib') / first.mib) * 100;
@@ -129,7 +136,14 @@ function soakReport(samples, groups, minutes) {
       limit: 0.5,
       unit: ' % a minute',
     }),
-    goalOf({ what: 'Soak: event loop late (p99)', text: '≤ 20 ms', figure: p99, limit: 20, unit: ' ms', digits: 1 }),
+    goalOf({
+      what: 'Soak: event loop late, p99 of 10 s, in 95 of 100 of them',
+      text: '≤ 20 ms',
+      figure: usual,
+      limit: 20,
+      unit: ' ms',
+      digits: 1,
+    }),
   ];
   return { columns: ['what', 'figure'], rows, goals };
 }
@@ -147,6 +161,6 @@ export const scenarios = [
     run: soak,
     apart: true,
     about:
-      'Two publishers (RTMP, WHIP); two waves of 27 viewers (WebRTC, RTMP, FLV, HLS) come and go without end, 20 s each. Memory and event loop are looked at every two seconds after 30 % of the time.',
+      'Two publishers (RTMP, WHIP); two waves of 27 viewers (WebRTC, RTMP, FLV, HLS) come and go without end, 20 s each. Memory is looked at every two seconds and the event loop every ten, after 30 % of the time.',
   },
 ];

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <ctime>
 #include <unordered_set>
 
 #include "address.h"
@@ -17,7 +18,7 @@ namespace {
 constexpr napi_type_tag kTag = {0x3c5a9e7d1b2f4860, 0x9d8c7b6a5f4e3d2c};
 // What a slot of the data holds; longer datagrams are cut, and none of our peers sends such.
 constexpr size_t kSlotBytes = 2048;
-constexpr size_t kRecordFields = 3;
+constexpr size_t kRecordFields = 4;
 // Of one port, before the next one has its turn.
 constexpr size_t kBatch = 32;
 constexpr int kEvents = 256;
@@ -41,6 +42,9 @@ class Ports {
     event.events = EPOLLIN;
     event.data.fd = port;
     setsockopt(port, SOL_SOCKET, SO_RCVBUF, &bufferBytes, sizeof bufferBytes);
+    // The time at which a datagram came, however late it is read.
+    const int yes = 1;
+    setsockopt(port, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes);
     if (bind(port, reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 ||
         epoll_ctl(epoll_, EPOLL_CTL_ADD, port, &event) != 0) {
       const int error = errno;
@@ -73,22 +77,39 @@ class Ports {
   static size_t readPort(int port, uint8_t* data, size_t slots, size_t first, double* records) {
     mmsghdr headers[kBatch];
     iovec parts[kBatch];
+    alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(timespec))];
     const size_t most = std::min(slots, kBatch);
     for (size_t i = 0; i < most; i++) {
       parts[i] = {data + i * kSlotBytes, kSlotBytes};
       headers[i] = {};
       headers[i].msg_hdr.msg_iov = &parts[i];
       headers[i].msg_hdr.msg_iovlen = 1;
+      headers[i].msg_hdr.msg_control = control[i];
+      headers[i].msg_hdr.msg_controllen = sizeof control[i];
     }
     // Errors are those that others have sent by ICMP: reading takes them off, and that is all.
     const int count = recvmmsg(port, headers, static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+    timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     for (int i = 0; i < count; i++) {
       double* record = records + (first + static_cast<size_t>(i)) * kRecordFields;
       record[0] = port;
       record[1] = static_cast<double>((first + static_cast<size_t>(i)) * kSlotBytes);
       record[2] = headers[i].msg_len;
+      record[3] = ageMs(headers[i].msg_hdr, now);
     }
     return static_cast<size_t>(std::max(count, 0));
+  }
+
+  // How long ago it came; 0 when the system does not tell, or when its clock was set back.
+  static double ageMs(const msghdr& header, const timespec& now) {
+    const cmsghdr* control = CMSG_FIRSTHDR(&header);
+    if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS) return 0;
+    timespec then;
+    memcpy(&then, CMSG_DATA(control), sizeof then);
+    const double ms = static_cast<double>(now.tv_sec - then.tv_sec) * 1e3 +
+                      static_cast<double>(now.tv_nsec - then.tv_nsec) / 1e6;
+    return std::max(ms, 0.0);
   }
 
   int epoll_;

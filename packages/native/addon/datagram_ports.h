@@ -14,7 +14,8 @@ namespace sluice {
 //   send(descriptor, bytes, to?)  0 or the negative error
 //   close(descriptor)         true unless it is none of ours
 //   read(data, records)       reads what there is into slots of `data`; for each datagram the records get descriptor,
-//                             offset and length. Gives the number of datagrams; as many as fit mean that there may be more
+//                             offset, length, and how many ms ago it came. Gives the number of datagrams; as many as fit
+//                             mean that there may be more
 napi_value defineDatagramPorts(napi_env env, napi_value exports);
 
 }  // namespace sluice

@@ -33,13 +33,15 @@ async function sendFromOther(port: number, ...texts: readonly string[]): Promise
 }
 
 /** What has come, each with its port. */
-function read(slots: number): { readonly port: number; readonly text: string; readonly length: number }[] {
+function read(
+  slots: number,
+): { readonly port: number; readonly text: string; readonly length: number; readonly ageMs: number }[] {
   const data = Buffer.alloc(slots * SLOT_BYTES);
-  const records = new Float64Array(slots * 3);
+  const records = new Float64Array(slots * 4);
   const count = ports.read(data, records);
   return Array.from({ length: count }, (_, i) => {
-    const [port = 0, offset = 0, length = 0] = records.subarray(i * 3);
-    return { port, text: data.toString('latin1', offset, offset + length), length };
+    const [port = 0, offset = 0, length = 0, ageMs = Number.NaN] = records.subarray(i * 4);
+    return { port, text: data.toString('latin1', offset, offset + length), length, ageMs };
   });
 }
 
@@ -88,6 +90,20 @@ describe('ports that are read together', () => {
     expect(read(4)).toEqual([]);
   });
 
+  test('tell how long ago something came, however late it is read', async () => {
+    const port = ports.open(BUFFER_BYTES);
+    const sentMs = performance.now();
+    await sendFromOther(port, 'x');
+    const cameMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const beforeMs = performance.now();
+    const [datagram] = read(1);
+    const afterMs = performance.now();
+    // Clocks of the system differ by less than a millisecond in that time.
+    expect(datagram?.ageMs).toBeGreaterThan(beforeMs - cameMs - 1);
+    expect(datagram?.ageMs).toBeLessThan(afterMs - sentMs + 1);
+  });
+
   test('cut what is longer than a slot', async () => {
     const port = ports.open(BUFFER_BYTES);
     await sendFromOther(port, 'x'.repeat(3000));
@@ -102,10 +118,10 @@ describe('ports that are read together', () => {
     expect(() => ports.send(0, Buffer.from('x'))).toThrow('not an open port');
     const open = ports.open(BUFFER_BYTES);
     expect(() => ports.connect(open, new Uint8Array(3))).toThrow('not an address');
-    expect(() => ports.read(Buffer.alloc(1), new Uint8Array(3) as unknown as Float64Array)).toThrow(TypeError);
+    expect(() => ports.read(Buffer.alloc(1), new Uint8Array(4) as unknown as Float64Array)).toThrow(TypeError);
     const { read: loose } = ports;
-    expect(() => loose(Buffer.alloc(1), new Float64Array(3))).toThrow(TypeError);
+    expect(() => loose(Buffer.alloc(1), new Float64Array(4))).toThrow(TypeError);
     // No room is no error.
-    expect(ports.read(Buffer.alloc(1), new Float64Array(3))).toBe(0);
+    expect(ports.read(Buffer.alloc(1), new Float64Array(4))).toBe(0);
   });
 });

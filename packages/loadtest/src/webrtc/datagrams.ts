@@ -12,7 +12,7 @@ export interface DatagramSocket {
 
 /**
  * Takes datagrams as they come. It may write to the memory; that of RTP and RTCP is used again after the call, all other is
- * the receiver's. `nowMs` is of `performance.now()`.
+ * the receiver's. `nowMs` is when it came, of `performance.now()`.
  */
 export type OnDatagram = (datagram: Buffer, nowMs: number) => void;
 

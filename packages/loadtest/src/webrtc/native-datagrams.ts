@@ -1,12 +1,12 @@
 import { type DatagramPorts, openDatagramPorts } from '@sluice/native';
 import { type DatagramSocket, type OnDatagram, type OpenDatagrams, SYSTEM_BUFFER_BYTES } from './datagrams.ts';
 
-/** Between two readings: what arrives in between is taken to have come at the later one. */
+/** Between two readings. */
 const READ_MS = 1;
 /** What the addon needs for a datagram. */
 const SLOT_BYTES = 2048;
 const SLOTS = 512;
-const RECORD_FIELDS = 3;
+const RECORD_FIELDS = 4;
 /** Readings in a row, before everything else of the thread has its turn. */
 const MAX_READINGS = 8;
 /** First bytes of RTP and RTCP (RFC 7983 §7). */
@@ -14,8 +14,8 @@ const MEDIA_FROM = 128;
 const MEDIA_TO = 191;
 
 /**
- * UDP ports that are read together by the addon, which costs a third of what Node's own sockets take. The datagrams of
- * media lie in memory that is used again after the call that gives them; those that set up a connection may be kept.
+ * UDP ports that are read together by the addon, which costs a third of what Node's own sockets take; the system tells when
+ * a datagram came, so that a tool that reads late does not see delays of its own. The datagrams of media lie in memory that is used again after the call that gives them; those that set up a connection may be kept.
  */
 export class NativeDatagrams {
   readonly #ports: DatagramPorts;
@@ -84,7 +84,8 @@ export class NativeDatagrams {
     const offset = this.#records[at + 1] ?? 0;
     const datagram = this.#data.subarray(offset, offset + (this.#records[at + 2] ?? 0));
     const first = datagram[0] ?? 0;
-    receiver?.(first >= MEDIA_FROM && first <= MEDIA_TO ? datagram : Buffer.from(datagram), nowMs);
+    const cameMs = nowMs - (this.#records[at + 3] ?? 0);
+    receiver?.(first >= MEDIA_FROM && first <= MEDIA_TO ? datagram : Buffer.from(datagram), cameMs);
   }
 }
 

@@ -55,7 +55,7 @@ export class RtpPictures {
     }
     if (this.#begun) for (let i = 0; i < this.#waiting; i++) this.#watch.onPicture(nowMs);
     this.#waiting = 0;
-    if (this.#held.length > 0) this.#tellClocks();
+    if (this.#held.length > 0) this.#tellClocks(nowMs);
   }
 
   /** What is missing will not come: a decoder begins anew with what follows. */
@@ -72,8 +72,8 @@ export class RtpPictures {
     this.#watch.finish(nowMs);
   }
 
-  #tellClocks(): void {
-    const arrivedUs = unixUs();
+  #tellClocks(nowMs: number): void {
+    const arrivedUs = unixUs() - (performance.now() - nowMs) * 1000;
     for (const { clock, picture } of this.#held) {
       if (picture < this.#ended && this.#begun) this.#clocks.onClock(clock, arrivedUs - clock.sentUs);
     }

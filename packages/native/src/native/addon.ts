@@ -24,7 +24,7 @@ export interface MediaSocket {
 }
 
 /** As in `addon/addon.cc`: an addon that was built from other sources is not called. */
-const VERSION = 2;
+const VERSION = 3;
 
 export interface Addon {
   readonly version: number;
@@ -54,8 +54,9 @@ export interface DatagramPorts {
   /** False when it was closed before. */
   close(port: number): boolean;
   /**
-   * Reads what has come, each datagram into 2048 bytes of `data` (longer ones are cut) with three fields of `records`: port,
-   * offset, length. Gives their number; when as many came as there is room for, there may be more.
+   * Reads what has come, each datagram into 2048 bytes of `data` (longer ones are cut) with four fields of `records`: port,
+   * offset, length, and how many ms ago it came. Gives their number; when as many came as there is room for, there may be
+   * more.
    */
   read(data: Uint8Array, records: Float64Array): number;
 }
