@@ -1,5 +1,6 @@
 // Servers that the benchmarks compare, each as { name, pid, port, stop }. Nothing outlives the run.
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -16,6 +17,19 @@ export function freePort() {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** One that is free by UDP and TCP alike, as WebRTC needs it. */
+export async function freeMediaPort() {
+  for (;;) {
+    const port = await freePort();
+    const isFree = await new Promise((resolve) => {
+      const socket = createSocket('udp4');
+      socket.once('error', () => resolve(false));
+      socket.bind(port, () => socket.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 async function listening(port, child) {

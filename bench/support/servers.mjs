@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, stopper } from './peers.mjs';
+import { freeMediaPort, freePort, stopper } from './peers.mjs';
 
 const SLUICE = fileURLToPath(new URL('../../packages/server/bin/sluice.mjs', import.meta.url));
 /** What was compiled, file by file, so that a profile tells where its time goes. */
@@ -53,7 +53,7 @@ const sluice = {
   name: 'Sluice',
   missing: () => (existsSync(COMPILED) ? undefined : 'not built: npm run build'),
   async start({ folder, host, settings = {}, env = {}, node = [] }) {
-    const [rtmp, http, hls, media] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [rtmp, http, hls, media] = [await freePort(), await freePort(), await freePort(), await freeMediaPort()];
     const all = { 'rtmp.port': rtmp, 'http.port': http, 'hls.port': hls, media_port_from: media, log_level: 'warn' };
     const off = [
       'https.port',
@@ -118,7 +118,7 @@ const srs = (program) => ({
     program !== undefined && existsSync(program) ? undefined : 'not given: --srs PATH of objs/srs (or SRS)',
   version: () => execFileSync(program, ['-v'], { encoding: 'utf8' }).trim(),
   async start({ folder, host, hls = false, merge = true }) {
-    const [rtmp, api, http, rtc] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [rtmp, api, http, rtc] = [await freePort(), await freePort(), await freePort(), await freeMediaPort()];
     const config = join(folder, 'srs.conf');
     mkdirSync(join(folder, 'html'), { recursive: true });
     // Its own default merges writes for 350 ms; 40 ms is comparable with what others do.
@@ -159,7 +159,7 @@ const mediamtx = (program) => ({
     program !== undefined && existsSync(program) ? undefined : 'not given: --mediamtx PATH (or MEDIAMTX)',
   version: () => execFileSync(program, ['--version'], { encoding: 'utf8' }).trim(),
   async start({ folder, host }) {
-    const [rtmp, rtc, udp, hls] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [rtmp, rtc, hls, udp] = [await freePort(), await freePort(), await freePort(), await freeMediaPort()];
     const config = join(folder, 'mediamtx.yml');
     writeFileSync(
       config,
