@@ -1,5 +1,5 @@
 import type { FanOut } from './fan-out.ts';
-import type { Flush } from './shared-flush.ts';
+import type { Flush, Marcher } from './shared-flush.ts';
 
 /** The socket behind a sink, for writes that go to many sockets in one call. */
 export interface DirectSink {
@@ -9,6 +9,12 @@ export interface DirectSink {
   encode(bytes: Buffer): Buffer;
   /** The system took so many bytes, or failed (negative): the rest goes through the socket. False as for `write`. */
   finish(encoded: Buffer, taken: number): boolean;
+  /**
+   * From now on it is written to beside Node without a look at it before: `leave` is called before Node writes anything or
+   * closes it. `encodedBytes` is what was written meanwhile.
+   */
+  watch(marcher: { readonly encodedBytes: number; leave(): void }): void;
+  unwatch(): void;
 }
 
 /** Where a viewer's bytes go: a TCP or TLS socket, an HTTP response, or a WebSocket in their likeness. */
@@ -52,9 +58,10 @@ export interface FanOutPlace {
 export class FanOutViewer {
   /** Packets that this viewer was too slow for. */
   dropped = 0;
-  /** Bytes handed to the sink. */
-  bytesSent = 0;
-  packetsSent = 0;
+  #bytesSent = 0;
+  #packetsSent = 0;
+  /** Its place among those who are written to together. */
+  #marcher: Marcher | undefined;
   readonly #sink: FanOutSink;
   readonly #fanOut: FanOut;
   readonly #options: FanOutViewerOptions;
@@ -75,15 +82,24 @@ export class FanOutViewer {
     sink.on('drain', this.pump);
   }
 
+  /** Bytes handed to the sink. */
+  get bytesSent(): number {
+    return this.#bytesSent + (this.#marcher?.bytes ?? 0);
+  }
+
+  get packetsSent(): number {
+    return this.#packetsSent + (this.#marcher?.packets ?? 0);
+  }
+
   /** Bytes of the largest write so far: so much may wait in the sink although the viewer keeps up. */
   get largestWrite(): number {
-    return this.#largestWrite;
+    return Math.max(this.#largestWrite, this.#marcher?.largestWrite ?? 0);
   }
 
   /** Where it stands at this moment. */
   place(nowMs: number): FanOutPlace {
     const { log } = this.#fanOut;
-    const next = log.at(this.#next);
+    const next = log.at(this.#marcher?.next ?? this.#next);
     const newest = log.at(log.end - 1);
     const behindUs = next === undefined || newest === undefined ? 0 : newest.dtsUs - next.dtsUs;
     return {
@@ -105,6 +121,25 @@ export class FanOutViewer {
     return this.#sink.direct;
   }
 
+  /** Called by the fan-out: it is given what comes together with others from now on, without being asked. */
+  joinedColumn(marcher: Marcher): void {
+    this.#marcher = marcher;
+    marcher.direct.watch(marcher);
+  }
+
+  /** It is given what comes by itself again. Nothing when it was. */
+  leaveColumn(): void {
+    const marcher = this.#marcher;
+    if (marcher === undefined) return;
+    this.#bytesSent = this.bytesSent;
+    this.#packetsSent = this.packetsSent;
+    this.#largestWrite = this.largestWrite;
+    this.#next = marcher.next;
+    this.#marcher = undefined;
+    marcher.direct.unwatch();
+    marcher.removed();
+  }
+
   /** Called by the fan-out with what came since the last flush: entries `from` to `to` as one buffer. */
   deliver(from: number, to: number, batch: Buffer): void {
     if (!this.inStep(from)) return this.pump();
@@ -113,7 +148,7 @@ export class FanOutViewer {
 
   /** The same when it was in step and the system has taken that much of it already. */
   delivered({ from, to, bytes }: Flush, encoded: Buffer, taken: number): void {
-    this.packetsSent += to - from;
+    this.#packetsSent += to - from;
     this.#next = to;
     this.#count(bytes);
     if (this.#sink.direct?.finish(encoded, taken) === false) this.#blockedAtMs ||= performance.now();
@@ -121,6 +156,7 @@ export class FanOutViewer {
 
   /** Sends what the log holds for this viewer, as far as the sink takes it. */
   readonly pump = (): void => {
+    this.leaveColumn();
     const log = this.#fanOut.log;
     if (!this.#sink.writableNeedDrain) this.#blockedAtMs = 0;
     // Answers to the peer's own messages may have filled the sink before anything of ours did.
@@ -142,6 +178,7 @@ export class FanOutViewer {
 
   /** Pauses or goes on; going on starts at the newest key frame, since live is where the viewer wants to be. */
   setPaused(paused: boolean): void {
+    this.leaveColumn();
     this.#paused = paused;
     if (paused) return;
     this.#next = this.#startOrEnd();
@@ -188,7 +225,7 @@ export class FanOutViewer {
   }
 
   #take(next: number, bytes: Buffer): void {
-    this.packetsSent += next - this.#next;
+    this.#packetsSent += next - this.#next;
     this.#next = next;
     this.#write(bytes);
   }
@@ -200,7 +237,7 @@ export class FanOutViewer {
   }
 
   #count(bytes: Buffer): void {
-    this.bytesSent += bytes.length;
+    this.#bytesSent += bytes.length;
     if (bytes.length > this.#largestWrite) this.#largestWrite = bytes.length;
   }
 }

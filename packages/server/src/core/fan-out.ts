@@ -9,8 +9,12 @@ import type { Stream, StreamState } from './stream.ts';
 /** Up to this many viewers are written to as soon as a packet comes; more of them share collected writes. */
 const EAGER_VIEWERS = 24;
 
-/** A video frame ends a collection once this part of the flush interval has passed since the last write. */
+/** A video frame ends a collection once this part of the time that it may take has passed since the last write. */
 const RIPE = 0.95;
+/** Frames are collected for this many times as long as writing to all viewers takes: a thirtieth of the time is for writing. */
+const HOLD_PER_COST = 30;
+/** Weight of one write in what writing costs. */
+const COST_WEIGHT = 1 / 8;
 
 /** How one protocol writes a stream: the same bytes for all its viewers. */
 export interface FanOutFormat {
@@ -31,7 +35,7 @@ export interface FanOutFormat {
 }
 
 export interface FanOutOptions {
-  /** How long frames are collected into one write when many watch, milliseconds. */
+  /** How long frames are collected into one write at most when many watch, milliseconds; the fewer, the shorter. */
   readonly flushIntervalMs: number;
   /** Viewers begin with a picture, even those of streams that have none: these never begin. */
   readonly videoFirst?: boolean;
@@ -74,6 +78,8 @@ export class FanOut {
   #state: StreamState | undefined;
   #flushed = 0;
   #flushedAtMs = 0;
+  /** What writing to all viewers takes, smoothed. */
+  #costMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #leftOut = 0;
@@ -111,10 +117,12 @@ export class FanOut {
 
   add(viewer: FanOutViewer): void {
     this.#viewers.add(viewer);
+    this.#shared?.add(viewer);
   }
 
   remove(viewer: FanOutViewer): void {
     this.#viewers.delete(viewer);
+    this.#shared?.remove(viewer);
   }
 
   /** False for a track that is left out. */
@@ -198,7 +206,8 @@ export class FanOut {
 
   /**
    * Decides when what has come is written. With few viewers: at once. With many: with a video frame once enough
-   * time has passed, so that pictures are not held up and sound rides along; at the latest after the flush interval.
+   * time has passed, so that pictures are not held up and sound rides along; at the latest after the flush interval, and
+   * sooner the less writing costs.
    */
   #schedule(withVideo: boolean): void {
     if (this.#viewers.size === 0) {
@@ -206,13 +215,17 @@ export class FanOut {
       return;
     }
     if (this.#immediate !== undefined) return;
-    const { flushIntervalMs } = this.#options;
-    const few = this.#viewers.size <= EAGER_VIEWERS || flushIntervalMs <= 0;
-    if (few || (withVideo && performance.now() - this.#flushedAtMs >= flushIntervalMs * RIPE)) {
+    const holdMs = this.#viewers.size <= EAGER_VIEWERS ? 0 : this.#holdMs;
+    if (holdMs < 1 || (withVideo && performance.now() - this.#flushedAtMs >= holdMs * RIPE)) {
       this.#immediate = setImmediate(() => this.#flush());
     } else {
-      this.#timer ??= setTimeout(() => this.#flush(), flushIntervalMs);
+      this.#timer ??= setTimeout(() => this.#flush(), holdMs);
     }
+  }
+
+  /** How long frames are collected at this load. */
+  get #holdMs(): number {
+    return Math.min(this.#options.flushIntervalMs, this.#costMs * HOLD_PER_COST);
   }
 
   // Hot path: one buffer that all viewers share, written to all of them at once where that is possible.
@@ -226,8 +239,9 @@ export class FanOut {
     this.#flushed = to;
     if (from === to) return;
     const { bytes } = this.#join(from, Number.POSITIVE_INFINITY, true);
-    if (this.#shared !== undefined && bytes.length > 0) return this.#shared.deliver(this.#viewers, { from, to, bytes });
-    for (const viewer of this.#viewers) viewer.deliver(from, to, bytes);
+    if (this.#shared !== undefined && bytes.length > 0) this.#shared.deliver({ from, to, bytes });
+    else for (const viewer of this.#viewers) viewer.deliver(from, to, bytes);
+    this.#costMs += (performance.now() - this.#flushedAtMs - this.#costMs) * COST_WEIGHT;
   }
 
   /**

@@ -14,14 +14,28 @@ export function descriptorOf(socket: Socket): number {
   return typeof handle?.fd === 'number' ? handle.fd : -1;
 }
 
+interface Marching {
+  readonly encodedBytes: number;
+  leave(): void;
+}
+
+/** What a stream's own implementation consists of. */
+interface Interposed {
+  _write(...args: unknown[]): void;
+  _writev(...args: unknown[]): void;
+  _destroy(...args: unknown[]): void;
+}
+
 const DIRECT = new WeakMap<Duplex, DirectSocket>();
 
 /** A TCP socket that is written to together with others when nothing waits in it, and like any other else. */
 export class DirectSocket {
-  /** Bytes that the system took beside Node, which does not know of them. */
-  bytesWritten = 0;
   readonly #socket: Socket;
   readonly #frames: FrameCache | undefined;
+  #bytesWritten = 0;
+  /** Who writes to it without a look at it before. */
+  #marcher: Marching | undefined;
+  #isWatched = false;
 
   private constructor(socket: Socket, frames: FrameCache | undefined) {
     this.#socket = socket;
@@ -43,13 +57,49 @@ export class DirectSocket {
     return descriptorOf(socket);
   }
 
+  /** Bytes that the system took beside Node, which does not know of them. */
+  get bytesWritten(): number {
+    return this.#bytesWritten + (this.#marcher?.encodedBytes ?? 0);
+  }
+
+  /** See `DirectSink`. */
+  watch(marcher: Marching): void {
+    this.#marcher = marcher;
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    this.#interpose();
+  }
+
+  unwatch(): void {
+    this.#bytesWritten = this.bytesWritten;
+    this.#marcher = undefined;
+  }
+
+  /** Streams are told by these methods, at once, of all that is written, and that they are to close what is under them. */
+  #interpose(): void {
+    const socket: Interposed = this.#socket as unknown as Interposed;
+    const { _write: write, _writev: writev, _destroy: destroy } = socket;
+    socket._write = (...args: unknown[]) => {
+      this.#marcher?.leave();
+      write.apply(socket, args);
+    };
+    socket._writev = (...args: unknown[]) => {
+      this.#marcher?.leave();
+      writev.apply(socket, args);
+    };
+    socket._destroy = (...args: unknown[]) => {
+      this.#marcher?.leave();
+      destroy.apply(socket, args);
+    };
+  }
+
   encode(bytes: Buffer): Buffer {
     return this.#frames === undefined ? bytes : this.#frames.frameOf(bytes);
   }
 
   /** `taken` bytes are gone, or it failed (negative): Node writes the rest, and finds out what is wrong. */
   finish(encoded: Buffer, taken: number): boolean {
-    if (taken > 0) this.bytesWritten += taken;
+    if (taken > 0) this.#bytesWritten += taken;
     if (taken === encoded.length) return true;
     return this.#socket.write(taken > 0 ? encoded.subarray(taken) : encoded);
   }

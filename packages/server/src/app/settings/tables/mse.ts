@@ -40,9 +40,9 @@ export const MSE_SETTINGS = {
     unit: 'ms',
     min: 0,
     max: 1000,
-    default: 36,
+    default: 42,
     from: 'own',
-    doc: 'Frames are collected this long into one message per viewer when a stream has many viewers. 0: never.',
+    doc: 'Frames are collected into one message per viewer when a stream has many viewers: at most this long, and the shorter the fewer there are. 0: never.',
   },
   mse_socket_wait: {
     type: 'integer',

@@ -62,9 +62,9 @@ export const RTMP_SETTINGS = {
     unit: 'ms',
     min: 0,
     max: 1000,
-    default: 36,
+    default: 42,
     from: 'own',
-    doc: 'Frames are collected this long into one write per viewer when a stream has many viewers. 0: never.',
+    doc: 'Frames are collected into one write per viewer when a stream has many viewers: at most this long, and the shorter the fewer there are. 0: never.',
   },
   rtmp_handshake_timeout: {
     type: 'integer',
