@@ -194,10 +194,19 @@ export class NativeEgress implements Egress {
   peerStats(peer: number): PeerStats | undefined {
     const out = this.#stats;
     if (this.#closed || peer === 0 || !this.#socket.stats(out, peer)) return undefined;
-    const [packets = 0, bytes = 0, dropped = 0, unreachable = 0, refused = 0, received = 0] = out;
-    const [receivedBytes = 0, malformed = 0, unauthentic = 0, replayed = 0, nextTransportNumber = 0] = out.subarray(6);
-    const sent = { packets, bytes, dropped, unreachable, refused, nextTransportNumber };
-    return { ...sent, received, receivedBytes, malformed, unauthentic, replayed };
+    return {
+      packets: numberAt(out, 0),
+      bytes: numberAt(out, 1),
+      dropped: numberAt(out, 2),
+      unreachable: numberAt(out, 3),
+      refused: numberAt(out, 4),
+      received: numberAt(out, 5),
+      receivedBytes: numberAt(out, 6),
+      malformed: numberAt(out, 7),
+      unauthentic: numberAt(out, 8),
+      replayed: numberAt(out, 9),
+      nextTransportNumber: numberAt(out, 10),
+    };
   }
 
   close(): Promise<void> {
@@ -212,10 +221,19 @@ export class NativeEgress implements Egress {
   #trackState(peer: number, ssrc: number, what: number): TrackState | undefined {
     const out = this.#track;
     if (this.#closed || !this.#socket.track(peer, ssrc, out, what)) return undefined;
-    const [nextSequence = 0, lastNumber = 0, lastTimestamp = 0, packets = 0, bytes = 0] = out;
-    const [drops = 0, keyFrameMs = 0, numberOffset = 0, segment = 0, awaitsStart = 0, lagMs = 0] = out.subarray(5);
-    const sent = { nextSequence, lastNumber, lastTimestamp, packets, bytes, drops, keyFrameMs };
-    return { ...sent, numberOffset, segment, awaitsStart: awaitsStart !== 0, lagMs };
+    return {
+      nextSequence: numberAt(out, 0),
+      lastNumber: numberAt(out, 1),
+      lastTimestamp: numberAt(out, 2),
+      packets: numberAt(out, 3),
+      bytes: numberAt(out, 4),
+      drops: numberAt(out, 5),
+      keyFrameMs: numberAt(out, 6),
+      numberOffset: numberAt(out, 7),
+      segment: numberAt(out, 8),
+      awaitsStart: out[9] !== 0,
+      lagMs: numberAt(out, 10),
+    };
   }
 
   #route(peer: number, address: string, port: number, what: number): boolean {
@@ -229,6 +247,10 @@ export class NativeEgress implements Egress {
     this.#willFlush = true;
     queueMicrotask(this.#flushLater);
   }
+}
+
+function numberAt(numbers: Float64Array, at: number): number {
+  return numbers[at] ?? 0;
 }
 
 /** The system's monotonic clock less `performance.now()`: of several readings the one that was interrupted least. */

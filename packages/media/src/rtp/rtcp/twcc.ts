@@ -42,20 +42,18 @@ export function parseTwcc(body: Uint8Array): Omit<TwccFeedback, keyof FeedbackHe
   };
 }
 
-interface ReceivedPacket {
-  /** Distance from the base sequence number. */
-  readonly index: number;
-  readonly symbol: number;
-}
+/** Distance from the base sequence number and symbol of a packet in one number: an object for each would be dear. */
+const SYMBOL_BITS = 2;
+const SYMBOL_MASK = 3;
 
-function parseChunks(body: Uint8Array, packetCount: number): { received: ReceivedPacket[]; end: number } {
-  const received: ReceivedPacket[] = [];
+function parseChunks(body: Uint8Array, packetCount: number): { received: number[]; end: number } {
+  const received: number[] = [];
   let position = HEADER_BYTES;
   let index = 0;
   const add = (symbol: number): void => {
     if (symbol !== NOT_RECEIVED && index < packetCount) {
       if (symbol > LARGE_DELTA) throw badTwcc('a reserved packet status');
-      received.push({ index, symbol });
+      received.push((index << SYMBOL_BITS) | symbol);
     }
     index += 1;
   };
@@ -82,12 +80,14 @@ function parseChunks(body: Uint8Array, packetCount: number): { received: Receive
 function parseDeltas(
   body: Uint8Array,
   start: number,
-  { received, baseSequence }: { received: readonly ReceivedPacket[]; baseSequence: number },
+  { received, baseSequence }: { received: readonly number[]; baseSequence: number },
 ): TwccArrival[] {
   const arrivals: TwccArrival[] = [];
   let position = start;
   let ticks = 0;
-  for (const { index, symbol } of received) {
+  for (const packet of received) {
+    const index = packet >> SYMBOL_BITS;
+    const symbol = packet & SYMBOL_MASK;
     if (position + symbol > body.length) throw badTwcc('the arrival times are cut off');
     ticks += symbol === SMALL_DELTA ? (body[position] ?? 0) : (readU16(body, position) << 16) >> 16;
     position += symbol;

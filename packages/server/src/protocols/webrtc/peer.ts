@@ -161,6 +161,7 @@ export class Peer implements TransportPeer, RtpSink {
     this.bytesIn += packet.length;
     try {
       this.#media?.onRtcp(parseRtcp(packet), nowMs);
+      this.#wake();
     } catch (error) {
       this.#onBadPacket(error);
     }
@@ -168,6 +169,7 @@ export class Peer implements TransportPeer, RtpSink {
 
   onTrackDropped(ssrc: number): void {
     this.#media?.onTrackDropped?.(ssrc);
+    this.#wake();
   }
 
   take(bytes: number): Buffer {
@@ -224,6 +226,11 @@ export class Peer implements TransportPeer, RtpSink {
     if (reason === 'fingerprint') this.#end('dtls_fingerprint', detail);
     else if (reason === 'close_notify') this.#end('peer_closed', detail);
     else this.#end('dtls_error', detail);
+  }
+
+  /** What was heard may be something to care for at once. */
+  #wake(): void {
+    if ((this.#media?.restMs ?? 0) === 0) this.#restsUntilMs = 0;
   }
 
   #sendRaw(datagram: Buffer): void {

@@ -50,7 +50,7 @@ export interface PlayerParts {
 /** How often it is looked at whether what is played has become something else. */
 const LOOK_INTERVAL_MS = 500;
 /** What is sent along shared lanes needs no more care than this; it is looked at with each feedback besides. */
-const STEADY_TICK_MS = 95;
+const STEADY_TICK_MS = 190;
 
 /** One browser that plays a stream. */
 export class PlayerSession extends BasePeerSession implements PeerMedia, StreamWatcher {

@@ -260,7 +260,7 @@ export class Playback {
           break;
         case 'twcc':
           this.#deps.bandwidth?.onFeedback?.(packet, nowMs);
-          for (const { send } of this.#tracks) if (send.isShared) send.tick();
+          this.#picture?.send.onEstimate(nowMs);
           break;
         case 'remb':
           this.#deps.bandwidth?.onRemb(packet.bitrateBps, nowMs);

@@ -219,6 +219,11 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     if (this.#next >= lane.end) this.#live = true;
   }
 
+  /** What is known of the way is new: what is shared stays so only while that is roomy. */
+  onEstimate(nowMs: number): void {
+    if (this.#shared !== undefined && this.#lane !== undefined) this.#chooseWay(this.#lane, nowMs);
+  }
+
   /** Sends a packet again, by the number that this peer knows it by (RFC 4585 §6.2.1); `rttMs` is the round trip. */
   resend(sequence: number, nowMs: number, rttMs = 0): void {
     if (this.#lane === undefined || this.options.repeats === false) return;

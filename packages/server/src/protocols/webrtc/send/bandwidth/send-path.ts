@@ -38,6 +38,9 @@ const BUSY_MS = 150;
 /** To be sent along shared lanes a viewer needs this margin over what is sent, and less of it to stay there. */
 const SHARED_MARGIN = 1.3;
 const SHARED_LEAST_MARGIN = 1.1;
+/** The same for what waits on the way: machines that are busy for a moment delay packets, and too narrow ways show soon. */
+const SHARED_DELAY_MS = 60;
+const SHARED_MOST_DELAY_MS = 250;
 /** Sound and what is sent again, beside the picture, bits a second. */
 const BESIDE_BPS = 100_000;
 /** How pictures leave that wait elsewhere: told anew when the rate differs by so much, but not all the time. */
@@ -159,7 +162,8 @@ export class SendPath implements Paced {
   allowsSharing(kind: 'video' | 'audio', isShared: boolean, nowMs: number): boolean {
     if (this.#closed || (kind === 'video' && (this.#timed || !(isShared || this.#pacer.empty)))) return false;
     const margin = isShared ? SHARED_LEAST_MARGIN : SHARED_MARGIN;
-    return this.bandwidth?.isRoomy((this.pictureBps + BESIDE_BPS) * margin, nowMs) ?? true;
+    const mostDelayMs = isShared ? SHARED_MOST_DELAY_MS : SHARED_DELAY_MS;
+    return this.bandwidth?.isRoomy((this.pictureBps + BESIDE_BPS) * margin, mostDelayMs, nowMs) ?? true;
   }
 
   /** A track is sent along a shared lane now; `setPacing` tells how pictures may leave there. */

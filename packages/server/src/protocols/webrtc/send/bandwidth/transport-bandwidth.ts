@@ -60,8 +60,6 @@ const REMB_MS = 5000;
 const READ_PACKETS = 512;
 /** What was sent is asked for in silence this often. */
 const SILENT_READ_MS = 100;
-/** So long a queue on the way is none that matters to who sends less than is carried. */
-const ROOMY_DELAY_MS = 60;
 // All calls are synchronous, so all viewers share it.
 const READ = new Float64Array(READ_PACKETS * SENT_FIELDS);
 
@@ -136,14 +134,14 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   }
 
   /**
-   * True when the way carries so much by a margin, and nothing is tried out on it: what is sent need not be watched packet
-   * by packet. Only where others number.
+   * True when the way carries so much, no more than that waits on it, and nothing is tried out on it: what is sent need not
+   * be watched packet by packet. Only where others number.
    */
-  isRoomy(neededBps: number, nowMs: number): boolean {
+  isRoomy(neededBps: number, mostDelayMs: number, nowMs: number): boolean {
     if (this.#teller === undefined || this.probes.id !== 0) return false;
     if (this.#isDeaf(nowMs)) return true;
     if (this.#feedbackMs < 0 || this.#silence !== undefined) return false;
-    return this.delayMs(nowMs) < ROOMY_DELAY_MS && this.#bps(nowMs) >= neededBps;
+    return this.delayMs(nowMs) < mostDelayMs && this.#bps(nowMs) >= neededBps;
   }
 
   /** What packets may leave with, bits a second; infinite where nothing is measured. */
