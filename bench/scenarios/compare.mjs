@@ -55,7 +55,7 @@ export function wholeness(results, name) {
   const list = results.get(name) ?? [];
   const why = [...new Set(list.filter(({ complete }) => !complete).map(({ why: reason }) => reason))];
   const limits = [...new Set(list.flatMap(({ limits: own }) => own ?? []))];
-  const tool = limits.length === 0 ? '' : ` (tool: ${limits[0]}${limits.length > 1 ? ', …' : ''})`;
+  const tool = limits.length === 0 ? '' : ` (${limits[0]}${limits.length > 1 ? ', …' : ''})`;
   return `${why.length === 0 ? 'all' : `**${why.join('; ')}**`}${tool}`;
 }
 

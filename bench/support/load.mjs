@@ -2,11 +2,13 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { usageOf } from '../../packages/loadtest/dist/usage/processes.js';
+import { usage } from './peers.mjs';
 
 const TOOL = fileURLToPath(new URL('../../packages/loadtest/bin/sluice-load.mjs', import.meta.url));
 /** Should nobody end them. */
 const LONGEST_S = '3600';
 const READY_TIMEOUT_MS = 20_000;
+const MEMORY_MS = 500;
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -72,16 +74,38 @@ export async function fanOut(network, server, load) {
     const timeout = ['--join-timeout', '30', '--pid', String(server.pid)];
     // Publishers of which there are several have numbers.
     const url = `${server.urls[viewer]}${publishers > 1 ? 1 : ''}`;
-    const report = await view(network, [url], [...args, ...timeout]);
+    const memory = watchMemory(server);
+    const report = await view(network, [url], [...args, ...timeout]).finally(memory.stop);
     const after = usageTree(server.pid);
     const endedUs = Number(process.hrtime.bigint() / 1000n);
-    return { ...figuresOf(report, { viewers, before, after }), endedUs };
+    return { ...figuresOf(report, { viewers, before, after, memory }), endedUs };
   } finally {
     await source.stop();
   }
 }
 
-function figuresOf(report, { viewers, before, after }) {
+/**
+ * What a server's memory grows by, at most. Processes that it starts meanwhile, to convert something, are not viewers'; of
+ * nginx, viewers are in the only process that it had at the start.
+ */
+function watchMemory({ pid, memoryOfTree = false }) {
+  const bytes = () => {
+    try {
+      return memoryOfTree ? usageTree(pid).residentBytes : usage(pid).rssKib * 1024;
+    } catch {
+      // It has ended, which others will tell.
+      return 0;
+    }
+  };
+  const before = bytes();
+  const memory = { grownBytes: 0, stop: () => clearInterval(timer) };
+  const timer = setInterval(() => {
+    memory.grownBytes = Math.max(memory.grownBytes, bytes() - before);
+  }, MEMORY_MS);
+  return memory;
+}
+
+function figuresOf(report, { viewers, before, after, memory }) {
   const [group] = report.groups;
   const cpu = (report.server?.cpu ?? Number.NaN) * 100;
   const why = [];
@@ -98,7 +122,7 @@ function figuresOf(report, { viewers, before, after }) {
     usPerPacket: (cpu * 1e4) / group.packetsPerSecond,
     usPerRequest: (cpu * 1e4) / group.requestsPerSecond,
     perCore: (viewers * 100) / cpu,
-    kibPerViewer: ((report.server?.residentBytes ?? Number.NaN) - before.residentBytes) / 1024 / viewers,
+    kibPerViewer: memory.grownBytes / 1024 / viewers,
     kbitEach: (group.mbitPerSecond * 1000) / viewers,
     p50: group.delayMs?.p50,
     p95: group.delayMs?.p95,
@@ -107,6 +131,6 @@ function figuresOf(report, { viewers, before, after }) {
     joinsPerCore: group.joined / joiningCpuS,
     complete: why.length === 0,
     why: why.join(', '),
-    limits: report.tool.limits,
+    limits: [...(after.processes > before.processes ? ['the server converted something'] : []), ...report.tool.limits],
   };
 }

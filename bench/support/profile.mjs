@@ -13,7 +13,12 @@ export async function whereTimeGoes(context, load) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-profile-'));
   try {
     const node = ['--cpu-prof', `--cpu-prof-dir=${join(folder, 'profiles')}`];
-    const server = await context.servers.sluice.start({ folder, host: context.network.host, node });
+    const server = await context.servers.sluice.start({
+      folder,
+      host: context.network.host,
+      node,
+      settings: load.settings,
+    });
     let figures;
     try {
       figures = await fanOut(context.network, server, { rate: 100, seconds: context.seconds, ...load });

@@ -107,7 +107,7 @@ types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; video/mp4 mp4 m4s; } 
     );
     const server = await launch('nginx', ['/usr/sbin/nginx', '-c', config, '-p', folder], { ports: [rtmp, http] });
     const urls = { rtmp: `rtmp://${host}:${rtmp}/live/x`, hls: `hls:http://${host}:${http}/x.m3u8` };
-    return { ...server, name: 'nginx-rtmp', urls, root, http: `http://${host}:${http}` };
+    return { ...server, name: 'nginx-rtmp', memoryOfTree: true, urls, root, http: `http://${host}:${http}` };
   },
 };
 

@@ -2,7 +2,7 @@ import { type DatagramPorts, openDatagramPorts } from '@sluice/native';
 import { type DatagramSocket, type OnDatagram, type OpenDatagrams, SYSTEM_BUFFER_BYTES } from './datagrams.ts';
 
 /** Between two readings. */
-const READ_MS = 1;
+const READ_MS = 2;
 /** What the addon needs for a datagram. */
 const SLOT_BYTES = 2048;
 const SLOTS = 512;
