@@ -25,6 +25,31 @@ describe('the way to a viewer whose player tells when packets arrive', () => {
     },
   );
 
+  test.each([300_000, 2_000_000, 5_000_000])(
+    'is used as well when others number the packets, at %i bit/s',
+    (rateBps) => {
+      const link = new SimulatedLink({ rateBps }).askOthers().run(15);
+      expect(link.carriedBps(10)).toBeGreaterThan(rateBps * 0.8);
+      expect(link.worstDelayMs(10)).toBeLessThan(350);
+      if (rateBps > 2_000_000) expect(link.bandwidth.probes.carried).toBeGreaterThan(0);
+      link.conditions.rateBps = rateBps / 2;
+      link.run(2.5);
+      expect(link.worstDelayMs(0.5)).toBeLessThan(200);
+      expect(link.estimateBps).toBeLessThan(rateBps / 2);
+      expect(link.bandwidth.isRoomy(rateBps * 0.7, 250, link.nowMs)).toBe(false);
+      expect(link.bandwidth.isRoomy(rateBps * 0.2, 250, link.nowMs)).toBe(true);
+    },
+  );
+
+  test('is no more believed in when nothing is heard of it, also when others number the packets', () => {
+    const link = new SimulatedLink({ rateBps: 2_000_000 }).askOthers().run(8);
+    const before = link.estimateBps;
+    link.conditions.feedback = () => {};
+    link.run(4);
+    expect(link.estimateBps).toBeLessThan(before / 2);
+    expect(link.bandwidth.isRoomy(1000, 250, link.nowMs)).toBe(false);
+  });
+
   test('is believed to carry what it does when that becomes half, before half a second waits on it', () => {
     const link = new SimulatedLink({ rateBps: 2_000_000 }).run(8);
     link.conditions.rateBps = 1_000_000;

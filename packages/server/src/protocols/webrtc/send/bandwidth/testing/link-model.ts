@@ -1,4 +1,5 @@
 import { type TwccArrivalTime, type TwccFeedback, twccFeedback } from '@sluice/media';
+import { SENT_FIELDS } from '@sluice/native';
 import { TransportBandwidth } from '../transport-bandwidth.ts';
 
 const TICK_MS = 5;
@@ -72,11 +73,24 @@ export class SimulatedLink {
   #feedbacks = 0;
   #sequence = 1;
   #random: number;
+  /** What left, where others number. */
+  #asked: number[][] | undefined;
 
   constructor(conditions: Partial<LinkConditions> = {}, startBps = 1_000_000, seed = 1) {
     this.conditions = { ...GOOD, ...conditions };
     this.bandwidth = new TransportBandwidth(startBps);
     this.#random = seed;
+  }
+
+  /** Packets are numbered by somebody else, as where they are encrypted, who is asked what left. */
+  askOthers(): this {
+    this.#asked = [];
+    this.bandwidth.askOthers((number, out) => {
+      const sent = this.#asked?.slice(number - 1, number - 1 + Math.floor(out.length / SENT_FIELDS)) ?? [];
+      for (const [at, fields] of sent.entries()) out.set(fields, at * SENT_FIELDS);
+      return sent.length;
+    });
+    return this;
   }
 
   /** Lets that many seconds pass. */
@@ -150,8 +164,9 @@ export class SimulatedLink {
   #send(bytes: number): void {
     const { rateBps, queueMs, delayMs, loss, crossBps, jitterMs, heldUntilMs } = this.conditions;
     const sentMs = this.nowMs;
-    this.bandwidth.onPacket(bytes, sentMs);
+    const mark = this.bandwidth.onPacket(bytes, sentMs);
     const sequence = this.#sequence++;
+    this.#asked?.push([sequence, sentMs, bytes, mark]);
     if (this.random() < loss) return;
     const waitMs = Math.max(0, this.#freeMs - sentMs);
     if (waitMs > queueMs) return;
