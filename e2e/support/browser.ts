@@ -42,8 +42,8 @@ interface PageReport {
 }
 
 /**
- * A context for many pages one after the other, which costs half of what one for each does: a profile is made once, and
- * what Chromium keeps for it goes on.
+ * A context for many pages, which costs half of what one for each does: a profile is made once. Not for pages that look at
+ * each picture as it is shown: its pages are in one window, and Chromium shows those behind but once a second.
  */
 export async function sharedContext(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext();
@@ -53,12 +53,12 @@ export async function sharedContext(browser: Browser): Promise<BrowserContext> {
 
 /** Chromium with pages that play a URL by a library, as a web site of another origin than the server's would. */
 export class BrowserPlayers {
-  readonly #context: BrowserContext;
+  readonly #browser: Browser;
   readonly #site: Server;
   readonly #origin: string;
 
-  private constructor(context: BrowserContext, site: Server) {
-    this.#context = context;
+  private constructor(browser: Browser, site: Server) {
+    this.#browser = browser;
     this.#site = site;
     const address = site.address();
     this.#origin = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
@@ -72,11 +72,11 @@ export class BrowserPlayers {
     }).listen(0, '127.0.0.1');
     await once(site, 'listening');
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
-    return new BrowserPlayers(await sharedContext(browser), site);
+    return new BrowserPlayers(browser, site);
   }
 
   async close(): Promise<void> {
-    await this.#context.browser()?.close();
+    await this.#browser.close();
     this.#site.close();
   }
 
@@ -87,7 +87,7 @@ export class BrowserPlayers {
 
   /** Opens a page with the library, which takes a busy machine seconds; it plays once it is told what to. */
   async open(library: Library): Promise<PlayerPage> {
-    const page = await this.#context.newPage();
+    const page = await this.#browser.newPage();
     await page.goto(this.#origin);
     await page.addScriptTag({ url: `${this.#origin}/${library}` });
     return new PlayerPage(page, library);
