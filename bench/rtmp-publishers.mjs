@@ -1,5 +1,5 @@
 // CPU and memory of many RTMP publishers that nobody watches: Sluice against nginx-rtmp in one run.
-// node bench/rtmp-publishers.mjs [--publishers 1000] [--seconds 10] [--rounds 3] [--picture 720p] [--set gop_cache_duration=4000]
+// node bench/rtmp-publishers.mjs [--publishers 1000] [--seconds 10] [--rounds 3] [--picture 720p] [--settle 25] [--set gop_cache_duration=4000]
 // Needs: npm run build, ffmpeg, nginx with libnginx-mod-rtmp (Debian packages).
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,12 +17,13 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
     picture: { type: 'string', default: '180p' },
+    /** Seconds after the last publisher came, until the measurement: after `gop_cache_duration` no more is kept than is let go. */
+    settle: { type: 'string', default: '25' },
     set: { type: 'string', multiple: true, default: [] },
   },
 });
 const SETTINGS = Object.fromEntries(values.set.map((set) => set.split('=')));
 const LOAD = fileURLToPath(new URL('./support/rtmp-publish-load.mjs', import.meta.url));
-const SETTLE_MS = 4000;
 
 /** What is sent: 100 kbit/s in all, or 1 Mbit/s. */
 const PICTURES = {
@@ -74,7 +75,7 @@ async function measure(server, clip, publishers) {
   const before = usage(server.pid);
   const load = startLoad(server.port, clip, publishers);
   await load.ready();
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await new Promise((resolve) => setTimeout(resolve, Number(values.settle) * 1000));
   const [bytes0] = await load.ask();
   const start = { ...usage(server.pid), at: performance.now() };
   await new Promise((resolve) => setTimeout(resolve, Number(values.seconds) * 1000));

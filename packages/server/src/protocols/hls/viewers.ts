@@ -227,9 +227,20 @@ export class HlsViewers {
   }
 }
 
+/** Hashes of user agents that came lately: viewers have few different ones, and ask often. */
+const agents = new Map<string, string>();
+const MAX_AGENTS = 256;
+/** Longer ones are not kept. */
+const MAX_KEPT_AGENT = 512;
+
 /** The user agent is hashed: it can be long, and comes from outside. */
 function viewerKey(whence: string, userAgent: string, streamName: string): string {
-  const agent = createHash('sha1').update(userAgent).digest('base64');
+  let agent = agents.get(userAgent);
+  if (agent === undefined) {
+    agent = createHash('sha1').update(userAgent).digest('base64');
+    if (agents.size >= MAX_AGENTS) agents.clear();
+    if (userAgent.length <= MAX_KEPT_AGENT) agents.set(userAgent, agent);
+  }
   return `${whence} ${agent} ${streamName}`;
 }
 

@@ -15,7 +15,6 @@ interface Response {
   statusCode: number;
   readonly headersSent: boolean;
   setHeader(name: string, value: string | number): unknown;
-  hasHeader(name: string): boolean;
   write(chunk: Uint8Array): boolean;
   cork(): void;
   end(chunk?: Uint8Array): unknown;
@@ -36,10 +35,13 @@ export class Exchange {
   readonly peer: Peer;
   readonly #request: IncomingMessage | Http2ServerRequest;
   readonly #response: Response;
+  /** Names and values for HTTP/1.1, which are written at once: Node would look at each of them several times. */
+  readonly #head: (string | number)[] = [];
   #gone = false;
   #ended = false;
   #onGone: (() => void) | undefined;
   #onDrain: (() => void) | undefined;
+  #hearsDrain = false;
   #onEnd: ((status: number) => void) | undefined;
 
   constructor(
@@ -59,7 +61,6 @@ export class Exchange {
     request.on('error', ignore);
     response.on('error', () => this.drop());
     response.on('close', () => this.#close());
-    response.on('drain', () => this.#onDrain?.());
   }
 
   get isHead(): boolean {
@@ -98,6 +99,10 @@ export class Exchange {
 
   /** Is called when what was written has left; one listener at a time. */
   set onDrain(listener: (() => void) | undefined) {
+    if (!this.#hearsDrain && listener !== undefined) {
+      this.#hearsDrain = true;
+      this.#response.on('drain', () => this.#onDrain?.());
+    }
     this.#onDrain = listener;
   }
 
@@ -112,22 +117,46 @@ export class Exchange {
 
   /** Sets a header unless it can't be any more. What HTTP/2 has no connections to say is left out there. */
   header(name: string, value: string | number): void {
-    if (this.begun || (this.isHttp2 && OF_CONNECTIONS.has(name.toLowerCase()))) return;
-    this.#response.setHeader(name, value);
+    if (this.begun) return;
+    if (this.isHttp2) {
+      if (!OF_CONNECTIONS.has(name.toLowerCase())) this.#response.setHeader(name, value);
+      return;
+    }
+    const at = this.#find(name);
+    if (at >= 0) this.#head[at + 1] = value;
+    else this.#head.push(name, value);
   }
 
   hasHeader(name: string): boolean {
-    return this.#response.hasHeader(name);
+    return this.isHttp2 ? (this.#response as Http2ServerResponse).hasHeader(name) : this.#find(name) >= 0;
+  }
+
+  #find(name: string): number {
+    const head = this.#head;
+    for (let i = 0; i < head.length; i += 2) {
+      const other = head[i] as string;
+      if (other === name || (other.length === name.length && other.toLowerCase() === name.toLowerCase())) return i;
+    }
+    return -1;
+  }
+
+  /** Before the first part of the body. */
+  #begin(): void {
+    const response = this.#response as ServerResponse;
+    if (!this.isHttp2 && !response.headersSent) response.writeHead(response.statusCode, this.#head as string[]);
   }
 
   /** Sends a part of the body; false when the client is slow, until `onDrain`. */
   write(chunk: Uint8Array): boolean {
-    return this.over || this.#response.write(chunk);
+    if (this.over) return true;
+    this.#begin();
+    return this.#response.write(chunk);
   }
 
   /** Sends all of a body at once, as little as possible of it in pieces of its own; nothing is copied. Ends the answer. */
   sendAll(pieces: readonly Uint8Array[]): void {
     if (this.over) return;
+    this.#begin();
     this.#response.cork();
     for (const piece of pieces) this.#response.write(piece);
     this.end();
@@ -138,6 +167,7 @@ export class Exchange {
     if (this.over) return;
     this.#ended = true;
     this.#onEnd?.(this.#response.statusCode);
+    this.#begin();
     this.#response.end(chunk);
   }
 
