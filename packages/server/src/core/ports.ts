@@ -105,6 +105,10 @@ export const COUNTERS = {
   webrtc_tcp_connections: 'TCP connections to the port of WebRTC media accepted',
   webrtc_tcp_refused:
     'TCP connections to it closed: too many, without proof of a peer, or with frames that are too long',
+  webrtc_receive_dropped:
+    'datagrams of WebRTC peers that the system or this process threw away because they were not read in time',
+  webrtc_lane_drops:
+    'how often the picture of a WebRTC player went on with another key frame as what was sent along a shared lane waited too long',
   webrtc_tcp_dropped_packets: 'packets left out because a TCP connection of WebRTC media was behind',
   webrtc_bad_packets: 'authentic packets of WebRTC peers that can not be read',
   turn_allocations: 'allocations made for clients of the TURN server',

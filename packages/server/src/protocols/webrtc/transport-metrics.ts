@@ -9,6 +9,8 @@ const SUMS: Readonly<Partial<Record<CounterName, readonly (keyof TransportCounte
   webrtc_malformed_datagrams: ['unknownProtocol', 'malformedStun'],
   webrtc_tcp_connections: ['tcpConnections'],
   webrtc_tcp_refused: ['tcpRefused', 'tcpUnproved', 'tcpBroken'],
+  webrtc_receive_dropped: ['receiveDropped'],
+  webrtc_lane_drops: ['laneDrops'],
   webrtc_tcp_dropped_packets: ['tcpDropped'],
   webrtc_send_errors: ['sendErrors', 'socketErrors', 'overflowed'],
 };

@@ -17,9 +17,12 @@ export interface EgressPortOptions {
   onReceived(port: EgressPort, batch: ReceivedBatch): void;
 }
 
-type Counted = Pick<EgressStats, 'packets' | 'bytes' | 'received' | 'receivedBytes' | 'dropped' | 'unreachable'>;
+type Counted = Omit<EgressStats, 'gso' | 'queuedBytes' | 'peers' | 'lanes' | 'messages' | 'syscalls' | 'again'>;
 
-const NOTHING: Counted = { packets: 0, bytes: 0, received: 0, receivedBytes: 0, dropped: 0, unreachable: 0 };
+const NOTHING: Counted = Object.freeze({
+  ...{ packets: 0, bytes: 0, received: 0, receivedBytes: 0, dropped: 0, unreachable: 0, sentSingly: 0, refused: 0 },
+  ...{ resendMisses: 0, laneDrops: 0, incomingDropped: 0, kernelDropped: 0, rejected: 0 },
+});
 
 /** One bound UDP port, with the peers whose media go through it. After `bind`, what goes wrong is counted, not thrown. */
 export class EgressPort {
@@ -82,6 +85,9 @@ export class EgressPort {
     counters.sentBytes += now.bytes - before.bytes;
     counters.overflowed += now.dropped - before.dropped;
     counters.sendErrors += now.unreachable - before.unreachable;
+    counters.laneDrops += now.laneDrops - before.laneDrops;
+    counters.receiveDropped += now.incomingDropped - before.incomingDropped;
+    counters.receiveDropped += now.kernelDropped - before.kernelDropped;
   }
 
   /** Idempotent; resolves when the port is free again. */

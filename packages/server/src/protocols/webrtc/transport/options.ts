@@ -131,6 +131,10 @@ export interface TransportCounters {
   tcpBroken: number;
   /** Counted as sent, but left out because their connection was behind. */
   tcpDropped: number;
+  /** Came and were not read in time. */
+  receiveDropped: number;
+  /** How often tracks along shared lanes went on with another key frame. */
+  laneDrops: number;
   socketErrors: number;
   peerErrors: number;
 }
@@ -174,6 +178,8 @@ export function zeroCounters(): TransportCounters {
     tcpUnproved: 0,
     tcpBroken: 0,
     tcpDropped: 0,
+    receiveDropped: 0,
+    laneDrops: 0,
     socketErrors: 0,
     peerErrors: 0,
   };
