@@ -15,8 +15,11 @@ const COLUMNS = [
 ];
 /** Others join slowly: with this many a second all of those that are compared keep up. */
 const JOIN_RATE = 60;
-/** No encoder begins to make smaller pictures where a busy machine makes ways look thin: sending is what is measured. */
-const SETTINGS = { webrtc_thin_renditions: 'false' };
+/**
+ * Sending is what is measured: nobody gets fewer pictures until the way is known to carry all of them, and no encoder begins
+ * to make smaller ones where a busy machine makes ways look thin.
+ */
+const SETTINGS = { webrtc_start_bitrate: 5_000_000, webrtc_thin_renditions: 'false' };
 const SMALL = 150;
 const LARGE = 500;
 
@@ -146,7 +149,7 @@ export const scenarios = [
     title: 'Viewers by WebRTC',
     run: viewersOfWebRtc,
     about:
-      '720p30, 1 Mbit/s and Opus from a WHIP publisher to WHEP viewers with receiver reports, NACK and transport-wide feedback; the whole server process. Counts without a peer are run once. `webrtc_thin_renditions=false`: no encoder is to be measured.',
+      '720p30, 1 Mbit/s and Opus from a WHIP publisher to WHEP viewers with receiver reports, NACK and transport-wide feedback; the whole server process. Counts without a peer are run once. `webrtc_start_bitrate=5000000`: viewers get all pictures from the start; `webrtc_thin_renditions=false`: no encoder is measured.',
     profile: { publisher: 'whip', viewer: 'whep', viewers: SMALL, settings: SETTINGS },
   },
   {
