@@ -2,7 +2,7 @@ import type { RedContent } from '@sluice/media';
 import { type RtpExtension, redLength, writeRed, writeRtpHeader } from '@sluice/media';
 import type { RtpFormat, RtpPlaces } from '@sluice/native';
 import type { RtpLanePacket } from '../../../core/index.ts';
-import type { SendFormat, SendTrackOptions } from './send-track.ts';
+import type { SendFormat, SendTrackOptions } from './send-format.ts';
 import type { Vp8Run } from './vp8-numbers.ts';
 
 /** Where the packets of a peer go: encrypts in place and sends. */

@@ -1,7 +1,7 @@
 import type { RtpLanePacket } from '../../../core/index.ts';
 import type { PacketWriter } from './packet-writer.ts';
 import { ResendAllowance } from './resend-allowance.ts';
-import type { SendFormat } from './send-track.ts';
+import type { SendFormat } from './send-format.ts';
 import type { SendRun, SentNumbers } from './sent-numbers.ts';
 import { sentTimestamp } from './sent-times.ts';
 

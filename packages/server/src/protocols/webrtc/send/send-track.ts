@@ -1,14 +1,14 @@
 import { rtpClockRate } from '@sluice/media';
 import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.ts';
-import type { StreamClock } from '../../../rtp/index.ts';
 import type { PacedTrack } from './bandwidth/pacer.ts';
-import type { SendPath, SharedTrack } from './bandwidth/send-path.ts';
+import type { SharedTrack } from './bandwidth/send-path.ts';
 import { type LaneMeterLease, leaseMeter } from './lane-meter.ts';
 import { PacketWriter, type RtpSink } from './packet-writer.ts';
 import { PictureGate } from './picture-gate.ts';
 
 import { Redundancy } from './redundancy.ts';
 import { Repairs } from './repairs.ts';
+import type { SendFormat, SendStart, SendTrackOptions } from './send-format.ts';
 import { type SendRun, SentNumbers } from './sent-numbers.ts';
 import { SentTimes, sentTimestamp } from './sent-times.ts';
 import type { LaneFollower } from './shared-lane.ts';
@@ -17,44 +17,7 @@ import { NO_RATES, type PictureLimit, type PictureRates } from './thinning.ts';
 import { Vp8Numbers } from './vp8-numbers.ts';
 
 export type { RtpSink } from './packet-writer.ts';
-
-/** How one codec of a track is sent. */
-export interface SendFormat {
-  readonly payloadType: number;
-  /** Payload type of retransmissions (RFC 4588); absent when they were not negotiated. */
-  readonly rtxPayloadType?: number | undefined;
-  /** The same of sound with redundancy (RFC 2198). */
-  readonly redPayloadType?: number | undefined;
-}
-
-export interface SendTrackOptions {
-  readonly ssrc: number;
-  readonly rtxSsrc: number;
-  /** That of all tracks of the peer. */
-  readonly clock: StreamClock;
-  /** How a lane's packets are sent to this peer; undefined when it can't take them. */
-  formatFor(format: RtpLaneFormat): SendFormat | undefined;
-  /** Id of the header extension for the orientation of the picture, when negotiated. */
-  readonly orientationId?: number | undefined;
-  /** The same for the time of sending, from which the peer estimates its bandwidth. */
-  readonly sendTimeId?: number | undefined;
-  /** The same for transport-wide numbers, which the peer reports on. */
-  readonly transportSequenceId?: number | undefined;
-  /** False where a packet is never sent twice under one number, as the peer does not ask for lost ones. Default: true. */
-  readonly repeats?: boolean | undefined;
-  /** Through which all tracks of the peer go; undefined: packets are sent as they come. */
-  readonly path?: SendPath | undefined;
-  /** Packets that the peer gets as others do are sent along shared lanes; undefined: all are written here. */
-  readonly sharing?: Sharing | undefined;
-}
-
-/** Where a peer begins in a lane. */
-export interface SendStart {
-  /** Pictures begin with the newest start point that is kept when it is not older than this, microseconds. */
-  readonly maxPastUs: number;
-  /** Where the stream stands at this moment, on its own timeline. */
-  liveUs(): number;
-}
+export type { SendFormat, SendStart, SendTrackOptions } from './send-format.ts';
 
 const AT_ONCE: SendStart = { maxPastUs: 0, liveUs: () => Number.NEGATIVE_INFINITY };
 /** Sound that is older than this when the peer could begin with it is left out, */

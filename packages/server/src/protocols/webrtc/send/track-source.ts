@@ -10,7 +10,7 @@ import type {
 } from '../../../core/index.ts';
 import type { LaneLease, LanePackagers } from '../../../rtp/index.ts';
 import type { PlayedCodec } from './played-media.ts';
-import type { SendFormat } from './send-track.ts';
+import type { SendFormat } from './send-format.ts';
 
 /** A stream in a form that a player takes: the source while it takes all of that, a derived one from then on. */
 export class SourceLease implements Disposable {

@@ -23,6 +23,9 @@ export function transcriptHash(messages: readonly Buffer[]): Buffer {
   return hash.digest();
 }
 
+/** Two keys of 16 bytes and two salts of 4. */
+const RECORD_KEY_BYTES = 40;
+
 /** Number, key and salt lengths in bytes of each profile (RFC 5764 §4.1.2, RFC 7714 §12 and §14.2). */
 const SRTP_PROFILES = {
   AEAD_AES_128_GCM: { id: 0x0007, keyBytes: 16, saltBytes: 12 },
@@ -58,7 +61,10 @@ export class Secrets {
 
   /** Record keys of both directions (RFC 5246 §6.3; without MAC keys, as RFC 5288 §3 has it). */
   recordKeys(): { client: WriteKeys; server: WriteKeys } {
-    const block = prf(this.#master, 'key expansion', Buffer.concat([this.#serverRandom, this.#clientRandom]), 40);
+    const randoms = Buffer.concat([this.#serverRandom, this.#clientRandom]);
+    // They are kept as long as the association, which must not hold a piece of Node's shared memory for that.
+    const block = Buffer.allocUnsafeSlow(RECORD_KEY_BYTES);
+    prf(this.#master, 'key expansion', randoms, RECORD_KEY_BYTES).copy(block);
     return {
       client: { key: block.subarray(0, 16), salt: block.subarray(32, 36) },
       server: { key: block.subarray(16, 32), salt: block.subarray(36, 40) },
