@@ -16,10 +16,12 @@ function git(...args) {
   }
 }
 
-/** The commit, with a mark when files were changed since. */
+/** The commit, with a mark when files were changed since, but for the results. */
 export function commit() {
   const hash = git('rev-parse', '--short=10', 'HEAD') || 'unknown';
-  return git('status', '--porcelain', '--untracked-files=no') === '' ? hash : `${hash} with changes`;
+  return git('status', '--porcelain', '--untracked-files=no', '--', '.', ':(exclude)bench/RESULTS.md') === ''
+    ? hash
+    : `${hash} with changes`;
 }
 
 /** This machine and what runs on it, at the moment. */
