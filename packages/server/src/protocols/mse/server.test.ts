@@ -114,8 +114,9 @@ describe('a viewer at /mse/', () => {
     stream.publish(packet(VIDEO, 80, { key: false }));
     const mono = { ...AUDIO, parameters: [Uint8Array.of(0x11, 0x88)] };
     stream.publish(packet(mono, 90));
-    await vi.waitFor(() => expect(viewer.texts.filter(({ type }) => type === 'init')).toHaveLength(2));
-    expect(viewer.texts[1]).toMatchObject({ audio: { channels: 1 } });
+    const inits = () => viewer.texts.filter(({ type }) => type === 'init');
+    await vi.waitFor(() => expect(inits()).toHaveLength(2));
+    expect(inits()[1]).toMatchObject({ audio: { channels: 1 } });
     await vi.waitFor(() => expect(viewer.order.join(' ')).toMatch(/moof init ftyp moof$/));
   });
 
