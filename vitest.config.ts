@@ -27,6 +27,7 @@ const LIGHT = [
 const WAITING = [
   'abr',
   'access',
+  'bench',
   'cameras',
   'console',
   'console-changes',
