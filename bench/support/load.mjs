@@ -65,12 +65,13 @@ export async function view(network, urls, args) {
  * says whether every packet was delivered, `why` what was not, or that the tool had no room.
  */
 export async function fanOut(network, server, load) {
-  const { publisher, viewer, viewers, seconds, publishers = 1, rate = 100, settleMs = 2500 } = load;
+  const { publisher, viewer, viewers, seconds, publishers = 1, rate = 100, settleMs = 2500, warmUpS = 0 } = load;
   const source = await publish(network, server.urls[publisher], ['--count', String(publishers)]);
   try {
     await pause(settleMs);
     const before = usageTree(server.pid);
     const args = ['--count', String(viewers), '--time', String(seconds), '--rate', String(rate)];
+    args.push('--warm-up', String(warmUpS));
     const timeout = ['--join-timeout', '30', '--pid', String(server.pid)];
     // Publishers of which there are several have numbers.
     const url = `${server.urls[viewer]}${publishers > 1 ? 1 : ''}`;

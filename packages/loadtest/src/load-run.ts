@@ -49,10 +49,11 @@ export class LoadRun {
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     try {
       await Promise.race([this.#begin(), aborted]);
+      const nobody = this.#groups.every(({ id }) => this.#figuresOf(id).counts.joined === 0);
+      await this.#pause(nobody ? 0 : this.#plan.warmUpS, signal);
       for (const crew of [...this.#publishing, ...this.#viewing]) crew.watch();
       await this.#watch.begin();
       const before = this.#spans();
-      const nobody = this.#groups.every(({ id }) => this.#figuresOf(id).counts.joined === 0);
       await this.#pause(nobody ? 0 : this.#plan.timeS, signal);
       await this.#looking;
       await this.#watch.look();

@@ -24,6 +24,8 @@ export interface Plan {
   readonly source: string | undefined;
   /** Members that begin per second. */
   readonly rate: number;
+  /** How long all play before they are watched, seconds: a server of JavaScript is compiled while it runs. */
+  readonly warmUpS: number;
   /** How long all are watched after the last one has joined, seconds. */
   readonly timeS: number;
   /** Between the last publisher and the first viewer, seconds. */

@@ -21,6 +21,7 @@ each of them, or one for all.
 
   --rate N            members that begin in a second (50)
   --time SECONDS      how long to watch after the last one has joined (30)
+  --warm-up SECONDS   how long all play before that, without being watched (0)
   --settle SECONDS    between publishers and viewers (2)
   --streams N         streams that {n} of viewers goes over (publishers of the first kind)
   --join-timeout S    who has no picture by then has failed (15)
