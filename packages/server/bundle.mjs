@@ -2,7 +2,7 @@
 // by one takes most of the time of a start.
 //
 //   node packages/server/bundle.mjs
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,15 +24,18 @@ export async function bundleServer() {
   if (isFresh()) return;
   // Only development has it: a package that is published brings its bundle.
   const { rolldown } = await import('rolldown');
-  rmSync(BUNDLE, { recursive: true, force: true });
+  // Half of a bundle must never be where a server looks for it.
+  const partial = `${BUNDLE}.${process.pid}`;
   const build = await rolldown({
     input: join(DIST, 'app/main.js'),
     platform: 'node',
     external: APART,
     logLevel: 'warn',
   });
-  await build.write({ dir: BUNDLE, format: 'esm', comments: { legal: true } });
+  await build.write({ dir: partial, format: 'esm', comments: { legal: true } });
   await build.close();
+  rmSync(BUNDLE, { recursive: true, force: true });
+  renameSync(partial, BUNDLE);
 }
 
 function isFresh() {
