@@ -15,9 +15,11 @@ import { describeWatched, shown, type Watched } from './support/watched.ts';
  * track that has not begun, and wants it no more after that.
  */
 const CHANGE_MS = 4000;
-const AFTER_SECONDS = 14;
+/** It ends when all have seen enough: players that a busy machine makes late do other things at the end of a stream. */
+const AFTER_SECONDS = 30;
 /** What players watch who are there from the start; it ends well after the change. */
 const WATCH_SECONDS = 12;
+const WATCH_TIMEOUT_MS = 25_000;
 const OUTPUTS = ['RTMP', 'HTTP-FLV', 'HLS'] as const;
 
 let server: TestServer;
@@ -88,16 +90,18 @@ function urlOf(name: string, output: (typeof OUTPUTS)[number]): string {
 
 async function play(name: string, tags: readonly TimedTag[]): Promise<Outcome> {
   const publisher = await ScriptedPublisher.start(server.rtmpPort, name);
-  const sent = publisher.send(tags);
+  const enough = new AbortController();
+  const sent = publisher.send(tags, enough.signal);
   await server.untilLive(name);
   const early = OUTPUTS.slice(0, 2).map((output) => copy(name, output, 'early'));
   const watching = watch(name);
   await pause(CHANGE_MS + 3000);
   const late = OUTPUTS.map((output) => copy(name, output, 'late'));
   const watched = await watching;
-  await sent;
+  enough.abort();
+  const sentTags = await sent;
   await publisher.stop();
-  return { tags, watched, early: await finish(early), late: await finish(late) };
+  return { tags: sentTags, watched, early: await finish(early), late: await finish(late) };
 }
 
 function copy(name: string, output: (typeof OUTPUTS)[number], when: string): readonly [string, Copier] {
@@ -114,7 +118,7 @@ async function finish(
 
 async function watch(name: string): Promise<ReadonlyMap<string, Watched>> {
   const both = { video: true, audio: true };
-  const until = { ...both, seconds: WATCH_SECONDS, timeoutMs: CHANGE_MS + (AFTER_SECONDS - 1) * 1000 };
+  const until = { ...both, seconds: WATCH_SECONDS, timeoutMs: WATCH_TIMEOUT_MS };
   const programs = Object.entries(PROGRAMS).map(async ([who, [player, output]]) => {
     const folder = join(server.folder, `${name} ${who}`.replaceAll(' ', '-'));
     mkdirSync(folder);
@@ -147,7 +151,7 @@ describe.each(Object.keys(CHANGES))('a stream whose %s', (change) => {
 
   it.each(['RTMP', 'HTTP-FLV'])('has no gap for players by %s who are there', async (output) => {
     const packets = (await outcomeOf(change)).early.get(output) ?? [];
-    expect(packets.length).toBeGreaterThan(AFTER_SECONDS * 25);
+    expect(packets.length).toBeGreaterThan(WATCH_SECONDS * 25);
     for (const kind of ['video', 'audio'] as const) {
       const steps = stepsMs(ofKind(packets, kind));
       for (const step of steps) expect(step).toBeGreaterThan(0);

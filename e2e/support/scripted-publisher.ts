@@ -46,16 +46,21 @@ export class ScriptedPublisher {
     return new ScriptedPublisher(client);
   }
 
-  /** Sends the tags, each at its moment after the call, and resolves when the last is sent. */
-  async send(tags: readonly TimedTag[]): Promise<void> {
+  /**
+   * Sends the tags, each at its moment after the call, until all are sent or it is told to stop; resolves with those that
+   * were.
+   */
+  async send(tags: readonly TimedTag[], stop?: AbortSignal): Promise<readonly TimedTag[]> {
     const started = performance.now();
-    for (const tag of tags) {
+    for (const [i, tag] of tags.entries()) {
+      if (stop?.aborted) return tags.slice(0, i);
       const waitMs = started + tag.sendAtMs - performance.now();
       if (waitMs > 0) await pause(waitMs);
       if (this.#client.socket.destroyed) throw new Error('the server closed the connection');
       this.#client.send(tag.type, tag.data, tag.timestampMs);
       this.sentMs = tag.sendAtMs;
     }
+    return tags;
   }
 
   /** Leaves as an encoder does that is stopped. */
