@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { playIn } from './support/impairment/lines.ts';
 import { publishNumberedFrom } from './support/impairment/seen.ts';
@@ -33,11 +33,17 @@ afterAll(async () => {
 describe('Firefox, which publishes by WHIP,', () => {
   it('plays by WHEP what it publishes, whole', async (test) => {
     const player = await playIn(test, firefox, server.http('/whep/from-firefox'));
-    const { pictures, samples } = await player.untilShown(50);
-    const numbers = pictures.flatMap(({ number }) => (number === undefined ? [] : [number]));
-    expect(new Set(numbers).size).toBeGreaterThan(40);
-    expect(samples.at(-1)?.framesDecoded).toBeGreaterThan(50);
-    expect(samples.at(-1)?.audioBytesReceived).toBeGreaterThan(5000);
+    // Statistics come later than what they count.
+    await vi.waitFor(
+      async () => {
+        const { pictures, samples } = await player.seen();
+        const numbers = pictures.flatMap(({ number }) => (number === undefined ? [] : [number]));
+        expect(new Set(numbers).size).toBeGreaterThan(40);
+        expect(samples.at(-1)?.framesDecoded).toBeGreaterThan(50);
+        expect(samples.at(-1)?.audioBytesReceived).toBeGreaterThan(5000);
+      },
+      { timeout: 30_000, interval: 200 },
+    );
   });
 
   it('is seen in Chromium by WHEP', async (test) => {

@@ -156,6 +156,24 @@ test('a wall clock that steps between the reports of two tracks does not tear th
   expect(Math.abs(play(clock, { fromMs: 4000, toMs: 6000, videoLatencyMs: 0 }))).toBeLessThan(1000);
 });
 
+test.each([
+  { late: 'second', latenessMs: [0, 170, 0, 0], apartMs: [0, 0, 0, 0] },
+  { late: 'third', latenessMs: [0, 0, 170, 0], apartMs: [0, 0, 0, 0] },
+  { late: 'first', latenessMs: [170, 0, 0, 0], apartMs: [170, 0, 0, 0] },
+  // Sound that is really later from then on, as when a device left some out.
+  { late: 'last two', latenessMs: [0, 0, 170, 170], apartMs: [0, 0, 0, 170] },
+])('of reports for sound the $late may be late', ({ latenessMs, apartMs }) => {
+  const clock = clockAt();
+  play(clock, { fromMs: 1000, toMs: 2000, videoLatencyMs: 0 });
+  const apart = latenessMs.map((lateMs, i) => {
+    const fromMs = 2000 + i * 2000;
+    clock.senderReport(clock.video, reportOf(1e12 + fromMs, fromMs * VIDEO_TICKS_A_MS));
+    clock.senderReport(clock.audio, reportOf(1e12 + fromMs + lateMs, fromMs * AUDIO_TICKS_A_MS));
+    return -Math.round(play(clock, { fromMs, toMs: fromMs + 2000, videoLatencyMs: 0 }) / 1000);
+  });
+  expect(apart.map((ms) => ms + 0)).toEqual(apartMs);
+});
+
 test('a jump of the timestamps is bridged by the time that has passed', () => {
   const clock = clockAt();
   at(clock, clock.audio, 0, 1000);

@@ -9,6 +9,8 @@ const MAX_BACK_US = 1_000_000;
 const MAX_OFFSET_US = 5_000_000;
 /** A sender report this far from what the one before it predicts is from another clock. */
 const MAX_REPORT_STEP_US = 1_000_000;
+/** Of so many sender reports of a track the one in the middle counts. */
+const RECENT_REPORTS = 3;
 /** Up to this much apart, sound and picture are brought together slowly, because nobody sees it. */
 const SMALL_OFFSET_US = 20_000;
 const SMALL_OFFSET_PACE = 0.01;
@@ -118,16 +120,17 @@ export class PublicationClock {
       return;
     }
     const before = track.report;
-    track.report = { ntpUs, ticks };
     if (before !== undefined) {
       const predictedUs = before.ntpUs + ((ticks - before.ticks) / track.clockRate) * 1e6;
       if (Math.abs(predictedUs - ntpUs) > MAX_REPORT_STEP_US) {
-        // The other tracks' reports are from before the jump, or this one lies: all must say it anew.
+        // The reports so far are from before the jump, or this one lies: all must say it anew.
         this.ignoredReports++;
-        for (const other of this.#tracks) if (other !== track) other.report = undefined;
+        for (const other of this.#tracks) other.forgetReports();
+        track.noteReport({ ntpUs, ticks });
         return;
       }
     }
+    track.noteReport({ ntpUs, ticks });
     this.#align();
   }
 
@@ -164,8 +167,6 @@ export class PublicationClock {
 /** The RTP clock of one track: its timestamps unwrapped into ticks that go on evenly whatever the source does. */
 export class TrackClock {
   readonly clockRate: number;
-  /** The newest sender report, unless the clock has jumped since. */
-  report: WallClockPoint | undefined;
   /** The newest sender report while no packet has come. */
   early: EarlyReport | undefined;
   /** Where the sender reports want the track, and where it is: microseconds added to the time by arrival. */
@@ -173,6 +174,9 @@ export class TrackClock {
   correctionUs = 0;
   readonly #beginUs: (track: TrackClock, arrivalMs: number, timestamp: number) => number;
   readonly #onBreak: () => void;
+  #report: WallClockPoint | undefined;
+  /** The last sender reports since the clock began or jumped, oldest first. */
+  readonly #reports: WallClockPoint[] = [];
   #anchorTicks = 0;
   #anchorUs = 0;
   #newestTicks = Number.NaN;
@@ -193,6 +197,28 @@ export class TrackClock {
     this.clockRate = clockRate;
     this.#beginUs = beginUs;
     this.#onBreak = onBreak;
+  }
+
+  /** What the sender reports tell; undefined while there is none since the clock began or jumped. */
+  get report(): WallClockPoint | undefined {
+    return this.#report;
+  }
+
+  /**
+   * Takes a sender report. Browsers tie the moment at which sound is handed on to its ticks, which on a busy machine is
+   * some 100 ms late at times, and never early: so of two the earlier counts, and of three the one in the middle.
+   */
+  noteReport(point: WallClockPoint): void {
+    this.#reports.push(point);
+    if (this.#reports.length > RECENT_REPORTS) this.#reports.shift();
+    const inOrder = this.#reports.toSorted((a, b) => this.#wallClockUs(a) - this.#wallClockUs(b));
+    this.#report = inOrder[Math.floor((inOrder.length - 1) / 2)];
+  }
+
+  /** What was reported so far holds no longer. */
+  forgetReports(): void {
+    this.#reports.length = 0;
+    this.#report = undefined;
   }
 
   /** Ticks of the newest packet; NaN before the first. */
@@ -224,7 +250,7 @@ export class TrackClock {
   rebase(timestamp: number, arrivalMs: number): number {
     if (Number.isNaN(this.#newestTicks)) return this.ticks(timestamp, arrivalMs);
     const elapsed = ((arrivalMs - this.#newestMs) / 1000) * this.clockRate;
-    this.report = undefined;
+    this.forgetReports();
     return this.#advance(timestamp, this.#newestTicks + Math.max(1, Math.round(elapsed)), arrivalMs);
   }
 
@@ -253,8 +279,13 @@ export class TrackClock {
   #useEarlyReport(timestamp: number): void {
     const { early } = this;
     if (early === undefined) return;
-    this.report = { ntpUs: early.ntpUs, ticks: timestamp + ((early.rtpTimestamp - timestamp) | 0) };
+    this.noteReport({ ntpUs: early.ntpUs, ticks: timestamp + ((early.rtpTimestamp - timestamp) | 0) });
     this.early = undefined;
+  }
+
+  /** The sender's wall clock at the track's anchor, as a report tells it. */
+  #wallClockUs({ ntpUs, ticks }: WallClockPoint): number {
+    return ntpUs - this.rawUs(ticks);
   }
 
   #advance(timestamp: number, ticks: number, arrivalMs: number): number {
