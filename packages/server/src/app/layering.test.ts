@@ -52,6 +52,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@sluice/media',
     'fastify',
     'jose',
+    '@fastify/ajv-compiler',
+    '@fastify/fast-json-stringify-compiler',
     '@fastify/static',
     '@fastify/swagger',
     'prom-client',

@@ -16,6 +16,7 @@ import type { ControlDeps } from './control-deps.ts';
 import { type ControlOptions, corsHeaders } from './control-options.ts';
 import { errorBody, publicError } from './error-body.ts';
 import { echoApp } from './hooks/echo-app.ts';
+import { LAZY_COMPILERS } from './lazy-compilers.ts';
 import { listenError } from './listen-error.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { MountedProtocols } from './mounted-protocols.ts';
@@ -164,6 +165,7 @@ export class ControlServer {
       // What Fastify sets of it later does not hold for headers.
       http: limits,
       forceCloseConnections: true,
+      schemaController: { compilersFactory: LAZY_COMPILERS },
       routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
       frameworkErrors: (error, request, reply) => {
         if (!this.#handOver(request, reply)) this.#answerError(error, request, reply);
