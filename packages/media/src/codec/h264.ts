@@ -13,7 +13,7 @@ import {
 
 export { type AvcConfig, parseAvcConfig, writeAvcConfig } from './h264-config.ts';
 export { DtsExtractor } from './h264-dts.ts';
-export { joinAnnexB, joinAvcc, splitAnnexB, splitAvcc } from './h264-nal.ts';
+export { joinAnnexB, joinAvcc, joinedBytes, splitAnnexB, splitAvcc, writeAvcc } from './h264-nal.ts';
 export { type SliceType, sliceType } from './h264-slice.ts';
 export { type H264Sps, parseSps } from './h264-sps.ts';
 export { withMaxDecFrameBuffering } from './h264-sps-rewrite.ts';

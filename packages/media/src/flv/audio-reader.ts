@@ -29,7 +29,7 @@ export class FlvAudioReader {
   }
 
   /**
-   * Takes the body of the next audio tag, which must own its memory. Returns the frame in it; undefined for tags
+   * Takes the body of the next audio tag, in which the frame's units lie. Returns the frame in it; undefined for tags
    * without one (configuration, end, silence message, other tracks) and frames that nobody can decode yet.
    * @throws ProtocolError for a broken body, which changes nothing: the reader can go on with the next one.
    * @throws UnsupportedCodecError

@@ -66,7 +66,7 @@ export class FlvVideoReader {
   }
 
   /**
-   * Takes the body of the next video tag, which must own its memory. Returns the frame in it; undefined for tags
+   * Takes the body of the next video tag, in which the frame's units lie. Returns the frame in it; undefined for tags
    * without one (configuration, end, metadata, other tracks, nothing at all) and frames that nobody can decode yet.
    * @throws ProtocolError for a broken body, which changes nothing: the reader can go on with the next one.
    * @throws UnsupportedCodecError

@@ -3,7 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { FanOut } from './fan-out.ts';
 import { FanOutViewer } from './fan-out-viewer.ts';
 import { PacketLog } from './packet-log.ts';
-import { Stream, type StreamEntry } from './stream.ts';
+import { Stream } from './stream.ts';
+import type { StreamEntry } from './stream-log.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 const VIDEO: Track = { id: 0, kind: 'video', codec: 'h264', clockRate: 90000, parameters: [] };

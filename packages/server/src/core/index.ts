@@ -35,6 +35,7 @@ export * from './shared-flush.ts';
 export * from './snapshots.ts';
 export * from './srt.ts';
 export * from './stream.ts';
+export * from './stream-log.ts';
 export * from './stream-packaging.ts';
 export * from './stream-registry.ts';
 export * from './stream-signals.ts';

@@ -15,6 +15,7 @@ export interface PacketLogOptions {
   readonly maxBytes: number;
 }
 
+/** Rings have a power of two of places, so that the low bits of a number tell its place. */
 const INITIAL_CAPACITY = 64;
 /** What an entry costs beside its bytes: the objects that make it up. Counts for floods of tiny packets. */
 const ENTRY_OVERHEAD_BYTES = 512;
@@ -24,11 +25,16 @@ const MAX_ENTRIES = 1 << 16;
 /**
  * A bounded ring of immutable entries, numbered from 0 without gaps, that any number of readers share by
  * keeping a sequence number each. Appending and reading neither allocate nor depend on the number of readers.
+ * What the log itself must know of an entry lies in columns: a subclass need not keep an object for each.
  */
 export class PacketLog<T extends LogEntry> {
   readonly #maxDurationUs: number;
   readonly #maxBytes: number;
+  #mask = INITIAL_CAPACITY - 1;
   #ring: (T | undefined)[] = new Array(INITIAL_CAPACITY);
+  #dtsUs = new Float64Array(INITIAL_CAPACITY);
+  #costs = new Float64Array(INITIAL_CAPACITY);
+  #starts = new Uint8Array(INITIAL_CAPACITY);
   #start = 0;
   #end = 0;
   #bytes = 0;
@@ -61,52 +67,102 @@ export class PacketLog<T extends LogEntry> {
 
   /** Sequence number of the oldest start point that is still kept, or -1. Walks the log: for joining, not per packet. */
   get firstStartPoint(): number {
-    for (let i = this.#start; i < this.#end; i++) if (this.at(i)?.startPoint) return i;
+    for (let i = this.#start; i < this.#end; i++) if (this.#starts[i & this.#mask] === 1) return i;
     return -1;
   }
 
   /** Adds an entry and lets go of what is over the bounds; the newest entry always stays. */
   append(entry: T): void {
-    if (this.#end - this.#start === this.#ring.length) this.#grow();
-    this.#ring[this.#end % this.#ring.length] = entry;
-    if (entry.startPoint) this.#lastStart = this.#end;
-    this.#end++;
-    this.#bytes += entry.byteLength + ENTRY_OVERHEAD_BYTES;
-    this.#trim(entry.dtsUs);
+    this.note(entry, entry);
   }
 
   /** The entry with that number, or undefined when it has been let go or is not there yet. */
   at(sequence: number): T | undefined {
-    if (sequence < this.#start || sequence >= this.#end) return undefined;
-    return this.#ring[sequence % this.#ring.length];
+    return this.has(sequence) ? this.#ring[sequence & this.#mask] : undefined;
+  }
+
+  /** `dtsUs` of the entry with that number, or undefined like `at`; costs less than that where no object is kept. */
+  dtsUsAt(sequence: number): number | undefined {
+    return this.has(sequence) ? this.#dtsUs[sequence & this.#mask] : undefined;
+  }
+
+  /** True while the entry with that number is kept. */
+  has(sequence: number): boolean {
+    return sequence >= this.#start && sequence < this.#end;
   }
 
   /** Lets go of all entries; numbers go on. */
   clear(): void {
     this.#ring = new Array(INITIAL_CAPACITY);
+    this.#dtsUs = new Float64Array(INITIAL_CAPACITY);
+    this.#costs = new Float64Array(INITIAL_CAPACITY);
+    this.#starts = new Uint8Array(INITIAL_CAPACITY);
+    this.#mask = INITIAL_CAPACITY - 1;
     this.#start = this.#end;
     this.#bytes = 0;
     this.#lastStart = -1;
   }
 
+  // Hot path: adds what the log must know of an entry, and the entry if it is to be kept as an object.
+  protected note(about: LogEntry, entry: T | undefined): void {
+    if (this.#end - this.#start > this.#mask) this.#grow();
+    const at = this.#end & this.#mask;
+    this.#ring[at] = entry;
+    this.#dtsUs[at] = about.dtsUs;
+    this.#costs[at] = about.byteLength;
+    this.#starts[at] = about.startPoint ? 1 : 0;
+    if (about.startPoint) this.#lastStart = this.#end;
+    this.#end++;
+    this.#bytes += about.byteLength + ENTRY_OVERHEAD_BYTES;
+    this.#trim(about.dtsUs);
+  }
+
+  /** Keeps an object for an entry that has none, or none in place of it. */
+  protected setObject(sequence: number, entry: T | undefined): void {
+    if (this.has(sequence)) this.#ring[sequence & this.#mask] = entry;
+  }
+
+  /** `byteLength` of an entry that is kept. */
+  protected costAt(sequence: number): number {
+    return this.#costs[sequence & this.#mask] ?? 0;
+  }
+
+  /** True for an entry that is kept when a reader may start there. */
+  protected startsAt(sequence: number): boolean {
+    return this.#starts[sequence & this.#mask] === 1;
+  }
+
+  /** The entry with that number, the oldest one, is kept no longer. */
+  protected letGo(_sequence: number): void {}
+
   #trim(newestUs: number): void {
     while (this.#end - this.#start > 1) {
-      const oldest = this.#ring[this.#start % this.#ring.length];
-      if (oldest === undefined) return;
+      const at = this.#start & this.#mask;
       const over =
         this.#bytes > this.#maxBytes ||
-        newestUs - oldest.dtsUs > this.#maxDurationUs ||
+        newestUs - (this.#dtsUs[at] ?? 0) > this.#maxDurationUs ||
         this.#end - this.#start > MAX_ENTRIES;
       if (!over) return;
-      this.#ring[this.#start % this.#ring.length] = undefined;
-      this.#bytes -= oldest.byteLength + ENTRY_OVERHEAD_BYTES;
-      this.#start++;
+      this.#ring[at] = undefined;
+      this.#bytes -= (this.#costs[at] ?? 0) + ENTRY_OVERHEAD_BYTES;
+      this.letGo(this.#start++);
     }
   }
 
   #grow(): void {
-    const larger: (T | undefined)[] = new Array(this.#ring.length * 2);
-    for (let i = this.#start; i < this.#end; i++) larger[i % larger.length] = this.#ring[i % this.#ring.length];
-    this.#ring = larger;
+    const old = { mask: this.#mask, ring: this.#ring, dtsUs: this.#dtsUs, costs: this.#costs, starts: this.#starts };
+    const capacity = (old.mask + 1) * 2;
+    this.#mask = capacity - 1;
+    this.#ring = new Array(capacity);
+    this.#dtsUs = new Float64Array(capacity);
+    this.#costs = new Float64Array(capacity);
+    this.#starts = new Uint8Array(capacity);
+    for (let i = this.#start; i < this.#end; i++) {
+      const [from, to] = [i & old.mask, i & this.#mask];
+      this.#ring[to] = old.ring[from];
+      this.#dtsUs[to] = old.dtsUs[from] ?? 0;
+      this.#costs[to] = old.costs[from] ?? 0;
+      this.#starts[to] = old.starts[from] ?? 0;
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { KeyFrameRetry } from './key-frame-retry.ts';
-import type { PacketLog } from './packet-log.ts';
-import type { Stream, StreamEntry } from './stream.ts';
+import type { Stream } from './stream.ts';
+import type { StreamEntry, StreamLog } from './stream-log.ts';
 
 export interface ReaderOptions {
   /**
@@ -59,7 +59,7 @@ export class Reader {
    * instead, the source is asked for a key frame, as many send none by themselves.
    */
   read(): StreamEntry | undefined {
-    const log: PacketLog<StreamEntry> = this.#stream.log;
+    const log: StreamLog = this.#stream.log;
     if (this.#next < log.start) this.#skip(log);
     for (;;) {
       const entry = log.at(this.#next);
@@ -93,7 +93,7 @@ export class Reader {
     this.#detach();
   }
 
-  #skip(log: PacketLog<StreamEntry>): void {
+  #skip(log: StreamLog): void {
     const to = log.lastStartPoint >= 0 ? log.lastStartPoint : log.end;
     this.dropped += to - this.#next;
     this.#next = to;
@@ -101,7 +101,7 @@ export class Reader {
   }
 }
 
-function startPoint(log: PacketLog<StreamEntry>, startAt: 'gop' | 'live' | 'oldest'): number {
+function startPoint(log: StreamLog, startAt: 'gop' | 'live' | 'oldest'): number {
   switch (startAt) {
     case 'gop':
       return log.lastStartPoint;

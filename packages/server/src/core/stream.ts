@@ -2,11 +2,11 @@ import type { MediaPacket, Track } from '@sluice/media';
 import { ArrivalMeter } from './arrival-meter.ts';
 import type { StreamLayer } from './layers.ts';
 import { Loudness } from './loudness.ts';
-import { type LogEntry, PacketLog } from './packet-log.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Reader, type ReaderOptions } from './reader.ts';
 import type { PublicationToRecord } from './recording.ts';
 import { AUDIO_LANE, RtpLane, type RtpLanes, VIDEO_LANE } from './rtp-lane.ts';
+import { type StreamEntry, StreamLog } from './stream-log.ts';
 import { StreamSignals } from './stream-signals.ts';
 
 /** Free-form facts that an encoder sends about its stream (RTMP's onMetaData); passed on as they are. */
@@ -22,12 +22,6 @@ export interface StreamState {
   readonly metadata: StreamMetadata | undefined;
   /** Counts source restarts: a packet with a higher epoch than the one before is discontinuous with it. */
   readonly epoch: number;
-}
-
-/** One entry of a stream's log: the packet with the state that it needs. */
-export interface StreamEntry extends LogEntry {
-  readonly packet: MediaPacket;
-  readonly state: StreamState;
 }
 
 /** What source and server agreed on for one kind of media before anything of it came. */
@@ -78,7 +72,7 @@ export class Stream {
   readonly videoRate = new RateMeter();
   readonly audioRate = new RateMeter();
   readonly arrivals = new ArrivalMeter();
-  readonly log: PacketLog<StreamEntry>;
+  readonly log: StreamLog;
   /** RTP packets of publishers that speak it, for viewers that do: see RtpLane. */
   readonly rtp: RtpLanes = { video: new RtpLane(VIDEO_LANE), audio: new RtpLane(AUDIO_LANE) };
   readonly loudness = new Loudness();
@@ -102,7 +96,7 @@ export class Stream {
     this.name = name;
     this.options = options;
     this.signals = signals;
-    this.log = new PacketLog({ maxDurationMs: options.gopCacheMaxMs, maxBytes: options.gopCacheMaxBytes });
+    this.log = new StreamLog({ maxDurationMs: options.gopCacheMaxMs, maxBytes: options.gopCacheMaxBytes });
   }
 
   get state(): StreamState {
@@ -245,6 +239,21 @@ export class Stream {
    * Hot path: one allocation for the entry, whatever the number of readers.
    */
   publish(packet: MediaPacket): void {
+    this.log.append(this.#entryOf(packet));
+    this.#wake();
+  }
+
+  /**
+   * The same for a packet whose units lie in memory that is written again: it is copied, and kept as bytes until somebody
+   * reads it.
+   */
+  publishCopy(packet: MediaPacket): void {
+    this.log.appendCopy(this.#entryOf(packet));
+    this.#wake();
+  }
+
+  /** What the packet changes, and what is counted of it. */
+  #entryOf(packet: MediaPacket): StreamEntry {
     const video = packet.track.kind === 'video';
     if ((video ? this.#state.video : this.#state.audio) !== packet.track) this.setTrack(packet.track);
     if (video) {
@@ -255,14 +264,13 @@ export class Stream {
     this.arrivals.count(nowMs);
     (video ? this.videoRate : this.audioRate).count(packet, nowMs);
     if (packet.dtsUs > this.#lastDtsUs) this.#lastDtsUs = packet.dtsUs;
-    this.log.append({
-      packet,
-      state: this.#state,
-      dtsUs: packet.dtsUs,
-      byteLength: packet.byteLength + this.#stateBytes,
-      startPoint: packet.key && (video || this.#state.video === undefined),
-    });
+    const byteLength = packet.byteLength + this.#stateBytes;
     this.#stateBytes = 0;
+    const startPoint = packet.key && (video || this.#state.video === undefined);
+    return { packet, state: this.#state, dtsUs: packet.dtsUs, byteLength, startPoint };
+  }
+
+  #wake(): void {
     const readers = this.#readers;
     for (let i = 0; i < readers.length; i++) readers[i]?.wake();
   }

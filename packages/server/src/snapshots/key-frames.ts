@@ -15,7 +15,7 @@ export function newestKeyFrame({ log }: Stream): number {
 
 /** How much older than the newest packet the entry of that number is, microseconds on the stream's timeline. */
 export function ageUs({ log, lastDtsUs }: Stream, at: number): number {
-  return lastDtsUs - (log.at(at)?.dtsUs ?? lastDtsUs);
+  return lastDtsUs - (log.dtsUsAt(at) ?? lastDtsUs);
 }
 
 /** Key frames alone are not to be older than this where the source can be asked for others. */
@@ -43,7 +43,7 @@ export function picturesFrom({ log }: Stream, keyAt: number, which: 'newest' | '
 
 /** True for a stream of sound alone: it declares no picture, and has had the time for it. */
 export function isSoundAlone({ state, log, lastDtsUs }: Stream): boolean {
-  const firstUs = log.at(log.start)?.dtsUs ?? lastDtsUs;
+  const firstUs = log.dtsUsAt(log.start) ?? lastDtsUs;
   return state.video === undefined && state.audio !== undefined && lastDtsUs - firstUs >= SOUND_ALONE_US;
 }
 

@@ -2,7 +2,8 @@ import { codecTitle, type MediaPacket, type Track } from '@sluice/media';
 import type { ConversionTarget, Converter } from '../converter.ts';
 import type { Counters } from '../ports.ts';
 import type { Reader } from '../reader.ts';
-import type { Stream, StreamEntry, StreamState } from '../stream.ts';
+import type { Stream, StreamState } from '../stream.ts';
+import type { StreamEntry } from '../stream-log.ts';
 import { type Acceptance, accepts, targetOf, wants } from './acceptance.ts';
 import { withoutCodecFacts } from './codec-facts.ts';
 import { DerivedStream } from './derived-stream.ts';
@@ -271,7 +272,7 @@ export class Adaptation {
     lane.leftOut = undefined;
     lane.needsKey = true;
     // Before a first packet: what comes of the other kind waits, so that viewers begin with both.
-    this.#interleaver.announce(kind, this.#source.log.at(this.#at)?.dtsUs ?? 0);
+    this.#interleaver.announce(kind, this.#source.log.dtsUsAt(this.#at) ?? 0);
     if (lane.conversion !== undefined) return;
     lane.conversion = this.#env.conversionOf(kind, target);
     // Pictures are decoded from a key frame on, even where the need for it shows later (B-frames).

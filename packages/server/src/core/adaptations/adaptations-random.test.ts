@@ -1,7 +1,8 @@
 import type { Codec, MediaPacket, Track } from '@sluice/media';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { prng } from '../../../../media/src/testing/mutate.ts';
-import { type Publisher, Stream, type StreamEntry } from '../stream.ts';
+import { type Publisher, Stream } from '../stream.ts';
+import type { StreamEntry } from '../stream-log.ts';
 import { TestCounters, TestLog } from '../testing/hub.ts';
 import { RelabelConverter } from '../testing/relabel-converter.ts';
 import { type Acceptance, playerAcceptance, withPicture } from './acceptance.ts';

@@ -5,7 +5,8 @@ import { KeyFrameRetry } from '../key-frame-retry.ts';
 import { type LogEntry, PacketLog } from '../packet-log.ts';
 import type { Log } from '../ports.ts';
 import type { Reader } from '../reader.ts';
-import type { Stream, StreamEntry } from '../stream.ts';
+import type { Stream } from '../stream.ts';
+import type { StreamEntry } from '../stream-log.ts';
 
 /**
  * Of a past that is converted at once, and of all that comes before the first result, so much is given away at a time:

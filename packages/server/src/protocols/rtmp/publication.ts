@@ -1,4 +1,4 @@
-import type { AmfValue } from '@sluice/media';
+import type { AmfValue, MediaPacket } from '@sluice/media';
 import {
   type MediaSession,
   type PublicationToRecord,
@@ -61,13 +61,13 @@ export class RtmpPublication implements MediaSession, Publisher {
     };
     this.#stream = context.streams.publish(request.name, this);
     const stream = this.#stream;
-    this.#buffer = options.inBuffer && new InBuffer(options.inBuffer, (packet) => stream.publish(packet));
+    this.#buffer = options.inBuffer && new InBuffer(options.inBuffer, (packet) => stream.publishCopy(packet));
     this.#input = new RtmpToStream(stream, {
       counters,
       media: options.publishMedia,
       maxDecFrameBuffering: options.maxDecFrameBuffering,
       delayed: this.#buffer !== undefined,
-      emit: this.#buffer === undefined ? (packet) => stream.publish(packet) : (packet) => this.#hold(packet),
+      emit: this.#buffer === undefined ? (packet) => stream.publishCopy(packet) : (packet) => this.#hold(packet),
     });
     this.#activity = new MediaActivity(options.activity, request.name, performance.now());
     this.#registration = context.sessions.add(this);
@@ -153,8 +153,9 @@ export class RtmpPublication implements MediaSession, Publisher {
     this.#request.access.ended(outcome.failed ? 'FAILED' : 'UNPUBLISHED', outcome.info);
   }
 
-  #hold(packet: Parameters<InBuffer['push']>[0]): void {
-    this.#buffer?.push(packet, performance.now());
+  #hold(packet: MediaPacket): void {
+    const units = packet.units.map((unit) => new Uint8Array(unit));
+    this.#buffer?.push({ ...packet, units }, performance.now());
     this.#arm();
   }
 

@@ -12,14 +12,7 @@ import {
   UnsupportedCodecError,
   withMaxDecFrameBuffering,
 } from '@sluice/media';
-import {
-  type Counters,
-  PacketMemory,
-  type Stream,
-  type StreamMetadata,
-  Timeline,
-  Unwrapper32,
-} from '../../core/index.ts';
+import { type Counters, type Stream, type StreamMetadata, Timeline, Unwrapper32 } from '../../core/index.ts';
 import type { PublishMedia } from './options.ts';
 
 const VIDEO_TRACK_ID = 0;
@@ -41,18 +34,17 @@ export interface RtmpToStreamOptions {
    * its first packet only, not while packets of the earlier one are on their way.
    */
   readonly delayed: boolean;
-  /** Takes each packet on its way to the stream. */
+  /** Takes each packet on its way to the stream. Its units lie in memory that is written again after the call. */
   emit(packet: MediaPacket): void;
 }
 
-/** Converts one publisher's RTMP messages to packets of a stream. Bodies are copied, once. */
+/** Converts one publisher's RTMP messages to packets of a stream. */
 export class RtmpToStream {
   readonly counts = { packets: { audio: 0, video: 0 }, broken: 0, notCarried: 0 };
   readonly #stream: Stream;
   readonly #options: RtmpToStreamOptions;
   readonly #timeline: Timeline;
   readonly #clock = new Unwrapper32();
-  readonly #memory = new PacketMemory();
   readonly #videoReader = new FlvVideoReader(VIDEO_TRACK_ID);
   readonly #audioReader = new FlvAudioReader(AUDIO_TRACK_ID);
   /** The readers' tracks, as they go into the stream. */
@@ -102,42 +94,37 @@ export class RtmpToStream {
     }
   }
 
-  /** Hot path: copies a message's body and makes a packet of it; a broken one is counted and dropped, the stream goes on. */
+  /** Hot path: makes a packet of a message's body; a broken one is counted and dropped, the stream goes on. */
   #take(body: Uint8Array, timestamp: number, isVideo: boolean): void {
-    const own = this.#memory.copy(body);
-    let kept = false;
     try {
-      kept = isVideo ? this.#takeVideo(own, timestamp) : this.#takeAudio(own, timestamp);
+      if (isVideo) this.#takeVideo(body, timestamp);
+      else this.#takeAudio(body, timestamp);
       this.#errors = 0;
     } catch (error) {
       this.#onBroken(error);
     }
-    // Configuration is copied by the readers: what is no packet is needed no more.
-    if (!kept) this.#memory.undo();
   }
 
-  #takeVideo(body: Uint8Array, timestamp: number): boolean {
+  #takeVideo(body: Uint8Array, timestamp: number): void {
     const unit = this.#videoReader.read(body);
     const track = this.#videoTrack();
-    if (unit === undefined || track === undefined || unit.units.length === 0) return false;
+    if (unit === undefined || track === undefined || unit.units.length === 0) return;
     const dtsUs = Math.max(this.#time(timestamp, VIDEO_TRACK_ID), this.#lastVideoDtsUs);
     this.#lastVideoDtsUs = dtsUs;
     this.counts.packets.video++;
     this.#emit(track, unit, dtsUs);
-    return true;
   }
 
-  #takeAudio(body: Uint8Array, timestamp: number): boolean {
+  #takeAudio(body: Uint8Array, timestamp: number): void {
     if (body.length > MAX_AUDIO_BYTES)
       throw new ProtocolError('RTMP_AUDIO_TOO_LONG', `${body.length} bytes in one audio message`);
     const unit = this.#audioReader.read(body);
     const track = this.#audioTrack();
-    if (unit === undefined || track === undefined) return false;
+    if (unit === undefined || track === undefined) return;
     const dtsUs = Math.max(this.#time(timestamp, AUDIO_TRACK_ID), this.#lastAudioDtsUs);
     this.#lastAudioDtsUs = dtsUs;
     this.counts.packets.audio++;
     this.#emit(track, unit, dtsUs);
-    return true;
   }
 
   /** The video track of this moment; a new one is declared, so that players know it before its first picture. */

@@ -1,5 +1,5 @@
 import type { MediaPacket, Track } from '@sluice/media';
-import type { Adaptations, OwnStream, PacketLog, Reader, Stream, StreamEntry } from '../../core/index.ts';
+import type { Adaptations, OwnStream, Reader, Stream, StreamLog } from '../../core/index.ts';
 import { type RecordingPlan, takes } from '../policy.ts';
 
 /** Where in a stream to begin: packets from these times on, microseconds; pictures at a key frame. */
@@ -117,7 +117,7 @@ export class Intake {
 }
 
 /** The entry of a log where the first packet is that a cursor asks for; the next one when there is none yet. */
-function positionOf(log: PacketLog<StreamEntry>, { videoUs, audioUs }: Cursor): number {
+function positionOf(log: StreamLog, { videoUs, audioUs }: Cursor): number {
   for (let at = log.start; at < log.end; at++) {
     const packet = log.at(at)?.packet;
     if (packet !== undefined && packet.dtsUs >= (packet.track.kind === 'video' ? videoUs : audioUs)) return at;

@@ -124,7 +124,7 @@ export class PullRole implements LinkRole {
         maxDecFrameBuffering: -1,
         delayed: false,
         emit: (packet) => {
-          stream.publish(packet);
+          stream.publishCopy(packet);
           this.#link?.flowing();
         },
       });
