@@ -18,7 +18,7 @@ namespace {
 
 constexpr napi_type_tag kTag = {0x8f1b2d5c7a3e4961, 0xb2c4d6e8f0a1c3e5};
 // As in `addon.ts`, to be raised with every change of what JavaScript calls.
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr size_t kPacketFields = 6;
 constexpr double kMaxPayloadBytes = 60000;
 

@@ -42,7 +42,7 @@ struct Incoming {
   std::vector<double> records;
 };
 
-enum class RecordKind : uint8_t { kRaw = 0, kRtcp = 1, kRtp = 2, kDropped = 3, kResumed = 4, kSealed = 5 };
+enum class RecordKind : uint8_t { kRaw = 0, kRtcp = 1, kRtp = 2, kDropped = 3, kResumed = 4, kSealed = 5, kSent = 6 };
 
 // Kinds of commands in a batch, whose forms are those of `command-batch.ts`.
 enum class CommandKind : uint32_t { kRtp = 1, kRtcp = 2, kRaw = 3, kResend = 4, kRemove = 5 };
@@ -185,6 +185,8 @@ class Engine {
   void openMedia(Peer& sender, uint8_t* data, size_t bytes, const Address& from, double nowMs);
   void hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs);
   void addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes);
+  // What left since it was told last, before feedback that may name it.
+  void tellSent(Peer& peer, double nowMs);
 
   // On the thread, without the lock.
   void run();

@@ -25,22 +25,35 @@ struct RtpFormat {
   uint8_t tl0Offset = 0;
 };
 
-// What left under which transport-wide number: a ring that grows while it would overwrite what feedback may still name.
+// What left under which transport-wide number, as far as JavaScript was not told: a ring that grows while it would overwrite
+// what feedback may still name, and becomes small again.
 class SentHistory {
  public:
+  static constexpr size_t kLeastPackets = 64;
   static constexpr size_t kMaxPackets = 8192;
   static constexpr double kKeptMs = 1500;
   int64_t next() const { return next_; }
-  int64_t first() const { return std::max<int64_t>(1, next_ - static_cast<int64_t>(sent_.size())); }
+  int64_t first() const { return std::max(begin_, next_ - static_cast<int64_t>(sent_.size())); }
+  // The oldest that JavaScript was not told of and that is kept.
+  int64_t untold() const { return std::max(told_, first()); }
   double sentMs(int64_t number) const { return sent_[slot(number)].atMs; }
   uint16_t mark(int64_t number) const { return sent_[slot(number)].mark; }
   uint32_t bytes(int64_t number) const { return sent_[slot(number)].bytes; }
   void add(uint32_t bytes, uint16_t mark, double nowMs) {
-    if (sent_.empty()) sent_.resize(128);
-    const bool isFull = next_ > static_cast<int64_t>(sent_.size());
-    if (isFull && sent_.size() < kMaxPackets && nowMs - sent_[slot(next_)].atMs < kKeptMs) grow();
+    if (sent_.empty()) sent_.resize(kLeastPackets);
+    const int64_t oldest = next_ - static_cast<int64_t>(sent_.size());
+    const bool isNeeded = oldest >= told_ && oldest >= begin_ && nowMs - sent_[slot(next_)].atMs < kKeptMs;
+    if (isNeeded && sent_.size() < kMaxPackets) grow();
     sent_[slot(next_)] = {nowMs, bytes, mark};
     next_++;
+  }
+  // JavaScript knows of all that left so far.
+  void tellAll() {
+    const bool wasFew = next_ - untold() <= static_cast<int64_t>(kLeastPackets) / 2;
+    told_ = next_;
+    if (!wasFew || sent_.size() <= kLeastPackets) return;
+    begin_ = next_;
+    std::vector<Sent>(kLeastPackets).swap(sent_);
   }
 
  private:
@@ -57,6 +70,8 @@ class SentHistory {
     sent_.swap(larger);
   }
   std::vector<Sent> sent_;
+  int64_t begin_ = 1;
+  int64_t told_ = 1;
   int64_t next_ = 1;
 };
 

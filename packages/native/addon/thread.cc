@@ -20,12 +20,20 @@ constexpr size_t kDatagramBytes = 9216;
 // Datagrams that are read before something is sent again.
 constexpr int kBatchesInARow = 8;
 // Of records that wait for JavaScript.
-constexpr size_t kMaxRecords = 16384;
+constexpr size_t kMaxRecords = 32768;
 
 double monotonicMs() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+// True when a compound packet (RFC 3550 §6.1) has feedback on transport-wide numbers
+// (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
+bool hasTransportFeedback(const uint8_t* packet, size_t length) {
+  for (size_t at = 0; at + 4 <= length; at += 4 + 4u * readU16(packet + at + 2))
+    if (packet[at + 1] == 205 && (packet[at] & 0x1f) == 15) return true;
+  return false;
 }
 
 }  // namespace
@@ -201,6 +209,7 @@ void Engine::receiveOne(uint8_t* data, size_t bytes, const Address& from, double
 void Engine::openMedia(Peer& sender, uint8_t* data, size_t bytes, const Address& from, double nowMs) {
   const bool isRtcp = data[1] >= 192 && data[1] <= 223;
   const size_t opened = isRtcp ? sender.receiver.rtcp(data, bytes) : sender.receiver.rtp(data, bytes);
+  if (isRtcp && hasTransportFeedback(data, opened)) tellSent(sender, nowMs);
   if (opened > 0) hand(isRtcp ? RecordKind::kRtcp : RecordKind::kRtp, sender.id, from, data, opened, nowMs);
 }
 
@@ -238,6 +247,33 @@ void Engine::addRecord(const double (&record)[Incoming::kFields], const uint8_t*
     isTold_ = true;
   }
   if (tells) wake_();
+}
+
+// A record with the first number and how many there are, then two numbers for each packet, up to whole records.
+void Engine::tellSent(Peer& peer, double nowMs) {
+  SentHistory& history = peer.history;
+  const int64_t first = history.untold();
+  const auto count = static_cast<size_t>(history.next() - first);
+  if (count == 0) return;
+  {
+    const std::lock_guard guard(incomingLock_);
+    std::vector<double>& records = incoming_.records;
+    const size_t perRecord = Incoming::kFields / 2;
+    const size_t more = 1 + (count + perRecord - 1) / perRecord;
+    // It is told with the next feedback then.
+    if (records.size() / Incoming::kFields + more > kMaxRecords) return;
+    const size_t at = records.size();
+    records.resize(at + more * Incoming::kFields);
+    const double head[] = {static_cast<double>(RecordKind::kSent), peer.id, static_cast<double>(first),
+                           static_cast<double>(count), 0, nowMs};
+    std::copy_n(head, Incoming::kFields, &records[at]);
+    double* out = &records[at + Incoming::kFields];
+    for (int64_t number = first; number < history.next(); number++) {
+      *out++ = history.sentMs(number);
+      *out++ = history.mark(number) * 65536.0 + std::min<uint32_t>(history.bytes(number), 65535);
+    }
+  }
+  history.tellAll();
 }
 
 }  // namespace sluice

@@ -24,7 +24,7 @@ export interface MediaSocket {
 }
 
 /** As in `addon/addon.cc`: an addon that was built from other sources is not called. */
-const VERSION = 3;
+const VERSION = 4;
 
 export interface Addon {
   readonly version: number;

@@ -20,6 +20,8 @@ export interface Came {
   readonly bytes: string;
   readonly from: string;
   readonly change: TrackChange | undefined;
+  /** Of a record `sent`: number, bytes and mark of each packet. */
+  readonly sent: readonly (readonly [number: number, bytes: number, mark: number])[];
 }
 
 export interface OpenPort {
@@ -45,7 +47,7 @@ const SETTING = 'SLUICE_NATIVE';
 export async function openPort(implementation: Implementation, more: Partial<EgressOptions> = {}): Promise<OpenPort> {
   const came: Came[] = [];
   const onReceived = (batch: ReceivedBatch): void => {
-    for (let i = 0; i < batch.count; i++) came.push(taken(batch, i));
+    for (let i = 0; i < batch.count; i = batch.after(i)) came.push(taken(batch, i));
   };
   const before = process.env[SETTING];
   if (implementation === 'typescript') process.env[SETTING] = 'off';
@@ -61,12 +63,19 @@ export async function openPort(implementation: Implementation, more: Partial<Egr
 function taken(batch: ReceivedBatch, at: number): Came {
   const kind = batch.kind(at);
   const isChange = kind === 'dropped' || kind === 'resumed';
+  const hasBytes = !isChange && kind !== 'sent';
+  const count = kind === 'sent' ? batch.sentCount(at) : 0;
+  const sent = Array.from({ length: count }, (_, packet) => {
+    const [bytes, mark] = [batch.sentBytes(at, packet), batch.sentMark(at, packet)];
+    return [batch.sentFrom(at) + packet, bytes, mark] as const;
+  });
   return {
     kind,
     peer: batch.peer(at),
-    bytes: isChange ? '' : batch.bytes(at).toString('hex'),
-    from: isChange ? '' : `${batch.address(at)} ${batch.port(at)}`,
+    bytes: hasBytes ? batch.bytes(at).toString('hex') : '',
+    from: hasBytes ? `${batch.address(at)} ${batch.port(at)}` : '',
     change: isChange ? batch.change(at) : undefined,
+    sent,
   };
 }
 

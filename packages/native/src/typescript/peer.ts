@@ -1,25 +1,33 @@
 import { type PeerKeys, SENT_FIELDS } from '../egress.ts';
+import { RECEIVED, RECORD_FIELDS, recordsOfSent } from '../received-batch.ts';
 import { SrtpReceiver, SrtpSender } from '../srtp/index.ts';
 import type { Track } from './track.ts';
 
-const INITIAL_PACKETS = 128;
+const LEAST_PACKETS = 64;
 const MAX_PACKETS = 8192;
-/** The ring grows while it would overwrite what is younger. */
+/** The ring grows while it would overwrite what is younger and was not told. */
 const KEPT_MS = 1500;
 
-/** What left under which transport-wide number: a bounded ring without an allocation for each packet. */
+/**
+ * What left under which transport-wide number, as far as the caller was not told: a bounded ring without an allocation for
+ * each packet.
+ */
 export class SentHistory {
   /** Number of the packet that is sent next, unwrapped. */
   next = 1;
+  #begin = 1;
+  #told = 1;
   #sentMs = new Float64Array(0);
   #bytes = new Uint16Array(0);
   #marks = new Uint16Array(0);
 
   add(bytes: number, mark: number, nowMs: number): void {
     const size = this.#sentMs.length;
-    const isFull = this.next > size;
-    if (isFull && size < MAX_PACKETS && (size === 0 || nowMs - (this.#sentMs[this.next % size] ?? 0) < KEPT_MS))
-      this.#grow();
+    const oldest = this.next - size;
+    const isNeeded = oldest >= Math.max(this.#told, this.#begin);
+    if (size === 0) this.#resize(LEAST_PACKETS);
+    else if (isNeeded && size < MAX_PACKETS && nowMs - (this.#sentMs[oldest % size] ?? 0) < KEPT_MS)
+      this.#resize(size * 2);
     const slot = this.next++ % this.#sentMs.length;
     this.#sentMs[slot] = nowMs;
     this.#bytes[slot] = bytes;
@@ -41,18 +49,38 @@ export class SentHistory {
     return count;
   }
 
-  get #first(): number {
-    return Math.max(1, this.next - this.#sentMs.length);
+  /** Writes what the caller was not told of yet into a record, which it knows then; undefined when that is nothing. */
+  tell(peer: number): Float64Array | undefined {
+    const first = Math.max(this.#told, this.#first);
+    const count = this.next - first;
+    if (count === 0) return undefined;
+    const record = new Float64Array(recordsOfSent(count) * RECORD_FIELDS);
+    record.set([RECEIVED.sent, peer, first, count, 0, performance.now()]);
+    const size = this.#sentMs.length;
+    for (let i = 0; i < count; i++) {
+      const slot = (first + i) % size;
+      record[RECORD_FIELDS + i * 2] = this.#sentMs[slot] ?? 0;
+      record[RECORD_FIELDS + i * 2 + 1] = (this.#marks[slot] ?? 0) * 0x10000 + (this.#bytes[slot] ?? 0);
+    }
+    this.#told = this.next;
+    if (count <= LEAST_PACKETS / 2 && size > LEAST_PACKETS) {
+      this.#begin = this.next;
+      this.#resize(LEAST_PACKETS);
+    }
+    return record;
   }
 
-  #grow(): void {
-    const size = this.#sentMs.length;
-    const larger = size === 0 ? INITIAL_PACKETS : size * 2;
-    const [sentMs, bytes, marks] = [new Float64Array(larger), new Uint16Array(larger), new Uint16Array(larger)];
+  get #first(): number {
+    return Math.max(this.#begin, this.next - this.#sentMs.length);
+  }
+
+  #resize(size: number): void {
+    const before = this.#sentMs.length;
+    const [sentMs, bytes, marks] = [new Float64Array(size), new Uint16Array(size), new Uint16Array(size)];
     for (let number = this.#first; number < this.next; number++) {
-      sentMs[number % larger] = this.#sentMs[number % size] ?? 0;
-      bytes[number % larger] = this.#bytes[number % size] ?? 0;
-      marks[number % larger] = this.#marks[number % size] ?? 0;
+      sentMs[number % size] = this.#sentMs[number % before] ?? 0;
+      bytes[number % size] = this.#bytes[number % before] ?? 0;
+      marks[number % size] = this.#marks[number % before] ?? 0;
     }
     this.#sentMs = sentMs;
     this.#bytes = bytes;

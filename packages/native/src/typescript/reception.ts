@@ -11,6 +11,10 @@ type From = Pick<RemoteInfo, 'address' | 'port'>;
 /** Of what did not come by the port. */
 const NOWHERE: From = { address: '0.0.0.0', port: 0 };
 
+const NO_BYTES = Buffer.alloc(0);
+/** Of RTCP: RFC 4585 §6.1, draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1. */
+const TRANSPORT_FEEDBACK = { type: 205, format: 15 };
+
 /** What comes: finds whose it is, opens it, and hands it on. */
 export class Reception {
   received = 0;
@@ -80,7 +84,14 @@ export class Reception {
     const second = datagram[1] ?? 0;
     const isRtcp = second >= 192 && second <= 223;
     const packet = isRtcp ? receiver.unprotectRtcp(datagram) : receiver.unprotectRtp(datagram);
-    if (packet !== undefined) this.#hand(isRtcp ? RECEIVED.rtcp : RECEIVED.rtp, peer, packet, from);
+    if (packet === undefined) return;
+    if (isRtcp && hasTransportFeedback(packet)) this.#tellSent(peer);
+    this.#hand(isRtcp ? RECEIVED.rtcp : RECEIVED.rtp, peer, packet, from);
+  }
+
+  #tellSent(peer: Peer): void {
+    const record = peer.history.tell(peer.id);
+    if (record !== undefined) this.#onReceived(new ReceivedBatch(NO_BYTES, record));
   }
 
   /** Tells of a track, after what is being done now. */
@@ -92,7 +103,7 @@ export class Reception {
   #tellChanges(): void {
     const records = Float64Array.from(this.#changes);
     this.#changes = [];
-    this.#onReceived(new ReceivedBatch(Buffer.alloc(0), records));
+    this.#onReceived(new ReceivedBatch(NO_BYTES, records));
   }
 
   #hand(kind: number, peer: Peer | undefined, bytes: Buffer, { address, port }: From): void {
@@ -125,4 +136,13 @@ export class Reception {
 function isMedia(datagram: Buffer): boolean {
   const [first = 0] = datagram;
   return first >= 128 && first <= 191 && datagram.length >= 2;
+}
+
+/** True when a compound packet (RFC 3550 §6.1) has feedback on transport-wide numbers. */
+function hasTransportFeedback(packet: Buffer): boolean {
+  for (let at = 0; at + 4 <= packet.length; at += 4 + 4 * packet.readUInt16BE(at + 2)) {
+    const format = (packet[at] ?? 0) & 0x1f;
+    if (packet[at + 1] === TRANSPORT_FEEDBACK.type && format === TRANSPORT_FEEDBACK.format) return true;
+  }
+  return false;
 }

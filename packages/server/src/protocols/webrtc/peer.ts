@@ -1,5 +1,5 @@
 import { ProtocolError, parseRtcp, parseRtp, type RtcpPacket, type RtpPacket } from '@sluice/media';
-import type { RtpPlaces } from '@sluice/native';
+import type { RtpPlaces, SentPackets } from '@sluice/native';
 import type { Counters, IceCredentials, PeerEndReason } from '../../core/index.ts';
 import { type PeerFacts, peerFacts } from './explain/peer-facts.ts';
 import type { RtpSink } from './send/send-track.ts';
@@ -14,6 +14,8 @@ export interface PeerMedia {
   onConnected(nowMs: number): void;
   onRtp(packet: RtpPacket, nowMs: number): void;
   onRtcp(packets: readonly RtcpPacket[], nowMs: number): void;
+  /** What left under transport-wide numbers, before feedback that may name it. To be read at once. */
+  onSent?(packets: SentPackets, at: number): void;
   /** Packets of the track with that SSRC, which follows a lane, were not sent. */
   onTrackDropped?(ssrc: number): void;
   /** Every 20 ms or so while connected. */
@@ -165,6 +167,10 @@ export class Peer implements TransportPeer, RtpSink {
     } catch (error) {
       this.#onBadPacket(error);
     }
+  }
+
+  onSent(packets: SentPackets, at: number): void {
+    this.#media?.onSent?.(packets, at);
   }
 
   onTrackDropped(ssrc: number): void {

@@ -1,4 +1,5 @@
 import type { RtcpPacket } from '@sluice/media';
+import type { SentPackets } from '@sluice/native';
 import {
   type Acceptance,
   type Adaptations,
@@ -107,6 +108,10 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   onRtcp(packets: readonly RtcpPacket[], nowMs: number): void {
     this.#playback?.onRtcp(packets, nowMs);
+  }
+
+  onSent(packets: SentPackets, at: number): void {
+    this.#path?.bandwidth?.takeSent(packets, at);
   }
 
   onTrackDropped(ssrc: number): void {

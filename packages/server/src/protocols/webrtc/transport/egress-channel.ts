@@ -92,6 +92,8 @@ export class EgressChannel implements MediaChannel {
         return this.#media.onRtp(batch.bytes(at), batch.atMs(at));
       case 'rtcp':
         return this.#media.onRtcp(batch.bytes(at), batch.atMs(at));
+      case 'sent':
+        return this.#media.onSent?.(batch, at);
       case 'sealed':
         return void this.#send(batch.bytes(at));
       case 'dropped':

@@ -1,4 +1,4 @@
-import type { Egress, RtpPlaces, SrtpMasterKey, SrtpProfile } from '@sluice/native';
+import type { Egress, RtpPlaces, SentPackets, SrtpMasterKey, SrtpProfile } from '@sluice/native';
 
 /** What a handshake comes to, for one peer. */
 export interface MediaKeys {
@@ -13,6 +13,8 @@ export interface MediaKeys {
 export interface MediaReceiver {
   onRtp(packet: Buffer, nowMs: number): void;
   onRtcp(packet: Buffer, nowMs: number): void;
+  /** What left for the peer, before feedback that may name it. To be read at once. */
+  onSent?(packets: SentPackets, at: number): void;
   /** What became of a track of the peer that follows a lane and could not be sent in time. */
   onTrackDropped?(ssrc: number): void;
 }

@@ -192,7 +192,7 @@ export class MediaTransport implements DatagramPort {
 
   // Hot path: all that came by UDP since the last turn.
   #receiveBatch(port: EgressPort, batch: ReceivedBatch): void {
-    for (let i = 0; i < batch.count; i++) {
+    for (let i = 0; i < batch.count; i = batch.after(i)) {
       if (batch.kind(i) === 'raw') this.#receiveUdp(port, batch, i);
       else this.#receiveMedia(port, batch, i);
     }

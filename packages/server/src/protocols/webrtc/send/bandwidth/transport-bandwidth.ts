@@ -1,5 +1,5 @@
 import type { TwccFeedback } from '@sluice/media';
-import { SENT_FIELDS } from '@sluice/native';
+import { SENT_FIELDS, type SentPackets } from '@sluice/native';
 import {
   type BandwidthEstimate,
   type BandwidthFacts,
@@ -110,7 +110,10 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     this.#rate = new RateControl(startBps, () => this.#queue.rebase());
   }
 
-  /** Packets are numbered by somebody else, who is asked what left. Before the first packet. */
+  /**
+   * Packets are numbered by somebody else, who tells by `takeSent` what left before each feedback, and is asked while none
+   * comes. Before the first packet.
+   */
   askOthers(teller: SentTeller): void {
     this.#teller = teller;
   }
@@ -176,7 +179,6 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
   }
 
   onFeedback(feedback: TwccFeedback, nowMs: number): void {
-    this.#readSent(nowMs);
     const referenceMs = this.#clock.referenceMs(feedback.referenceTimeMs, nowMs);
     if (referenceMs === undefined) this.#forgetClock();
     const before = this.#newestSentMs;
@@ -258,7 +260,19 @@ export class TransportBandwidth implements ViewerBandwidth, ArrivalListener {
     };
   }
 
-  /** Takes in what left by now. */
+  /** Takes in what left. Hot path. */
+  takeSent(packets: SentPackets, at: number): void {
+    const from = packets.sentFrom(at);
+    const count = packets.sentCount(at);
+    this.#toldMs = packets.atMs(at);
+    // Those before were asked for.
+    let packet = Math.max(0, this.history.next - from);
+    if (packet < count) this.history.skipTo(from + packet);
+    for (; packet < count; packet++)
+      this.#onSent(packets.sentBytes(at, packet), packets.sentMark(at, packet), packets.sentMs(at, packet));
+  }
+
+  /** Asks for what left by now. */
   #readSent(nowMs: number): void {
     const teller = this.#teller;
     if (teller === undefined) return;

@@ -75,6 +75,7 @@ export class SimulatedLink {
   #random: number;
   /** What left, where others number. */
   #asked: number[][] | undefined;
+  #told = 0;
 
   constructor(conditions: Partial<LinkConditions> = {}, startBps = 1_000_000, seed = 1) {
     this.conditions = { ...GOOD, ...conditions };
@@ -82,7 +83,7 @@ export class SimulatedLink {
     this.#random = seed;
   }
 
-  /** Packets are numbered by somebody else, as where they are encrypted, who is asked what left. */
+  /** Packets are numbered by somebody else, as where they are encrypted, who tells what left and can be asked for it. */
   askOthers(): this {
     this.#asked = [];
     this.bandwidth.askOthers((number, out) => {
@@ -184,6 +185,24 @@ export class SimulatedLink {
     });
   }
 
+  #tellSent(): void {
+    if (this.#asked === undefined) return;
+    const sent = this.#asked.slice(this.#told);
+    const field = (at: number) => (_: number, packet: number) => sent[packet]?.[at] ?? 0;
+    this.bandwidth.takeSent(
+      {
+        sentFrom: () => this.#told + 1,
+        sentCount: () => sent.length,
+        sentMs: field(1),
+        sentBytes: field(2),
+        sentMark: field(3),
+        atMs: () => this.nowMs,
+      },
+      0,
+    );
+    this.#told += sent.length;
+  }
+
   #tell(): void {
     this.#feedbackMs = this.nowMs;
     const arrivals = this.#arrivals.splice(0).sort((one, other) => one.sequence - other.sequence);
@@ -195,7 +214,11 @@ export class SimulatedLink {
       this.#feedbacks = (this.#feedbacks + 1) & 0xff;
       this.conditions.feedback(feedback, (told, afterMs) => {
         const atMs = this.nowMs + this.conditions.delayMs + afterMs;
-        this.#due.push({ atMs, run: () => this.bandwidth.onFeedback(told, this.nowMs) });
+        const run = (): void => {
+          this.#tellSent();
+          this.bandwidth.onFeedback(told, this.nowMs);
+        };
+        this.#due.push({ atMs, run });
       });
     }
   }
