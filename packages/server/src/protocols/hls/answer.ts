@@ -1,4 +1,5 @@
 import type { Exchange } from './http/exchange.ts';
+import { type HeaderFields, MadeAnswers } from './http/made-answers.ts';
 import type { HlsOptions } from './options.ts';
 import { parseRange } from './request.ts';
 
@@ -19,6 +20,8 @@ const IMMUTABLE = 'public, max-age=3600, immutable';
 
 export interface Playlist {
   readonly body: Buffer;
+  /** True when others are sent the same buffer. */
+  readonly isShared: boolean;
   readonly type: string;
   readonly cacheControl: string;
 }
@@ -31,7 +34,10 @@ export interface Media {
 
 /** Writes the server's answers, all with the headers that pages of other origins need. */
 export class Answerer {
-  readonly #headers: readonly (readonly [string, string])[];
+  readonly #headers: HeaderFields;
+  readonly #made = new MadeAnswers();
+  /** False when an operator's header ends each connection. */
+  readonly #mayMake: boolean;
 
   constructor(options: Pick<HlsOptions, 'extraHeaders'>) {
     this.#headers = [
@@ -41,6 +47,7 @@ export class Answerer {
       ['X-Content-Type-Options', 'nosniff'],
       ...options.extraHeaders,
     ];
+    this.#mayMake = !options.extraHeaders.some(([name]) => name.toLowerCase() === 'connection');
   }
 
   /** Answers a CORS preflight (Fetch standard §3.2.2). */
@@ -69,17 +76,32 @@ export class Answerer {
   }
 
   /** Sends a playlist or manifest; gives the bytes of its body. */
-  playlist(exchange: Exchange, { body, type, cacheControl }: Playlist): number {
-    this.#prepare(exchange, 200);
-    exchange.header('Content-Type', type);
-    exchange.header('Cache-Control', cacheControl);
-    exchange.header('Content-Length', body.byteLength);
+  playlist(exchange: Exchange, { body, isShared, type, cacheControl }: Playlist): number {
+    const size = body.byteLength;
+    const fields = (): HeaderFields => [
+      ...this.#headers,
+      ['Content-Type', type],
+      ['Cache-Control', cacheControl],
+      ['Content-Length', size],
+    ];
+    if (isShared && this.#mayMake && exchange.takesMade) {
+      exchange.sendMade(this.#made.of([body], size, fields));
+      return size;
+    }
+    exchange.status = 200;
+    for (const [name, value] of fields()) exchange.header(name, value);
     return send(exchange, body);
   }
 
   /** Sends media or a single range of it (RFC 9110 §14); gives the bytes of the body. */
   media(exchange: Exchange, { pieces, type }: Media): number {
-    const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    let size = 0;
+    for (const piece of pieces) size += piece.byteLength;
+    if (size > 0 && exchange.range === undefined && this.#mayMake && exchange.takesMade) {
+      const fields = (): HeaderFields => [...this.#headers, ...mediaFields(type), ['Content-Length', size]];
+      exchange.sendMade(this.#made.of(pieces, size, fields));
+      return size;
+    }
     const range = this.mediaHead(exchange, { size, type });
     if (range === undefined) return 0;
     return send(exchange, ...partOf(pieces, range.first, range.last + 1));
@@ -103,9 +125,7 @@ export class Answerer {
       return undefined;
     }
     this.#prepare(exchange, range === undefined ? 200 : 206);
-    exchange.header('Accept-Ranges', 'bytes');
-    exchange.header('Content-Type', type);
-    exchange.header('Cache-Control', IMMUTABLE);
+    for (const [name, value] of mediaFields(type)) exchange.header(name, value);
     const { first, last } = range ?? { first: 0, last: size - 1 };
     if (range !== undefined) exchange.header('Content-Range', `bytes ${first}-${last}/${size}`);
     exchange.header('Content-Length', last - first + 1);
@@ -125,6 +145,15 @@ export class Answerer {
     exchange.status = status;
     for (const [name, value] of this.#headers) exchange.header(name, value);
   }
+}
+
+/** Of media that is complete. */
+function mediaFields(type: string): HeaderFields {
+  return [
+    ['Accept-Ranges', 'bytes'],
+    ['Content-Type', type],
+    ['Cache-Control', IMMUTABLE],
+  ];
 }
 
 function setUnlessGiven(exchange: Exchange, name: string, value: string): void {

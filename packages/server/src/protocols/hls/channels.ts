@@ -90,6 +90,14 @@ export class HlsChannels {
     return channel?.packager;
   }
 
+  /** The packager of the stream of that name that is live now, if there is one; nothing is started. */
+  findOfLive(streamName: string, nowMs: number, form: HlsForm): HlsPackager | undefined {
+    const channel = this.#channels.get(keyOf(streamName, form));
+    if (channel === undefined || channel.lease.source !== this.#deps.streams.get(streamName)) return undefined;
+    channel.requestedMs = nowMs;
+    return channel.packager;
+  }
+
   /** True when that name gives each viewer a stream of its own: such can't be cut for all. */
   isPersonal(streamName: string): boolean {
     const { streams, resolvers } = this.#deps;
@@ -150,6 +158,12 @@ export class HlsChannels {
     const ladder = this.#ladders.get(streamName);
     ladder?.touch(nowMs);
     return ladder;
+  }
+
+  /** The ladder of the stream of that name that is live now, if it runs; nothing is started. */
+  findLadderOfLive(streamName: string, nowMs: number): StreamLadder | undefined {
+    const isLive = this.#ladders.get(streamName)?.source === this.#deps.streams.get(streamName);
+    return isLive ? this.findLadder(streamName, nowMs) : undefined;
   }
 
   /** What is known of a viewer of that stream; undefined while it is not packaged. */

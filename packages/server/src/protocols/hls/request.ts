@@ -30,6 +30,31 @@ const MEDIA_SUFFIX = /^(?:_([va]))?_(\d{1,15})(?:\.(\d{1,6}))?\.(?:m4s|ts)$/;
 const INIT_SUFFIX = /^(?:_([va]))?_init_(\d{1,15})\.mp4$/;
 const MAX_COMPONENTS = 3;
 
+/** What was read of paths lately: all viewers of a stream ask for the same ones. */
+const targets = new Map<string, HlsTarget>();
+const MAX_TARGETS = 1024;
+/** Longer ones are not kept, so that what is kept stays within half a megabyte. */
+const MAX_KEPT_PATH = 200;
+
+/** As `parseTarget`; reads each path that many ask for once. */
+export function knownTarget(path: string): HlsTarget | 'malformed' | undefined {
+  const known = targets.get(path);
+  if (known !== undefined) return known;
+  if (path.length > MAX_KEPT_PATH) return parseTarget(path);
+  const own = detached(path);
+  const target = parseTarget(own);
+  if (typeof target === 'object') {
+    if (targets.size >= MAX_TARGETS) targets.clear();
+    targets.set(own, target);
+  }
+  return target;
+}
+
+/** The same text in memory of its own: a part of a request's text would keep all of that. */
+export function detached(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /**
  * Reads a path `/<stream>/<file>` or `/<stream>-HLS-ABR-STREAM/<quality>/<file>`, each component percent-encoded on its
  * own, so a `/` in a stream's name is `%2F`. `malformed` for a broken encoding, undefined for a path of no known form.

@@ -13,7 +13,7 @@ import { Refusals } from './http/refusals.ts';
 import { WaitingRoom } from './http/waiting-room.ts';
 import { type HlsOptions, resolveHlsOptions } from './options.ts';
 import { Preloader } from './preloader/preloader.ts';
-import { type HlsTarget, isMediaFile, parseDirectives, parseTarget, withoutDirectives } from './request.ts';
+import { type HlsTarget, isMediaFile, knownTarget, parseDirectives, withoutDirectives } from './request.ts';
 import { HlsViewers, type ViewerStatistics } from './viewers.ts';
 
 export interface HlsServerDeps extends Omit<ProtocolDeps, 'connections'> {
@@ -205,7 +205,7 @@ export class HlsServer {
       return;
     }
     const mark = url.indexOf('?');
-    const target = parseTarget(mark < 0 ? url : url.slice(0, mark));
+    const target = knownTarget(mark < 0 ? url : url.slice(0, mark));
     if (target === 'malformed') this.#refuse.fail(exchange, 400, 'the path is not valid percent-encoded UTF-8');
     else if (target === undefined || !this.#serves(target)) {
       this.#refuse.notFound(exchange, 'play a stream at /<stream>/<stream>.m3u8 or /<stream>/index.m3u8');

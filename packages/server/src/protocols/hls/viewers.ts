@@ -8,6 +8,7 @@ import type {
   ViewerIntroduction,
 } from '../../core/index.ts';
 import type { Exchange } from './http/exchange.ts';
+import { detached } from './request.ts';
 import { RequestMeter, type RequestStatistics } from './request-meter.ts';
 
 /** A viewer whose session was closed is refused for this long. */
@@ -18,8 +19,8 @@ const MAX_USER_AGENT = 256;
 const DEFAULT_APP_KEY = 'defaultApp';
 
 interface Viewer {
-  readonly introduction: ViewerIntroduction;
-  readonly userAgent: string;
+  /** As it asked for the first time. */
+  readonly visitor: Visitor;
   readonly meter: RequestMeter;
   readonly session: MediaSession;
   readonly registration: Disposable;
@@ -44,6 +45,8 @@ export interface Visitor {
   /** Tells viewers apart. */
   readonly key: string;
   readonly userAgent: string;
+  /** Of the request, see Asked. */
+  readonly query: string;
   readonly introduction: ViewerIntroduction;
 }
 
@@ -106,11 +109,15 @@ export class HlsViewers {
   /** Whose request it is, with what that says of itself; the ids are those of its session if it has one already. */
   recognize({ peer, userAgent }: Exchange, { streamName, query, mediaProvider }: Asked): Visitor {
     const key = viewerKey(`${peer.address} ${mediaProvider}`, userAgent, streamName);
-    const known = this.#viewers.get(key)?.introduction;
+    const viewer = this.#viewers.get(key);
+    // As nearly always: nothing is made for each request.
+    if (viewer !== undefined && viewer.visitor.query === query) return viewer.visitor;
+    const known = viewer?.visitor.introduction;
     const custom = query === '' ? NO_PARAMETERS : parametersOf(query);
     return {
       key,
       userAgent,
+      query,
       introduction: {
         sessionId: known?.sessionId ?? peer.connectionName,
         mediaSessionId: known?.mediaSessionId ?? `${randomUUID()}-${streamName}-${mediaProvider}`,
@@ -160,15 +167,17 @@ export class HlsViewers {
 
   /** What is known of the requests of each viewer. */
   statistics(): readonly ViewerStatistics[] {
-    return [...this.#viewers.values()].map(({ introduction, userAgent, meter, stream, seenMs, patienceMs }) => ({
-      id: introduction.mediaSessionId,
-      streamName: stream.name,
-      ip: introduction.remoteAddress,
-      port: Number(/:(\d+)\//.exec(introduction.sessionId)?.[1] ?? 0),
-      userAgent,
-      active: performance.now() - seenMs <= patienceMs,
-      metrics: meter.statistics(performance.now()),
-    }));
+    return [...this.#viewers.values()].map(
+      ({ visitor: { introduction, userAgent }, meter, stream, seenMs, patienceMs }) => ({
+        id: introduction.mediaSessionId,
+        streamName: stream.name,
+        ip: introduction.remoteAddress,
+        port: Number(/:(\d+)\//.exec(introduction.sessionId)?.[1] ?? 0),
+        userAgent: userAgent.slice(0, MAX_USER_AGENT),
+        active: performance.now() - seenMs <= patienceMs,
+        metrics: meter.statistics(performance.now()),
+      }),
+    );
   }
 
   /** Lets go of viewers that have been silent for too long. */
@@ -197,8 +206,7 @@ export class HlsViewers {
     const session: MediaSession = { mediaSessionId, describe, explain, close: () => this.#block(key, session) };
     const registration = this.#sessions.add(session);
     const viewer = {
-      introduction,
-      userAgent: visit.visitor.userAgent.slice(0, MAX_USER_AGENT),
+      visitor: ownVisitor(visit.visitor),
       meter: new RequestMeter(nowMs),
       session,
       registration,
@@ -239,9 +247,15 @@ function viewerKey(whence: string, userAgent: string, streamName: string): strin
   if (agent === undefined) {
     agent = createHash('sha1').update(userAgent).digest('base64');
     if (agents.size >= MAX_AGENTS) agents.clear();
-    if (userAgent.length <= MAX_KEPT_AGENT) agents.set(userAgent, agent);
+    if (userAgent.length <= MAX_KEPT_AGENT) agents.set(detached(userAgent), agent);
   }
   return `${whence} ${agent} ${streamName}`;
+}
+
+/** What is kept of a visitor: nothing of its request's text, whose parts are parts of all of it. */
+function ownVisitor(visitor: Visitor): Visitor {
+  const { query, userAgent } = visitor;
+  return { ...visitor, query: detached(query), userAgent: detached(userAgent.slice(0, MAX_USER_AGENT)) };
 }
 
 function sessionFacts(introduction: ViewerIntroduction): Omit<SessionDescription, 'bytesOut'> {

@@ -12,14 +12,16 @@ import { createSecureContext } from 'node:tls';
 import { type Counters, type Log, MediaServerError } from '../../../core/index.ts';
 import type { TlsIdentity } from '../../../io/index.ts';
 import type { HlsSecureOptions } from '../options.ts';
-import { Exchange } from './exchange.ts';
+import { DirectConnection, type DirectConnectionOptions } from './direct-connection.ts';
+import type { Exchange } from './exchange.ts';
+import { NodeExchange } from './node-exchange.ts';
+import { KEEP_ALIVE_SECONDS } from './response-head.ts';
 import { SessionGuards } from './session-guard.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024;
 /** How often time limits are looked at; Node's own half a minute would more than double them. */
 const CHECK_MS = 2000;
 const CHECKS = 5;
-const KEEP_ALIVE_MS = 30_000;
 /** Requests of one HTTP/2 connection at the same time: a player has some playlists, parts and segments under way. */
 const MAX_STREAMS = 100;
 /** Mebibytes that one HTTP/2 connection may take. */
@@ -56,20 +58,40 @@ export interface Door {
   close(): Promise<void>;
 }
 
-/** The door without TLS: HTTP/1.1. */
+/** The door without TLS: HTTP/1.1. Requests as players send them don't go through Node's HTTP: see DirectConnection. */
 export class PlainDoor implements Door {
   readonly #options: DoorOptions;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: DoorOptions) {
     this.#options = options;
-    this.#server = createServer(
-      {
-        ...limitsOf(options),
-      },
-      (request, response) => options.onExchange(new Exchange(request, response)),
+    this.#server = createServer(limitsOf(options), (request, response) =>
+      options.onExchange(new NodeExchange(request, response)),
     );
     this.#server.timeout = options.idleMs;
+    this.#takeConnections();
+  }
+
+  /** Connections come to us before Node's HTTP has them. */
+  #takeConnections(): void {
+    const server = this.#server;
+    const listeners = server.listeners('connection') as ((socket: Socket) => void)[];
+    const { requestTimeoutMs, idleMs } = this.#options;
+    const direct: DirectConnectionOptions = {
+      requestTimeoutMs,
+      idleMs,
+      onExchange: (exchange) => this.#options.onExchange(exchange),
+      handOver: (socket) => {
+        for (const listener of listeners) listener.call(server, socket);
+      },
+    };
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      new DirectConnection(socket, direct);
+    });
   }
 
   get port(): number {
@@ -80,13 +102,13 @@ export class PlainDoor implements Door {
     await listen(this.#server, this.#options, 'hls.port');
   }
 
-  /** Node's own limits do all that there is to do. */
+  /** Limits of sockets and of Node's HTTP do all that there is to do. */
   sweep(): void {}
 
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 }
@@ -157,7 +179,7 @@ export class SecureDoor implements Door {
 
   #receive(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void {
     if (!(request instanceof Http2ServerRequest)) {
-      this.#options.onExchange(new Exchange(request, response));
+      this.#options.onExchange(new NodeExchange(request, response));
       return;
     }
     const { session } = request.stream;
@@ -166,7 +188,7 @@ export class SecureDoor implements Door {
       request.stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
-    const exchange = new Exchange(request, response, guard.peer);
+    const exchange = new NodeExchange(request, response, guard.peer);
     guard.opened(request.stream, exchange);
     this.#options.onExchange(exchange);
   }
@@ -179,7 +201,7 @@ function limitsOf({ requestTimeoutMs }: DoorOptions) {
     headersTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(CHECK_MS, Math.ceil(requestTimeoutMs / CHECKS)),
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
   };
 }
 

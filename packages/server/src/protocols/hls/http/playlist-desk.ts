@@ -37,12 +37,31 @@ export class PlaylistDesk {
     return this.#held;
   }
 
-  /** @throws what no request is to be blamed for */
-  async send(asking: Asking<PlaylistTarget>): Promise<void> {
+  /** Answers at once where there is something to list, or when there is; rejects for what no request is to be blamed for. */
+  send(asking: Asking<PlaylistTarget>): Promise<void> | undefined {
+    const { kind } = asking.target;
+    const form = kind === 'media' || kind === 'master' ? 'muxed' : 'split';
+    const found = this.#findReady(asking.target, form);
+    if (found === undefined) return this.#sendWhenFound(asking, form);
+    this.#sendWhenDue(asking, found);
+    return undefined;
+  }
+
+  /** What runs already and has something to list, as nearly always: that costs no promise. */
+  #findReady(target: PlaylistTarget, form: HlsForm): Found | undefined {
+    const { channels } = this.#parts;
+    const nowMs = performance.now();
+    const found =
+      target.kind === 'ladder' || target.kind === 'variant'
+        ? ofLadder(channels.findLadderOfLive(target.streamName, nowMs), target)
+        : ofStream(channels.findOfLive(target.streamName, nowMs, form), target);
+    return found?.packager.ready === true ? found : undefined;
+  }
+
+  async #sendWhenFound(asking: Asking<PlaylistTarget>, form: HlsForm): Promise<void> {
     const { exchange, target } = asking;
     const { channels, options, refuse } = this.#parts;
     const { streamName } = target;
-    const form = target.kind === 'media' || target.kind === 'master' ? 'muxed' : 'split';
     if (this.#held >= options.maxHeldRequests && channels.find(streamName, performance.now(), form)?.ready !== true) {
       refuse.fail(exchange, 503, 'too many requests wait for a stream to start, try again');
       return;
@@ -165,9 +184,10 @@ export class PlaylistDesk {
       form === undefined
         ? Buffer.from(found.render?.(uriQuery) ?? '')
         : this.#rendered.body(packager, { ...form, skip: directives.skip }, uriQuery);
+    const isShared = form !== undefined && uriQuery === '';
     const type = target.kind === 'manifest' ? 'application/dash+xml' : HLS_TYPE;
     const cacheControl = `max-age=${maxAgeSeconds(packager.targetSeconds)}`;
-    viewers.sent(visitor, answer.playlist(exchange, { body, type, cacheControl }));
+    viewers.sent(visitor, answer.playlist(exchange, { body, isShared, type, cacheControl }));
   }
 
   #visit({ visitor }: Asking, { packager, variant }: Found): void {

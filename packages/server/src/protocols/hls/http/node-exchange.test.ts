@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { NodeExchange } from './node-exchange.ts';
 
 let server: Server | undefined;
 
@@ -12,7 +13,7 @@ afterEach(() => {
 
 /** What a client gets of an answer that is written so. */
 async function answered(write: (exchange: Exchange) => void) {
-  server = createServer((request, response) => write(new Exchange(request, response)));
+  server = createServer((request, response) => write(new NodeExchange(request, response)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
