@@ -29,7 +29,9 @@ let publisher: Ffmpeg;
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
   writeFileSync(join(folder, 'hls_abr_profiles.yml'), PROFILES);
-  server = await TestServer.start({ folder, settings: { hls_manager_provider_timeout: 2 } });
+  // What conversions cost on a machine that is busy with others must not refuse any of them.
+  const settings = { hls_manager_provider_timeout: 2, transcoder_max_cores: 64 };
+  server = await TestServer.start({ folder, settings });
   const clip = join(folder, 'clip.flv');
   makeClip(clip, { seconds: 20, gop: 25, size: '640x360' });
   const args = ['-v', 'error', '-re', '-stream_loop', '-1', '-i', clip, '-c', 'copy', '-f', 'flv'];

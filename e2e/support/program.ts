@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
+/** Far more than any program takes, on a busy machine as well. */
+const KILL_AFTER_MS = 10_000;
+
 export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
@@ -45,10 +48,10 @@ export class Program {
     for (const line of lines) this.onLine(line);
   }
 
-  /** Ends it and waits until it is gone; one that does not mind the signal is killed after two seconds. */
+  /** Ends it and waits until it is gone; one that does not mind the signal is killed in the end. */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     if (this.running) this.#child.kill(signal);
-    const killer = setTimeout(() => this.#child.kill('SIGKILL'), 2000);
+    const killer = setTimeout(() => this.#child.kill('SIGKILL'), KILL_AFTER_MS);
     await this.exited;
     clearTimeout(killer);
   }
