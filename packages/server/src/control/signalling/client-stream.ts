@@ -201,8 +201,10 @@ export class ClientStream implements PeerEvents, Player, TransportPlayer {
       return;
     }
     const info = infoOfEnd(reason, detail);
-    const ordinary = reason === 'peer_closed' || reason === 'file_finished';
-    this.#finish({ status: ordinary ? this.#stopped : 'FAILED', info });
+    // A page that stops closes its media as well as saying so, and either may come first.
+    const wished = reason === 'peer_closed';
+    const ordinary = wished || reason === 'file_finished';
+    this.#finish({ status: ordinary ? this.#stopped : 'FAILED', info, wished });
   }
 
   attach(transport: MediaTransport): void {
