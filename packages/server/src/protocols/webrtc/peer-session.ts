@@ -125,8 +125,12 @@ export abstract class BasePeerSession implements PeerSession, MediaSession {
   /** Made once: lists of sessions are asked for often. */
   #describeNegotiated(): NegotiatedDescription | undefined {
     if (this.answer === '' || this.negotiated === undefined) return undefined;
+    const { answer } = this;
     this.#described ??= {
-      sdp: this.answer.replace(/^a=ice-pwd:.*\r?\n/gm, ''),
+      // Made when somebody reads it: it would be kept a second time for each session.
+      get sdp() {
+        return answer.replace(/^a=ice-pwd:.*\r?\n/gm, '');
+      },
       videoCodec: this.videoCodec,
       audioCodec: this.audioCodec,
       minBitrateBps: this.request.minBitrateBps ?? 0,

@@ -85,7 +85,12 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
     this.#playback = new Playback(
       { stream, acceptance, media, picture: this.#quality?.begin() },
       {
-        ...{ adaptations, packagers, sink: peer, cname, bandwidth, path },
+        adaptations,
+        packagers,
+        sink: peer,
+        cname,
+        bandwidth,
+        path,
         sharing: { lanes: this.#parts.sharedLanes, peer: () => peer.shared },
         sendRtcp: (packet) => peer.sendRtcp(packet),
       },
@@ -205,14 +210,24 @@ export class PlayerSession extends BasePeerSession implements PeerMedia, StreamW
 
   /** Undefined for who plays sound alone. */
   #qualityControl(bandwidth: ViewerBandwidth): QualityControl | undefined {
-    const { media, asked, qualityPolicy: policy, ...parts } = this.#parts;
+    const { media, asked, qualityPolicy: policy, stream, acceptance, renditions, sending, counters } = this.#parts;
     const video = media.find(({ kind }) => kind === 'video');
     if (video === undefined) return undefined;
     const limits = [this.request.maxBitrateBps, asked?.bitrateBps].filter((bps) => bps !== undefined && bps > 0);
     const maxBitrateBps = limits.length > 0 ? Math.min(...limits.map(Number)) : undefined;
+    // Written out: an object that is spread into another one has a shape of its own, of some hundred bytes for each viewer.
     return new QualityControl({
-      ...parts,
-      ...{ codecs: video.codecs, asked, maxBitrateBps, bandwidth, policy, log: this.log },
+      stream,
+      acceptance,
+      codecs: video.codecs,
+      renditions,
+      asked,
+      maxBitrateBps,
+      bandwidth,
+      policy,
+      sending,
+      counters,
+      log: this.log,
       onNotEnoughBandwidth: (streamBps, availableBps) => {
         if (!this.over) this.request.events.onNotEnoughBandwidth?.(streamBps, availableBps);
       },

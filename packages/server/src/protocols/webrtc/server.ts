@@ -288,13 +288,15 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     session.audioCodec = negotiated.audio?.encodingName;
     session.negotiated = negotiated;
     try {
-      session.answer = writeAnswer(negotiated, {
+      const answer = writeAnswer(negotiated, {
         sessionId: String(randomInt(2 ** 47)),
         ice,
         fingerprint: { algorithm: 'sha-256', value: certificate.fingerprint },
         candidates: this.#candidatesFor(request),
         sending,
       });
+      // In one piece: it is kept, and its parts would take twice as much.
+      session.answer = Buffer.from(answer).toString();
     } catch (error) {
       // What has begun must not outlive an answer that was never given.
       session.close();

@@ -59,7 +59,7 @@ export class MeasuredPolicy {
   /** What the way is to be probed for, so that a better quality can be had; undefined when there is none. */
   probeBps: number | undefined;
   readonly #options: MeasuredPolicyOptions;
-  readonly #blocked = new Map<string, number>();
+  #blocked: Map<string, number> | undefined;
   #holdMs: number;
   #shortSinceMs = -1;
   #movedMs = Number.NEGATIVE_INFINITY;
@@ -111,12 +111,13 @@ export class MeasuredPolicy {
 
   /** A quality could not be had. */
   onFailed(name: string, nowMs: number): void {
+    this.#blocked ??= new Map();
     this.#blocked.set(name, nowMs + this.#options.retryMs);
   }
 
   /** It could not be had a short time ago. */
   isBlocked(name: string, nowMs: number): boolean {
-    return (this.#blocked.get(name) ?? Number.NEGATIVE_INFINITY) > nowMs;
+    return (this.#blocked?.get(name) ?? Number.NEGATIVE_INFINITY) > nowMs;
   }
 
   /** Several steps down are one fall: it says nothing about the attempt before. */

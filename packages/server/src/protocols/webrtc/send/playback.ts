@@ -79,8 +79,6 @@ export class Playback {
   #startedMs: number | undefined;
   #chosenMs = 0;
   #packetsLost = 0;
-  /** Losses by SSRC as last reported. */
-  readonly #lostOf = new Map<number, number>();
   #closed = false;
 
   constructor({ stream, acceptance, media, picture }: PlaybackTarget, deps: PlaybackDeps) {
@@ -342,8 +340,7 @@ export class Playback {
     for (const { ssrc, cumulativeLost, fractionLost, jitter } of reports) {
       const track = this.#tracks.find(({ media }) => media.ssrc === ssrc);
       if (track === undefined) continue;
-      this.#packetsLost += Math.max(0, cumulativeLost) - (this.#lostOf.get(ssrc) ?? 0);
-      this.#lostOf.set(ssrc, Math.max(0, cumulativeLost));
+      this.#packetsLost += Math.max(0, cumulativeLost) - track.asked.packetsLost;
       track.asked.packetsLost = Math.max(0, cumulativeLost);
       track.asked.lossFraction = fractionLost / 256;
       track.send.onLoss(fractionLost / 256);

@@ -67,7 +67,11 @@ export class QualityOptions {
     this.#deps = deps;
     this.#hasLadder = deps.renditions?.enabled('webrtc') === true;
     this.#asItIs = {
-      ...{ name: 'original', kind: 'stream', layer: undefined, open: true, bandwidthBps: 0 },
+      name: 'original',
+      kind: 'stream',
+      layer: undefined,
+      open: true,
+      bandwidthBps: 0,
       target: { acceptance: deps.acceptance },
     };
   }

@@ -42,7 +42,7 @@ const BACK_OFF = 2;
  */
 export class QualityPolicy {
   readonly #options: QualityPolicyOptions;
-  readonly #blocked = new Map<string, number>();
+  #blocked: Map<string, number> | undefined;
   #stableMs: number;
   #wellSinceMs: number;
   #movedMs = Number.NEGATIVE_INFINITY;
@@ -77,7 +77,7 @@ export class QualityPolicy {
     { estimate, nowMs }: { readonly estimate: BandwidthEstimate; readonly nowMs: number },
   ): T | undefined {
     const at = all.findIndex(({ name }) => name === current);
-    const isOpen = ({ name }: T): boolean => (this.#blocked.get(name) ?? Number.NEGATIVE_INFINITY) <= nowMs;
+    const isOpen = ({ name }: T): boolean => (this.#blocked?.get(name) ?? Number.NEGATIVE_INFINITY) <= nowMs;
     if (direction === 'up') {
       // One that is not among them any more stands below the best.
       const better = all[at < 0 ? 0 : at - 1];
@@ -107,6 +107,7 @@ export class QualityPolicy {
 
   /** A quality could not be had. */
   onFailed(name: string, nowMs: number): void {
+    this.#blocked ??= new Map();
     this.#blocked.set(name, nowMs + this.#options.retryMs);
     this.#wellSinceMs = nowMs;
   }

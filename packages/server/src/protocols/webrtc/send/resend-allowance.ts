@@ -16,7 +16,8 @@ export class ResendAllowance {
   #windowMs = 0;
   #count = 0;
   #credit = LIMIT;
-  readonly #recent = new Map<number, number>();
+  /** Undefined before the first request: most viewers never make one. */
+  #recent: Map<number, number> | undefined;
 
   /** Packets were sent for the first time: more may be sent again. Hot path. */
   earn(packets = 1): void {
@@ -30,6 +31,7 @@ export class ResendAllowance {
       this.#count = 0;
     }
     if (this.#count >= LIMIT || this.#credit < 1) return false;
+    this.#recent ??= new Map();
     const before = this.#recent.get(sequence);
     if (before !== undefined && nowMs - before < Math.min(MAX_HOLD_MS, Math.max(HOLD_MS, rttMs))) return false;
     if (this.#recent.size >= REMEMBERED) this.#recent.clear();
@@ -41,6 +43,6 @@ export class ResendAllowance {
 
   /** Numbers are of other packets from now on. */
   forget(): void {
-    this.#recent.clear();
+    this.#recent?.clear();
   }
 }

@@ -39,6 +39,8 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
   bytes = 0;
   /** When the newest key frame was sent, `performance.now()`; 0 before the first, and for sound. */
   keyFrameMs = 0;
+  /** When the newest sender report was made, `performance.now()`. */
+  reportedMs = Number.NEGATIVE_INFINITY;
   readonly options: SendTrackOptions;
   #lane: RtpLane | undefined;
   #attached: Disposable | undefined;

@@ -16,7 +16,6 @@ export class SenderReports {
   /** The newest one, as it was measured. */
   newestRttMs: number | undefined;
   readonly #cname: string;
-  readonly #lastMs = new Map<SendTrack, number>();
   readonly #sent: { readonly compact: number; readonly atMs: number }[] = [];
   readonly #clock: StreamClock;
 
@@ -31,9 +30,8 @@ export class SenderReports {
    * are pressed together, and what a report would say of them is wrong a moment later.
    */
   due(track: SendTrack, nowMs: number): Uint8Array | undefined {
-    const lastMs = this.#lastMs.get(track);
-    if (!track.started || track.catchesUp || (lastMs !== undefined && nowMs - lastMs < INTERVAL_MS)) return undefined;
-    this.#lastMs.set(track, nowMs);
+    if (!track.started || track.catchesUp || nowMs - track.reportedMs < INTERVAL_MS) return undefined;
+    track.reportedMs = nowMs;
     track.look();
     const { timestamp, ptsUs, clockRate } = track.position;
     const unixUs = Date.now() * 1000;

@@ -108,6 +108,8 @@ export const DEFAULT_FEEDBACK_BANDWIDTH: FeedbackBandwidthOptions = Object.freez
   settleMs: 1500,
 });
 
+type LimitKind = 'loss' | 'queue' | 'remb';
+
 interface Limit {
   readonly sinceMs: number;
   readonly toldMs: number;
@@ -115,13 +117,16 @@ interface Limit {
   readonly reason: string;
 }
 
+const NO_LIMITS: ReadonlyMap<LimitKind, Limit> = new Map();
+
 /**
  * Estimates by what any viewer tells: losses and round trips of its reports, and REMB where it sends that. None of them
  * tells how much more could be sent, only that what is sent is too much: there is no estimate while all is well.
  */
 export class FeedbackBandwidth implements ViewerBandwidth {
   readonly #options: FeedbackBandwidthOptions;
-  readonly #limits = new Map<'loss' | 'queue' | 'remb', Limit>();
+  /** Undefined while none was ever told. */
+  #limits: Map<LimitKind, Limit> | undefined;
   #sentBps = 0;
   #rembBps = 0;
   #rembFellMs = Number.NEGATIVE_INFINITY;
@@ -137,8 +142,8 @@ export class FeedbackBandwidth implements ViewerBandwidth {
   estimate(nowMs: number): BandwidthEstimate {
     let lowest: Limit | undefined;
     let congested = false;
-    for (const [kind, limit] of this.#limits) {
-      if (nowMs - limit.toldMs > FORGET_MS) this.#limits.delete(kind);
+    for (const [kind, limit] of this.#limits ?? NO_LIMITS) {
+      if (nowMs - limit.toldMs > FORGET_MS) this.#limits?.delete(kind);
       else {
         if (lowest === undefined || limit.bps < lowest.bps) lowest = limit;
         congested ||= limit.toldMs - limit.sinceMs >= this.#options.sustainMs;
@@ -152,7 +157,7 @@ export class FeedbackBandwidth implements ViewerBandwidth {
     if (lossFraction > MUCH_LOSS) {
       const reason = `${Math.round(lossFraction * 100)} % of the packets are lost`;
       this.#limit('loss', { bps: this.#sentBps * (1 - lossFraction), reason }, nowMs);
-    } else if (lossFraction < LITTLE_LOSS) this.#limits.delete('loss');
+    } else if (lossFraction < LITTLE_LOSS) this.#limits?.delete('loss');
     if (rttMs !== undefined) this.#onRoundTrip(rttMs, nowMs);
   }
 
@@ -164,7 +169,7 @@ export class FeedbackBandwidth implements ViewerBandwidth {
     if (nowMs - this.#rembFellMs <= REMB_FALL_MS && bitrateBps < this.#sentBps * REMB_SHARE) {
       const reason = `the player estimates ${Math.round(bitrateBps / 1000)} kbit/s`;
       this.#limit('remb', { bps: bitrateBps, reason }, nowMs);
-    } else this.#limits.delete('remb');
+    } else this.#limits?.delete('remb');
   }
 
   onSent(bps: number, nowMs: number): void {
@@ -174,7 +179,7 @@ export class FeedbackBandwidth implements ViewerBandwidth {
   }
 
   onChanged(nowMs: number): void {
-    this.#limits.clear();
+    this.#limits?.clear();
     this.#sentBps = 0;
     this.#deafUntilMs = nowMs + this.#options.settleMs;
   }
@@ -193,10 +198,11 @@ export class FeedbackBandwidth implements ViewerBandwidth {
     if (queueMs > QUEUE_MS) {
       const reason = `packets wait ${Math.round(queueMs)} ms on the way`;
       this.#limit('queue', { bps: this.#sentBps * QUEUE_SHARE, reason }, nowMs);
-    } else if (queueMs < NO_QUEUE_MS) this.#limits.delete('queue');
+    } else if (queueMs < NO_QUEUE_MS) this.#limits?.delete('queue');
   }
 
-  #limit(kind: 'loss' | 'queue' | 'remb', limit: { bps: number; reason: string }, nowMs: number): void {
+  #limit(kind: LimitKind, limit: { bps: number; reason: string }, nowMs: number): void {
+    this.#limits ??= new Map();
     const sinceMs = this.#limits.get(kind)?.sinceMs ?? nowMs;
     this.#limits.set(kind, { ...limit, sinceMs, toldMs: nowMs });
   }

@@ -34,8 +34,8 @@ export class DelayTrend {
   #smoothedMs = 0;
   #count = 0;
   #epochMs = 0;
-  readonly #times = new Float64Array(WINDOW);
-  readonly #delays = new Float64Array(WINDOW);
+  /** Times, and behind them delays. */
+  readonly #line = new Float64Array(2 * WINDOW);
   #threshold = THRESHOLD.start;
   #thresholdMs = -1;
   #trend = 0;
@@ -91,22 +91,24 @@ export class DelayTrend {
     this.#accumulatedMs += deltaMs;
     this.#smoothedMs = SMOOTHING * this.#smoothedMs + (1 - SMOOTHING) * this.#accumulatedMs;
     const at = this.#count % WINDOW;
-    this.#times[at] = atMs - this.#epochMs;
-    this.#delays[at] = this.#smoothedMs;
+    this.#line[at] = atMs - this.#epochMs;
+    this.#line[WINDOW + at] = this.#smoothedMs;
     const trend = this.#count >= WINDOW ? this.#slope() : this.#trend;
     this.#detect(trend, sentDeltaMs, atMs);
   }
 
   #slope(): number {
-    let [meanTime, meanDelay] = [0, 0];
+    let meanTime = 0;
+    let meanDelay = 0;
     for (let i = 0; i < WINDOW; i++) {
-      meanTime += (this.#times[i] ?? 0) / WINDOW;
-      meanDelay += (this.#delays[i] ?? 0) / WINDOW;
+      meanTime += (this.#line[i] ?? 0) / WINDOW;
+      meanDelay += (this.#line[WINDOW + i] ?? 0) / WINDOW;
     }
-    let [above, below] = [0, 0];
+    let above = 0;
+    let below = 0;
     for (let i = 0; i < WINDOW; i++) {
-      const time = (this.#times[i] ?? 0) - meanTime;
-      above += time * ((this.#delays[i] ?? 0) - meanDelay);
+      const time = (this.#line[i] ?? 0) - meanTime;
+      above += time * ((this.#line[WINDOW + i] ?? 0) - meanDelay);
       below += time * time;
     }
     return below === 0 ? 0 : above / below;

@@ -1,14 +1,18 @@
 import type { TwccFeedback } from '@sluice/media';
 
-const INITIAL_PACKETS = 256;
+const LEAST_PACKETS = 64;
 /** Some seconds of what one peer is ever sent; older packets are overwritten and not reported on any more. */
 const MAX_PACKETS = 8192;
-/** The ring grows while it would overwrite what is younger than this and has not been reported on. */
+/** The ring grows while it would overwrite what is younger than this and has not been reported on, */
 const KEPT_MS = 1500;
+/** or younger than this in any case: what was lost may come late. It becomes smaller when half of it is older. */
+const LATE_MS = 500;
 
 const SENT = 1;
 const LOST = 2;
 const ARRIVED = 3;
+const PROBE_UNIT = 2 ** 16;
+const STATE_UNIT = 2 ** 32;
 
 /** Told what a feedback packet says, packet by packet, in the order in which they were sent. */
 export interface ArrivalListener {
@@ -24,10 +28,9 @@ export class SendHistory {
   /** Packets that feedback said are missing, and those it said anything of; what comes late is not lost any more. */
   lost = 0;
   reported = 0;
-  #sentMs = new Float64Array(INITIAL_PACKETS);
-  #bytes = new Uint16Array(INITIAL_PACKETS);
-  #probe = new Uint16Array(INITIAL_PACKETS);
-  #state = new Uint8Array(INITIAL_PACKETS);
+  /** When each packet was sent, and the rest of it in one number: its bytes, its probe above them, its state above that. */
+  #sent = new Float64Array(2 * LEAST_PACKETS);
+  #size = LEAST_PACKETS;
   /** Unwrapped number of the packet that is sent next. */
   #next = 1;
   /** All before it was reported on. */
@@ -45,36 +48,27 @@ export class SendHistory {
 
   /** The next packet has that number: those between left and are not remembered. Numbers never go back. */
   skipTo(number: number): void {
-    const size = this.#state.length;
-    for (let at = Math.max(this.#next, number - size); at < number; at++) this.#state[at % size] = 0;
+    for (let at = Math.max(this.#next, number - this.#size); at < number; at++) this.#write(at, 0, 0);
     this.#next = Math.max(this.#next, number);
   }
 
   /** The packet with that number leaves now. `probe` is the probe that it is of, 0 for none. Hot path. */
   add(bytes: number, probe: number, nowMs: number): void {
-    const size = this.#sentMs.length;
-    let slot = this.#next % size;
-    if (this.#state[slot] === SENT && size < MAX_PACKETS && nowMs - (this.#sentMs[slot] ?? 0) < KEPT_MS) {
-      this.#grow();
-      slot = this.#next % this.#sentMs.length;
-    }
-    this.#sentMs[slot] = nowMs;
-    this.#bytes[slot] = bytes;
-    this.#probe[slot] = probe & 0xffff;
-    this.#state[slot] = SENT;
+    this.#makeRoom(nowMs);
+    this.#write(this.#next, nowMs, SENT * STATE_UNIT + (probe & 0xffff) * PROBE_UNIT + Math.min(bytes, 0xffff));
     this.#next++;
   }
 
   sentMs(slot: number): number {
-    return this.#sentMs[slot] ?? 0;
+    return this.#sent[2 * slot] ?? 0;
   }
 
   bytes(slot: number): number {
-    return this.#bytes[slot] ?? 0;
+    return this.#rest(slot) & 0xffff;
   }
 
   probe(slot: number): number {
-    return this.#probe[slot] ?? 0;
+    return this.#rest(slot) >>> 16;
   }
 
   /**
@@ -93,8 +87,8 @@ export class SendHistory {
       const number = base + ((arrival.sequence - feedback.baseSequence) & 0xffff);
       const state = this.#stateOf(number);
       if (state !== SENT && state !== LOST) continue;
-      const slot = number % this.#sentMs.length;
-      this.#state[slot] = ARRIVED;
+      const slot = number % this.#size;
+      this.#setState(slot, ARRIVED);
       this.lost--;
       listener.onArrived(slot, referenceMs + arrival.arrivalUs / 1000);
     }
@@ -104,7 +98,7 @@ export class SendHistory {
   #markLost(base: number, end: number): void {
     for (let number = Math.max(base, this.#first); number < end; number++) {
       if (this.#stateOf(number) !== SENT) continue;
-      this.#state[number % this.#sentMs.length] = LOST;
+      this.#setState(number % this.#size, LOST);
       this.lost++;
       this.reported++;
     }
@@ -112,12 +106,12 @@ export class SendHistory {
   }
 
   get #first(): number {
-    return Math.max(1, this.#next - this.#sentMs.length);
+    return Math.max(1, this.#next - this.#size);
   }
 
   #stateOf(number: number): number {
     if (number < this.#first || number >= this.#next) return 0;
-    return this.#state[number % this.#sentMs.length] ?? 0;
+    return Math.floor(this.#rest(number % this.#size) / STATE_UNIT);
   }
 
   /** The number with those low bits that is nearest to the newest one, before it rather than after it. */
@@ -126,19 +120,43 @@ export class SendHistory {
     return newest - ((newest - sequence) & 0xffff);
   }
 
-  #grow(): void {
-    const before = { sentMs: this.#sentMs, bytes: this.#bytes, probe: this.#probe, state: this.#state };
-    const size = before.sentMs.length;
-    this.#sentMs = new Float64Array(size * 2);
-    this.#bytes = new Uint16Array(size * 2);
-    this.#probe = new Uint16Array(size * 2);
-    this.#state = new Uint8Array(size * 2);
-    for (let number = Math.max(1, this.#next - size); number < this.#next; number++) {
-      const [from, to] = [number % size, number % (size * 2)];
-      this.#sentMs[to] = before.sentMs[from] ?? 0;
-      this.#bytes[to] = before.bytes[from] ?? 0;
-      this.#probe[to] = before.probe[from] ?? 0;
-      this.#state[to] = before.state[from] ?? 0;
+  /** The ring is as large as what is sent asks for. */
+  #makeRoom(nowMs: number): void {
+    const size = this.#size;
+    const oldest = this.#next - size;
+    const state = this.#stateOf(oldest);
+    if (state !== 0 && size < MAX_PACKETS) {
+      const ageMs = nowMs - this.sentMs(oldest % size);
+      if (ageMs < (state === SENT ? KEPT_MS : LATE_MS)) return this.#resize(size * 2);
     }
+    if (size === LEAST_PACKETS || this.#next % size !== 0) return;
+    // Looked at once a round.
+    const middle = this.#next - size / 2;
+    const isReported = this.#reportedTo > middle;
+    if (isReported && nowMs - this.sentMs(middle % size) > LATE_MS) this.#resize(size / 2);
+  }
+
+  #resize(size: number): void {
+    const before = { sent: this.#sent, size: this.#size, first: this.#first };
+    this.#sent = new Float64Array(2 * size);
+    this.#size = size;
+    for (let number = Math.max(before.first, this.#next - size); number < this.#next; number++) {
+      const from = 2 * (number % before.size);
+      this.#write(number, before.sent[from] ?? 0, before.sent[from + 1] ?? 0);
+    }
+  }
+
+  #write(number: number, sentMs: number, rest: number): void {
+    const at = 2 * (number % this.#size);
+    this.#sent[at] = sentMs;
+    this.#sent[at + 1] = rest;
+  }
+
+  #rest(slot: number): number {
+    return this.#sent[2 * slot + 1] ?? 0;
+  }
+
+  #setState(slot: number, state: number): void {
+    this.#sent[2 * slot + 1] = (this.#rest(slot) % STATE_UNIT) + state * STATE_UNIT;
   }
 }
