@@ -19,6 +19,7 @@ const COLUMNS = [
 const PROMPT = 'Sluice, not collecting';
 /** What sends everything at once. */
 const PROMPT_SETTINGS = { rtmp_flush_interval: 0, flv_flush_interval: 0 };
+const LOW_LATENCY = 'Sluice, low-latency HLS';
 const NGINX = 'nginx-rtmp';
 /** What no goal is about. */
 const BESIDE = ['SRS', 'MediaMTX', 'Node-Media-Server'];
@@ -158,13 +159,15 @@ async function hlsViewers(context) {
   if (context.has(nginx)) cases[NGINX] = run(context, nginx, load, { hls: true });
   for (const server of installed(context, 'srs', 'mediamtx'))
     cases[server.name] = run(context, server, load, { hls: true });
-  const results = await inRounds(context, cases, [NGINX, 'MediaMTX']);
+  cases[LOW_LATENCY] = run(context, sluice, { ...load, viewer: 'llHls' });
+  const results = await inRounds(context, cases, [NGINX, 'MediaMTX', LOW_LATENCY]);
   const rows = Object.keys(cases).map((name) => {
     const of = (key) => middle(results, name, key);
     return [
       viewers,
       name,
       cell(of('cpu')),
+      cell(of('requests'), 0),
       cell(of('usPerRequest'), 0),
       cell(of('kibPerViewer'), 0),
       cell(of('kbitEach'), 0),
@@ -178,7 +181,16 @@ async function hlsViewers(context) {
     ),
   ];
   return {
-    columns: ['viewers', 'server', 'CPU % of a core', 'µs / request', 'KiB / viewer', 'kbit/s each', 'delivered'],
+    columns: [
+      'viewers',
+      'server',
+      'CPU % of a core',
+      'requests / s',
+      'µs / request',
+      'KiB / viewer',
+      'kbit/s each',
+      'delivered',
+    ],
     rows,
     goals,
   };
@@ -314,7 +326,7 @@ export const scenarios = [
     title: 'Viewers by HLS',
     run: hlsViewers,
     about:
-      '400 viewers of plain HLS with segments of 2 s, who ask as players do. nginx cuts by libnginx-mod-rtmp and serves the files.',
+      '400 viewers of plain HLS with segments of 2 s, who ask as players do; nginx cuts by libnginx-mod-rtmp and serves the files. By low-latency HLS each waits for every part.',
     profile: { publisher: 'rtmp', viewer: 'hls', viewers: 400 },
   },
   {

@@ -121,6 +121,7 @@ function figuresOf(report, { viewers, before, after, memory }) {
     viewers,
     cpu,
     usPerPacket: (cpu * 1e4) / group.packetsPerSecond,
+    requests: group.requestsPerSecond,
     usPerRequest: (cpu * 1e4) / group.requestsPerSecond,
     perCore: (viewers * 100) / cpu,
     kibPerViewer: memory.grownBytes / 1024 / viewers,

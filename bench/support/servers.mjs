@@ -76,6 +76,7 @@ const sluice = {
       whip: `whip:http://${host}:${http}/whip/x`,
       whep: `whep:http://${host}:${http}/whep/x`,
       hls: `hls:http://${host}:${hls}/x/x.m3u8`,
+      llHls: `ll-hls:http://${host}:${hls}/x/x.m3u8`,
     };
     return { ...server, urls, metricsPort: http };
   },
