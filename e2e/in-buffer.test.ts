@@ -10,6 +10,8 @@ import { TestServer } from './support/server.ts';
 
 const PERIOD_MS = 2000;
 const STALL_MS = 400;
+/** Between two pictures of the clip. */
+const PICTURE_MS = 40;
 
 let folder: string;
 let clip: string;
@@ -55,29 +57,50 @@ function startInTurn(settings: Record<string, string | number>): Promise<TestSer
   return server;
 }
 
-/** Publishes for ten seconds by the stalling way; tells the pauses between pictures at a player, but for the first 3 s. */
+/** A time in which no picture came, on the clock of this process. */
+interface Pause {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Publishes for ten seconds by the stalling way; tells the pauses between pictures at a player, but for the first 3 s,
+ * less what another stream, which has no stalls, paused meanwhile: that was the machine.
+ */
 async function pausesOfPlayer(settings: Record<string, string | number>): Promise<number[]> {
   const server = await startInTurn({ publisher_reconnect_wait: 0, ...settings });
   const way = await stallingWay(server.rtmpPort);
   try {
     const { port } = way.address() as AddressInfo;
-    const url = `rtmp://127.0.0.1:${port}/live/cam`;
-    const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
-    await server.untilLive('cam');
-    const arrivals = await arrivalsOf(await TestClient.connect(server.rtmpPort));
-    expect(await publisher.exited, publisher.stderr).toBe(0);
-    const settled = arrivals.filter((a) => a.timestamp > 3000 && a.timestamp < 9500);
-    expect(settled.length).toBeGreaterThan(140);
-    return settled.slice(1).map((a, i) => a.atMs - (settled[i]?.atMs ?? 0));
+    const [pauses, ofMachine] = await Promise.all([
+      played(server, 'cam', port),
+      played(server, 'still', server.rtmpPort),
+    ]);
+    return pauses.map(({ fromMs, toMs }) => {
+      const both = ofMachine.map((other) => Math.min(toMs, other.toMs) - Math.max(fromMs, other.fromMs) - PICTURE_MS);
+      return toMs - fromMs - both.reduce((sum, ms) => sum + Math.max(0, ms), 0);
+    });
   } finally {
     way.close();
     await server.stop();
   }
 }
 
+/** Publishes the clip by a port and plays it. */
+async function played(server: TestServer, name: string, port: number): Promise<Pause[]> {
+  const url = `rtmp://127.0.0.1:${port}/live/${name}`;
+  const publisher = new Ffmpeg(['-v', 'error', '-re', '-i', clip, '-c', 'copy', '-f', 'flv', url]);
+  await server.untilLive(name);
+  const arrivals = await arrivalsOf(await TestClient.connect(server.rtmpPort), name);
+  expect(await publisher.exited, publisher.stderr).toBe(0);
+  const settled = arrivals.filter((a) => a.timestamp > 3000 && a.timestamp < 9500);
+  expect(settled.length).toBeGreaterThan(140);
+  return settled.slice(1).map((a, i) => ({ fromMs: settled[i]?.atMs ?? 0, toMs: a.atMs }));
+}
+
 /** When the pictures of the stream come to a player, until it ends. */
-async function arrivalsOf(player: TestClient): Promise<{ atMs: number; timestamp: number }[]> {
-  await player.play('cam');
+async function arrivalsOf(player: TestClient, name: string): Promise<{ atMs: number; timestamp: number }[]> {
+  await player.play(name);
   const arrivals: { atMs: number; timestamp: number }[] = [];
   for (;;) {
     const message = await player.until((m) => m.type === MESSAGE.video).catch(() => undefined);

@@ -83,7 +83,7 @@ async function untilState(server: TestServer, list: '/pull/find_all' | '/push/fi
       expect(relay?.state, JSON.stringify(relay)).toBe(state);
       return relay as RelayObject;
     },
-    { timeout: 20_000, interval: 50 },
+    { timeout: 60_000, interval: 50 },
   );
 }
 

@@ -22,7 +22,8 @@ export class SrtEnd {
   constructor(transport: SrtTransport, open: Partial<SrtOpen> & Pick<SrtOpen, 'port'>) {
     const defaults = { mode: 'caller', address: '127.0.0.1', direction: 'receive' } as const;
     this.connection = transport.open(
-      { ...defaults, latencyMs: 40, connectTimeoutMs: 0, ...open },
+      // What comes later than this is dropped, and a busy machine is late.
+      { ...defaults, latencyMs: 400, connectTimeoutMs: 0, ...open },
       {
         onConnected: () => {
           this.connected = true;

@@ -47,7 +47,9 @@ function rig(...args: ConstructorParameters<typeof PullRig>): PullRig {
 /** Waits for two seconds of both and checks that they are whole and of one time. */
 async function expectMedia(pulling: PullRig, codecs: readonly [video: string, audio: string]): Promise<void> {
   const isEnough = (): boolean => pulling.video.length >= 50 && pulling.audio.length >= 40;
-  await until(isEnough, `${pulling.video.length} pictures, ${pulling.audio.length} sounds, ${pulling.end?.message}`);
+  const come = (): string =>
+    `${pulling.video.length} pictures, ${pulling.audio.length} sounds, ${pulling.end?.message}`;
+  await until(isEnough, come);
   expect(pulling.stream.state).toMatchObject({ video: { codec: codecs[0] }, audio: { codec: codecs[1] } });
   expect(pulling.video[0]?.key).toBe(true);
   const steps = pulling.video.slice(1).map(({ ptsUs }, i) => ptsUs - (pulling.video[i]?.ptsUs ?? 0));
@@ -146,11 +148,15 @@ test.each([true, false])(
         .filter((tickUs) => newestUs() > tickUs + 250_000)
         .map((tickUs) => Math.min(...pulling.video.map(({ ptsUs }) => Math.abs(ptsUs - tickUs - CAMERA_OFFSET_US))));
     // Before its first reports, times of arrival have to do.
-    await until(() => apartUs().length > 1 && (apartUs().at(-1) ?? Number.NaN) < 15_000, String(apartUs()));
-    const ticks = apartUs().length;
-    await until(() => apartUs().length > ticks);
-    expect(apartUs().at(-1)).toBeLessThan(15_000);
+    // On a busy machine the camera leaves pictures out, and is late with its reports.
+    const isTogether = (): boolean =>
+      apartUs().length > 2 &&
+      apartUs()
+        .slice(-2)
+        .every((us) => us < 15_000);
+    await until(isTogether, () => String(apartUs()), 60_000);
   },
+  90_000,
 );
 
 test('a path that the camera does not have is told apart', async () => {

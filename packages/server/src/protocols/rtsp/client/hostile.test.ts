@@ -37,7 +37,7 @@ test('whatever is wrong with what a camera says, an attempt ends with a reason t
   for (let seed = 0; seed < 160; seed += 16) {
     const runs = Array.from({ length: 16 }, async (_, i) => {
       const camera = await damagedCamera(seed + i);
-      const pulling = new PullRig({}, { connectTimeoutMs: 250, stallTimeoutMs: 250 });
+      const pulling = new PullRig({}, { connectTimeoutMs: 400, stallTimeoutMs: 250 });
       cleanups.push(() => pulling.close());
       const end = await pulling.pull(camera.url).ended;
       expect(
@@ -55,8 +55,8 @@ test('whatever is wrong with what a camera says, an attempt ends with a reason t
     ),
   ).toBe(true);
   // How many of each depends on how quick the machine is.
-  expect(ends.get('stalled')).toBeGreaterThan(1);
-  expect(ends.get('invalid')).toBeGreaterThan(1);
+  expect(ends.get('stalled')).toBeGreaterThan(0);
+  expect(ends.get('invalid')).toBeGreaterThan(0);
 });
 
 test('a camera that asks without end and does not read its answers is let go of', async () => {

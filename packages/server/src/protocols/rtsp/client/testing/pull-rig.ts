@@ -100,10 +100,15 @@ export class PullRig {
 }
 
 /** Resolves when the condition holds; rejects, with what is known, when it does not in time. */
-export async function until(condition: () => boolean, what = 'condition', timeoutMs = 15_000): Promise<void> {
+export async function until(
+  condition: () => boolean,
+  what: string | (() => string) = 'condition',
+  timeoutMs = 25_000,
+): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!condition()) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() > deadlineMs)
+      throw new Error(`not within ${timeoutMs} ms: ${typeof what === 'string' ? what : what()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
