@@ -1,4 +1,5 @@
-// Addresses of both families in one form, as they cross from JavaScript: 16 bytes (IPv4 mapped) and a port.
+// Addresses of both families in one form, as they cross from JavaScript: 16 bytes (IPv4 mapped) and a port. Of a link-local
+// address, bits 16 to 47, which are always 0 (RFC 4291 §2.5.6), hold the interface that it is of.
 #pragma once
 #include <netinet/in.h>
 
@@ -9,6 +10,7 @@ namespace sluice {
 
 struct Address {
   static constexpr size_t kBytes = 18;
+  static constexpr size_t kInterfaceAt = 2;
   uint8_t bytes[kBytes] = {};
 
   uint16_t port() const { return static_cast<uint16_t>(bytes[16] << 8 | bytes[17]); }
@@ -17,6 +19,7 @@ struct Address {
     static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     return memcmp(bytes, kMapped, 12) == 0;
   }
+  bool isLinkLocal() const { return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80; }
   bool operator==(const Address& other) const { return memcmp(bytes, other.bytes, kBytes) == 0; }
 
   static Address of(const sockaddr_storage& from) {
@@ -29,6 +32,8 @@ struct Address {
     } else {
       const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from);
       memcpy(address.bytes, &v6.sin6_addr, 16);
+      const uint32_t interface = htonl(v6.sin6_scope_id);
+      if (address.isLinkLocal()) memcpy(address.bytes + kInterfaceAt, &interface, sizeof interface);
       memcpy(address.bytes + 16, &v6.sin6_port, 2);
     }
     return address;
@@ -47,6 +52,12 @@ struct Address {
     }
     auto& v6 = reinterpret_cast<sockaddr_in6&>(to);
     memcpy(&v6.sin6_addr, bytes, 16);
+    if (isLinkLocal()) {
+      uint32_t interface;
+      memcpy(&interface, bytes + kInterfaceAt, sizeof interface);
+      v6.sin6_scope_id = ntohl(interface);
+      memset(v6.sin6_addr.s6_addr + kInterfaceAt, 0, sizeof interface);
+    }
     memcpy(&v6.sin6_port, bytes + 16, 2);
     return sizeof(sockaddr_in6);
   }

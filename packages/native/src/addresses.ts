@@ -1,6 +1,10 @@
 import { isIP, isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
-/** An address in 16 bytes, IPv4 mapped into IPv6, and its port in two. */
+/**
+ * An address in 16 bytes, IPv4 mapped into IPv6, and its port in two. Of a link-local address, bits 16 to 47, which are
+ * always 0 (RFC 4291 §2.5.6), hold the system's number of the interface that it is of.
+ */
 export const ADDRESS_BYTES = 18;
 
 const MAPPED_AT = 10;
@@ -22,9 +26,16 @@ export function writeAddress(target: Uint8Array, at: number, address: string, po
   target[at + 17] = port;
 }
 
-/** The IPv6 address that is there, as Node writes it: the first longest run of zeros is left out (RFC 5952 §4.2). */
+/**
+ * The IPv6 address that is there, as Node writes it: the first longest run of zeros is left out (RFC 5952 §4.2). The
+ * interface of one that is link-local is told by its number: `fe80::1%2` (RFC 4007 §11).
+ */
 export function formatAddress(bytes: Uint8Array, at: number): string {
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[at + 2 * i] ?? 0) << 8) | (bytes[at + 2 * i + 1] ?? 0));
+  const zone = isLinkLocal(bytes, at) ? groups.splice(1, 2, 0, 0) : [];
+  const [high = 0, low = 0] = zone;
+  const number = high * 0x10000 + low;
+  const suffix = number === 0 ? '' : `%${number}`;
   let start = -1;
   let longest = 1;
   for (let from = 0; from < 8; from++) {
@@ -35,7 +46,31 @@ export function formatAddress(bytes: Uint8Array, at: number): string {
     start = from;
   }
   const text = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':');
-  return start < 0 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + longest))}`;
+  if (start < 0) return text(groups) + suffix;
+  return `${text(groups.slice(0, start))}::${text(groups.slice(start + longest))}${suffix}`;
+}
+
+/** Of `fe80::/10`. */
+function isLinkLocal(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0xfe && ((bytes[at + 1] ?? 0) & 0xc0) === 0x80;
+}
+
+/** The system's number of an interface; 0 for one that it has not. */
+function interfaceNumber(zone: string): number {
+  if (/^\d{1,9}$/.test(zone)) return Number(zone);
+  for (const { family, scopeid } of networkInterfaces()[zone] ?? [])
+    if (family === 'IPv6' && scopeid !== undefined && scopeid > 0) return scopeid;
+  return 0;
+}
+
+/** The same with the interface by its name, as Node tells who sent a datagram. */
+export function withInterfaceName(address: string): string {
+  const [bare = '', zone] = address.split('%', 2);
+  if (zone === undefined) return address;
+  const number = interfaceNumber(zone);
+  for (const [name, addresses = []] of Object.entries(networkInterfaces()))
+    if (addresses.some(({ family, scopeid }) => family === 'IPv6' && scopeid === number)) return `${bare}%${name}`;
+  return address;
 }
 
 function writeIpv4(target: Uint8Array, at: number, address: string): void {
@@ -52,12 +87,16 @@ function writeIpv4(target: Uint8Array, at: number, address: string): void {
 }
 
 function writeIpv6(target: Uint8Array, at: number, address: string): void {
-  const bare = address.split('%', 1)[0] ?? '';
+  const [bare = '', zone] = address.split('%', 2);
   const [head = '', tail] = bare.split('::');
   const front = groupsOf(head);
   const back = tail === undefined ? [] : groupsOf(tail);
   for (const [i, group] of front.entries()) writeGroup(target, at + 2 * i, group);
   for (const [i, group] of back.entries()) writeGroup(target, at + 16 - 2 * (back.length - i), group);
+  if (zone === undefined || !isLinkLocal(target, at)) return;
+  const number = interfaceNumber(zone);
+  writeGroup(target, at + 2, number >>> 16);
+  writeGroup(target, at + 4, number & 0xffff);
 }
 
 /** Groups of 16 bits; the last two can be written as IPv4. */

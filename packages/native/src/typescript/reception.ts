@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram';
 import { isIPv4 } from 'node:net';
-import { ADDRESS_BYTES, writeAddress } from '../addresses.ts';
+import { ADDRESS_BYTES, withInterfaceName, writeAddress } from '../addresses.ts';
 import { RECEIVED, RECORD_FIELDS, ReceivedBatch, type TrackChange } from '../received-batch.ts';
 import type { SrtpReceiver } from '../srtp/index.ts';
 import type { Peer } from './peer.ts';
@@ -30,8 +30,9 @@ export class Reception {
   }
 
   /** As `Egress.addRoute`. */
-  addRoute(peer: Peer | undefined, address: string, port: number): boolean {
-    writeAddress(this.#ipv4, 0, address, port);
+  addRoute(peer: Peer | undefined, given: string, port: number): boolean {
+    writeAddress(this.#ipv4, 0, given, port);
+    const address = withInterfaceName(given);
     if (peer === undefined) return false;
     const known = this.#routes.get(port)?.get(address);
     if (known === peer) return true;
@@ -44,7 +45,8 @@ export class Reception {
     return true;
   }
 
-  removeRoute(peer: Peer, address: string, port: number): void {
+  removeRoute(peer: Peer, given: string, port: number): void {
+    const address = withInterfaceName(given);
     const at = peer.routes.findIndex((route) => route.address === address && route.port === port);
     if (at < 0) return;
     peer.routes.splice(at, 1);
