@@ -47,7 +47,8 @@ const LEGACY_CODECS: Readonly<Record<number, AudioCodec>> = {
  * @throws ProtocolError FLV_BAD_TAG for an empty or cut body and for an unknown AAC packet type.
  */
 export function parseFlvAudio(body: Uint8Array): FlvAudioBody {
-  const [first, packetType] = body;
+  const first = body[0];
+  const packetType = body[1];
   if (first === undefined) throw badTag('empty audio tag');
   const codecId = first >> 4;
   if (codecId === AUDIO_ENHANCED) return parseEnhanced(body);

@@ -42,7 +42,7 @@ const COMPOSITION_BYTES = 3;
  * @throws ProtocolError FLV_BAD_TAG for an empty or cut body and for an unknown legacy packet type.
  */
 export function parseFlvVideo(body: Uint8Array): FlvVideoBody {
-  const [first] = body;
+  const first = body[0];
   if (first === undefined) throw badTag('empty video tag');
   return (first & 0x80) === 0 ? parseLegacy(body, first) : parseEnhanced(body, (first >> 4) & 7);
 }
@@ -96,6 +96,6 @@ function parseEnhanced(body: Uint8Array, frameType: number): FlvVideoBody {
 
 /** Milliseconds as a signed 24-bit number; the shifts extend its sign. */
 function readComposition(bytes: Uint8Array, position: number): number {
-  const [b0 = 0, b1 = 0, b2 = 0] = bytes.subarray(position, position + COMPOSITION_BYTES);
+  const [b0, b1, b2] = [bytes[position] ?? 0, bytes[position + 1] ?? 0, bytes[position + 2] ?? 0];
   return ((b0 << 24) | (b1 << 16) | (b2 << 8)) >> 8;
 }

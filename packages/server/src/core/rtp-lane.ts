@@ -35,6 +35,11 @@ export interface RtpLanePacket {
 /** Who follows a lane. Called synchronously with each packet in order of arrival; must not throw. */
 export type RtpLaneListener = (packet: RtpLanePacket) => void;
 
+interface Attached {
+  readonly onPacket: RtpLaneListener;
+  readonly onReset: (() => void) | undefined;
+}
+
 export interface RtpLaneOptions {
   /** At least so many packets are kept, for retransmission. */
   readonly minPackets: number;
@@ -58,7 +63,7 @@ const INITIAL_CAPACITY = 256;
 export class RtpLane {
   readonly #options: RtpLaneOptions;
   #ring: (RtpLanePacket | undefined)[] = new Array(INITIAL_CAPACITY);
-  #listeners: readonly RtpLaneListener[] = [];
+  #listeners: readonly Attached[] = [];
   #first = 0;
   #end = 0;
   #bytes = 0;
@@ -100,8 +105,12 @@ export class RtpLane {
     return this.#ring[sequence % this.#ring.length];
   }
 
-  /** Follows the lane; dispose of the result to stop. */
-  attach(listener: RtpLaneListener): Disposable {
+  /**
+   * Follows the lane; dispose of the result to stop. `onReset` is called before its packets are forgotten: what has not been
+   * used by then is gone.
+   */
+  attach(onPacket: RtpLaneListener, onReset?: () => void): Disposable {
+    const listener: Attached = { onPacket, onReset };
     this.#listeners = [...this.#listeners, listener];
     return {
       [Symbol.dispose]: () => {
@@ -124,11 +133,12 @@ export class RtpLane {
     this.#format = packet.format;
     this.#trim();
     const listeners = this.#listeners;
-    for (let i = 0; i < listeners.length; i++) listeners[i]?.(packet);
+    for (let i = 0; i < listeners.length; i++) listeners[i]?.onPacket(packet);
   }
 
   /** Forgets all packets: their publisher has gone. Numbers go on; listeners stay. */
   reset(): void {
+    for (const listener of this.#listeners) listener.onReset?.();
     this.#ring = new Array(INITIAL_CAPACITY);
     this.#first = this.#end;
     this.#bytes = 0;

@@ -49,7 +49,7 @@ export const FLV_SETTINGS = {
     unit: 'ms',
     min: 0,
     max: 1000,
-    default: 42,
+    default: 50,
     from: 'own',
     doc: 'Frames are collected into one write per viewer when a stream has many viewers: at most this long, and the shorter the fewer there are. 0: never.',
   },

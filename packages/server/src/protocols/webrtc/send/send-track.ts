@@ -247,6 +247,10 @@ export class SendTrack implements PacedTrack, LaneFollower, SharedTrack {
     if (lane !== undefined) this.#onPacket(lane, packet);
   }
 
+  onLaneReset(): void {
+    this.unshare();
+  }
+
   onLatePacket(packet: RtpLanePacket): void {
     if (packet.sequence >= this.#first && packet.sequence < this.#sharedFrom) this.#accept(packet);
   }

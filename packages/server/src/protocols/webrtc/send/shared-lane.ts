@@ -5,6 +5,8 @@ import type { RtpLane, RtpLaneFormat, RtpLanePacket } from '../../../core/index.
 export interface LaneFollower {
   /** What comes from this packet on is of another kind, or of another publisher: go on by yourself, with this packet. */
   onLaneChanged(packet: RtpLanePacket): void;
+  /** The lane is about to forget its packets: go on by yourself, with what has not been sent. */
+  onLaneReset(): void;
   /** A packet was lost on the way here and has come after all: those who followed later need it from elsewhere. */
   onLatePacket(packet: RtpLanePacket): void;
 }
@@ -39,7 +41,10 @@ export class SharedLane {
     this.#format = lane.format;
     this.#began = lane.end - 1;
     this.id = egress.openLane(lane.format?.track.kind === 'audio' ? SOUND : PICTURES);
-    this.#attached = lane.attach((packet) => this.#onPacket(packet));
+    this.#attached = lane.attach(
+      (packet) => this.#onPacket(packet),
+      () => this.#onReset(),
+    );
   }
 
   /** From now on a peer gets the lane's packets. False when it can't, as when it has gone. */
@@ -86,6 +91,11 @@ export class SharedLane {
     this.#willFlush = false;
     this.#egress.push(this.id, this.#batch);
     this.#batch.clear();
+  }
+
+  /** What came in this turn has not been handed over, and what was may wait for its time: the lane still has all of it. */
+  #onReset(): void {
+    for (const follower of [...this.#followers]) follower.onLaneReset();
   }
 
   #change(packet: RtpLanePacket): void {

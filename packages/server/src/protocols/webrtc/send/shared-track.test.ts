@@ -202,6 +202,21 @@ describe.each(['', 'off'])('a track that is sent along a shared lane, with SLUIC
     viewer.track.follow(undefined);
   });
 
+  test('gets the last packets of a publisher that is replaced before they were handed over', async () => {
+    const { viewer, lane } = await start();
+    viewer.track.follow(lane);
+    publish(lane, 0, 10);
+    viewer.track.tick();
+    expect(viewer.track.isShared).toBe(true);
+    publish(lane, 10, 15);
+    lane.reset();
+    publish(lane, 15, 20);
+    viewer.track.tick();
+    viewer.track.tick();
+    await viewer.expectContent(range(0, 20));
+    viewer.track.follow(undefined);
+  });
+
   test('leaves nothing behind when its peer goes first', async () => {
     const { viewer, lane, lanes, egress } = await start();
     viewer.track.follow(lane);
