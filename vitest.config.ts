@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { LONG } from './e2e/support/long.ts';
 
 /** End-to-end tests that mostly wait for small media in real time, with at most one page that plays: many at once disturb none. */
@@ -94,6 +95,44 @@ const ALONE = [
   ].map((name) => `packages/${name}.test.ts`),
 ];
 
+/** End-to-end tests that take longest, which begin first: what begins last runs alone in the end. */
+const LONGEST = [
+  'demo',
+  'loadtest',
+  'recording-crash',
+  'relays',
+  'start',
+  'rtmp-hard',
+  'in-buffer',
+  'recording-disk',
+  'webrtc-paths',
+  'webrtc-stacks',
+  'websdk-conditions',
+  'cameras',
+  'console',
+  'console-watch',
+  'websdk',
+  'abr',
+  'console-webrtc',
+  'files',
+  'rtsp',
+  'll-hls',
+  'bench',
+].map((name) => `/e2e/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const projects = [...new Set(sorted.map(({ project }) => project))];
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = LONGEST.findIndex((name) => moduleId.endsWith(name));
+      return at < 0 ? LONGEST.length : at;
+    };
+    const place = (file: TestSpecification): number => projects.indexOf(file.project) * 1000 + rank(file);
+    return sorted.toSorted((a, b) => place(a) - place(b));
+  }
+}
+
 const UNIT = {
   setupFiles: ['vitest.setup.ts'],
   testTimeout: 30_000,
@@ -107,6 +146,7 @@ const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
 export default defineConfig({
   test: {
     reporters: ['default'],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -1,8 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { ffmpeg5, gstreamer, mpv, type Player } from './support/players.ts';
 import { ffmpeg5Publisher } from './support/publishers.ts';
@@ -17,9 +16,6 @@ const SECONDS = 9;
 let server: TestServer;
 let pages: WebRtcPages;
 let folder: string;
-/** What is open in a test and closed after it. */
-const open: { close(): Promise<unknown> }[] = [];
-
 beforeAll(async () => {
   // Players that run as another user get to their folders.
   folder = mkdtempSync(join(tmpdir(), 'sluice-rtsp-'));
@@ -28,21 +24,17 @@ beforeAll(async () => {
   pages = await WebRtcPages.start();
 });
 
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close();
-});
-
 afterAll(async () => {
   await pages.close();
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function publishByWhip(name: string, video: string): Promise<Page> {
+/** Publishes from a browser until the test is over. */
+async function publishByWhip({ onTestFinished }: TestContext, name: string, video: string): Promise<void> {
   const page = await pages.publish(server.http(`/whip/${name}`), { video });
-  open.push({ close: () => page.context().close() });
+  onTestFinished(() => page.context().close());
   await server.untilLive(name);
-  return page;
 }
 
 /** Records what an RTSP player of ffmpeg gets, as it is, and tells when flashes and beeps begin. */
@@ -97,8 +89,8 @@ describe('what is published by RTMP', () => {
   });
 });
 
-describe('sound and picture by RTSP', () => {
-  it('are together as they were published by RTMP', async () => {
+describe.concurrent('sound and picture by RTSP', () => {
+  it('are together as they were published by RTMP', async ({ onTestFinished }) => {
     const codecs = [
       '-c:v',
       'libx264',
@@ -114,13 +106,13 @@ describe('sound and picture by RTSP', () => {
       'aac',
     ];
     const publisher = new Ffmpeg(['-v', 'error', ...FLASH_INPUT, ...codecs, '-f', 'flv', server.rtmp('flash')]);
-    open.push({ close: () => publisher.stop() });
+    onTestFinished(() => publisher.stop());
     await server.untilLive('flash');
     for (const onsets of await Promise.all([record('flash', 'tcp'), record('flash', 'udp')])) expectInSync(onsets);
   });
 
-  it.each(['H264', 'VP8'])('are together as a browser publishes them, as %s with Opus', async (codec) => {
-    await publishByWhip(`web-${codec}`, `video/${codec}`);
+  it.for(['H264', 'VP8'])('are together as a browser publishes them, as %s with Opus', async (codec, test) => {
+    await publishByWhip(test, `web-${codec}`, `video/${codec}`);
     expectInSync(await record(`web-${codec}`, 'tcp'));
   });
 });
