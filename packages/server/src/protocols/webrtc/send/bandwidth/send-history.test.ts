@@ -71,3 +71,22 @@ test('packets on the way are remembered for more than a second, whatever their n
   peer.send(20_000, 1000).read(feedback(20_000, 1, [20_000]));
   expect(peer.bytes).toEqual([10, 20_000 & 0x7ff]);
 });
+
+test('a burst makes room that is given back, and what comes half a second late still counts', () => {
+  const peer = new Arrivals().send(1000);
+  peer.read(feedback(1, 1000, [1000]));
+  for (let i = 0; i < 4000; i++) {
+    const number = peer.history.next;
+    peer.send(1, 2000 + i * 5).read(feedback(number, 1, i % 10 === 0 ? [] : [number]));
+  }
+  const lost = 999 + 400;
+  expect([peer.history.lost, peer.history.reported]).toEqual([lost, 5000]);
+  const newest = peer.history.next - 1;
+  // Sent 450 ms before the newest one, and told to be missing.
+  const late = newest - 89;
+  peer.read(feedback(late, 90, [late]));
+  expect(peer.bytes.at(-1)).toBe(late & 0x7ff);
+  expect(peer.history.lost).toBe(lost - 1);
+  peer.read(feedback(2, 1, [2]));
+  expect(peer.history.lost).toBe(lost - 1);
+});

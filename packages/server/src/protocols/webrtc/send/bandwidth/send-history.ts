@@ -11,8 +11,14 @@ const LATE_MS = 500;
 const SENT = 1;
 const LOST = 2;
 const ARRIVED = 3;
-const PROBE_UNIT = 2 ** 16;
-const STATE_UNIT = 2 ** 32;
+
+/** Of a packet: when it was sent, as a double; its bytes, its probe, its state, as 16 bits each. */
+const PACKET_BYTES = 16;
+const DOUBLES = PACKET_BYTES / 8;
+const WORDS = PACKET_BYTES / 2;
+const BYTES_AT = 4;
+const PROBE_AT = 5;
+const STATE_AT = 6;
 
 /** Told what a feedback packet says, packet by packet, in the order in which they were sent. */
 export interface ArrivalListener {
@@ -28,8 +34,9 @@ export class SendHistory {
   /** Packets that feedback said are missing, and those it said anything of; what comes late is not lost any more. */
   lost = 0;
   reported = 0;
-  /** When each packet was sent, and the rest of it in one number: its bytes, its probe above them, its state above that. */
-  #sent = new Float64Array(2 * LEAST_PACKETS);
+  /** One piece of memory, seen in two ways. */
+  #doubles = new Float64Array(DOUBLES * LEAST_PACKETS);
+  #words = new Uint16Array(this.#doubles.buffer);
   #size = LEAST_PACKETS;
   /** Unwrapped number of the packet that is sent next. */
   #next = 1;
@@ -48,27 +55,31 @@ export class SendHistory {
 
   /** The next packet has that number: those between left and are not remembered. Numbers never go back. */
   skipTo(number: number): void {
-    for (let at = Math.max(this.#next, number - this.#size); at < number; at++) this.#write(at, 0, 0);
+    for (let at = Math.max(this.#next, number - this.#size); at < number; at++) this.#setState(at % this.#size, 0);
     this.#next = Math.max(this.#next, number);
   }
 
   /** The packet with that number leaves now. `probe` is the probe that it is of, 0 for none. Hot path. */
   add(bytes: number, probe: number, nowMs: number): void {
     this.#makeRoom(nowMs);
-    this.#write(this.#next, nowMs, SENT * STATE_UNIT + (probe & 0xffff) * PROBE_UNIT + Math.min(bytes, 0xffff));
-    this.#next++;
+    const slot = this.#next++ % this.#size;
+    const at = WORDS * slot;
+    this.#doubles[DOUBLES * slot] = nowMs;
+    this.#words[at + BYTES_AT] = bytes;
+    this.#words[at + PROBE_AT] = probe;
+    this.#words[at + STATE_AT] = SENT;
   }
 
   sentMs(slot: number): number {
-    return this.#sent[2 * slot] ?? 0;
+    return this.#doubles[DOUBLES * slot] ?? 0;
   }
 
   bytes(slot: number): number {
-    return this.#rest(slot) & 0xffff;
+    return this.#words[WORDS * slot + BYTES_AT] ?? 0;
   }
 
   probe(slot: number): number {
-    return this.#rest(slot) >>> 16;
+    return this.#words[WORDS * slot + PROBE_AT] ?? 0;
   }
 
   /**
@@ -111,7 +122,7 @@ export class SendHistory {
 
   #stateOf(number: number): number {
     if (number < this.#first || number >= this.#next) return 0;
-    return Math.floor(this.#rest(number % this.#size) / STATE_UNIT);
+    return this.#words[WORDS * (number % this.#size) + STATE_AT] ?? 0;
   }
 
   /** The number with those low bits that is nearest to the newest one, before it rather than after it. */
@@ -137,26 +148,17 @@ export class SendHistory {
   }
 
   #resize(size: number): void {
-    const before = { sent: this.#sent, size: this.#size, first: this.#first };
-    this.#sent = new Float64Array(2 * size);
+    const before = { words: this.#words, size: this.#size, first: this.#first };
+    this.#doubles = new Float64Array(DOUBLES * size);
+    this.#words = new Uint16Array(this.#doubles.buffer);
     this.#size = size;
     for (let number = Math.max(before.first, this.#next - size); number < this.#next; number++) {
-      const from = 2 * (number % before.size);
-      this.#write(number, before.sent[from] ?? 0, before.sent[from + 1] ?? 0);
+      const from = WORDS * (number % before.size);
+      this.#words.set(before.words.subarray(from, from + WORDS), WORDS * (number % size));
     }
   }
 
-  #write(number: number, sentMs: number, rest: number): void {
-    const at = 2 * (number % this.#size);
-    this.#sent[at] = sentMs;
-    this.#sent[at + 1] = rest;
-  }
-
-  #rest(slot: number): number {
-    return this.#sent[2 * slot + 1] ?? 0;
-  }
-
   #setState(slot: number, state: number): void {
-    this.#sent[2 * slot + 1] = (this.#rest(slot) % STATE_UNIT) + state * STATE_UNIT;
+    this.#words[WORDS * slot + STATE_AT] = state;
   }
 }
