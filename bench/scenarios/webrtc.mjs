@@ -1,4 +1,7 @@
 // Viewers by WHEP: 720p30 of 1 Mbit/s and Opus from a WHIP publisher, with receiver reports, NACK and transport-wide feedback.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { fanOut } from '../support/load.mjs';
 import { cell, goalOf, inRounds, middle, ratioGoal, ratioOf, wholeness } from './compare.mjs';
 
@@ -26,9 +29,9 @@ const SMALL = 150;
 const LARGE = 500;
 
 const run =
-  (context, server, viewers, { env, ...more } = {}) =>
+  (context, server, viewers, { env, node, ...more } = {}) =>
   async (folder) => {
-    const started = await server.start({ folder, host: context.network.host, env, settings: SETTINGS });
+    const started = await server.start({ folder, host: context.network.host, env, node, settings: SETTINGS });
     try {
       const figures = {
         publisher: 'whip',
@@ -152,6 +155,41 @@ async function joins(context) {
   return { columns: ['server', 'joins / s', 'joins / s of a core', 'first picture p95 ms', 'delivered'], rows, goals };
 }
 
+const PROBE = fileURLToPath(new URL('../support/key-frame-probe.mjs', import.meta.url));
+const LEAST_FRAMES = 5;
+
+/** How long JavaScript is held up by a key frame: a look into the server of this build. */
+async function keyFrames(context) {
+  const viewers = context.quick ? 50 : 1000;
+  const held = async (folder) => {
+    const file = join(folder, 'key-frames.json');
+    const options = { env: { KEY_FRAME_TIMES: file }, node: ['--import', PROBE] };
+    const seconds = Math.max(10, context.seconds);
+    const figures = await run(context, context.servers.sluice, viewers, { ...options, seconds })(folder);
+    // What all viewers watched; the last of them left when the figures were taken.
+    const until = Date.now() - (Number(process.hrtime.bigint() / 1000n) - figures.endedUs) / 1000;
+    const frames = JSON.parse(readFileSync(file, 'utf8')).filter(
+      ({ at }) => at > until - (seconds + WARM_UP_S / 2) * 1000 && at < until,
+    );
+    const times = frames.map(({ ms }) => ms).toSorted((a, b) => a - b);
+    if (times.length < LEAST_FRAMES) throw new Error(`only ${times.length} key frames were seen`);
+    return { ...figures, median: times[Math.floor(times.length / 2)], most: times.at(-1), frames: times.length };
+  };
+  const results = await inRounds({ ...context, rounds: 1 }, { Sluice: held });
+  const of = (key) => middle(results, 'Sluice', key);
+  const goals = [
+    goalOf({
+      what: `WebRTC, ${viewers} viewers: JavaScript held up by a key frame, median`,
+      text: '≤ 2 ms',
+      figure: of('median'),
+      limit: 2,
+      unit: ' ms',
+    }),
+  ];
+  const row = [viewers, of('frames'), cell(of('median'), 2), cell(of('most'), 2), wholeness(results, 'Sluice')];
+  return { columns: ['viewers', 'key frames', 'median ms', 'most ms', 'delivered'], rows: [row], goals };
+}
+
 export const scenarios = [
   {
     name: 'webrtc',
@@ -173,5 +211,12 @@ export const scenarios = [
     run: joins,
     about:
       '400 viewers, 120 of them a second at most, join a stream that is live; all stay and get media. "Of a core" is joins by the CPU time that the server took beyond that of sending.',
+  },
+  {
+    name: 'webrtc-key-frames',
+    title: 'Key frames to many viewers',
+    run: keyFrames,
+    about:
+      'How long the main thread of the server is held up by each key frame of 30 KB on its way from the publisher to all viewers, from its first packet on: unpacking the rest, and handing all to the thread that sends.',
   },
 ];
