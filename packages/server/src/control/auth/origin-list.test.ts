@@ -53,8 +53,8 @@ describe('a mask', () => {
   });
 
   test('with many stars is decided in no time', () => {
-    const begin = performance.now();
+    const before = process.cpuUsage();
     expect(fitsMask(`${'a*'.repeat(500)}b`, 'a'.repeat(5000))).toBe(false);
-    expect(performance.now() - begin).toBeLessThan(500);
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000);
   });
 });

@@ -322,7 +322,7 @@ describe('a server that stops', () => {
     const asked = client.ask('OnDataEvent', { operationId: '1' });
     const began = performance.now();
     await rig.access.close();
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(5000);
     expect(rig.access.heldEvents).toBe(0);
     await asked;
   });

@@ -96,8 +96,8 @@ describe('the Prefer header', () => {
   });
 
   it('is read in time that grows with its length only', () => {
-    const started = performance.now();
+    const before = process.cpuUsage();
     for (const part of ['a;', 'a=";', ' ', ';', '"\\', 'a=b;c=d', ',']) parsePrefer(part.repeat(16_384 / part.length));
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000);
   });
 });
