@@ -39,9 +39,11 @@ describe('publishers by RTSP', () => {
     rig = await RtspRig.start();
     using clip = new Clip(CODECS[codecs], 2);
     const { packets } = await clip.read();
-    const input = ['-v', 'warning', '-readrate', '4', '-i', clip.path, '-c', 'copy'];
+    // What comes by UDP faster than a busy machine reads is lost.
+    const rate = transport === 'udp' ? '1.5' : '4';
+    const input = ['-v', 'warning', '-readrate', rate, '-i', clip.path, '-c', 'copy'];
     const ffmpeg = rig.run('ffmpeg', ...input, '-f', 'rtsp', '-rtsp_transport', transport, rig.url('live'));
-    const stream = await rig.hub.streams.waitFor('live', 5000);
+    const stream = await rig.hub.streams.waitFor('live', 15_000);
     if (stream === undefined) throw new Error(`nothing was published: ${ffmpeg.output()}`);
     const published = collect(stream);
     const [session] = rig.hub.sessions.all();
@@ -54,7 +56,7 @@ describe('publishers by RTSP', () => {
       transport: transport.toUpperCase(),
     });
     expect(await ffmpeg.ended, ffmpeg.output()).toBe(0);
-    await vi.waitFor(() => expect(stream.ended).toBe(true), 5000);
+    await vi.waitFor(() => expect(stream.ended).toBe(true));
     for (const kind of ['video', 'audio'] as const) {
       const got = contents(published, kind);
       const sent = contents(packets, kind);
