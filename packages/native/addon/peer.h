@@ -62,7 +62,8 @@ class SentHistory {
     uint32_t bytes = 0;
     uint16_t mark = 0;
   };
-  size_t slot(int64_t number) const { return static_cast<size_t>(number) % sent_.size(); }
+  // Sizes are powers of two.
+  size_t slot(int64_t number) const { return static_cast<size_t>(number) & (sent_.size() - 1); }
   void grow() {
     std::vector<Sent> larger(sent_.size() * 2);
     for (int64_t number = first(); number < next_; number++)
