@@ -11,7 +11,8 @@ import { FLASH_INPUT, type Onsets, offsetMs, onsetsOf } from './support/webrtc/f
 import { WebRtcPages } from './support/webrtc/pages.ts';
 
 const MOST_OFFSET_MS = 80;
-const SECONDS = 9;
+/** A browser reports on its sound every five seconds, and on a busy machine its first report may be late. */
+const SECONDS = 15;
 
 let server: TestServer;
 let pages: WebRtcPages;
