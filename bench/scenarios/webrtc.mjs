@@ -19,7 +19,7 @@ const COLUMNS = [
 /** Others join slowly: with this many a second all of those that are compared keep up. */
 const JOIN_RATE = 60;
 /** JavaScript that has just begun is still being compiled: what a server costs that runs is what is measured. */
-const WARM_UP_S = 15;
+const WARM_UP_S = 30;
 /**
  * Sending is what is measured: nobody gets fewer pictures until the way is known to carry all of them, and no encoder begins
  * to make smaller ones where a busy machine makes ways look thin.
