@@ -2,8 +2,10 @@
 // (root); else on the loopback of the server. It is made once and taken down at the end.
 import { execFileSync } from 'node:child_process';
 
-const SERVER_ADDRESS = '10.211.77.1';
-const CLIENT_ADDRESS = '10.211.77.2';
+/** A network that is not likely to be another's: of a second run of this program neither. */
+const NETWORK = `10.211.${process.pid % 256}`;
+const SERVER_ADDRESS = `${NETWORK}.1`;
+const CLIENT_ADDRESS = `${NETWORK}.2`;
 
 /** Gives { kind, host, prefix, close }: `prefix` is what to put before the command of a client. */
 export function openNetwork(wanted) {
