@@ -19,12 +19,17 @@ const COLUMNS = [
 /** Others join slowly: with this many a second all of those that are compared keep up. */
 const JOIN_RATE = 60;
 /** JavaScript that has just begun is still being compiled: what a server costs that runs is what is measured. */
-const WARM_UP_S = 30;
+const WARM_UP_S = 15;
 /**
  * Sending is what is measured: nobody gets fewer pictures until the way is known to carry all of them, and no encoder begins
  * to make smaller ones where a busy machine makes ways look thin.
  */
 const SETTINGS = { webrtc_start_bitrate: 5_000_000, webrtc_thin_renditions: 'false' };
+/**
+ * What a stream keeps for viewers to come (`gop_cache_duration`, 20 s) is there before memory is looked at: it is not that of
+ * viewers.
+ */
+const SETTLE_MS = 21_000;
 const SMALL = 150;
 const LARGE = 500;
 
@@ -62,8 +67,9 @@ async function viewersOfWebRtc(context) {
   const perPacket = [];
   for (const viewers of counts) {
     const compared = viewers === SMALL || viewers === LARGE || context.quick ? peers : [];
+    const settleMs = compared.length > 0 && !context.quick ? SETTLE_MS : undefined;
     const cases = Object.fromEntries(
-      [sluice, ...compared].map((server) => [server.name, run(context, server, viewers)]),
+      [sluice, ...compared].map((server) => [server.name, run(context, server, viewers, { settleMs })]),
     );
     // What nothing is compared with is there for the course of the figures: one round is enough.
     const results = await inRounds({ ...context, rounds: compared.length > 0 ? context.rounds : 1 }, cases);
