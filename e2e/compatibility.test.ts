@@ -31,7 +31,13 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-matrix-'));
   // Players that run as another user get to their folders.
   chmodSync(folder, 0o711);
-  const settings = { publisher_reconnect_wait: 100, hls_time_min: 1000, hls_auto_start: 'true' };
+  const settings = {
+    publisher_reconnect_wait: 100,
+    hls_time_min: 1000,
+    hls_auto_start: 'true',
+    // What the row before needs is still converted for a while.
+    transcoder_max_cores: 64,
+  };
   server = await TestServer.start({ settings });
   browser = await BrowserPlayers.start();
 });
@@ -144,7 +150,8 @@ describe.each(ACCEPTED.map((row) => [describeRow(row), row] as const))('%s', (_,
   it.each(watchedBy(row).map((column) => [describeCell(row, column), column] as const))('%s', async (_, column) => {
     const watched = await (showing.views.get(column) as Promise<Watched>);
     const { shows } = expected(row, column);
-    expect(shown(watched), `${describeWatched(watched)}\n${watched.log.slice(-2000)}`).toBe(shows);
+    const text = `${describeWatched(watched)}\n${watched.log.slice(-2000)}\n${server.output.slice(-2000)}`;
+    expect(shown(watched), text).toBe(shows);
   });
 });
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket as TcpSocket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CLEAN, type Impairment, Line } from './line.ts';
+import { arrivedOf } from './numbered.ts';
 import { TcpRelay } from './tcp-relay.ts';
 import { through } from './through.ts';
 import { UdpRelay } from './udp-relay.ts';
@@ -360,4 +361,23 @@ describe('an answer that leads through relays', () => {
 
 it('nothing is wrong with a line before anything is changed', () => {
   expect(new Line({ seed: 1 }).impairment).toEqual(CLEAN);
+});
+
+describe('pictures that came', () => {
+  const sent = Array.from({ length: 300 }, (_, i) => i * 50 + (((i * 37) % 11) - 5) * 0.8);
+
+  it.each([
+    [0, 0],
+    [200, 0],
+    [-150, 0],
+    [0, 4],
+    [200, 4],
+  ])('are counted when the clock was moved by %i ms, and so are %i that did not come', (moveMs, missing) => {
+    let movedMs = 0;
+    const came = sent.slice(30, 230).flatMap((timeMs, i) => {
+      if (i > 50 && Math.abs(movedMs) < Math.abs(moveMs)) movedMs += Math.sign(moveMs) * 20;
+      return i % 40 === 7 && i < missing * 40 ? [] : [timeMs + movedMs + 1234];
+    });
+    expect(arrivedOf(sent, came)).toEqual({ sent: 200, came: 200 - missing });
+  });
 });

@@ -7,8 +7,12 @@ const run = promisify(execFile);
 export const NUMBER_BITS = 12;
 /** Bars are so high a part of the picture: at its top the number, at its bottom its complement. */
 const BAR_PART = 8;
-/** Times of a picture at both ends differ by less than this; pictures are further apart. */
-const SAME_MS = 24;
+/** While the server's clock is hardly moved, a picture is so near to its place beside the one before. */
+const SAME_MS = 3;
+/** So many pictures tell where what came begins in what was sent. */
+const FIRST_PICTURES = 40;
+/** By the server's clock while it is moved. */
+const MOST_STRETCHED = 1.5;
 const BITS = Array.from({ length: NUMBER_BITS }, (_, bit) => bit);
 
 /** How a source of numbered pictures looks. */
@@ -81,21 +85,34 @@ export interface Arrived {
   readonly came: number;
 }
 
-/** Sets the times of pictures that came, which count from anywhere, against those that were sent. */
+/**
+ * Sets the times of pictures that came, which count from anywhere, against those that were sent. The server may make time go
+ * half as fast again to bring sound and picture together: what came after a longer step has others missing before it.
+ */
 export function arrivedOf(sentMs: readonly number[], cameMs: readonly number[]): Arrived {
-  const lengthMs = (cameMs.at(-1) ?? 0) - (cameMs[0] ?? 0);
-  let [best, fromMs] = [0, 0];
-  for (let begin = 0; begin < sentMs.length; begin++) {
-    const same = sameFrom(sentMs.slice(begin), cameMs);
-    if (same <= best) continue;
-    best = same;
-    fromMs = sentMs[begin] ?? 0;
+  const first = firstOf(sentMs, cameMs);
+  let at = first;
+  for (let i = 1; i < cameMs.length; i++) {
+    const stepMs = (cameMs[i] ?? 0) - (cameMs[i - 1] ?? 0);
+    const beforeMs = sentMs[at] ?? 0;
+    at++;
+    while (at < sentMs.length - 1 && stepMs > ((sentMs[at] ?? 0) - beforeMs) * MOST_STRETCHED + SAME_MS) at++;
   }
-  const within = sentMs.filter((timeMs) => timeMs >= fromMs && timeMs <= fromMs + lengthMs + SAME_MS);
-  return { sent: within.length, came: cameMs.length };
+  return { sent: Math.min(at, sentMs.length - 1) - first + 1, came: cameMs.length };
 }
 
-/** How many came at a time at which one was sent, if the first that came is the first that was sent. */
+/** Which of those that were sent came first, by the distances between it and those after it. */
+function firstOf(sentMs: readonly number[], cameMs: readonly number[]): number {
+  const came = cameMs.slice(0, FIRST_PICTURES);
+  let found = { same: 0, at: 0 };
+  for (const at of sentMs.keys()) {
+    const same = sameFrom(sentMs.slice(at, at + 2 * FIRST_PICTURES), came);
+    if (same > found.same) found = { same, at };
+  }
+  return found.at;
+}
+
+/** How many pictures came at the times at which they were sent, when the first of one is the first of the other. */
 function sameFrom(sentMs: readonly number[], cameMs: readonly number[]): number {
   let offsetMs = (sentMs[0] ?? 0) - (cameMs[0] ?? 0);
   let [same, next] = [0, 0];
@@ -103,7 +120,7 @@ function sameFrom(sentMs: readonly number[], cameMs: readonly number[]): number 
     while ((cameMs[next] ?? Number.POSITIVE_INFINITY) + offsetMs < timeMs - SAME_MS) next++;
     const cameAtMs = cameMs[next] ?? Number.POSITIVE_INFINITY;
     if (Math.abs(cameAtMs + offsetMs - timeMs) > SAME_MS) continue;
-    // The server moves its clock a little when the publisher's first report tells how both run.
+    // The server's clock moves a little all the time.
     offsetMs = timeMs - cameAtMs;
     same++;
     next++;
