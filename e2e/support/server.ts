@@ -13,11 +13,13 @@ const SLUICE = join(ROOT, 'packages/server/bin/sluice.mjs');
 const START_TIMEOUT_MS = 60_000;
 
 /**
- * Free ports are looked for below those that the system gives to outgoing connections, from a place of this process's
- * own, so that nobody takes one before its server does.
+ * Free ports are looked for below those that the system gives to outgoing connections, each worker among ports of its own, from
+ * a place of this process's own: so nobody takes one before its server does.
  */
-const PORTS = { first: 10_000, count: 20_000 };
-let nextPort = Math.floor(Math.random() * PORTS.count);
+const PORTS = { first: 10_000, count: 20_000, workers: 8 };
+const OWN_PORTS = PORTS.count / PORTS.workers;
+const FIRST_PORT = PORTS.first + (Number(process.env['VITEST_POOL_ID'] ?? 0) % PORTS.workers) * OWN_PORTS;
+let nextPort = Math.floor(Math.random() * OWN_PORTS);
 
 /** A TCP port that nobody listens on. */
 export async function freePort(): Promise<number> {
@@ -54,7 +56,7 @@ async function freeMediaPort(): Promise<number> {
 
 async function findPort(probe: (port: number, settled: (free: boolean) => void) => void): Promise<number> {
   for (let tries = 0; tries < 1000; tries++) {
-    const port = PORTS.first + (nextPort++ % PORTS.count);
+    const port = FIRST_PORT + (nextPort++ % OWN_PORTS);
     if (await new Promise<boolean>((settled) => probe(port, settled))) return port;
   }
   throw new Error('no free port');
