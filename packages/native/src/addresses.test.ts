@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { ADDRESS_BYTES, formatAddress, writeAddress } from './addresses.ts';
 import { Client, cleanUpAfterEach, IMPLEMENTATIONS, openPort, until } from './testing/rig.ts';
 
@@ -11,12 +12,28 @@ function written(address: string): Buffer {
   return bytes;
 }
 
-/** A link-local address of this machine, with its interface; undefined where there is none. */
-function linkLocal(): string | undefined {
+const LINK = `slt${process.pid % 1_000_000}`;
+let madeLink = false;
+
+afterAll(() => {
+  if (madeLink) ip('link', 'del', `${LINK}a`);
+});
+
+function ip(...words: readonly string[]): void {
+  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** A link-local address of this machine, with its interface; where there is none, one is made, which takes root. */
+function linkLocal(): string {
   for (const [name, addresses] of Object.entries(networkInterfaces()))
     for (const { address, family } of addresses ?? [])
       if (family === 'IPv6' && address.startsWith('fe80:')) return `${address}%${name}`;
-  return undefined;
+  const [near, far] = [`${LINK}a`, `${LINK}b`];
+  ip('link', 'add', near, 'type', 'veth', 'peer', 'name', far);
+  madeLink = true;
+  for (const end of [near, far]) ip('link', 'set', end, 'up');
+  ip('addr', 'add', 'fe80::5:1/64', 'dev', near, 'nodad');
+  return `fe80::5:1%${near}`;
 }
 
 describe('addresses', () => {
@@ -33,22 +50,19 @@ describe('addresses', () => {
     expect(written('fe80::1%2')).not.toEqual(written('fe80::1%3'));
   });
 
-  const address = linkLocal();
-  it.skipIf(address === undefined).each(IMPLEMENTATIONS)(
-    'of peers on a link are sent to on that link, by %s',
-    async (implementation) => {
-      const { egress, came } = await openPort(implementation, { address: '::' });
-      const client = await Client.open('AEAD_AES_128_GCM', address);
-      client.socket.send(Buffer.of(1, 2), egress.port, address);
-      await until(() => came.length === 1);
-      const [heard = '', port] = (came[0]?.from ?? '').split(' ');
-      egress.sendRaw(heard, Number(port), Buffer.of(3, 4));
-      await until(() => client.other.length === 1);
-      const peer = egress.addPeer(client.keys);
-      egress.setAddress(peer, heard, Number(port));
-      client.socket.send(Buffer.of(5, 6), egress.port, address);
-      await until(() => came.length === 2);
-      expect([came[1]?.peer, came[1]?.from]).toEqual([peer, came[0]?.from]);
-    },
-  );
+  it.each(IMPLEMENTATIONS)('of peers on a link are sent to on that link, by %s', async (implementation) => {
+    const address = linkLocal();
+    const { egress, came } = await openPort(implementation, { address: '::' });
+    const client = await Client.open('AEAD_AES_128_GCM', address);
+    client.socket.send(Buffer.of(1, 2), egress.port, address);
+    await until(() => came.length === 1);
+    const [heard = '', port] = (came[0]?.from ?? '').split(' ');
+    egress.sendRaw(heard, Number(port), Buffer.of(3, 4));
+    await until(() => client.other.length === 1);
+    const peer = egress.addPeer(client.keys);
+    egress.setAddress(peer, heard, Number(port));
+    client.socket.send(Buffer.of(5, 6), egress.port, address);
+    await until(() => came.length === 2);
+    expect([came[1]?.peer, came[1]?.from]).toEqual([peer, came[0]?.from]);
+  });
 });
