@@ -63,7 +63,9 @@ async function runOne(scenario, context) {
   const began = performance.now();
   const result = lacking === undefined ? await scenario.run(context) : { columns: [], rows: [], goals: [] };
   const isMissed = result.goals.some(({ met, known }) => known && !met);
-  const where = isMissed && scenario.profile !== undefined ? await whereTimeGoes(context, scenario.profile) : undefined;
+  const profile =
+    isMissed && scenario.profile !== undefined ? await whereTimeGoes(context, scenario.profile) : undefined;
+  const where = profile === undefined ? undefined : [result.threads, profile].filter(Boolean).join('. ');
   const { rounds, seconds } = context;
   keep({ name, title, about, conditions: at, rounds, seconds, notes: missing, where, ...result });
   for (const row of result.rows) say(row.join(' | '));

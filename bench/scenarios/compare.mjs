@@ -35,6 +35,9 @@ export function middle(results, name, key) {
   return list.length === 0 || list.some(Number.isNaN) ? Number.NaN : median(list);
 }
 
+/** What each thread of a server took in the last round. */
+export const threadsOf = (results, name) => results.get(name)?.at(-1)?.threads;
+
 /**
  * The median of the ratios of both in each round, which counts only when both had delivered everything in that round.
  * Gives { ratio, counted, why }.

@@ -4,7 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { fanOut, pause, publish, usageTree } from '../support/load.mjs';
-import { cell, goalOf, inRounds, middle, ratioGoal, ratioOf, wholeness } from './compare.mjs';
+import { watchThreads } from '../support/threads.mjs';
+import { cell, goalOf, inRounds, middle, ratioGoal, ratioOf, threadsOf, wholeness } from './compare.mjs';
 
 const COLUMNS = [
   'viewers',
@@ -24,12 +25,16 @@ const NGINX = 'nginx-rtmp';
 /** What no goal is about. */
 const BESIDE = ['SRS', 'MediaMTX', 'Node-Media-Server'];
 
+/** JavaScript that has just begun is still being compiled: what a server costs that runs is what is measured. */
+const WARM_UP_S = 10;
+
 const run =
   (context, server, load, options = {}) =>
   async (folder) => {
     const started = await server.start({ folder, host: context.network.host, ...options });
+    const common = { publisher: 'rtmp', seconds: context.seconds, warmUpS: context.quick ? 0 : WARM_UP_S };
     try {
-      return await fanOut(context.network, started, { publisher: 'rtmp', seconds: context.seconds, ...load });
+      return await fanOut(context.network, started, { ...common, ...load });
     } finally {
       await started.stop();
     }
@@ -68,7 +73,7 @@ async function fanOutBy(context, viewer) {
   const results = await inRounds(context, cases, BESIDE);
   const peer = Object.keys(cases).find((name) => name.startsWith(NGINX));
   const goals = peer === undefined ? [] : goalsOf(results, peer, `${viewer.toUpperCase()}, ${viewers} viewers`);
-  return { columns: COLUMNS, rows: rowsOf(results, viewers), goals };
+  return { columns: COLUMNS, rows: rowsOf(results, viewers), goals, threads: threadsOf(results, 'Sluice') };
 }
 
 /** Delay beside the peer's, so that what publisher and viewers take is not counted. */
@@ -93,6 +98,10 @@ function goalsOf(results, peer, by) {
   ]);
 }
 
+const LEAST_PUBLISHING_S = 12;
+/** The code is compiled, and streams have all that they keep for viewers to come (`gop_cache_duration`, 20 s). */
+const SETTLE_MS = 21_000;
+
 const publishers = (context, server, count) => async (folder) => {
   const started = await server.start({ folder, host: context.network.host });
   try {
@@ -105,10 +114,14 @@ const publishers = (context, server, count) => async (folder) => {
       '--key',
       '2',
     ]);
-    await pause(4000);
+    await pause(context.quick ? 4000 : SETTLE_MS);
+    // Of a core it is little, and the system counts in hundredths of a second.
     const [before, atMs] = [usageTree(started.pid), performance.now()];
-    await pause(context.seconds * 1000);
+    const threads = watchThreads(started.pid);
+    const fromUs = Number(process.hrtime.bigint() / 1000n);
+    await pause(Math.max(LEAST_PUBLISHING_S, context.seconds) * 1000);
     const after = usageTree(started.pid);
+    threads.stop();
     const seconds = (performance.now() - atMs) / 1000;
     const { groups, tool } = await source.stop();
     const [group] = groups;
@@ -120,6 +133,7 @@ const publishers = (context, server, count) => async (folder) => {
       complete,
       why: complete ? '' : `${group.joined} of ${count} accepted, ${group.ended} thrown out`,
       limits,
+      threads: threads.sentence({ fromUs, toUs: Number(process.hrtime.bigint() / 1000n) }),
     };
   } finally {
     await started.stop();
@@ -148,7 +162,8 @@ async function manyPublishers(context) {
       ratioOf(results, 'Sluice', NGINX),
     ),
   ];
-  return { columns: ['publishers', 'server', 'CPU % of a core', 'KiB / publisher', 'accepted'], rows, goals };
+  const columns = ['publishers', 'server', 'CPU % of a core', 'KiB / publisher', 'accepted'];
+  return { columns, rows, goals, threads: threadsOf(results, 'Sluice') };
 }
 
 async function hlsViewers(context) {
@@ -193,6 +208,7 @@ async function hlsViewers(context) {
     ],
     rows,
     goals,
+    threads: threadsOf(results, 'Sluice'),
   };
 }
 

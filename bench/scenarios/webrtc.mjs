@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fanOut } from '../support/load.mjs';
-import { cell, goalOf, inRounds, middle, ratioGoal, ratioOf, wholeness } from './compare.mjs';
+import { cell, goalOf, inRounds, middle, ratioGoal, ratioOf, threadsOf, wholeness } from './compare.mjs';
 
 const COLUMNS = [
   'viewers',
@@ -65,6 +65,8 @@ async function viewersOfWebRtc(context) {
   const rows = [];
   const goals = [];
   const perPacket = [];
+  const grown = new Map();
+  let threads;
   for (const viewers of counts) {
     const compared = viewers === SMALL || viewers === LARGE || context.quick ? peers : [];
     const settleMs = compared.length > 0 && !context.quick ? SETTLE_MS : undefined;
@@ -79,11 +81,13 @@ async function viewersOfWebRtc(context) {
       us: middle(results, sluice.name, 'usPerPacket'),
       whole: results.get(sluice.name).every(({ complete }) => complete),
     });
+    if (viewers === SMALL) threads = threadsOf(results, sluice.name);
     if (viewers !== SMALL && viewers !== LARGE) continue;
     const limit = viewers === SMALL ? 0.45 : 0.35;
     const what = `WebRTC, ${viewers} viewers: CPU against SRS`;
     goals.push(ratioGoal({ what, text: `≤ ${limit}`, limit }, ratioOf(results, sluice.name, 'SRS')));
     const kib = middle(results, sluice.name, 'kibPerViewer');
+    grown.set(viewers, kib * viewers);
     goals.push(
       goalOf({
         what: `WebRTC, ${viewers} viewers: memory of each`,
@@ -95,8 +99,16 @@ async function viewersOfWebRtc(context) {
       }),
     );
   }
-  goals.push(...courseOf(perPacket));
-  return { columns: COLUMNS, rows, goals };
+  goals.push(...furtherViewers(grown), ...courseOf(perPacket));
+  return { columns: COLUMNS, rows, goals, threads };
+}
+
+/** What the first viewers bring once, code above all, is not in the memory of those who follow. */
+function furtherViewers(grown) {
+  const figure = (grown.get(LARGE) - grown.get(SMALL)) / (LARGE - SMALL);
+  if (!Number.isFinite(figure)) return [];
+  const what = `WebRTC: memory of each viewer beyond ${SMALL}, up to ${LARGE}`;
+  return [goalOf({ what, text: '≤ 60 KiB', figure, limit: 60, unit: ' KiB', digits: 0 })];
 }
 
 /** Cost of a viewer falling or flat from the fewest to the most. */

@@ -3,12 +3,15 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { usageOf } from '../../packages/loadtest/dist/usage/processes.js';
 import { usage } from './peers.mjs';
+import { watchThreads } from './threads.mjs';
 
 const TOOL = fileURLToPath(new URL('../../packages/loadtest/bin/sluice-load.mjs', import.meta.url));
 /** Should nobody end them. */
 const LONGEST_S = '3600';
 const READY_TIMEOUT_MS = 20_000;
 const MEMORY_MS = 500;
+/** What the viewers take to leave, and their program to end. */
+export const LEAVING_US = 700_000;
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -76,10 +79,15 @@ export async function fanOut(network, server, load) {
     // Publishers of which there are several have numbers.
     const url = `${server.urls[viewer]}${publishers > 1 ? 1 : ''}`;
     const memory = watchMemory(server);
-    const report = await view(network, [url], [...args, ...timeout]).finally(memory.stop);
+    const threads = watchThreads(server.pid);
+    const report = await view(network, [url], [...args, ...timeout]).finally(() => {
+      memory.stop();
+      threads.stop();
+    });
     const after = usageTree(server.pid);
     const endedUs = Number(process.hrtime.bigint() / 1000n);
-    return { ...figuresOf(report, { viewers, before, after, memory }), endedUs };
+    const told = threads.sentence({ fromUs: endedUs - seconds * 1e6, toUs: endedUs - LEAVING_US });
+    return { ...figuresOf(report, { viewers, before, after, memory }), endedUs, threads: told };
   } finally {
     await source.stop();
   }

@@ -2,11 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fanOut } from './load.mjs';
+import { fanOut, LEAVING_US } from './load.mjs';
 
 const LUMPS = 7;
-/** What the viewers take to leave, and their program to end. */
-const LEAVING_US = 700_000;
 
 /** The largest lumps of busy time in one run of that load, as a sentence. */
 export async function whereTimeGoes(context, load) {
@@ -27,7 +25,7 @@ export async function whereTimeGoes(context, load) {
     }
     const toUs = figures.endedUs - LEAVING_US;
     const span = { fromUs: toUs - context.seconds * 1e6 + LEAVING_US, toUs };
-    return sentence(readProfiles(join(folder, 'profiles'), span), figures);
+    return sentence(readProfiles(join(folder, 'profiles'), span));
   } catch (error) {
     return `no profile: ${error.message.split('\n', 1)[0]}`;
   } finally {
@@ -66,11 +64,10 @@ function placeOf({ functionName, url }) {
   return url === '' ? `native: ${functionName || 'unnamed'}` : 'packages';
 }
 
-function sentence({ lumps, busyUs }, figures) {
+function sentence({ lumps, busyUs }) {
   const largest = [...lumps].toSorted((a, b) => b[1] - a[1]).slice(0, LUMPS);
   const told = largest.map(
     ([place, us]) => `${place.replaceAll('(', '').replaceAll(')', '')} ${Math.round((us / busyUs) * 100)} %`,
   );
-  const total = Number.isFinite(figures.cpu) ? ` (process: ${figures.cpu.toFixed(0)} % of a core)` : '';
-  return `JavaScript's thread while busy: ${told.join(', ')}${total}`;
+  return `JavaScript's thread while busy: ${told.join(', ')}`;
 }

@@ -1,4 +1,5 @@
 // The thread: waits for the socket, for JavaScript and for time, and serves them.
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -54,6 +55,8 @@ Engine::~Engine() { close(); }
 double Engine::nowMs() const { return monotonicMs() - options_.clockOffsetMs; }
 
 void Engine::run() {
+  // What `top -H` shows.
+  pthread_setname_np(pthread_self(), "sluice-send");
   receive_ = std::make_unique<ReceiveBuffers>();
   epoll_event events[4];
   while (!stop_) {
