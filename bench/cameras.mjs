@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeClip } from './support/clip.mjs';
 import { median, metric, summary } from './support/figures.mjs';
-import { freePort, startSluice, usage } from './support/peers.mjs';
+import { freePort, usage } from './support/processes.mjs';
+import { startSluice } from './support/servers.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -196,7 +197,7 @@ function report(rounds) {
     const cells = [name, summary(cpu, 1), summary(perStream, 0), ...memory, kbit, lost];
     process.stdout.write(`| ${cells.join(' | ')} |\n`);
   }
-  const ratios = (key) => rounds.sluice.map((r, i) => r[key] / rounds.ffmpeg[i][key]);
+  const ratios = (key) => rounds.Sluice.map((r, i) => r[key] / rounds.ffmpeg[i][key]);
   const cells = [`**${summary(ratios('cpu'), 2)}**`, '', summary(ratios('rssMib'), 2), '', '', ''];
   process.stdout.write(`| **ratio** | ${cells.join(' | ')} |\n`);
 }
@@ -205,7 +206,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 let cameras;
 try {
   cameras = await startCameras(folder);
-  const rounds = { ffmpeg: [], sluice: [] };
+  const rounds = { ffmpeg: [], Sluice: [] };
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const pull of [pullByFfmpeg, pullBySluice]) {
       await until(async () => (await cameras.playing()) === 0, 'the end of the round before');

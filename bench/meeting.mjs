@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ecdsaIdentity } from '../packages/server/dist/protocols/webrtc/wire/dtls/testing/identities.js';
 import { startJanus } from './support/janus.mjs';
-import { freePort, startSluice, usage } from './support/peers.mjs';
+import { freePort, usage } from './support/processes.mjs';
 import {
   answerTo,
   FACE,
@@ -21,6 +21,7 @@ import {
   transportExtensionOf,
   until,
 } from './support/rtc-party.mjs';
+import { startSluice } from './support/servers.mjs';
 
 const { values } = parseArgs({
   options: {

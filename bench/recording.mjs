@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { makeClip } from './support/clip.mjs';
 import { median, metric } from './support/figures.mjs';
-import { freePort, startSluice, usage } from './support/peers.mjs';
+import { freePort, usage } from './support/processes.mjs';
+import { startSluice } from './support/servers.mjs';
 
 const { values } = parseArgs({
   options: {

@@ -12,7 +12,8 @@ import { FlvDemuxer } from '@sluice/media';
 import { TestClient } from '../packages/server/dist/protocols/rtmp/testing/client.js';
 import { setChunkSize } from '../packages/server/dist/protocols/rtmp/wire/chunk-writer.js';
 import { median } from './support/figures.mjs';
-import { startNginx, startSluice, usage } from './support/peers.mjs';
+import { usage } from './support/processes.mjs';
+import { startNginx, startSluice } from './support/servers.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -149,7 +150,7 @@ try {
         const cells = [viewers, server.name, r.cpu.toFixed(1), r.kibPerViewer.toFixed(1), r.mbit.toFixed(2)];
         process.stdout.write(`| ${[...cells, r.p50.toFixed(1), r.p95.toFixed(1), r.closed].join(' | ')} |\n`);
       }
-      ratios.push(results.sluice.cpu / results['nginx-rtmp'].cpu);
+      ratios.push(results.Sluice.cpu / results['nginx-rtmp'].cpu);
     }
     process.stdout.write(`| ${viewers} | **CPU ratio, median** | **${median(ratios).toFixed(2)}** | | | | | |\n`);
   }

@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median, summary } from './support/figures.mjs';
-import { startNginx, startSluice, usage } from './support/peers.mjs';
+import { usage } from './support/processes.mjs';
+import { startNginx, startSluice } from './support/servers.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -95,7 +96,7 @@ async function measure(server, clip, publishers) {
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 try {
   const clip = makeClip(folder);
-  const rounds = { 'nginx-rtmp': [], sluice: [] };
+  const rounds = { 'nginx-rtmp': [], Sluice: [] };
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const start of [startNginx, startSluice]) {
       const server = await start(folder, SETTINGS);
@@ -116,7 +117,7 @@ try {
     const cells = [name, summary(cpu, 1), summary(perPublisher, 0), summary(kib, 0), kbit, lost];
     process.stdout.write(`| ${cells.join(' | ')} |\n`);
   }
-  const ratios = rounds.sluice.map((r, i) => r.cpu / rounds['nginx-rtmp'][i].cpu);
+  const ratios = rounds.Sluice.map((r, i) => r.cpu / rounds['nginx-rtmp'][i].cpu);
   process.stdout.write(`| **CPU ratio** | **${summary(ratios, 2)}** | | | | |\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

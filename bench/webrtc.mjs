@@ -20,7 +20,8 @@ import {
   VIDEO_SSRC,
 } from '../packages/server/dist/protocols/webrtc/testing/rtc-client.js';
 import { ecdsaIdentity } from '../packages/server/dist/protocols/webrtc/wire/dtls/testing/identities.js';
-import { freePort, startSluice, usage } from './support/peers.mjs';
+import { freePort, usage } from './support/processes.mjs';
+import { startSluice } from './support/servers.mjs';
 
 const { values } = parseArgs({
   options: {

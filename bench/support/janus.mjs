@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from './peers.mjs';
+import { freePort } from './processes.mjs';
 
 /** Where the package has its plugins. */
 function packageFolder() {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { usageOf } from '../../packages/loadtest/dist/usage/processes.js';
-import { usage } from './peers.mjs';
+import { usage } from './processes.mjs';
 import { watchThreads } from './threads.mjs';
 
 const TOOL = fileURLToPath(new URL('../../packages/loadtest/bin/sluice-load.mjs', import.meta.url));

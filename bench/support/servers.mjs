@@ -1,52 +1,17 @@
 // Servers that `npm run bench` compares. Each has a name, `missing()`, which says what to do to have it, and
 // `start({ folder, host, settings })`, which gives { name, pid, stop, urls }. They listen on free ports of all addresses;
 // `host` is how clients name this machine. Nothing outlives the run.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freeMediaPort, freePort, stopper } from './peers.mjs';
+import { childOf, freeMediaPort, freePort, launch } from './processes.mjs';
 
 const SLUICE = fileURLToPath(new URL('../../packages/server/bin/sluice.mjs', import.meta.url));
 /** What was compiled, file by file, so that a profile tells where its time goes. */
 const COMPILED = fileURLToPath(new URL('../../packages/server/dist/app/main.js', import.meta.url));
 const NMS_VERSION = '4.4.3';
-const START_TIMEOUT_MS = 20_000;
-const LOOK_MS = 4;
-
-function opens(port) {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' }, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
-
-/** Starts a program and waits until it takes connections at all those ports; `startMs` is how long that took. */
-async function launch(name, [program, ...args], { ports, env = {}, cwd }) {
-  const began = performance.now();
-  const options = { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] };
-  const child = spawn(program, args, options);
-  let output = '';
-  const keep = (text) => {
-    output = `${output}${text}`.slice(-2000);
-  };
-  child.stdout.on('data', keep);
-  child.stderr.on('data', keep);
-  child.once('error', keep);
-  for (const port of ports) {
-    while (!(await opens(port))) {
-      if (child.exitCode !== null || child.pid === undefined) throw new Error(`${name} does not start: ${output}`);
-      if (performance.now() - began > START_TIMEOUT_MS) throw new Error(`${name} does not listen: ${output}`);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
-  }
-  return { name, pid: child.pid, startMs: performance.now() - began, stop: stopper(child) };
-}
 
 /** This server. `env` and `node` are for its process: variables, and options of Node. */
 const sluice = {
@@ -66,10 +31,12 @@ const sluice = {
       'turns_port',
     ];
     for (const key of off) all[key] = 0;
-    const sets = Object.entries({ ...all, ...settings }).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+    Object.assign(all, settings);
+    const sets = Object.entries(all).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
     const program = node.length > 0 ? COMPILED : SLUICE;
     const command = [process.execPath, ...node, program, 'start', '--data-dir', join(folder, 'sluice'), ...sets];
-    const server = await launch('Sluice', command, { ports: [rtmp, http, hls], env });
+    const ports = ['rtmp.port', 'http.port', 'hls.port', 'rtsp.port'].map((key) => Number(all[key]));
+    const server = await launch('Sluice', command, { ports: ports.filter((port) => port !== 0), env });
     const urls = {
       rtmp: `rtmp://${host}:${rtmp}/live/x`,
       flv: `flv:http://${host}:${http}/flv/x.flv`,
@@ -78,7 +45,7 @@ const sluice = {
       hls: `hls:http://${host}:${hls}/x/x.m3u8`,
       llHls: `ll-hls:http://${host}:${hls}/x/x.m3u8`,
     };
-    return { ...server, urls, metricsPort: http };
+    return { ...server, port: rtmp, urls, metricsPort: http };
   },
 };
 
@@ -108,7 +75,15 @@ types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; video/mp4 mp4 m4s; } 
     );
     const server = await launch('nginx', ['/usr/sbin/nginx', '-c', config, '-p', folder], { ports: [rtmp, http] });
     const urls = { rtmp: `rtmp://${host}:${rtmp}/live/x`, hls: `hls:http://${host}:${http}/x.m3u8` };
-    return { ...server, name: 'nginx-rtmp', memoryOfTree: true, urls, root, http: `http://${host}:${http}` };
+    return {
+      ...server,
+      name: 'nginx-rtmp',
+      memoryOfTree: true,
+      port: rtmp,
+      urls,
+      root,
+      http: `http://${host}:${http}`,
+    };
   },
 };
 
@@ -228,4 +203,13 @@ const nms = (wanted) => {
 /** All of them by a short name. `paths` are those of `--srs` and `--mediamtx`, and whether Node-Media-Server is wanted. */
 export function knownServers(paths) {
   return { sluice, nginx, srs: srs(paths.srs), mediamtx: mediamtx(paths.mediamtx), nms: nms(paths.nms) };
+}
+
+/** Sluice for clients of this machine, on the port `port` for RTMP; settings come before those of the benchmarks. */
+export const startSluice = (folder, settings) => sluice.start({ folder, host: '127.0.0.1', settings });
+
+/** nginx-rtmp for clients of this machine, on the port `port`; `pid` is that of its worker. */
+export async function startNginx(folder) {
+  const server = await nginx.start({ folder, host: '127.0.0.1' });
+  return { ...server, pid: childOf(server.pid) };
 }
