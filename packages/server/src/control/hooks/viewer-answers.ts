@@ -30,6 +30,8 @@ const MAX_KEY_LENGTH = 512;
 export class ViewerAnswers {
   readonly #context: HookContext;
   readonly #answers = new Map<string, Answer>();
+  /** What was made of viewers that are asked about with each of their requests. */
+  readonly #keys = new WeakMap<ViewerIntroduction, string>();
 
   constructor(context: HookContext) {
     this.#context = context;
@@ -42,11 +44,20 @@ export class ViewerAnswers {
   ask(viewer: ViewerIntroduction): Promise<void> | undefined {
     // RTSP has few requests, and the back end is to hear of each (functions-1 §4.2).
     if (viewer.protocol === 'rtsp' && this.#context.options.rtspAuth) return this.#checkRequest(viewer);
-    const key = keyOf(viewer);
+    const key = this.#keyOf(viewer);
     const nowMs = performance.now();
     const known = this.#answers.get(key);
     if (known !== undefined && nowMs < known.allowedUntilMs) return undefined;
     return this.#check(viewer, key);
+  }
+
+  #keyOf(viewer: ViewerIntroduction): string {
+    let key = this.#keys.get(viewer);
+    if (key === undefined) {
+      key = keyOf(viewer);
+      this.#keys.set(viewer, key);
+    }
+    return key;
   }
 
   async #check(viewer: ViewerIntroduction, key: string): Promise<void> {

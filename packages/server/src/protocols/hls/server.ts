@@ -4,16 +4,23 @@ import type { Ticker, TlsIdentity } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
 import { HlsChannels } from './channels.ts';
 import { DvrStore } from './dvr/dvr-store.ts';
-import type { Asking } from './http/desk.ts';
+import type { Asking, Understood } from './http/desk.ts';
 import { type Door, PlainDoor, SecureDoor } from './http/doors.ts';
 import type { Exchange } from './http/exchange.ts';
 import { MediaDesk } from './http/media-desk.ts';
-import { PlaylistDesk } from './http/playlist-desk.ts';
+import { PlaylistDesk, type PlaylistTarget } from './http/playlist-desk.ts';
 import { Refusals } from './http/refusals.ts';
 import { WaitingRoom } from './http/waiting-room.ts';
 import { type HlsOptions, resolveHlsOptions } from './options.ts';
 import { Preloader } from './preloader/preloader.ts';
-import { type HlsTarget, isMediaFile, knownTarget, parseDirectives, withoutDirectives } from './request.ts';
+import {
+  type HlsTarget,
+  isMediaFile,
+  knownTarget,
+  type MediaFile,
+  parseDirectives,
+  withoutDirectives,
+} from './request.ts';
 import { HlsViewers, type ViewerStatistics } from './viewers.ts';
 
 export interface HlsServerDeps extends Omit<ProtocolDeps, 'connections'> {
@@ -191,6 +198,13 @@ export class HlsServer {
 
   #receive(exchange: Exchange): void {
     this.#deps.counters.count('hls_requests');
+    const { understood } = exchange;
+    // As nearly always: nothing is read for each request.
+    if (understood !== undefined && this.#viewers.isRegistered(understood.visitor)) this.#begin(exchange, understood);
+    else this.#check(exchange);
+  }
+
+  #check(exchange: Exchange): void {
     const { url, method } = exchange;
     if (url.length > MAX_URL_CHARACTERS) {
       this.#refuse.fail(exchange, 414, `the URL has ${url.length} characters, ${MAX_URL_CHARACTERS} are allowed`);
@@ -228,6 +242,12 @@ export class HlsServer {
     const query = withoutDirectives(raw);
     const { streamName } = target;
     const visitor = this.#viewers.recognize(exchange, { streamName, query, mediaProvider: providerOf(target) });
+    const understood = { target, query, directives, visitor };
+    exchange.understood = understood;
+    this.#begin(exchange, understood);
+  }
+
+  #begin(exchange: Exchange, { target, query, directives, visitor }: Understood): void {
     const waits = directives.msn !== undefined || target.kind === 'part';
     const sinceMs = performance.now();
     exchange.onEnd = (status) =>
@@ -275,10 +295,9 @@ export class HlsServer {
   }
 
   #route(asking: Asking): void {
-    const { target } = asking;
-    const answered = isMediaFile(target)
-      ? this.#media.send({ ...asking, target })
-      : this.#playlists.send({ ...asking, target });
+    const answered = asksForMedia(asking)
+      ? this.#media.send(asking)
+      : this.#playlists.send(asking as Asking<PlaylistTarget>);
     answered?.catch((error: unknown) => this.#failUnexpectedly(asking, error));
   }
 
@@ -286,6 +305,10 @@ export class HlsServer {
     this.#deps.log.error({ error: String(error), stream: target.streamName }, 'hls request failed');
     this.#refuse.fail(exchange, 500, 'the request failed, see the log of the server');
   }
+}
+
+function asksForMedia(asking: Asking): asking is Asking<MediaFile> {
+  return isMediaFile(asking.target);
 }
 
 /** Tracks of their own outside of a ladder are what DASH plays. */

@@ -131,6 +131,11 @@ export class HlsViewers {
     };
   }
 
+  /** True for a visitor that `recognize` would give again: what is registered as it asks. */
+  isRegistered(visitor: Visitor): boolean {
+    return this.#viewers.get(visitor.key)?.visitor === visitor;
+  }
+
   /** True while the viewer is refused because its session was closed. */
   isBlocked({ key }: Visitor, nowMs: number): boolean {
     return this.#blocked.size > 0 && (this.#blocked.get(key) ?? 0) > nowMs;

@@ -9,14 +9,18 @@ import type { Exchange } from './exchange.ts';
 import type { Refusals } from './refusals.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
-/** A request by somebody who may watch, with what was read from its URL. */
-export interface Asking<Target extends HlsTarget = HlsTarget> {
-  readonly exchange: Exchange;
+/** What a request says: the same whenever the same bytes come on the same connection. */
+export interface Understood<Target extends HlsTarget = HlsTarget> {
   readonly target: Target;
   /** As it came, without `?` and without directives. */
   readonly query: string;
   readonly directives: Directives;
   readonly visitor: Visitor;
+}
+
+/** A request by somebody who may watch, with what was read from it. */
+export interface Asking<Target extends HlsTarget = HlsTarget> extends Understood<Target> {
+  readonly exchange: Exchange;
 }
 
 /** What answers of all kinds are made with. */

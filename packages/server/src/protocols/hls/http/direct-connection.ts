@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net';
 import { readShared } from '../../../io/index.ts';
-import { DirectExchange } from './direct-exchange.ts';
+import { DirectExchange, type ReadRequest } from './direct-exchange.ts';
 import { type Exchange, type Peer, peerOf } from './exchange.ts';
 import { parsePlainRequest } from './plain-request.ts';
 
 /** Bytes that may come behind a request before it is answered. */
 const MAX_AHEAD_BYTES = 16 * 1024;
+/** A longer request is read anew each time. */
+const MAX_REMEMBERED_BYTES = 1024;
 
 export interface DirectConnectionOptions {
   /** Until the first request, milliseconds. */
@@ -27,6 +29,8 @@ export class DirectConnection {
   readonly #options: DirectConnectionOptions;
   #peer: Peer | undefined;
   #exchange: DirectExchange | undefined;
+  /** The last request for a playlist: a player sends the same again and again, with those for segments in between. */
+  #remembered: { readonly bytes: Buffer; readonly read: ReadRequest } | undefined;
   /** What came behind a request that is still being answered. */
   #ahead: Buffer | undefined;
   #next: NodeJS.Immediate | undefined;
@@ -65,19 +69,19 @@ export class DirectConnection {
 
   // Hot path: once for each request.
   readonly #onBytes = (bytes: Uint8Array): void => {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (this.#exchange === undefined && this.#ahead === undefined && !this.socket.writableNeedDrain) {
-      this.#take(buffer);
+      this.#take(bytes);
       return;
     }
-    this.#ahead = Buffer.concat(this.#ahead === undefined ? [buffer] : [this.#ahead, buffer]);
+    this.#ahead = Buffer.concat(this.#ahead === undefined ? [bytes] : [this.#ahead, bytes]);
     if (this.#ahead.length > MAX_AHEAD_BYTES) this.socket.destroy();
     else if (this.#exchange === undefined) this.#goOn();
   };
 
-  #take(bytes: Buffer): void {
-    const request = parsePlainRequest(bytes.toString('latin1'));
-    if (request === undefined) {
+  #take(bytes: Uint8Array): void {
+    const remembered = this.#remembered;
+    const read = remembered?.bytes.equals(bytes) ? remembered.read : this.#read(bytes);
+    if (read === undefined) {
       this.#handOver(bytes);
       return;
     }
@@ -85,8 +89,22 @@ export class DirectConnection {
       this.#isFirst = false;
       this.socket.setTimeout(this.#options.idleMs);
     }
-    this.#exchange = new DirectExchange(request, this);
-    this.#options.onExchange(this.#exchange);
+    const exchange = new DirectExchange(read, this);
+    this.#exchange = exchange;
+    this.#options.onExchange(exchange);
+    if (!exchange.over) exchange.wait();
+  }
+
+  /** Undefined for what is not for us to read. */
+  #read(bytes: Uint8Array): ReadRequest | undefined {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    const plain = parsePlainRequest(text);
+    if (plain === undefined) return undefined;
+    const read: ReadRequest = { plain, understood: undefined };
+    const isKept = bytes.byteLength <= MAX_REMEMBERED_BYTES && plain.url.includes('.m3u8');
+    // The bytes lie in memory that is read into again.
+    if (isKept) this.#remembered = { bytes: Buffer.from(bytes), read };
+    return read;
   }
 
   /** Takes what came ahead, once the answer before it is on its way. */
@@ -105,7 +123,7 @@ export class DirectConnection {
     });
   }
 
-  #handOver(bytes: Buffer): void {
+  #handOver(bytes: Uint8Array): void {
     const { socket } = this;
     socket.off('timeout', this.#onTimeout);
     socket.off('error', this.#onError);

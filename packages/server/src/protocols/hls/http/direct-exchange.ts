@@ -1,12 +1,20 @@
 import type { Socket } from 'node:net';
+import type { Understood } from './desk.ts';
 import { type Exchange, HeaderList, type Peer } from './exchange.ts';
 import type { PlainRequest } from './plain-request.ts';
 import { responseHead } from './response-head.ts';
+import { sendAtOnce } from './send-at-once.ts';
 
 /** A body up to this size is copied behind its head, so that both are one write. */
 const JOINED_BYTES = 16 * 1024;
 const LAST_CHUNK = '0\r\n\r\n';
 const NO_CONTENT = 204;
+
+/** A request as it came, with what became of it when the same one came before. */
+export interface ReadRequest {
+  readonly plain: PlainRequest;
+  understood: Understood | undefined;
+}
 
 /** The connection of an exchange. */
 export interface DirectCarrier {
@@ -22,6 +30,7 @@ export interface DirectCarrier {
 export class DirectExchange implements Exchange {
   readonly isHttp2 = false;
   readonly isQueued = false;
+  readonly #read: ReadRequest;
   readonly #request: PlainRequest;
   readonly #carrier: DirectCarrier;
   readonly #head = new HeaderList();
@@ -30,13 +39,23 @@ export class DirectExchange implements Exchange {
   #chunked = false;
   #ended = false;
   #gone = false;
+  #isLate = false;
   #onGone: (() => void) | undefined;
   #onDrain: (() => void) | undefined;
   #onEnd: ((status: number) => void) | undefined;
 
-  constructor(request: PlainRequest, carrier: DirectCarrier) {
-    this.#request = request;
+  constructor(read: ReadRequest, carrier: DirectCarrier) {
+    this.#read = read;
+    this.#request = read.plain;
     this.#carrier = carrier;
+  }
+
+  get understood(): Understood | undefined {
+    return this.#read.understood;
+  }
+
+  set understood(understood: Understood | undefined) {
+    this.#read.understood = understood;
   }
 
   get method(): string {
@@ -135,14 +154,14 @@ export class DirectExchange implements Exchange {
   }
 
   sendMade(answer: readonly Uint8Array[]): void {
-    const { socket } = this.#carrier;
     this.#headSent = true;
     const [first] = answer;
     if (answer.length === 1 && first !== undefined) {
-      socket.write(first);
+      this.#send(first);
       this.#finish();
       return;
     }
+    const { socket } = this.#carrier;
     socket.cork();
     for (const piece of answer) socket.write(piece);
     this.#finish();
@@ -151,10 +170,9 @@ export class DirectExchange implements Exchange {
 
   end(chunk?: Uint8Array): void {
     if (this.over) return;
-    const { socket } = this.#carrier;
     if (this.#headSent) {
       if (chunk !== undefined) this.write(chunk);
-      if (this.#chunked && !this.isHead) socket.write(LAST_CHUNK, 'latin1');
+      if (this.#chunked && !this.isHead) this.#carrier.socket.write(LAST_CHUNK, 'latin1');
       this.#finish();
       return;
     }
@@ -167,8 +185,21 @@ export class DirectExchange implements Exchange {
     const answer = Buffer.allocUnsafe(head.length + (body?.byteLength ?? 0));
     answer.write(head, 'latin1');
     if (body !== undefined) answer.set(body, head.length);
-    socket.write(answer);
+    this.#send(answer);
     this.#finish();
+  }
+
+  /** Sends what is a whole answer. */
+  #send(answer: Uint8Array): void {
+    const { socket } = this.#carrier;
+    // The connection is not idle before its client has the answer; what goes beside Node is no news to its timer.
+    if (this.#isLate && socket.timeout !== undefined) socket.setTimeout(socket.timeout);
+    sendAtOnce(socket, answer);
+  }
+
+  /** It was not answered at once. */
+  wait(): void {
+    this.#isLate = true;
   }
 
   drop(): void {

@@ -1,4 +1,5 @@
 import { connectionName, plainAddress } from '../../../io/index.ts';
+import type { Understood } from './desk.ts';
 
 /** Whose connection it is. */
 export interface Peer {
@@ -31,6 +32,8 @@ export interface Exchange {
   readonly begun: boolean;
   /** True when the client sent it without waiting for an answer before it: those could pile up without end. */
   readonly isQueued: boolean;
+  /** Set by the server, and there again when the same request comes on the same connection, where that is noticed. */
+  understood: Understood | undefined;
   /** Is called once when the exchange is over, however that came; one listener at a time, undefined for none. */
   set onGone(listener: (() => void) | undefined);
   /** Is called when what was written has left; one listener at a time. */

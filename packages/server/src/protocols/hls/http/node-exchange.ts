@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { Understood } from './desk.ts';
 import { type Exchange, HeaderList, type Peer, peerOf } from './exchange.ts';
 
 /** What both versions of HTTP have in common of the answers that we write. */
@@ -21,6 +22,7 @@ export class NodeExchange implements Exchange {
   readonly range: string | undefined;
   readonly isHttp2: boolean;
   readonly peer: Peer;
+  understood: Understood | undefined;
   readonly #request: IncomingMessage | Http2ServerRequest;
   readonly #response: Response;
   /** Names and values for HTTP/1.1, which are written at once: Node would look at each of them several times. */

@@ -1,5 +1,5 @@
 import type { HlsPackager } from '../packager.ts';
-import type { HlsTrack, RenditionReport } from '../position.ts';
+import type { HlsTrack, PlaylistPosition, RenditionReport } from '../position.ts';
 
 /** Stands for the query while a playlist is rendered: in no query that has been made safe. */
 const QUERY_MARK = '?\u0000';
@@ -18,12 +18,21 @@ interface Rendered {
   readonly plain: Buffer;
 }
 
+/** What was rendered of one state. */
+interface Kept {
+  readonly position: PlaylistPosition | undefined;
+  readonly ended: boolean;
+  /** By track, whole and with old segments left out. */
+  readonly whole: Map<HlsTrack, Rendered>;
+  readonly skipping: Map<HlsTrack, Rendered>;
+}
+
 /**
  * Renders each state of a media playlist once, however many ask for it; for those with a query it only is put in. Nothing
  * stays of states that are over.
  */
 export class RenderedPlaylists {
-  readonly #byPackager = new WeakMap<HlsPackager, { state: string; readonly forms: Map<string, Rendered> }>();
+  readonly #byPackager = new WeakMap<HlsPackager, Kept>();
 
   /** @param query `?…` or empty, see safeQuery */
   body(packager: HlsPackager, form: PlaylistForm, query: string): Buffer {
@@ -32,19 +41,23 @@ export class RenderedPlaylists {
   }
 
   #rendered(packager: HlsPackager, { track, skip, reports }: PlaylistForm): Rendered {
-    const position = packager.position();
-    const state = `${position?.msn}.${position?.part}.${packager.ended}`;
-    let kept = this.#byPackager.get(packager);
-    if (kept?.state !== state) {
-      kept = { state, forms: new Map() };
-      this.#byPackager.set(packager, kept);
-    }
-    const key = `${track}.${skip}`;
-    const present = kept.forms.get(key);
+    const forms = this.#kept(packager)[skip ? 'skipping' : 'whole'];
+    const present = forms.get(track);
     if (present !== undefined) return present;
     const pieces = packager.mediaPlaylist({ query: QUERY_MARK, track, skip, reports: reports?.() }).split(QUERY_MARK);
     const rendered = { pieces, plain: Buffer.from(pieces.join('')) };
-    kept.forms.set(key, rendered);
+    forms.set(track, rendered);
     return rendered;
+  }
+
+  #kept(packager: HlsPackager): Kept {
+    const position = packager.position();
+    const { ended } = packager;
+    const kept = this.#byPackager.get(packager);
+    const isSame = kept?.position?.msn === position?.msn && kept?.position?.part === position?.part;
+    if (kept !== undefined && isSame && kept.ended === ended) return kept;
+    const made: Kept = { position, ended, whole: new Map(), skipping: new Map() };
+    this.#byPackager.set(packager, made);
+    return made;
   }
 }
