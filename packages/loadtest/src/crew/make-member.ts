@@ -16,6 +16,7 @@ import { type OpenDatagrams, openNodeDatagrams } from '../webrtc/datagrams.ts';
 import { HttpSignalling } from '../webrtc/http-signalling.ts';
 import { makeIdentity } from '../webrtc/identity.ts';
 import { NativeDatagrams } from '../webrtc/native-datagrams.ts';
+import type { WebRtcSessionOptions } from '../webrtc/session.ts';
 import type { Signalling, SignallingOptions } from '../webrtc/signalling.ts';
 import { WebSdkSignalling } from '../webrtc/web-sdk-signalling.ts';
 import type { GroupTask, MemberTask } from './crew-messages.ts';
@@ -59,13 +60,7 @@ export class MemberMaker {
       case 'll-hls':
         return new HlsViewer(url, figures, { ...plan, checked, lowLatency: protocol === 'll-hls' });
       default:
-        return new WebRtcViewer(url, figures, {
-          ...plan,
-          checked,
-          certificate: this.#certificate,
-          openDatagrams: this.#openDatagrams,
-          signalling: (options) => this.#signalling(protocol, url, options),
-        });
+        return new WebRtcViewer(url, figures, { ...plan, checked, ...this.#webRtc(protocol, url) });
     }
   }
 
@@ -79,8 +74,15 @@ export class MemberMaker {
     const clip = this.#clips.get(protocol);
     if (clip === undefined) throw new Error(`nothing was prepared for ${protocol}`);
     if (protocol === 'rtmp') return new RtmpPublisher(url, figures, { clip, joinTimeoutMs });
-    const common = { certificate: this.#certificate, openDatagrams: this.#openDatagrams, agent: this.#agentOf(url) };
-    return new WhipPublisher(url, figures, { clip, joinTimeoutMs, insecure, ...common });
+    return new WhipPublisher(url, figures, { clip, joinTimeoutMs, insecure, ...this.#webRtc(protocol, url) });
+  }
+
+  #webRtc(protocol: string, url: string): Pick<WebRtcSessionOptions, 'certificate' | 'openDatagrams' | 'signalling'> {
+    return {
+      certificate: this.#certificate,
+      openDatagrams: this.#openDatagrams,
+      signalling: (options) => this.#signalling(protocol, url, options),
+    };
   }
 
   #signalling(protocol: string, url: string, options: SignallingOptions): Signalling {

@@ -1,26 +1,16 @@
 import { randomInt } from 'node:crypto';
-import type { Agent } from 'node:http';
 import type { MediaPacket } from '@sluice/media';
-import type { DtlsCertificate, DtlsSrtpKeys } from '@sluice/server/wire/webrtc/dtls/types';
-import { Admission } from '../admission.ts';
+import type { DtlsSrtpKeys } from '@sluice/server/wire/webrtc/dtls/types';
 import type { Figures } from '../figures/figures.ts';
 import type { Member } from '../member.ts';
 import type { Clip } from '../source/clip.ts';
 import { ClipPlayer } from '../source/clip-player.ts';
-import { type AnswerFacts, readAnswer } from '../webrtc/answer.ts';
-import { ClientPeer } from '../webrtc/client-peer.ts';
-import type { OpenDatagrams } from '../webrtc/datagrams.ts';
-import { HttpSignalling } from '../webrtc/http-signalling.ts';
-import { writeOffer } from '../webrtc/offer.ts';
+import type { AnswerFacts } from '../webrtc/answer.ts';
 import { RtpSending } from '../webrtc/rtp-sending.ts';
+import { WebRtcSession, type WebRtcSessionOptions } from '../webrtc/session.ts';
 
-export interface WhipPublisherOptions {
+export interface WhipPublisherOptions extends WebRtcSessionOptions {
   readonly clip: Clip;
-  readonly certificate: DtlsCertificate;
-  readonly openDatagrams: OpenDatagrams;
-  readonly agent: Agent;
-  readonly joinTimeoutMs: number;
-  readonly insecure: boolean;
 }
 
 /** A clock takes a packet of its own: in each picture there would be a fifth more packets than encoders send. */
@@ -30,47 +20,34 @@ const KEY_FRAME_MS = 500;
 
 /** A publisher by WHIP. */
 export class WhipPublisher implements Member {
-  readonly #host: string;
   readonly #figures: Figures;
-  readonly #options: WhipPublisherOptions;
-  readonly #admission: Admission;
+  readonly #session: WebRtcSession;
   readonly #player: ClipPlayer;
-  readonly #signalling: HttpSignalling;
-  readonly #peer: ClientPeer;
   readonly #sources = { videoSsrc: randomInt(1, 2 ** 31), audioSsrc: randomInt(2 ** 31, 2 ** 32) };
-  #answer: AnswerFacts | undefined;
   #sending: RtpSending | undefined;
   #beganMs = 0;
   /** What the figures know of. */
   #lost = 0;
   #restartedMs = Number.NEGATIVE_INFINITY;
-  #stopped: Promise<void> | undefined;
 
   constructor(url: string, figures: Figures, options: WhipPublisherOptions) {
-    this.#host = new URL(url).hostname;
     this.#figures = figures;
-    this.#options = options;
-    this.#admission = new Admission(figures, options.joinTimeoutMs);
     this.#player = new ClipPlayer(options.clip, CLOCK_EVERY);
-    const { insecure, joinTimeoutMs: timeoutMs, agent } = options;
-    this.#signalling = new HttpSignalling(url, { insecure, timeoutMs, onEnded: (reason) => this.#lose(reason) }, agent);
-    this.#peer = new ClientPeer(options.certificate, {
-      connected: (keys, nowMs) => this.#begin(keys, nowMs),
+    this.#session = new WebRtcSession(url, figures, options, {
+      connected: (keys, answer, nowMs) => this.#begin(keys, answer, nowMs),
       media: (datagram) => this.#sending?.onDatagram(datagram),
-      lost: (reason) => this.#lose(reason),
+      ended: () => {
+        figures.counts.repaired += this.#sending?.resent ?? 0;
+      },
     });
   }
 
   start(nowMs: number): void {
-    this.#admission.start(nowMs);
-    this.#negotiate().catch((error: unknown) => this.#lose(error instanceof Error ? error.message : String(error)));
+    this.#session.start({ sending: this.#sources, transportCc: true }, nowMs);
   }
 
   tick(nowMs: number): void {
-    if (!this.#admission.open) return;
-    if (this.#admission.overdue(nowMs)) return void this.#end();
-    this.#peer.tick(nowMs);
-    if (this.#sending === undefined) return;
+    if (!this.#session.tick(nowMs) || this.#sending === undefined) return;
     const mediaUs = (nowMs - this.#beganMs) * 1000;
     const lateUs = this.#player.due(mediaUs, (packet) => this.#send(packet));
     const { counts } = this.#figures;
@@ -80,34 +57,20 @@ export class WhipPublisher implements Member {
     this.#lost = this.#sending.lost;
   }
 
-  async stop(): Promise<void> {
-    this.#admission.leave();
-    await this.#end();
+  stop(): Promise<void> {
+    return this.#session.stop();
   }
 
-  async #negotiate(): Promise<void> {
-    const { certificate, openDatagrams } = this.#options;
-    await this.#peer.open(openDatagrams);
-    const { fingerprint } = certificate;
-    const offer = writeOffer({ ice: this.#peer.local, fingerprint, sending: this.#sources, transportCc: true });
-    const answer = await this.#signalling.exchange(offer);
-    if (!this.#admission.open) return;
-    this.#admission.waitingFor = 'connection';
-    this.#answer = readAnswer(answer, this.#host);
-    this.#peer.connect(this.#answer, performance.now());
-  }
-
-  #begin(keys: DtlsSrtpKeys, nowMs: number): void {
-    if (this.#answer === undefined) return;
+  #begin(keys: DtlsSrtpKeys, answer: AnswerFacts, nowMs: number): void {
     this.#beganMs = nowMs;
     this.#sending = new RtpSending({
       keys,
-      answer: this.#answer,
+      answer,
       ...this.#sources,
-      send: (datagram) => this.#peer.send(datagram),
+      send: (datagram) => this.#session.send(datagram),
       onKeyFrameWanted: () => this.#restart(performance.now()),
     });
-    this.#admission.join(nowMs);
+    this.#session.admission.join(nowMs);
   }
 
   #restart(nowMs: number): void {
@@ -122,15 +85,5 @@ export class WhipPublisher implements Member {
     counts.packets += sent?.packets ?? 0;
     counts.bytes += sent?.bytes ?? 0;
     if (packet.track.kind === 'video') counts.pictures++;
-  }
-
-  #lose(reason: string): void {
-    if (this.#admission.lose(reason)) void this.#end();
-  }
-
-  #end(): Promise<void> {
-    this.#figures.counts.repaired += this.#stopped === undefined ? (this.#sending?.resent ?? 0) : 0;
-    this.#stopped ??= Promise.all([this.#signalling.close(), this.#peer.close()]).then(() => {});
-    return this.#stopped;
   }
 }
