@@ -183,8 +183,10 @@ class Engine {
   void tell(RecordKind kind, const Track& track, int64_t sequence, int64_t number, double nowMs);
   void receiveOne(uint8_t* data, size_t bytes, const Address& from, double nowMs);
   void openMedia(Peer& sender, uint8_t* data, size_t bytes, const Address& from, double nowMs);
-  void hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs);
-  void addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes);
+  void hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs,
+            bool isUrgent = true);
+  // What is not urgent is told with what is, or a moment later; of the thread alone.
+  void addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes, bool isUrgent = true);
   // What left since it was told last, before feedback that may name it.
   void tellSent(Peer& peer, double nowMs);
 
@@ -193,6 +195,8 @@ class Engine {
   void flush();
   void drain();
   int waitMs(bool hasMore) const;
+  bool rest();
+  void tellNow();
   void receive();
   bool receiveBatch();
   void clearError(uint32_t events);
@@ -244,6 +248,12 @@ class Engine {
   bool timerIsOn_ = false;
   double blockedMs_ = 0;
   double chunkMs_ = 0;
+  // When the socket was read last, and whether that was soon after the time before.
+  double readMs_ = 0;
+  bool readsOften_ = false;
+  // JavaScript is to be told at that time.
+  bool toldLate_ = false;
+  double tellMs_ = 0;
   std::unique_ptr<ReceiveBuffers> receive_;
 
   std::mutex incomingLock_;

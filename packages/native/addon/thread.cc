@@ -1,4 +1,5 @@
 // The thread: waits for the socket, for JavaScript and for time, and serves them.
+#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -22,6 +23,12 @@ constexpr size_t kDatagramBytes = 9216;
 constexpr int kBatchesInARow = 8;
 // Of records that wait for JavaScript.
 constexpr size_t kMaxRecords = 32768;
+// Reports and feedback of many peers are handed to JavaScript together: what is not urgent waits so long for something that
+// is.
+constexpr double kReportsMs = 10;
+// Where little comes at a time, but all the time, as feedback of many peers does, it is read no more often than this.
+constexpr double kReadIntervalMs = 2;
+constexpr double kLeastRestMs = 0.2;
 
 double monotonicMs() {
   timespec time;
@@ -29,12 +36,28 @@ double monotonicMs() {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-// True when a compound packet (RFC 3550 §6.1) has feedback on transport-wide numbers
-// (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
-bool hasTransportFeedback(const uint8_t* packet, size_t length) {
-  for (size_t at = 0; at + 4 <= length; at += 4 + 4u * readU16(packet + at + 2))
-    if (packet[at + 1] == 205 && (packet[at] & 0x1f) == 15) return true;
-  return false;
+// What a compound packet (RFC 3550 §6.1) has in it.
+struct RtcpContent {
+  // Feedback on transport-wide numbers (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
+  bool hasTransportFeedback = false;
+  // More than reports and that feedback, which come all the time: requests, goodbyes.
+  bool isUrgent = false;
+};
+
+RtcpContent contentOf(const uint8_t* packet, size_t length) {
+  constexpr uint8_t kSenderReport = 200;
+  constexpr uint8_t kDescription = 202;
+  constexpr uint8_t kTransportFeedback = 205;
+  constexpr uint8_t kExtendedReport = 207;
+  RtcpContent content;
+  for (size_t at = 0; at + 4 <= length; at += 4 + 4u * readU16(packet + at + 2)) {
+    const uint8_t type = packet[at + 1];
+    const bool isFeedback = type == kTransportFeedback && (packet[at] & 0x1f) == 15;
+    const bool isReport = (type >= kSenderReport && type <= kDescription) || type == kExtendedReport;
+    content.hasTransportFeedback |= isFeedback;
+    content.isUrgent |= !isFeedback && !isReport;
+  }
+  return content;
 }
 
 }  // namespace
@@ -71,7 +94,9 @@ void Engine::run() {
     }
     if (!isBlocked_) flush();
     setTimer(waits);
-    const int count = epoll_wait(epoll_, events, 4, waitMs(hasMore));
+    if (toldLate_ && nowMs() >= tellMs_) tellNow();
+    const bool hasRested = !hasMore && !isBlocked_ && rest();
+    const int count = epoll_wait(epoll_, events, 4, hasRested ? 0 : waitMs(hasMore));
     for (int i = 0; i < count; i++) {
       const int fd = events[i].data.fd;
       uint64_t ignored;
@@ -101,8 +126,33 @@ void Engine::clearError(uint32_t events) {
 
 // How long nothing may happen; -1 is for ever.
 int Engine::waitMs(bool hasMore) const {
-  if (isBlocked_) return static_cast<int>(std::max(1.0, options_.maxQueueMs - (nowMs() - blockedMs_) + 1));
-  return hasMore ? 0 : -1;
+  double untilMs = -1;
+  if (isBlocked_) untilMs = blockedMs_ + options_.maxQueueMs;
+  else if (hasMore) return 0;
+  if (toldLate_) untilMs = untilMs < 0 ? tellMs_ : std::min(untilMs, tellMs_);
+  return untilMs < 0 ? -1 : static_cast<int>(std::max(1.0, untilMs - nowMs() + 1));
+}
+
+// Where something was read a moment ago, and a moment before that, what comes next is left to gather: each waking of a
+// thread costs as much as reading several datagrams. Whatever is to be sent ends that. False when there was no need.
+bool Engine::rest() {
+  const double leftMs = readMs_ + kReadIntervalMs - nowMs();
+  if (!readsOften_ || leftMs < kLeastRestMs) return false;
+  pollfd others[] = {{event_, POLLIN, 0}, {timer_, POLLIN, 0}};
+  const timespec time{0, static_cast<long>(leftMs * 1e6)};
+  ppoll(others, 2, &time, nullptr);
+  return true;
+}
+
+// JavaScript is told what waits for it, unless it has taken it meanwhile.
+void Engine::tellNow() {
+  toldLate_ = false;
+  {
+    const std::lock_guard guard(incomingLock_);
+    if (isTold_ || incoming_.records.empty()) return;
+    isTold_ = true;
+  }
+  wake_();
 }
 
 // Sends what is written. What the system does not take for too long is lost, and what comes after it has its turn.
@@ -154,6 +204,9 @@ void Engine::setTimer(bool on) {
 }
 
 void Engine::receive() {
+  const double now = nowMs();
+  readsOften_ = now - readMs_ < 2 * kReadIntervalMs;
+  readMs_ = now;
   for (int i = 0; i < kBatchesInARow; i++)
     if (!receiveBatch()) return;
 }
@@ -211,27 +264,36 @@ void Engine::receiveOne(uint8_t* data, size_t bytes, const Address& from, double
 
 void Engine::openMedia(Peer& sender, uint8_t* data, size_t bytes, const Address& from, double nowMs) {
   const bool isRtcp = data[1] >= 192 && data[1] <= 223;
-  const size_t opened = isRtcp ? sender.receiver.rtcp(data, bytes) : sender.receiver.rtp(data, bytes);
-  if (isRtcp && hasTransportFeedback(data, opened)) tellSent(sender, nowMs);
-  if (opened > 0) hand(isRtcp ? RecordKind::kRtcp : RecordKind::kRtp, sender.id, from, data, opened, nowMs);
+  if (!isRtcp) {
+    const size_t opened = sender.receiver.rtp(data, bytes);
+    if (opened > 0) hand(RecordKind::kRtp, sender.id, from, data, opened, nowMs);
+    return;
+  }
+  const size_t opened = sender.receiver.rtcp(data, bytes);
+  if (opened == 0) return;
+  const RtcpContent content = contentOf(data, opened);
+  if (content.hasTransportFeedback) tellSent(sender, nowMs);
+  // What is taken in from elsewhere is told at once: this is not the thread then, which would have to be woken for it.
+  hand(RecordKind::kRtcp, sender.id, from, data, opened, nowMs, content.isUrgent || from.isNone());
 }
 
-void Engine::hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs) {
+void Engine::hand(RecordKind kind, double peer, const Address& from, const uint8_t* data, size_t bytes, double nowMs,
+                  bool isUrgent) {
   // IPv4 as one number that fits a double; IPv6 as bytes before the datagram.
   double address = -1;
   uint8_t joined[Address::kBytes + kDatagramBytes];
   if (from.isNone() || from.isIpv4()) {
     address = from.isNone() ? 0 : static_cast<double>(readU32(from.bytes + 12)) * 65536 + from.port();
-    return addRecord({static_cast<double>(kind), peer, address, 0, static_cast<double>(bytes), nowMs}, data, bytes);
+    return addRecord({static_cast<double>(kind), peer, address, 0, static_cast<double>(bytes), nowMs}, data, bytes, isUrgent);
   }
   memcpy(joined, from.bytes, Address::kBytes);
   memcpy(joined + Address::kBytes, data, bytes);
   addRecord({static_cast<double>(kind), peer, address, Address::kBytes, static_cast<double>(bytes), nowMs}, joined,
-            bytes + Address::kBytes);
+            bytes + Address::kBytes, isUrgent);
 }
 
 // The fourth number of a record with data is where they begin, and is moved to where they are among all.
-void Engine::addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes) {
+void Engine::addRecord(const double (&record)[Incoming::kFields], const uint8_t* data, size_t bytes, bool isUrgent) {
   bool tells = false;
   {
     const std::lock_guard guard(incomingLock_);
@@ -246,8 +308,13 @@ void Engine::addRecord(const double (&record)[Incoming::kFields], const uint8_t*
     incoming_.records.insert(incoming_.records.end(), record, record + Incoming::kFields);
     if (data != nullptr) incoming_.records[at + 3] += static_cast<double>(incoming_.data.size());
     if (data != nullptr) incoming_.data.insert(incoming_.data.end(), data, data + bytes);
-    tells = !isTold_;
-    isTold_ = true;
+    tells = isUrgent && !isTold_;
+    isTold_ |= isUrgent;
+    // It goes with what is urgent, or in a moment.
+    if (!isTold_ && !toldLate_) {
+      toldLate_ = true;
+      tellMs_ = nowMs() + kReportsMs;
+    }
   }
   if (tells) wake_();
 }

@@ -41,6 +41,8 @@ export interface PeerDeps {
   readonly buffer: SendBuffer;
   readonly counters: Counters;
   onEnded(reason: PeerEndReason, detail: string): void;
+  /** Its rest has ended before the time that `restsUntilMs` told. */
+  onWoken?(peer: Peer): void;
 }
 
 /** Space for what encryption adds to a packet. */
@@ -57,7 +59,6 @@ export class Peer implements TransportPeer, RtpSink {
   #link: TransportLink | undefined;
   #connectivityMs = -1;
   #keysMs = -1;
-  /** Nothing is due before. */
   #restsUntilMs = 0;
   #profile: string | undefined;
   #channel: MediaChannel | undefined;
@@ -83,6 +84,15 @@ export class Peer implements TransportPeer, RtpSink {
 
   get connected(): boolean {
     return this.#channel !== undefined;
+  }
+
+  /** Nothing is due before, `performance.now()`; 0: call `tick` as ever. */
+  get restsUntilMs(): number {
+    return this.#restsUntilMs;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   get bytesOut(): number {
@@ -206,7 +216,8 @@ export class Peer implements TransportPeer, RtpSink {
       return this.#end('ice_keep_alive', 'connectivity checks have stopped: the peer has gone or its way here is cut');
     if (!this.connected) return;
     this.#media?.tick(nowMs);
-    this.#restsUntilMs = nowMs + (this.#media?.restMs ?? 0);
+    const restMs = this.#media?.restMs ?? 0;
+    this.#restsUntilMs = restMs > 0 ? nowMs + restMs : 0;
   }
 
   /** Says goodbye and lets go of everything. Idempotent; `onEnded` is not called. */
@@ -236,7 +247,9 @@ export class Peer implements TransportPeer, RtpSink {
 
   /** What was heard may be something to care for at once. */
   #wake(): void {
-    if ((this.#media?.restMs ?? 0) === 0) this.#restsUntilMs = 0;
+    if (this.#restsUntilMs === 0 || (this.#media?.restMs ?? 0) > 0) return;
+    this.#restsUntilMs = 0;
+    this.#deps.onWoken?.(this);
   }
 
   #sendRaw(datagram: Buffer): void {

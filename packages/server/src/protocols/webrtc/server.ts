@@ -20,6 +20,7 @@ import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks, resendsAs
 import type { WebRtcOptions } from './options.ts';
 import { Peer } from './peer.ts';
 import type { BasePeerSession, PeerSessionContext } from './peer-session.ts';
+import { PeerTicks } from './peer-ticks.ts';
 import { PlayerSession } from './player.ts';
 import { PublicationSession } from './publication.ts';
 import { PacingTimer } from './send/bandwidth/pacing-timer.ts';
@@ -62,6 +63,8 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   /** Sessions whose offer is being answered, by media session id. */
   readonly #pending = new Set<string>();
   readonly #peers = new Map<BasePeerSession, Peer>();
+  readonly #ticks = new PeerTicks<Peer>((peer, error) => this.#onPeerError(peer, error));
+  readonly #wake = (peer: Peer): void => this.#ticks.wake(peer);
   #tick: Disposable | undefined;
   #metricsMs = 0;
   #closed = false;
@@ -281,6 +284,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
         buffer: this.#buffer,
         counters: this.#deps.counters,
         onEnded: (reason, detail) => session.end(reason, detail),
+        onWoken: this.#wake,
       },
     );
     const ice = session.begin(peer);
@@ -305,6 +309,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     const registration = this.#deps.sessions.add(session);
     this.#sessions.set(session.mediaSessionId, { session, registration });
     this.#peers.set(session, peer);
+    this.#ticks.wake(peer);
     this.#deps.counters.count(session.mediaType === 'publish' ? 'webrtc_publishers' : 'webrtc_players');
   }
 
@@ -328,13 +333,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       this.#metrics.update(this.#transport.counters);
       this.#transport.tick(nowMs);
     }
-    for (const peer of this.#peers.values()) {
-      try {
-        peer.tick(nowMs);
-      } catch (error) {
-        this.#onPeerError(peer, error);
-      }
-    }
+    this.#ticks.tick(nowMs);
   }
 }
 
