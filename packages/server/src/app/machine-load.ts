@@ -16,7 +16,6 @@ export interface ProcessorTimes {
 export class MachineLoad {
   readonly #read: () => ProcessorTimes;
   #last: ProcessorTimes;
-  #sampledMs = Number.NEGATIVE_INFINITY;
   #busySamples = 0;
 
   constructor(read: () => ProcessorTimes = readProcessorTimes) {
@@ -31,13 +30,11 @@ export class MachineLoad {
 
   /** Looks at the machine every second until the result is disposed of. */
   watch(ticker: Ticker): Disposable {
-    return ticker.on((nowMs) => this.tick(nowMs));
+    return ticker.on(() => this.look(), SAMPLE_INTERVAL_MS);
   }
 
-  /** Looks at the machine if a second has passed; `nowMs` is `performance.now()`. */
-  tick(nowMs: number): void {
-    if (nowMs - this.#sampledMs < SAMPLE_INTERVAL_MS) return;
-    this.#sampledMs = nowMs;
+  /** Looks at what the machine has done since the last look. */
+  look(): void {
     const now = this.#read();
     const total = now.total - this.#last.total;
     const isBusy = total > 0 && now.idle - this.#last.idle < total * IDLE_SHARE;

@@ -5,13 +5,10 @@ const SAMPLE_INTERVAL_MS = 1000;
 
 /** Keeps the measured rates of all streams up to date until the result is disposed of. */
 export function sampleRates(streams: StreamRegistry, ticker: Ticker): Disposable {
-  let last = 0;
   return ticker.on((now) => {
-    if (now - last < SAMPLE_INTERVAL_MS) return;
-    last = now;
     for (const stream of streams.all()) {
       stream.videoRate.sample(now);
       stream.audioRate.sample(now);
     }
-  });
+  }, SAMPLE_INTERVAL_MS);
 }

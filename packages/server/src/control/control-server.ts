@@ -102,7 +102,6 @@ export class ControlServer {
     this.#app = app;
     this.#metrics.start();
     this.#histories.start();
-    this.#serverSamples.start();
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
     this.#guard.guard(app);
     this.#guard.routes(app);
@@ -134,7 +133,6 @@ export class ControlServer {
     await this.#app?.close();
     this.#metrics.close();
     this.#histories.close();
-    this.#serverSamples.close();
     this.#vitals.close();
   }
 
@@ -146,12 +144,15 @@ export class ControlServer {
     this.#histories.sample(nowMs, wallMs, sessions);
     const { bitsIn, bitsOut } = this.#sessionSamples.sample(nowMs, wallMs, sessions);
     const publishers = sessions.filter(({ description }) => description.mediaType === 'publish').length;
+    const delay = this.#vitals.delays.takeRecent();
     this.#serverSamples.sample(nowMs, wallMs, {
       bitsInPerSecond: bitsIn,
       bitsOutPerSecond: bitsOut,
       publishers,
       viewers: sessions.length - publishers,
       connections: this.#deps.connections.size,
+      eventLoopDelayMs: delay.maxMs,
+      eventLoopMeanMs: delay.meanMs,
     });
   }
 

@@ -46,6 +46,8 @@ export interface Publisher {
   readonly agreedTracks?: readonly AgreedTrack[] | undefined;
   /** For a source that waits for its only viewer (`vod://`): see {@link Stream.viewerReady}. */
   viewerReady?(): void;
+  /** For a source that takes its time while nobody reads the stream: somebody does now. */
+  watched?(): void;
 }
 
 export interface StreamOptions {
@@ -285,6 +287,7 @@ export class Stream {
     const reader = new Reader(this, options, () => {
       this.#readers = this.#readers.filter((r) => r !== reader);
     });
+    if (this.#readers.length === 0) this.#publisher?.watched?.();
     // Replaced, not mutated: a reader may attach or close while `publish` walks the list.
     this.#readers = [...this.#readers, reader];
     return reader;

@@ -15,6 +15,8 @@ export interface RestedReader {
 
 /** A socket is left alone for at most so many ticks. */
 const MAX_REST_TICKS = 5;
+/** More sockets than these are read in turns, tick by tick, so that nothing else waits for long meanwhile. */
+const CROWD = 100;
 /** Sockets that are read in one call, and what each may give then: far less than the system holds for it. */
 const BATCH = 8;
 const PART_BYTES = 32 * 1024;
@@ -46,12 +48,15 @@ export class RestedReads {
   readonly #descriptors = new Int32Array(BATCH);
   readonly #given = new Int32Array(BATCH);
   readonly #due: Rest[] = [];
-  readonly #tick: Disposable;
+  readonly #ticker: Ticker;
+  #ticking: Disposable | undefined;
+  /** Ticks between two calls. */
+  #pace = 0;
   #added = 0;
 
   private constructor(receive: ReceiveFromAll, ticker: Ticker) {
     this.#receive = receive;
-    this.#tick = ticker.on(() => this.#onTick());
+    this.#ticker = ticker;
   }
 
   /** Undefined where sockets can't be read beside Node. */
@@ -71,6 +76,7 @@ export class RestedReads {
     reader.socket.pause();
     // Not all at once.
     this.#rests.set(reader, { reader, ticks: MAX_REST_TICKS, left: 1 + (this.#added++ % MAX_REST_TICKS) });
+    this.#setPace(this.#pace || MAX_REST_TICKS);
   }
 
   /** Its socket is read as it comes again. For one that does not rest: nothing. */
@@ -80,17 +86,35 @@ export class RestedReads {
 
   /** Wakes all. Idempotent. */
   close(): void {
-    this.#tick[Symbol.dispose]();
     for (const reader of [...this.#rests.keys()]) this.wake(reader);
+    this.#setPace(0);
   }
 
-  // Hot path: each socket that rests, each tick.
+  // Hot path: each socket that rests.
   #onTick(): void {
+    const pace = this.#pace;
     for (const rest of this.#rests.values()) {
+      rest.left -= pace;
       if (!rest.reader.mayRest) this.wake(rest.reader);
-      else if (--rest.left <= 0) this.#readLater(rest);
+      else if (rest.left <= 0) this.#readLater(rest);
     }
     this.#readDue();
+    this.#setPace(this.#wantedPace());
+  }
+
+  /** All at once and then nothing for long, unless there are many, or some that have much to give. */
+  #wantedPace(): number {
+    if (this.#rests.size === 0) return 0;
+    if (this.#rests.size > CROWD) return 1;
+    for (const { ticks } of this.#rests.values()) if (ticks < MAX_REST_TICKS) return 1;
+    return MAX_REST_TICKS;
+  }
+
+  #setPace(ticks: number): void {
+    if (ticks === this.#pace) return;
+    this.#pace = ticks;
+    this.#ticking?.[Symbol.dispose]();
+    this.#ticking = ticks === 0 ? undefined : this.#ticker.on(() => this.#onTick(), ticks * this.#ticker.intervalMs);
   }
 
   #readLater(rest: Rest): void {

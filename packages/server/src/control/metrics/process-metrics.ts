@@ -1,5 +1,6 @@
 import { type Gauge, Histogram, type Registry } from 'prom-client';
-import type { EventLoopDelay, GcKind, ProcessVitals } from '../process/process-vitals.ts';
+import type { EventLoopDelay } from '../process/loop-delays.ts';
+import type { GcKind, ProcessVitals } from '../process/process-vitals.ts';
 import { gauge } from './metric.ts';
 
 const GC_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1];

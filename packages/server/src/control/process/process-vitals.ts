@@ -1,15 +1,12 @@
 import {
   constants,
   type EventLoopUtilization,
-  type IntervalHistogram,
-  monitorEventLoopDelay,
   type PerformanceEntry,
   PerformanceObserver,
   performance,
 } from 'node:perf_hooks';
+import { type EventLoopDelay, LoopDelays } from './loop-delays.ts';
 
-/** Delays are measured with a timer of this period. */
-const RESOLUTION_MS = 20;
 /** Delays and loads are told for windows of this length. */
 const WINDOW_MS = 10_000;
 
@@ -22,17 +19,6 @@ const GC_KINDS: ReadonlyMap<number, GcKind> = new Map([
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
 ]);
-
-/** How late the event loop came to what was due, milliseconds. */
-export interface EventLoopDelay {
-  readonly minMs: number;
-  readonly meanMs: number;
-  readonly stddevMs: number;
-  readonly p50Ms: number;
-  readonly p90Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-}
 
 /** The process' load over the last window of ten seconds that is complete; before that over what there is. */
 export interface Load {
@@ -51,6 +37,7 @@ export interface GcSum {
 
 /** Measures how well the process keeps up: event-loop delay, processor time, garbage collection. */
 export class ProcessVitals {
+  readonly delays = new LoopDelays();
   readonly gc: Readonly<Record<GcKind, GcSum>> = {
     minor: { count: 0, seconds: 0 },
     major: { count: 0, seconds: 0 },
@@ -58,7 +45,6 @@ export class ProcessVitals {
     weakcb: { count: 0, seconds: 0 },
   };
   #onGc: ((kind: GcKind, seconds: number) => void) | undefined;
-  #histogram: IntervalHistogram | undefined;
   #observer: PerformanceObserver | undefined;
   #windowAtMs = 0;
   #loop: EventLoopUtilization | undefined;
@@ -68,8 +54,7 @@ export class ProcessVitals {
   /** Begins to measure; `onGc` is called after each collection. Once. */
   start(onGc?: (kind: GcKind, seconds: number) => void): void {
     this.#onGc = onGc;
-    this.#histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-    this.#histogram.enable();
+    this.delays.start();
     this.#observer = new PerformanceObserver((list) => this.#observeGc(list.getEntries()));
     this.#observer.observe({ entryTypes: ['gc'] });
     this.#beginWindow(performance.now());
@@ -88,13 +73,13 @@ export class ProcessVitals {
 
   /** Stops measuring. Idempotent. */
   close(): void {
-    this.#histogram?.disable();
+    this.delays.close();
     this.#observer?.disconnect();
   }
 
   #beginWindow(nowMs: number): void {
     this.#windowAtMs = nowMs;
-    this.#histogram?.reset();
+    this.delays.reset();
     this.#loop = performance.eventLoopUtilization();
     this.#cpu = process.cpuUsage();
   }
@@ -103,7 +88,7 @@ export class ProcessVitals {
     const { user, system } = process.cpuUsage(this.#cpu);
     const elapsedUs = Math.max(1, (nowMs - this.#windowAtMs) * 1000);
     return {
-      delay: delayOf(this.#histogram),
+      delay: this.delays.window,
       utilization: performance.eventLoopUtilization(this.#loop).utilization,
       cpu: (user + system) / elapsedUs,
     };
@@ -119,20 +104,3 @@ export class ProcessVitals {
     }
   }
 }
-
-/** Node's histogram holds the times between two runs of its timer: the period itself is no delay. */
-function delayOf(histogram: IntervalHistogram | undefined): EventLoopDelay {
-  const ms = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
-  if (histogram === undefined || histogram.count === 0) return NO_DELAY;
-  return {
-    minMs: ms(histogram.min),
-    meanMs: ms(histogram.mean),
-    stddevMs: histogram.stddev / 1e6,
-    p50Ms: ms(histogram.percentile(50)),
-    p90Ms: ms(histogram.percentile(90)),
-    p99Ms: ms(histogram.percentile(99)),
-    maxMs: ms(histogram.max),
-  };
-}
-
-const NO_DELAY: EventLoopDelay = { minMs: 0, meanMs: 0, stddevMs: 0, p50Ms: 0, p90Ms: 0, p99Ms: 0, maxMs: 0 };

@@ -14,7 +14,7 @@ import type {
   Relays,
   Snapshots,
 } from '../../core/index.ts';
-import { RateLimiter, type Ticker, type TlsIdentity } from '../../io/index.ts';
+import { BusyTicks, RateLimiter, type Ticker, type TlsIdentity } from '../../io/index.ts';
 import { CLOSE_GOING_AWAY, SignallingConnection } from './client-connection.ts';
 import type { MediaTransport } from './media-transport.ts';
 import { DEFAULT_SIGNALLING_OPTIONS, type SignallingOptions } from './options.ts';
@@ -63,13 +63,11 @@ export class SignallingServer implements SignallingContext {
   readonly log: Log;
   readonly counters: Counters;
   readonly faults = new RateLimiter(FAULT_LINES_PER_SECOND);
-  readonly #ticker: Ticker;
+  readonly #ticks: BusyTicks;
   readonly #listeners: readonly WebSocketListener[];
   readonly #open = new Set<SignallingConnection>();
   readonly #byToken = new Map<string, SignallingConnection>();
   readonly #resumable: ResumableSessions;
-  #tick: Disposable | undefined;
-  #checkedMs = 0;
   #ratesToldMs = 0;
   #closing: Promise<void> | undefined;
 
@@ -83,7 +81,7 @@ export class SignallingServer implements SignallingContext {
     this.rooms = new RoomDirectory({ ...deps, options: this.options });
     this.log = deps.log;
     this.counters = deps.counters;
-    this.#ticker = deps.ticker;
+    this.#ticks = new BusyTicks(deps.ticker, (nowMs) => this.#check(nowMs), CHECK_INTERVAL_MS);
     const { resumeWindowMs, maxResumable, maxMessageBytes, listen, identity } = this.options;
     this.#resumable = new ResumableSessions(resumeWindowMs, maxResumable);
     const webSockets = new WebSocketServer({
@@ -131,7 +129,6 @@ export class SignallingServer implements SignallingContext {
       await Promise.all(this.#listeners.map((listener) => listener.close(0)));
       throw error;
     }
-    this.#tick = this.#ticker.on((nowMs) => this.#check(nowMs));
   }
 
   /**
@@ -177,7 +174,7 @@ export class SignallingServer implements SignallingContext {
   }
 
   async #close(): Promise<void> {
-    this.#tick?.[Symbol.dispose]();
+    this.#ticks.close();
     const closed = Promise.all(this.#listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
     for (const connection of [...this.#open]) connection.disconnect('server stops', CLOSE_GOING_AWAY);
     this.#resumable.clear();
@@ -197,16 +194,18 @@ export class SignallingServer implements SignallingContext {
   #accept(webSocket: WebSocket, request: IncomingMessage): void {
     this.counters.count('signalling_connections');
     this.#open.add(new SignallingConnection(webSocket, request, this));
+    this.#ticks.begin();
   }
 
-  #check(nowMs: number): void {
-    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
-    this.#checkedMs = nowMs;
+  /** False when nobody is there and nobody is awaited. */
+  #check(nowMs: number): boolean {
     for (const connection of this.#open) connection.check(nowMs);
     this.#resumable.expire(nowMs);
     this.rooms.expire(nowMs);
-    if (nowMs - this.#ratesToldMs < RATE_INTERVAL_MS) return;
-    this.#ratesToldMs = nowMs;
-    for (const connection of this.#open) connection.tellVideoRates(nowMs);
+    if (nowMs - this.#ratesToldMs >= RATE_INTERVAL_MS) {
+      this.#ratesToldMs = nowMs;
+      for (const connection of this.#open) connection.tellVideoRates(nowMs);
+    }
+    return this.#open.size + this.#resumable.size + this.rooms.size > 0;
   }
 }

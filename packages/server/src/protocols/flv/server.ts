@@ -17,7 +17,7 @@ import {
   type SessionRegistry,
   type Stream,
 } from '../../core/index.ts';
-import { FrameCache, type HttpMount, RateLimiter, sendToAll, type Ticker } from '../../io/index.ts';
+import { BusyTicks, FrameCache, type HttpMount, RateLimiter, sendToAll, type Ticker } from '../../io/index.ts';
 import { Answerer } from './answer.ts';
 import { HttpTransport } from './http-transport.ts';
 import { type FlvOptions, resolveFlvOptions } from './options.ts';
@@ -88,8 +88,8 @@ export class FlvServer implements HttpMount, FlvContext {
   readonly #open = new Set<FlvSession>();
   readonly #waiting = new Set<FlvSession>();
   readonly #fanOuts: FanOuts;
+  readonly #polling: BusyTicks;
   #tick: Disposable | undefined;
-  #checkedMs = 0;
   #closed = false;
 
   /** @throws MediaServerError CONFIG_INVALID for a header that can't be sent */
@@ -103,13 +103,14 @@ export class FlvServer implements HttpMount, FlvContext {
     this.counters = deps.counters;
     this.adaptations = deps.adaptations;
     this.#deps = deps;
+    this.#polling = new BusyTicks(deps.ticker, (nowMs) => this.#poll(nowMs));
     this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs, sendToAll: sendToAll() });
     this.#answer = new Answerer(this.options);
   }
 
   /** Begins to look after viewers. Once, before the first request. */
   async start(): Promise<void> {
-    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs), CHECK_INTERVAL_MS);
   }
 
   /** Viewers of this moment, with those that wait for their stream. */
@@ -140,6 +141,7 @@ export class FlvServer implements HttpMount, FlvContext {
   async close(): Promise<void> {
     this.#closed = true;
     this.#tick?.[Symbol.dispose]();
+    this.#polling.close();
     const open = [...this.#open];
     for (const session of open) session.close('server stops', ENDING_INFO.shutdown);
     this.#fanOuts.close();
@@ -176,6 +178,7 @@ export class FlvServer implements HttpMount, FlvContext {
 
   sessionWaits(session: FlvSession): void {
     this.#waiting.add(session);
+    this.#polling.begin();
   }
 
   sessionGone(session: FlvSession): void {
@@ -208,10 +211,13 @@ export class FlvServer implements HttpMount, FlvContext {
     return refusal;
   }
 
-  #check(nowMs: number): void {
+  /** Asks those that wait for their stream; false when nobody is left. */
+  #poll(nowMs: number): boolean {
     for (const session of this.#waiting) if (!session.poll(nowMs)) this.#waiting.delete(session);
-    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
-    this.#checkedMs = nowMs;
+    return this.#waiting.size > 0;
+  }
+
+  #check(nowMs: number): void {
     for (const session of this.#open) session.check(nowMs);
   }
 }

@@ -53,7 +53,6 @@ export class HlsServer {
   readonly #plain: PlainDoor | undefined;
   readonly #secure: SecureDoor | undefined;
   #tick: Disposable | undefined;
-  #sweptMs = 0;
   /** Requests whose viewers are being asked about. */
   #asking = 0;
 
@@ -141,7 +140,7 @@ export class HlsServer {
       throw error;
     }
     this.#channels.start();
-    this.#tick = this.#deps.ticker.on((nowMs) => this.#sweep(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#sweep(nowMs), SWEEP_EVERY_MS);
     const { host } = this.#options;
     this.#deps.log.info({ host, port: this.port, securePort: this.securePort }, 'hls listens');
   }
@@ -187,8 +186,6 @@ export class HlsServer {
   }
 
   #sweep(nowMs: number): void {
-    if (nowMs - this.#sweptMs < SWEEP_EVERY_MS) return;
-    this.#sweptMs = nowMs;
     this.#room.sweep(nowMs);
     this.#preloader?.sweep(nowMs);
     this.#viewers.sweep(nowMs);

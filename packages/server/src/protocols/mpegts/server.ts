@@ -32,7 +32,6 @@ export class TransportStreamServer implements TransportStreams {
   /** Ports that are being opened and closed. */
   readonly #busy = new Set<Promise<void>>();
   #tick: Disposable | undefined;
-  #checkedMs = 0;
   #closed = false;
 
   constructor(deps: TransportStreamDeps, options: Partial<TransportStreamOptions> = {}) {
@@ -45,7 +44,7 @@ export class TransportStreamServer implements TransportStreams {
     if (this.#closed) throw new MediaServerError('STREAM_LIMIT', 'the server stops');
     const input = new TransportInput(this.#specOf(start), this.#deps, (ended, closed) => this.#onEnd(ended, closed));
     this.#inputs.add(input);
-    this.#tick ??= this.#deps.ticker.on((nowMs) => this.#check(nowMs));
+    this.#tick ??= this.#deps.ticker.on((nowMs) => this.#check(nowMs), CHECK_MS);
     const opening = this.#openFor(input, start, open);
     const settled = opening.then(
       () => {},
@@ -147,8 +146,6 @@ export class TransportStreamServer implements TransportStreams {
   }
 
   #check(nowMs: number): void {
-    if (nowMs - this.#checkedMs < CHECK_MS) return;
-    this.#checkedMs = nowMs;
     for (const input of this.#inputs) input.check(nowMs);
   }
 }

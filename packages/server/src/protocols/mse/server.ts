@@ -14,6 +14,7 @@ import {
   type Stream,
 } from '../../core/index.ts';
 import {
+  BusyTicks,
   type HttpMount,
   RateLimiter,
   sendToAll,
@@ -95,8 +96,8 @@ export class MseServer implements HttpMount, MseContext {
   readonly #open = new Set<MseSession>();
   readonly #waiting = new Set<MseSession>();
   readonly #fanOuts: FanOuts;
+  readonly #polling: BusyTicks;
   #tick: Disposable | undefined;
-  #checkedMs = 0;
   #closed = false;
 
   constructor(deps: MseDeps, options: Partial<MseOptions> = {}) {
@@ -109,6 +110,7 @@ export class MseServer implements HttpMount, MseContext {
     this.adaptations = deps.adaptations;
     this.renditions = deps.renditions;
     this.#deps = deps;
+    this.#polling = new BusyTicks(deps.ticker, (nowMs) => this.#poll(nowMs));
     this.#fanOuts = new FanOuts({ flushIntervalMs: this.options.flushIntervalMs, sendToAll: sendToAll() });
     this.#sdk = new SdkGateway(deps, this.options, () => this.viewerCount < this.options.maxViewers);
   }
@@ -125,7 +127,7 @@ export class MseServer implements HttpMount, MseContext {
 
   /** Begins to look after viewers. Once, before the first request. */
   async start(): Promise<void> {
-    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs), CHECK_INTERVAL_MS);
   }
 
   /** Viewers of this moment, with those that wait for their stream, and players of the Web SDK. */
@@ -160,6 +162,7 @@ export class MseServer implements HttpMount, MseContext {
   async close(): Promise<void> {
     this.#closed = true;
     this.#tick?.[Symbol.dispose]();
+    this.#polling.close();
     this.#sdk.close();
     const open = [...this.#open];
     for (const session of open) session.close('server stops', ENDING_INFO.shutdown, WEB_SOCKET_CLOSE.goingAway);
@@ -192,6 +195,7 @@ export class MseServer implements HttpMount, MseContext {
 
   sessionWaits(session: MseSession): void {
     this.#waiting.add(session);
+    this.#polling.begin();
   }
 
   sessionGone(session: MseSession): void {
@@ -230,10 +234,13 @@ export class MseServer implements HttpMount, MseContext {
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   }
 
-  #check(nowMs: number): void {
+  /** Asks those that wait for their stream; false when nobody is left. */
+  #poll(nowMs: number): boolean {
     for (const session of this.#waiting) if (!session.poll(nowMs)) this.#waiting.delete(session);
-    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
-    this.#checkedMs = nowMs;
+    return this.#waiting.size > 0;
+  }
+
+  #check(nowMs: number): void {
     for (const session of this.#open) session.check(nowMs);
     this.#sdk.check(nowMs);
   }

@@ -15,6 +15,8 @@ export interface RtmpPeer {
   readonly secure: boolean;
   /** Bytes of the chunks that it sends. */
   readonly chunkBytes: number;
+  /** Somebody waits for what it publishes, from now on. */
+  watched(): void;
 }
 
 /** The name of what a peer wants to publish or play, with the parameters that it gave. */

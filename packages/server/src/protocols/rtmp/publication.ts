@@ -131,6 +131,11 @@ export class RtmpPublication implements MediaSession, Publisher {
     return this.#activity.check(nowMs, this.#input.counts.packets);
   }
 
+  /** Somebody waits for its packets now. */
+  watched(): void {
+    this.#peer.watched();
+  }
+
   close(reason: string): void {
     this.#onClose(reason);
   }

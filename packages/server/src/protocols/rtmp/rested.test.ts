@@ -44,6 +44,16 @@ it('publishers rest while nobody watches, and lose no packet by it', async () =>
   expect(Math.max(...bytesIn)).toBeGreaterThan(sent.reduce((sum, length) => sum + length));
 });
 
+it('the first reader has its publisher read at once', async () => {
+  const publisher = await rig.publisher('cam');
+  publisher.send(MESSAGE.video, avcFrame(true));
+  await vi.waitFor(() => expect(rig.server.rested?.size).toBe(1), { timeout: 5000 });
+  const stream = rig.hub.streams.get('cam') ?? expect.fail('no stream');
+  const reader = stream.attach({ startAt: 'live', onReadable: () => {}, onEnd: () => {} });
+  expect(rig.server.rested?.size).toBe(0);
+  reader.close();
+});
+
 it('a publisher that leaves while it rests has left', async () => {
   const publisher = await rig.publisher('cam');
   publisher.send(MESSAGE.video, avcFrame(true));

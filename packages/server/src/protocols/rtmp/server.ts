@@ -78,7 +78,6 @@ export class RtmpServer implements RtmpContext {
   readonly #fanOuts: FanOuts;
   #rested: RestedReads | undefined;
   #tick: Disposable | undefined;
-  #lastCheckMs = 0;
   /** Called when the last session is gone, while the server closes. */
   #onEmpty: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -136,7 +135,7 @@ export class RtmpServer implements RtmpContext {
       throw error;
     }
     this.#rested = RestedReads.begin(this.ticker);
-    this.#tick = this.ticker.on((now) => this.#check(now));
+    this.#tick = this.ticker.on((now) => this.#check(now), CHECK_INTERVAL_MS);
   }
 
   /**
@@ -210,8 +209,6 @@ export class RtmpServer implements RtmpContext {
   }
 
   #check(nowMs: number): void {
-    if (nowMs - this.#lastCheckMs < CHECK_INTERVAL_MS) return;
-    this.#lastCheckMs = nowMs;
     for (const session of this.#open) session.check(nowMs);
   }
 }

@@ -190,6 +190,11 @@ export class RtmpSession implements RtmpPeer, RestedReader {
     return this.#publication?.unwatched === true;
   }
 
+  /** Somebody reads what the peer publishes, and gets it as it comes from now on. */
+  watched(): void {
+    this.#context.rested?.wake(this);
+  }
+
   /** Tells the peer why, then ends the session: somebody other than the peer wants it gone. Idempotent. */
   terminate(reason: string, outcome: Outcome = { failed: false, info: reason }): void {
     if (this.#closed) return;

@@ -13,7 +13,7 @@ import {
   type Renditions,
   type Stream,
 } from '../../core/index.ts';
-import { RateLimiter, type Ticker } from '../../io/index.ts';
+import { BusyTicks, RateLimiter, type Ticker } from '../../io/index.ts';
 import { LanePackagers } from '../../rtp/index.ts';
 import { refusedSession } from './explain/session-facts.ts';
 import { negotiatePlay, negotiatePublish, playedMedia, receivedTracks, resendsAsIs } from './negotiation.ts';
@@ -65,8 +65,8 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly #peers = new Map<BasePeerSession, Peer>();
   readonly #ticks = new PeerTicks<Peer>((peer, error) => this.#onPeerError(peer, error));
   readonly #wake = (peer: Peer): void => this.#ticks.wake(peer);
+  readonly #ticking: BusyTicks;
   #tick: Disposable | undefined;
-  #metricsMs = 0;
   #closed = false;
 
   constructor(deps: WebRtcDeps, options: WebRtcOptions) {
@@ -76,6 +76,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.codecs = options;
     this.past = deps.sessions.past;
     this.#metrics = new TransportMetrics(deps.counters);
+    this.#ticking = new BusyTicks(deps.ticker, (nowMs) => this.#onTick(nowMs));
     this.#packagers = new LanePackagers(options.maxPayloadBytes);
     this.#transport = new MediaTransport({
       port: options.port,
@@ -127,7 +128,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       { implementation, reason },
       `WebRTC media go by ${implementation === 'native' ? 'the addon' : 'TypeScript'}`,
     );
-    this.#tick = this.#deps.ticker.on((nowMs) => this.#onTick(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs), METRICS_INTERVAL_MS);
   }
 
   publish(request: PeerRequest): Promise<PeerSession> {
@@ -215,6 +216,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.#closed = true;
     for (const { session } of [...this.#sessions.values()]) session.end('server_stops', 'the server stops');
     this.#tick?.[Symbol.dispose]();
+    this.#ticking.close();
     this.#pacing.close();
     await this.#transport.close();
   }
@@ -310,6 +312,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.#sessions.set(session.mediaSessionId, { session, registration });
     this.#peers.set(session, peer);
     this.#ticks.wake(peer);
+    this.#ticking.begin();
     this.#deps.counters.count(session.mediaType === 'publish' ? 'webrtc_publishers' : 'webrtc_players');
   }
 
@@ -327,13 +330,14 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
       if (candidate === peer) session.end('internal_error', 'an error of the server');
   }
 
-  #onTick(nowMs: number): void {
-    if (nowMs - this.#metricsMs >= METRICS_INTERVAL_MS) {
-      this.#metricsMs = nowMs;
-      this.#metrics.update(this.#transport.counters);
-      this.#transport.tick(nowMs);
-    }
+  #check(nowMs: number): void {
+    this.#metrics.update(this.#transport.counters);
+    this.#transport.tick(nowMs);
+  }
+
+  #onTick(nowMs: number): boolean {
     this.#ticks.tick(nowMs);
+    return this.#peers.size > 0;
   }
 }
 

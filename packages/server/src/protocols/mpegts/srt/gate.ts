@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Counters, Log, SrtTransport } from '../../../core/index.ts';
-import { plainAddress, type Ticker } from '../../../io/index.ts';
+import { BusyTicks, plainAddress, type Ticker } from '../../../io/index.ts';
 import { Cookies } from './cookies.ts';
 import { type Admission, type FlowParts, SrtFlow } from './flow.ts';
 import {
@@ -68,12 +68,13 @@ export class SrtGate {
   readonly #pending = new Set<SrtFlow>();
   #socket: Socket | undefined;
   #tick: Disposable | undefined;
-  #checkedMs = 0;
+  readonly #ticks: BusyTicks;
   #port = 0;
   #closing: Promise<void> | undefined;
 
   constructor(deps: SrtGateDeps, options: SrtGateOptions, decide: DecideCaller) {
     this.#deps = deps;
+    this.#ticks = new BusyTicks(deps.ticker, (nowMs) => this.#onTick(nowMs));
     this.#options = options;
     this.#decide = decide;
   }
@@ -111,7 +112,7 @@ export class SrtGate {
     socket.on('message', (datagram, from) => this.#onDatagram(datagram, from));
     this.#socket = socket;
     this.#port = socket.address().port;
-    this.#tick = this.#deps.ticker.on((nowMs) => this.#onTick(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#check(nowMs), CHECK_INTERVAL_MS);
   }
 
   /** Ends all connections; resolves when the port is free. Idempotent. */
@@ -123,6 +124,7 @@ export class SrtGate {
   async #close(): Promise<void> {
     for (const flow of [...this.#flows.values()]) flow.close();
     this.#tick?.[Symbol.dispose]();
+    this.#ticks.close();
     const socket = this.#socket;
     this.#socket = undefined;
     if (socket !== undefined) await new Promise<void>((resolve) => socket.close(resolve));
@@ -168,6 +170,7 @@ export class SrtGate {
     );
     this.#flows.set(key, flow);
     this.#pending.add(flow);
+    this.#ticks.begin();
     this.#pendingOf.set(remoteAddress, waiting + 1);
     const caller = { remoteAddress, remotePort: from.port, localPort: this.#port, streamId };
     void this.#decide(caller, flow.gone).then((admission) => {
@@ -211,10 +214,12 @@ export class SrtGate {
     this.#deps.log.info({ remoteAddress: plainAddress(from.address), reason }, 'SRT caller refused');
   }
 
-  #onTick(nowMs: number): void {
+  #onTick(nowMs: number): boolean {
     for (const flow of this.#pending) flow.tick(nowMs);
-    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
-    this.#checkedMs = nowMs;
+    return this.#pending.size > 0;
+  }
+
+  #check(nowMs: number): void {
     for (const flow of this.#flows.values()) flow.tick(nowMs);
   }
 

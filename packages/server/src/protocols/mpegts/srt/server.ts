@@ -10,7 +10,7 @@ import {
   type SrtTransport,
   type Stream,
 } from '../../../core/index.ts';
-import type { Ticker } from '../../../io/index.ts';
+import { BusyTicks, type Ticker } from '../../../io/index.ts';
 import { TsFormat } from '../packager.ts';
 import { tsAcceptance } from './acceptance.ts';
 import type { Admission } from './flow.ts';
@@ -77,12 +77,13 @@ export class SrtServer implements SrtContext {
   readonly #fanOuts: FanOuts;
   readonly #sessions = new Set<SrtSession>();
   #tick: Disposable | undefined;
-  #checkedMs = 0;
+  readonly #polling: BusyTicks;
   #closing: Promise<void> | undefined;
 
   /** @throws MediaServerError CONFIG_INVALID for a passphrase that can't be used */
   constructor(deps: SrtServerDeps, options: Partial<SrtServerOptions> = {}) {
     this.deps = deps;
+    this.#polling = new BusyTicks(deps.ticker, (nowMs) => this.#poll(nowMs));
     this.options = { ...DEFAULT_SRT_SERVER_OPTIONS, ...options };
     const { address, port, latencyMs, maxCallers, flushIntervalMs } = this.options;
     const passphrase = checkedPassphrase(this.options.passphrase);
@@ -109,7 +110,7 @@ export class SrtServer implements SrtContext {
       const { address, port } = this.options;
       throw new MediaServerError('PORT_IN_USE', `UDP port ${port} of ${address} is taken (srt.port)`, { cause });
     }
-    this.#tick = this.deps.ticker.on((nowMs) => this.#onTick(nowMs));
+    this.#tick = this.deps.ticker.on((nowMs) => this.#check(nowMs), CHECK_INTERVAL_MS);
   }
 
   /** Ends all sessions; resolves when the port is free. Idempotent. */
@@ -120,6 +121,7 @@ export class SrtServer implements SrtContext {
 
   opened(session: SrtSession): void {
     this.#sessions.add(session);
+    this.#polling.begin();
     const { mediaType, streamName, sessionId } = session.describe();
     this.deps.log.info({ session: sessionId, stream: streamName, mediaType }, 'SRT connection begins');
   }
@@ -151,6 +153,7 @@ export class SrtServer implements SrtContext {
 
   async #close(): Promise<void> {
     this.#tick?.[Symbol.dispose]();
+    this.#polling.close();
     for (const session of [...this.#sessions]) session.close('server stops');
     await this.#gate.close();
     this.#fanOuts.close();
@@ -206,10 +209,12 @@ export class SrtServer implements SrtContext {
     return { refusal: REFUSAL.failed, message: 'internal error' };
   }
 
-  #onTick(nowMs: number): void {
+  #poll(nowMs: number): boolean {
     for (const session of this.#sessions) if (session instanceof SrtPlayback) session.poll(nowMs);
-    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
-    this.#checkedMs = nowMs;
+    return this.#sessions.size > 0;
+  }
+
+  #check(nowMs: number): void {
     for (const session of this.#sessions) session.check(nowMs);
   }
 }

@@ -9,7 +9,7 @@ import type {
   StreamRegistry,
   StreamResolver,
 } from '../../../core/index.ts';
-import { RateLimiter, type Ticker, type TickListener } from '../../../io/index.ts';
+import { BusyTicks, RateLimiter, type Ticker, type TickListener } from '../../../io/index.ts';
 import { RtspConnection } from './connection.ts';
 import type { RtspContext, RtspServerDeps } from './context.ts';
 import { RtspListener } from './listener.ts';
@@ -43,8 +43,8 @@ export class RtspServer implements RtspContext {
   readonly #listeners: readonly RtspListener[];
   readonly #open = new Set<RtspConnection>();
   readonly #ticking = new Set<TickListener>();
+  readonly #ticks: BusyTicks;
   #tick: Disposable | undefined;
-  #checkedMs = 0;
   #closing: Promise<void> | undefined;
 
   constructor(deps: RtspServerDeps, options: Partial<RtspServerOptions> = {}) {
@@ -58,6 +58,7 @@ export class RtspServer implements RtspContext {
     this.log = deps.log;
     this.counters = deps.counters;
     this.ticker = deps.ticker;
+    this.#ticks = new BusyTicks(deps.ticker, (nowMs) => this.#onTick(nowMs));
     this.places = new Places(deps, this.options);
     const { udp, listen, tls } = this.options;
     this.udp = udp && new UdpPorts(udp, () => this.counters.count('rtsp_malformed_datagrams'));
@@ -98,11 +99,12 @@ export class RtspServer implements RtspContext {
       await Promise.all([...this.#listeners.map((listener) => listener.close()), this.udp?.close()]);
       throw error;
     }
-    this.#tick = this.ticker.on((nowMs) => this.#onTick(nowMs));
+    this.#tick = this.ticker.on((nowMs) => this.#check(nowMs), CHECK_INTERVAL_MS);
   }
 
   everyTick(listener: TickListener): Disposable {
     this.#ticking.add(listener);
+    this.#ticks.begin();
     return { [Symbol.dispose]: () => void this.#ticking.delete(listener) };
   }
 
@@ -123,6 +125,7 @@ export class RtspServer implements RtspContext {
     this.places.close();
     await closed;
     this.#tick?.[Symbol.dispose]();
+    this.#ticks.close();
     await this.udp?.close();
   }
 
@@ -138,10 +141,12 @@ export class RtspServer implements RtspContext {
     void connection.closed.then(() => this.#open.delete(connection));
   }
 
-  #onTick(nowMs: number): void {
+  #onTick(nowMs: number): boolean {
     for (const listener of this.#ticking) listener(nowMs);
-    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
-    this.#checkedMs = nowMs;
+    return this.#ticking.size > 0;
+  }
+
+  #check(nowMs: number): void {
     for (const connection of this.#open) connection.check(nowMs);
   }
 }

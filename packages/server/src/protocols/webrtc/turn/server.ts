@@ -63,7 +63,6 @@ export class TurnServer {
   readonly #tls: StreamListener | undefined;
   #udp: readonly UdpListener[] = [];
   #tick: Disposable | undefined;
-  #sweptMs = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
   /** Without identity there is no TLS, whatever `securePort` says. */
@@ -132,7 +131,7 @@ export class TurnServer {
       await this.close();
       throw error;
     }
-    this.#tick = this.#deps.ticker.on((nowMs) => this.#onTick(nowMs));
+    this.#tick = this.#deps.ticker.on((nowMs) => this.#onTick(nowMs), SWEEP_INTERVAL_MS);
   }
 
   /**
@@ -201,8 +200,6 @@ export class TurnServer {
   }
 
   #onTick(nowMs: number): void {
-    if (nowMs - this.#sweptMs < SWEEP_INTERVAL_MS) return;
-    this.#sweptMs = nowMs;
     this.#allocations.tick(nowMs);
     this.#tcp?.tick(nowMs);
     this.#tls?.tick(nowMs);
