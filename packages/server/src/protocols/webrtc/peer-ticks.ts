@@ -30,6 +30,11 @@ export class PeerTicks<T extends Ticked> {
     this.#awake.add(peer);
   }
 
+  /** True when it knows of no peer: one that rests is known until it was found closed. */
+  get isEmpty(): boolean {
+    return this.#awake.size === 0 && this.#resting.every((slot) => slot.size === 0);
+  }
+
   /** Calls those who are due. Hot path: once every 20 ms, whoever rests. */
   tick(nowMs: number): void {
     const slot = Math.floor(nowMs / SLOT_MS);

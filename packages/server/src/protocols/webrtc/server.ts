@@ -337,7 +337,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
 
   #onTick(nowMs: number): boolean {
     this.#ticks.tick(nowMs);
-    return this.#peers.size > 0;
+    return this.#peers.size > 0 || !this.#ticks.isEmpty;
   }
 }
 
