@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { commandOf } from './testing/client.ts';
 import { avcFrame, RtmpRig } from './testing/rig.ts';
 import { MESSAGE } from './wire/chunk-writer.ts';
 
@@ -52,6 +53,20 @@ it('the first reader has its publisher read at once', async () => {
   const reader = stream.attach({ startAt: 'live', onReadable: () => {}, onEnd: () => {} });
   expect(rig.server.rested?.size).toBe(0);
   reader.close();
+});
+
+it('a publisher that comes back while it rests has its name', async () => {
+  const first = await rig.publisher('cam');
+  first.send(MESSAGE.video, avcFrame(true));
+  for (let round = 0; round < 3; round++) {
+    await vi.waitFor(() => expect(rig.server.rested?.size).toBe(1), { timeout: 5000 });
+    const next = await rig.client();
+    rig.clients.at(-2)?.socket.destroy();
+    next.command('releaseStream', 9, null, 'cam');
+    await next.until((message) => commandOf(message)?.[1] === 9);
+    expect(await next.publish('cam')).toMatchObject({ code: 'NetStream.Publish.Start' });
+    next.send(MESSAGE.video, avcFrame(true));
+  }
 });
 
 it('a publisher that leaves while it rests has left', async () => {

@@ -291,6 +291,7 @@ export class RtmpSession implements RtmpPeer, RestedReader {
     if (facts === undefined || client === undefined)
       throw new ProtocolError('RTMP_BAD_COMMAND', 'command before connect');
     if (name === 'FCUnpublish') this.#publication?.stopping();
+    if (name === 'releaseStream') this.#holderMayBeGone(args[1]);
     switch (name) {
       case 'createStream':
         return this.#command('_result', id, null, PLAY_STREAM_ID);
@@ -312,6 +313,12 @@ export class RtmpSession implements RtmpPeer, RestedReader {
         // Answered, so that an encoder that waits goes on; the rest of what is known needs no answer.
         if (IGNORED.has(name) && id !== 0) this.#command('_result', id, null, undefined);
     }
+  }
+
+  /** A peer that comes back asks for its name anew: whether it left before must not be found out later than that. */
+  #holderMayBeGone(name: AmfValue | undefined): void {
+    if (typeof name !== 'string') return;
+    this.#context.streams.get(splitNameAndQuery(name).name)?.publisher?.watched?.();
   }
 
   #onConnect(id: number, args: AmfValue[]): void {
