@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { prng } from '../../media/src/testing/mutate.ts';
 import { loadAddon } from './native/addon.ts';
-import { openEgress } from './open.ts';
+import { missingAddon, openEgress } from './open.ts';
 import { SRTP_PROFILES } from './srtp/index.ts';
 import {
   Client,
@@ -329,4 +332,22 @@ it('says in one line why there is no addon, and sends without it', async () => {
   expect(egress.implementation).toBe('typescript');
   expect(egress.reason).toMatch(/^\/nowhere\/sluice\.node can not be loaded: .*$/);
   await egress.close();
+});
+
+it.each([
+  ['off', undefined],
+  ['/nowhere/sluice.node', 'can not be loaded'],
+  ['old', 'is of other sources: run packages/native/build.mjs'],
+])('tells why the addon is missing, and what to do: %s', (setting, told) => {
+  const old = join(mkdtempSync(join(tmpdir(), 'sluice-')), 'old.cjs');
+  writeFileSync(old, 'module.exports = { version: 1 };');
+  vi.stubEnv('SLUICE_NATIVE', setting === 'old' ? old : setting);
+  try {
+    const reason = missingAddon();
+    if (told === undefined) expect(reason).toBeUndefined();
+    else expect(reason).toContain(told);
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(dirname(old), { recursive: true });
+  }
 });

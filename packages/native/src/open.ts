@@ -16,6 +16,13 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   return TypeScriptEgress.open(resolved, reason);
 }
 
+/** Why the addon is not used although `SLUICE_NATIVE` does not forbid it, and what to do about it; undefined where it is. */
+export function missingAddon(): string | undefined {
+  const setting = process.env['SLUICE_NATIVE'];
+  const { addon, reason } = loadAddon(setting);
+  return addon === undefined && setting !== 'off' ? reason : undefined;
+}
+
 /** Writes to many TCP sockets in one call; undefined where the addon can't be loaded. */
 export function loadSendToAll(): SendToAll | undefined {
   return loadAddon(process.env['SLUICE_NATIVE']).addon?.sendToAll;

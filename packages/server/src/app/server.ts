@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { SettingsBody } from '@sluice/contract';
+import { missingAddon } from '@sluice/native';
 import {
   type ControlDeps,
   ControlServer,
@@ -33,6 +34,7 @@ import { makeRtmp, makeRtsp, makeSrt, makeTransportStreams } from './doors.ts';
 import { hlsOptions } from './hls-options.ts';
 import { MachineLoad } from './machine-load.ts';
 import { keepYoungGenerationSmall } from './memory.ts';
+import { warnOfMissingAddon } from './missing-addon.ts';
 import { makeMse } from './mse-options.ts';
 import { makeOutboundGuard } from './outbound-options.ts';
 import { PACKAGE_FOLDER } from './package-folder.ts';
@@ -90,6 +92,7 @@ const CONSOLE_DIR = join(PACKAGE_FOLDER, '../../apps/console/dist');
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { settings, log } = options;
   keepYoungGenerationSmall();
+  warnOfMissingAddon(log, missingAddon());
   const elsewhere = storageOptions(settings);
   const hub = await makeHub(options);
   const storage = makeStorage(elsewhere, hub);
