@@ -26,6 +26,7 @@ import { PublicationSession } from './publication.ts';
 import { PacingTimer } from './send/bandwidth/pacing-timer.ts';
 import { newCname, newSources, newSsrc } from './send/local-sources.ts';
 import { SharedLanes } from './send/shared-lane.ts';
+import { SharedRenditions } from './send/shared-renditions.ts';
 import { WatchedStreams } from './send/watched-streams.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { tracksKnown } from './tracks-known.ts';
@@ -56,6 +57,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
   readonly #buffer = new SendBuffer();
   readonly #pacing = new PacingTimer();
   readonly #packagers: LanePackagers;
+  readonly #renditions: SharedRenditions | undefined;
   readonly #faults = new RateLimiter(FAULT_LINES_PER_SECOND);
   readonly #watched = new WatchedStreams();
   readonly #sharedLanes = new SharedLanes();
@@ -77,6 +79,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
     this.past = deps.sessions.past;
     this.#metrics = new TransportMetrics(deps.counters);
     this.#ticking = new BusyTicks(deps.ticker, (nowMs) => this.#onTick(nowMs));
+    this.#renditions = deps.renditions && new SharedRenditions(deps.renditions);
     this.#packagers = new LanePackagers(options.maxPayloadBytes);
     this.#transport = new MediaTransport({
       port: options.port,
@@ -205,7 +208,7 @@ export class WebRtcServer implements PeerGateway, PeerSessionContext {
 
   /** Qualities are H.264; one who asks for a picture in a form gets that and no other. */
   #renditionsFor({ videoOutput }: Acceptance, { video }: NegotiatedMedia): Renditions | undefined {
-    const { renditions } = this.#deps;
+    const renditions = this.#renditions;
     const canChange = videoOutput === undefined && (video?.codec === 'h264' || video?.also?.codec === 'h264');
     const isMade = renditions?.enabled('webrtc') === true || renditions?.enabled('thin') === true;
     return canChange && isMade ? renditions : undefined;
