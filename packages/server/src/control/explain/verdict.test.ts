@@ -1,105 +1,25 @@
-import type {
-  ExplainConversion,
-  ExplainFindingCode,
-  ExplainMedia,
-  ExplainSession,
-  ExplainStream,
-  ExplainWebRtc,
-} from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
-import type { ExplainFacts } from './finding.ts';
+import {
+  AAC_TO_OPUS,
+  audio,
+  type Case,
+  checkVerdict,
+  facts,
+  media,
+  NOW_MS,
+  notLive,
+  past,
+  session,
+  stream,
+  unreached,
+  video,
+  webRtc,
+  withPlayer,
+} from './testing/facts.ts';
 import { verdictOf } from './verdict.ts';
 
-const NOW_MS = 1_800_000_000_000;
-
-type Video = NonNullable<ExplainStream['video']>;
-type Audio = NonNullable<ExplainStream['audio']>;
-
-function video(fields: Partial<Video> = {}): Video {
-  return {
-    ...{ codec: 'h264', bitrateBps: 2_000_000, muted: false, width: 1280, height: 720, fps: 25, keyFrames: 10 },
-    ...{ keyFrameIntervalMs: 2000, hasBFrames: false, keyFramesOnRequest: false },
-    ...{ lastPacketAgeMs: 30, lastKeyFrameAgeMs: 800, ...fields },
-  };
-}
-
-function audio(fields: Partial<Audio> = {}): Audio {
-  return {
-    ...{ codec: 'aac', bitrateBps: 128_000, muted: false, sampleRate: 48_000, channels: 2, lastPacketAgeMs: 20 },
-    ...fields,
-  };
-}
-
-function stream(fields: Partial<ExplainStream> = {}): ExplainStream {
-  return {
-    publisher: { mediaSessionId: 'p', protocol: 'rtmp', remoteAddress: '203.0.113.7', sinceMs: NOW_MS - 60_000 },
-    ...{ uptimeSeconds: 60, viewers: 1, video: video(), audio: audio(), longestGapMs: 50, avOffsetMs: 0 },
-    ...{ conversions: [], hints: [], ...fields },
-  };
-}
-
-function webRtc(fields: { ice?: object; dtls?: object; srtp?: object; roundTripMs?: number } = {}): ExplainWebRtc {
-  return {
-    ice: {
-      ...{ state: 'connected', serverCandidates: ['198.51.100.4:31001'], clientCandidates: [], pairs: [] },
-      ...{ unauthentic: 0, replayed: 0, refused: 0, tooMany: 0, restarts: 0 },
-      ...{ firstCheckAfterMs: 40, consentAgeMs: 900, ...fields.ice },
-    },
-    dtls: { state: 'connected', role: 'server', discardedRecords: 0, ...fields.dtls },
-    srtp: { malformed: 0, unauthentic: 0, replayed: 0, ...fields.srtp },
-    roundTripMs: fields.roundTripMs ?? 20,
-  };
-}
-
-/** A peer that no check has come from. */
-function unreached(ice: object = {}): ExplainWebRtc {
-  const { firstCheckAfterMs: _first, consentAgeMs: _last, ...rest } = webRtc().ice;
-  return { ...webRtc({ dtls: { state: 'waiting' } }), ice: { ...rest, state: 'waiting', ...ice } };
-}
-
-function media(kind: 'video' | 'audio', fields: Partial<ExplainMedia> = {}): ExplainMedia {
-  return { kind, delivery: 'as_is', ...fields };
-}
-
-function session(fields: Partial<ExplainSession> = {}): ExplainSession {
-  return {
-    ...{ mediaSessionId: 'p1', sessionId: '/203.0.113.9:50000/198.51.100.4:8080', streamName: 'room' },
-    ...{ protocol: 'webrtc', mediaType: 'play', status: 'PLAYING', remoteAddress: '203.0.113.9' },
-    ...{ sinceMs: NOW_MS - 10_000, drops: {}, media: [media('video'), media('audio')], ...fields },
-  };
-}
-
-function past(fields: Partial<ExplainSession> = {}): ExplainSession {
-  return session({ mediaSessionId: 'gone', status: 'FAILED', endedMs: NOW_MS - 5000, ...fields });
-}
-
-function facts(fields: Partial<ExplainFacts> = {}): ExplainFacts {
-  return {
-    ...{ atMs: NOW_MS, name: 'room', live: true, stream: stream(), sessions: [], sessionsOmitted: 0, past: [] },
-    ...fields,
-  };
-}
-
-/** Facts of a stream with one player. */
-function withPlayer(fields: Partial<ExplainSession>, streamFields: Partial<ExplainStream> = {}): ExplainFacts {
-  return facts({ sessions: [session({ webrtc: webRtc(), ...fields })], stream: stream(streamFields) });
-}
-
-function notLive(fields: Partial<ExplainFacts> = {}): ExplainFacts {
-  const { stream: _none, ...rest } = facts();
-  return { ...rest, live: false, ...fields };
-}
-
-const AAC_TO_OPUS: ExplainConversion = {
-  kind: 'audio',
-  ...{ from: 'aac', to: 'opus', sinceMs: NOW_MS, users: 1, worker: 4711 },
-  ...{ cpuShare: 0.012, msPerFrame: 0.4, queued: 0, dropped: 0, damaged: 0 },
-};
-
-type Expected = readonly [ExplainFindingCode, 'error' | 'warning' | 'info', ...RegExp[]];
-
 /** What is so, and all that is found, each with what its text and advice say. */
-const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] = [
+const CASES: readonly Case[] = [
   ['a stream that goes well', facts(), [['ALL_WELL', 'info', /picture and sound, and nobody watches/]]],
   ['one viewer who gets it', withPlayer({}), [['ALL_WELL', 'info', /one viewer gets it/]]],
   [
@@ -179,63 +99,6 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
       ],
     }),
     [['PUBLISHER_LOSS', 'warning', /8 % of the packets .*12 others came again/, /bitrate/]],
-  ],
-  [
-    'checks that never came',
-    withPlayer({ webrtc: unreached() }),
-    [['NO_ICE', 'error', /In 10 s none of the viewer’s .* UDP port 31001/, /firewall.*set ip=/]],
-  ],
-  [
-    'checks that never came by UDP nor by TCP',
-    withPlayer({ webrtc: unreached({ serverCandidates: ['192.0.2.1:31001', '192.0.2.1:31001 tcp'] }) }),
-    [['NO_ICE', 'error', /reached UDP port 31001 or TCP port 31001\./, /Open UDP port 31001 and TCP port 31001.*TURN/]],
-  ],
-  [
-    'checks that never came from elsewhere, to a server that told private addresses',
-    withPlayer({ webrtc: unreached({ serverCandidates: ['10.0.0.4:31001', '[fd00::4]:31001'] }) }),
-    [['NO_ICE', 'error', /31001/, /private addresses only: set ip=/]],
-  ],
-  [
-    'checks that have not come in the first second',
-    withPlayer({ webrtc: unreached(), status: 'PENDING', sinceMs: NOW_MS - 900 }),
-    [['ALL_WELL', 'info', /about to connect/]],
-  ],
-  [
-    'checks with another password',
-    withPlayer({ webrtc: unreached({ unauthentic: 9 }) }),
-    [['ICE_REFUSED', 'error', /9 connectivity checks .* another password/, /no old or edited SDP/]],
-  ],
-  [
-    'checks that stopped',
-    withPlayer({
-      webrtc: webRtc({
-        ice: {
-          consentAgeMs: 14_000,
-          pairs: [
-            {
-              ...{ via: 'udp', remoteAddress: '203.0.113.9', remotePort: 5004, checks: 3, lastCheckAgeMs: 14_000 },
-              ...{ selected: true, nominated: true },
-            },
-          ],
-        },
-      }),
-    }),
-    [['ICE_LOST', 'error', /14 s ago.*203\.0\.113\.9:5004/, /restart ICE/]],
-  ],
-  [
-    'a handshake that does not end',
-    withPlayer({ webrtc: webRtc({ dtls: { state: 'handshake', discardedRecords: 2 } }) }),
-    [['NO_DTLS', 'error', /not agreed on after 10 s; the server is the DTLS server\. 2 records/, /MTU/]],
-  ],
-  [
-    'packets that can not be decrypted',
-    withPlayer({ webrtc: webRtc({ srtp: { unauthentic: 40 } }) }),
-    [['SRTP_ERRORS', 'warning', /40 packets/]],
-  ],
-  [
-    'a long way',
-    withPlayer({ webrtc: webRtc({ roundTripMs: 700 }) }),
-    [['LONG_ROUND_TRIP', 'warning', /0\.7 s to the client and back/]],
   ],
   [
     'a wait for a key frame',
@@ -380,24 +243,12 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
     [['TRANSCODING_DISABLED', 'error', /conversions are off/, /transcoding_disabled=false/]],
   ],
   [
-    'a viewer that was never reached, five seconds ago',
-    facts({ past: [past({ errorCode: 'ice_timeout', sinceMs: NOW_MS - 20_000, webrtc: unreached() })] }),
-    [['NO_ICE', 'error', /In 15 s none .*That was 5 s ago/]],
-  ],
-  [
     'a failure of ten minutes ago is no trouble any more',
     facts({ past: [past({ errorCode: 'ice_timeout', endedMs: NOW_MS - 600_000, webrtc: unreached() })] }),
     [
       ['ALL_WELL', 'info'],
       ['NO_ICE', 'info', /That was 600 s ago/],
     ],
-  ],
-  [
-    'a forged certificate',
-    facts({
-      past: [past({ errorCode: 'dtls_fingerprint', lastError: 'x', webrtc: webRtc({ dtls: { state: 'closed' } }) })],
-    }),
-    [['NO_DTLS', 'error', /encryption/, /certificate is not the one/]],
   ],
   [
     'a client that gave up by itself',
@@ -415,16 +266,7 @@ const CASES: readonly (readonly [string, ExplainFacts, readonly Expected[]])[] =
 ];
 
 describe('the verdict on', () => {
-  test.each(CASES)('%s', (_what, given, expected) => {
-    const verdict = verdictOf(given);
-    expect(verdict.map(({ code, severity }) => [code, severity])).toEqual(
-      expected.map(([code, severity]) => [code, severity]),
-    );
-    for (const [i, [, , text = /./, advice = /(?:)/]] of expected.entries()) {
-      expect(verdict[i]?.text).toMatch(text);
-      expect(verdict[i]?.advice).toMatch(advice);
-    }
-  });
+  test.each(CASES)('%s', (_what, given, expected) => checkVerdict(given, expected));
 });
 
 describe('the verdict', () => {
