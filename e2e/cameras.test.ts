@@ -29,7 +29,7 @@ function makeClip(name: string, codecs: readonly string[]): string {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-cameras-'));
-  const x264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '0'];
+  const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0'];
   const aac = makeClip('aac.mp4', [...x264, '-c:a', 'aac', '-b:a', '128k']);
   const alaw = makeClip('alaw.mkv', [...x264, '-c:a', 'pcm_alaw', '-ar', '8000', '-ac', '1']);
   const jpeg = makeClip('jpeg.mkv', [
@@ -53,7 +53,7 @@ beforeAll(async () => {
   });
   server = await TestServer.start({
     args: ['--no-demo'],
-    settings: { pull_by_name_idle_timeout: 500, webrtc_consent_timeout: 5000 },
+    settings: { pull_by_name_idle_timeout: 500, transcoder_idle_time: 1 },
   });
   pages = await WebRtcPages.start();
 });
@@ -101,7 +101,7 @@ describe('a camera', () => {
     expect(facts).toMatchObject({ videoCodec: 'video/H264', audioCodec, width: 320, height: 240 });
     const listed = await server.rest<Camera[]>('/rtsp/find_all');
     expect(listed).toMatchObject([{ uri: url(), status: 'PLAYING' }]);
-    for (const one of open.splice(0)) await one.close();
+    await page.leave();
     await vi.waitFor(async () => expect(await server.streamNames()).toEqual([]), { timeout: 15_000 });
   });
 

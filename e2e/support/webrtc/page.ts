@@ -196,6 +196,13 @@ export async function playInPage(options: PlayInPage): Promise<void> {
   await peer.setRemoteDescription({ type: 'answer', sdp: text });
 }
 
+/** Ends what `playInPage` began, and tells the server, which else finds out some seconds later. */
+export async function leaveInPage(): Promise<void> {
+  const kept = window as unknown as Kept;
+  const { ok, status } = await fetch(kept.resource, { method: 'DELETE' });
+  if (!ok) throw new Error(`leaving was answered with ${status}`);
+}
+
 /** Plays in the same page what it sends, without any server: what this browser itself adds to an offset. */
 export async function playDirectly(options: Omit<PublishInPage, 'url'>): Promise<void> {
   const kept = window as unknown as Kept;

@@ -5,6 +5,7 @@ import { vi } from 'vitest';
 import { CHROMIUM_ARGS } from '../browser.ts';
 import { BEEP_HZ, FLASH_SECONDS } from './flashes.ts';
 import {
+  leaveInPage,
   makeSource,
   type PlayedInPage,
   type PlayInPage,
@@ -143,6 +144,12 @@ export class PlayingPage {
       },
       { timeout: timeoutMs, interval: 100 },
     );
+  }
+
+  /** Ends the playback, which the server knows then; closing alone is noticed some seconds later. */
+  async leave(): Promise<void> {
+    await this.page.evaluate(leaveInPage);
+    await this.close();
   }
 
   close(): Promise<void> {
