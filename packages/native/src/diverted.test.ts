@@ -1,6 +1,7 @@
 import { parseRtp, writeRtp } from '@sluice/media';
 import { describe, expect, it } from 'vitest';
 import { SENT_FIELDS } from './egress.ts';
+import { rtcpPacket, withRoom } from './srtp/testing/packets.ts';
 import {
   Client,
   cleanUpAfterEach,
@@ -96,6 +97,18 @@ describe.each(IMPLEMENTATIONS)('a peer that is reached another way, by %s', (imp
     await until(() => came.length === 1);
     expect(came[0]).toMatchObject({ kind: 'rtp', peer, bytes: rtp(5).toString('hex') });
     expect(egress.peerStats(peer)).toMatchObject({ replayed: 2, unauthentic: 0 });
+  });
+
+  it('has its reports handed on though nothing else comes', async () => {
+    const { egress, came } = await openPort(implementation);
+    const client = await Client.open();
+    const peer = egress.addPeer(client.keys);
+    for (const count of range(1, 5)) {
+      const packet = withRoom(rtcpPacket(7, count));
+      egress.takeIn(peer, packet.subarray(0, client.sender.protectRtcp(packet, rtcpPacket(7, count).length)));
+      await until(() => came.length === count);
+      expect(came.at(-1)).toMatchObject({ kind: 'rtcp', peer, bytes: rtcpPacket(7, count).toString('hex') });
+    }
   });
 });
 

@@ -33,6 +33,21 @@ describe.each(IMPLEMENTATIONS)('receiving by %s', (implementation) => {
     expect(new Set(came.map((one) => one.peer))).toEqual(new Set([peer]));
   });
 
+  it('keeps the order of reports, which may wait for a moment, and of what is urgent', async () => {
+    const { egress, came } = await openPort(implementation);
+    const client = await Client.open();
+    client.join(egress);
+    const [report, goodbye] = [Buffer.from('80c90001000003e7', 'hex'), Buffer.from('81cb0001000003e7', 'hex')];
+    const sent: Buffer[] = [];
+    for (const i of range(0, 60)) {
+      const packet = [report, goodbye, rtpPacket({ sequence: i }), report][i % 4] ?? report;
+      sent.push(packet);
+      client.send(egress, i % 4 === 2 ? sealRtp(client, packet) : sealRtcp(client, packet));
+    }
+    await until(() => came.length === sent.length);
+    expect(came.map(({ bytes }) => bytes)).toEqual(sent.map((packet) => packet.toString('hex')));
+  });
+
   it('counts what is forged, broken or comes twice, and hands none of it on', async () => {
     const { egress, came } = await openPort(implementation);
     const client = await Client.open();
