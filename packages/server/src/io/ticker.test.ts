@@ -24,8 +24,23 @@ test('each is called at its own period, in as few wakes as that takes', () => {
   vi.advanceTimersByTime(1000);
   expect(calls).toEqual({ second: 5, tenth: 30, tick: 50 });
   tick[Symbol.dispose]();
-  vi.advanceTimersByTime(1000);
+  // It runs once more before it runs slower.
+  vi.advanceTimersByTime(1020);
   expect(calls).toEqual({ second: 6, tenth: 40, tick: 50 });
+});
+
+test('nobody starves while others come and go faster than the timer runs', () => {
+  const ticker = new Ticker(20);
+  let calls = 0;
+  using _second = ticker.on(() => calls++, 1000);
+  for (let ms = 0; ms < 10_000; ms += 5) {
+    const passing = ticker.on(() => {});
+    vi.advanceTimersByTime(5);
+    passing[Symbol.dispose]();
+  }
+  expect(calls).toBe(10);
+  vi.advanceTimersByTime(10_000);
+  expect(calls).toBeGreaterThanOrEqual(19);
 });
 
 test('without a listener there is no timer', () => {

@@ -21,6 +21,8 @@ export class Ticker {
   #entries: readonly Entry[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerMs = 0;
+  /** Somebody is gone since the timer's period was chosen. */
+  #mayBeSlower = false;
 
   constructor(intervalMs = 20) {
     this.intervalMs = intervalMs;
@@ -34,7 +36,7 @@ export class Ticker {
     const entry = { listener, periodMs: Math.max(periodMs, this.intervalMs), dueMs: performance.now() + periodMs };
     // Replaced, not mutated: a listener may add or remove one while the list is walked.
     this.#entries = [...this.#entries, entry];
-    this.#adapt();
+    if (this.#timer === undefined || entry.periodMs < this.#timerMs) this.#run(entry.periodMs);
     return { [Symbol.dispose]: () => this.#remove(entry) };
   }
 
@@ -49,21 +51,36 @@ export class Ticker {
       entry.dueMs = Math.max(entry.dueMs, nowMs - entry.periodMs) + entry.periodMs;
       entry.listener(nowMs);
     }
+    this.#slowDown();
   }
 
   #remove(entry: Entry): void {
     this.#entries = this.#entries.filter((other) => other !== entry);
-    this.#adapt();
+    this.#mayBeSlower = true;
+    if (this.#entries.length === 0) this.#stop();
   }
 
-  /** Has the timer run as often as is asked for. */
-  #adapt(): void {
+  /**
+   * Has the timer run as seldom as those who are left allow. After a tick only: otherwise those who come and go more often
+   * than it runs would have it begin anew each time, and nobody would be called.
+   */
+  #slowDown(): void {
+    if (!this.#mayBeSlower || this.#entries.length === 0) return;
+    this.#mayBeSlower = false;
     let shortestMs = Number.POSITIVE_INFINITY;
     for (const { periodMs } of this.#entries) shortestMs = Math.min(shortestMs, periodMs);
-    if (this.#timer !== undefined && shortestMs === this.#timerMs) return;
+    if (shortestMs > this.#timerMs) this.#run(shortestMs);
+  }
+
+  #run(periodMs: number): void {
+    this.#stop();
+    this.#timerMs = periodMs;
+    this.#timer = setInterval(() => this.#tick(), periodMs);
+  }
+
+  #stop(): void {
     clearInterval(this.#timer);
-    this.#timerMs = shortestMs;
-    this.#timer = Number.isFinite(shortestMs) ? setInterval(() => this.#tick(), shortestMs) : undefined;
+    this.#timer = undefined;
   }
 }
 
