@@ -50,11 +50,14 @@ function runIn({ onTestFinished }: TestContext): Run {
 async function seenByBrowser(run: Run, name: string, { codec, inSync }: Seen): Promise<void> {
   const player = await pages.play(server.http(`/whep/${name}`));
   run({ stop: () => player.close() });
-  const facts = await player.until(({ flashes, beeps, framesDecoded }) => {
+  const seen = player.until(({ flashes, beeps, framesDecoded }) => {
     if (flashes.length < 5 || beeps.length < 5 || framesDecoded < 60) return false;
     const offset = offsetMs({ flashes: flashes.slice(-5), beeps: beeps.slice(-6) }) - browserOffsetMs;
     return !inSync || Math.abs(offset) <= MOST_OFFSET_MS;
   }, 30_000);
+  const facts = await seen.catch(async (error: unknown) =>
+    expect.fail(`${String(error)}\n${JSON.stringify(await server.rest('/stream/explain', { name }))}`),
+  );
   expect(facts.videoCodec).toBe(`video/${codec}`);
   expect(facts.audioCodec).toBe('audio/opus');
   expect([facts.width, facts.height]).toEqual([320, 240]);

@@ -202,7 +202,7 @@ describe('H.265', () => {
 });
 
 describe('AV1', () => {
-  const AOM = ['-c:v', 'libaom-av1', '-cpu-used', '8', '-lag-in-frames', '0', '-g', '5'];
+  const AOM = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '5'];
   const cases = [
     { name: '8 bits', args: [...picture('320x240'), ...AOM, '-pix_fmt', 'yuv420p'], string: 'av01.0.00M.08' },
     {
@@ -346,7 +346,17 @@ describe('VP9 and VP8', () => {
 
   test('key frames of VP8 tell their size', () => {
     const frames = ivfFrames(
-      encode('vp8.ivf', [...picture('322x182'), '-c:v', 'libvpx', '-deadline', 'realtime', '-g', '5']),
+      encode('vp8.ivf', [
+        ...picture('322x182'),
+        '-c:v',
+        'libvpx',
+        '-deadline',
+        'realtime',
+        '-cpu-used',
+        '8',
+        '-g',
+        '5',
+      ]),
     );
     expect(frames.flatMap((frame, index) => (isVp8Key(frame) ? [index] : []))).toEqual([0, 5]);
     expect(parseVp8KeyFrame(frames[0] ?? new Uint8Array())).toEqual({ width: 322, height: 182 });

@@ -44,7 +44,7 @@ const FILES: Record<string, string[]> = {
   audio: [...AUDIO, ...AAC],
   hevc: [...VIDEO, ...AUDIO, ...X265, '-tag:v', 'hvc1', ...OPUS],
   hev1: [...VIDEO, ...X265, ...SAR],
-  av1: [...VIDEO, ...AUDIO, '-c:v', 'libaom-av1', '-cpu-used', '8', '-lag-in-frames', '0', '-g', '30', ...AAC],
+  av1: [...VIDEO, ...AUDIO, '-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '30', ...AAC],
   vp9: [...VIDEO, ...AUDIO, '-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-g', '30', ...OPUS],
 };
 const PICTURE_SIZE = { width: 160, height: 120 };

@@ -28,7 +28,7 @@ const X265 = [
 ];
 const AAC = ['-c:a', 'aac', '-ac', '2'];
 const OPUS = ['-c:a', 'libopus', '-ac', '2'];
-const AV1 = ['-c:v', 'libaom-av1', '-cpu-used', '8', '-lag-in-frames', '0', '-g', '30'];
+const AV1 = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '30'];
 const VP9 = ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-g', '30'];
 const FILES: Record<string, string[]> = {
   h264: [...VIDEO, ...AUDIO, ...X264, '-bf', '0', ...AAC],

@@ -217,7 +217,7 @@ describe('JPEG', () => {
 
 test.each([
   ['h265', ['-c:v', 'libx265', '-x265-params', 'log-level=error', '-preset', 'ultrafast'], 'h265'],
-  ['vp8', ['-c:v', 'libvpx', '-b:v', '1M'], 'vp8'],
+  ['vp8', ['-c:v', 'libvpx', '-b:v', '1M', '-deadline', 'realtime', '-cpu-used', '8'], 'vp8'],
   ['h264', ['-c:v', 'libx264', '-g', '10'], 'h264'],
 ])('%s is described by ffmpeg so that we receive every picture of it', SLOW, async (name, encode, codec) => {
   const { track, frames } = await received([...PICTURES, ...encode], name);

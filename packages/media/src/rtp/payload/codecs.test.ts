@@ -45,7 +45,11 @@ const CLIPS: readonly Clip[] = [
   },
   {
     codec: 'vp8',
-    packets: () => ivf('vp8.ivf', ['-c:v', 'libvpx', '-g', '8'], { track: vp8Track(1), isKey: isVp8Key }),
+    packets: () =>
+      ivf('vp8.ivf', ['-c:v', 'libvpx', '-g', '8', '-deadline', 'realtime', '-cpu-used', '8'], {
+        track: vp8Track(1),
+        isKey: isVp8Key,
+      }),
   },
   {
     codec: 'vp9',

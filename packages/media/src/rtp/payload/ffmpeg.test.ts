@@ -99,7 +99,7 @@ const CLIPS: readonly Clip[] = [
   {
     title: 'VP8',
     file: 'vp8.ivf',
-    encode: [...VIDEO, '-c:v', 'libvpx', '-g', '10', '-b:v', '1M', '-auto-alt-ref', '0'],
+    encode: [...VIDEO, '-c:v', 'libvpx', '-g', '10', '-b:v', '1M', '-deadline', 'realtime', '-cpu-used', '8'],
     packets: async (path) => ivfPackets(path, vp8Track(1), isVp8Key),
     rtpmap: 'VP8/90000',
     depacketizer: vp8Depacketizer,

@@ -54,7 +54,7 @@ export function flvClip(args: readonly string[]): MediaPacket[] {
 
 /** VP8 out of an IVF file. */
 export function vp8Clip(args: readonly string[]): MediaPacket[] {
-  const file = ffmpeg([...args, '-c:v', 'libvpx', '-f', 'ivf', '-']);
+  const file = ffmpeg([...args, '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-f', 'ivf', '-']);
   const usPerTick = (file.readUInt32LE(20) * 1e6) / file.readUInt32LE(16);
   const track = vp8Track(0);
   const packets: MediaPacket[] = [];

@@ -29,7 +29,7 @@ const H265 = [
   '-x265-params',
   'log-level=none:bframes=2:scenecut=0:open-gop=0',
 ];
-const AV1 = ['-c:v', 'libaom-av1', '-cpu-used', '8', '-lag-in-frames', '0', '-row-mt', '1'];
+const AV1 = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-row-mt', '1'];
 const VP9 = ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8'];
 const AAC = ['-c:a', 'aac', '-ac', '2'];
 const OPUS = ['-c:a', 'libopus', '-ac', '2'];

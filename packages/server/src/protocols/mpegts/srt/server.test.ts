@@ -62,7 +62,18 @@ describe('the SRT port', { timeout: 40_000 }, () => {
   it('lets ffprobe play H.265 that somebody else publishes', async () => {
     rig = await start({ latencyMs: 20 });
     const clip = await mp4Clip([
-      ...['-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25:d=3', '-c:v', 'libx265', '-x265-params', 'log-level=none'],
+      ...[
+        '-f',
+        'lavfi',
+        '-i',
+        'testsrc2=s=320x180:r=25:d=3',
+        '-c:v',
+        'libx265',
+        '-preset',
+        'ultrafast',
+        '-x265-params',
+        'log-level=none',
+      ],
       ...['-g', '10', '-pix_fmt', 'yuv420p'],
     ]);
     const stream = rig.stream('hevc');
