@@ -24,7 +24,7 @@ const LIGHT = [
   'webrtc-hostile',
 ].map((name) => `e2e/${name}.test.ts`);
 
-/** The same with browsers or more players: each takes a third of a core, so three at once leave room. */
+/** The same with browsers or more players, of which two at once are enough: with three, some machine is too slow to see. */
 const WAITING = [
   'abr',
   'access',
@@ -161,7 +161,7 @@ export default defineConfig({
       },
       { test: { ...UNIT, name: 'unit-alone', include: ALONE, sequence: { groupOrder: 1 } } },
       { test: { name: 'e2e-light', include: LIGHT, ...TIMEOUTS, maxWorkers: 4, sequence: { groupOrder: 2 } } },
-      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 3, sequence: { groupOrder: 3 } } },
+      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 3 } } },
       {
         test: {
           name: 'e2e',

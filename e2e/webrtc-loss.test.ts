@@ -164,13 +164,14 @@ describe('a publisher', () => {
       fromHls,
     ]);
     expect(await viewer.exited, viewer.stderr).toBe(0);
+    const known = JSON.stringify(await server.rest('/stream/explain', { name: 'lossy' }));
     await server.rest('/recorder/terminate', { mediaSessionId: stream?.mediaSessionId });
     const [recorded] = await finishedRecordings(server, { streamName: 'lossy' });
     const fromRecording = recordingPath(server, { fileName: recorded?.fileName ?? '' });
     expect(line.udp.counters('up').lost).toBeGreaterThan(20);
     const sentMs = sent.timesMs(await sourceOf(page));
-    expectWhole('HLS', await arrivedIn(fromHls, sentMs), viewer.stderr);
-    expectWhole('a recording', await arrivedIn(fromRecording, sentMs));
+    expectWhole('HLS', await arrivedIn(fromHls, sentMs), `${viewer.stderr}\n${known}`);
+    expectWhole('a recording', await arrivedIn(fromRecording, sentMs), known);
     await decodeWholeAside(fromRecording, AT_THEIR_TIMES);
   });
 

@@ -221,3 +221,28 @@ test('made-up timestamps never make the newest time run back', () => {
   expect(newest).toBeGreaterThan(0);
   expect(backwards).toBe(0);
 });
+
+test('a picture that comes late, while the picture is moved, has the time that it would have had', () => {
+  for (const moveMs of [-400, 400]) {
+    const early = clockAt();
+    const late = clockAt();
+    const given: number[] = [];
+    for (const clock of [early, late]) play(clock, { fromMs: 0, toMs: 500, videoLatencyMs: 0 });
+    for (const clock of [early, late]) {
+      clock.senderReport(clock.audio, reportOf(1_000_500, 500 * AUDIO_TICKS_A_MS));
+      clock.senderReport(clock.video, reportOf(1_000_500 + moveMs, 500 * VIDEO_TICKS_A_MS));
+    }
+    for (let ms = 500; ms < 1500; ms += 40) given.push(at(early, early.video, ms * VIDEO_TICKS_A_MS, ms));
+    expect(given.every((us, i) => i === 0 || us > (given[i - 1] ?? 0))).toBe(true);
+    // One in five is lost, and sent again 120 ms later.
+    const came: number[] = [];
+    for (let i = 0; i < given.length + 3; i++) {
+      const ms = 500 + i * 40;
+      if (i < given.length && i % 5 !== 2) came[i] = at(late, late.video, ms * VIDEO_TICKS_A_MS, ms);
+      const again = (ms - 120) * VIDEO_TICKS_A_MS;
+      if (i >= 3 && (i - 3) % 5 === 2)
+        came[i - 3] = late.streamUs(late.video, late.video.ticksNear(again) ?? Number.NaN);
+    }
+    expect(came).toEqual(given);
+  }
+});

@@ -19,6 +19,9 @@ const OFFSET_PACE = 0.5;
 /** Pictures that are too early by more than this are moved at once. */
 const LARGE_OFFSET_US = 1_000_000;
 
+/** So many steps of a correction are remembered, for packets that come late. */
+const MAX_STEPS = 128;
+
 /** What a sender report ties together: a time of its sender's wall clock and the track's ticks then. */
 interface WallClockPoint {
   readonly ntpUs: number;
@@ -184,6 +187,8 @@ export class TrackClock {
   #newestMs = 0;
   /** A correction that was large when it began goes on at its pace to the end. */
   #hurries = false;
+  /** The newest steps of corrections, oldest first: at those ticks the track was so far from its time by arrival. */
+  readonly #steps: { readonly ticks: number; readonly correctionUs: number }[] = [];
 
   /**
    * @param beginUs Source time of the track's first packet.
@@ -242,7 +247,7 @@ export class TrackClock {
       return this.rebase(timestamp, arrivalMs);
     }
     if (delta <= 0) return this.#newestTicks + delta;
-    this.#slew(deltaUs);
+    this.#slew(deltaUs, this.#newestTicks + delta);
     return this.#advance(timestamp, this.#newestTicks + delta, arrivalMs);
   }
 
@@ -265,9 +270,9 @@ export class TrackClock {
     return this.#anchorUs + ((ticks - this.#anchorTicks) / this.clockRate) * 1e6;
   }
 
-  /** The same, brought together with the other track. */
+  /** The same, brought together with the other track: always the same for what has come, however late. */
   sourceUs(ticks: number): number {
-    return this.rawUs(ticks) + this.correctionUs;
+    return this.rawUs(ticks) + this.#correctionAt(ticks);
   }
 
   /** Time that a packet would have which was sampled just before it arrives now; undefined before the first packet. */
@@ -295,13 +300,35 @@ export class TrackClock {
     return ticks;
   }
 
-  #slew(stepUs: number): void {
+  /** A picture that was sent again has the correction of its time: with that of now it could come to be after the next. */
+  #correctionAt(ticks: number): number {
+    const steps = this.#steps;
+    for (let i = steps.length - 1; i >= 0; i--) {
+      const step = steps[i];
+      if (step === undefined || (ticks < step.ticks && i > 0)) continue;
+      const next = steps[i + 1];
+      if (next === undefined || ticks <= step.ticks) return step.correctionUs;
+      const part = (ticks - step.ticks) / (next.ticks - step.ticks);
+      return step.correctionUs + part * (next.correctionUs - step.correctionUs);
+    }
+    return this.correctionUs;
+  }
+
+  /** Moves the track on its way to its target by one step of its time, which ends at those ticks. */
+  #slew(stepUs: number, ticks: number): void {
     const distanceUs = this.targetUs - this.correctionUs;
     if (distanceUs === 0) return;
+    if (this.#steps.at(-1)?.ticks !== this.#newestTicks) this.#remember(this.#newestTicks);
     if (Math.abs(distanceUs) > SMALL_OFFSET_US) this.#hurries = true;
     const paceUs = stepUs * (this.#hurries ? OFFSET_PACE : SMALL_OFFSET_PACE);
     const limitUs = distanceUs > LARGE_OFFSET_US ? distanceUs : paceUs;
     this.correctionUs += Math.max(-limitUs, Math.min(limitUs, distanceUs));
     if (this.correctionUs === this.targetUs) this.#hurries = false;
+    this.#remember(ticks);
+  }
+
+  #remember(ticks: number): void {
+    if (this.#steps.length >= MAX_STEPS) this.#steps.shift();
+    this.#steps.push({ ticks, correctionUs: this.correctionUs });
   }
 }
