@@ -6,6 +6,8 @@ import { AUDIO, type Script, ScriptedPublisher, VIDEO } from './testing/scripted
 /** What the way from the publisher is to be survived with: media, repetitions, requests and reports get lost alike. */
 const WAY = { oneWayMs: 50, loss: 0.1 };
 const SECONDS = 30;
+/** Where the clock of a scripted publisher begins. */
+const FIRST_MS = 1000;
 
 /** How much of what was sent since the first picture, or piece of sound, is in the stream. */
 function wholeShare(numbers: readonly number[]): number {
@@ -36,6 +38,32 @@ describe('of what a publisher sends over a way that loses every tenth packet, 99
       expect(pictures(publisher).at(-1)).toBeGreaterThan((SECONDS - 2) * (script?.frameRate ?? 30));
       expect(outOfOrder(publisher)).toEqual([]);
     }
+  });
+
+  test('where it, or the publisher, stands still for a second now and then', () => {
+    const shares = [11, 12, 13, 14, 15, 16].map((seed) => {
+      const network = lossyNetwork({ ...WAY, seed });
+      /** How much longer it stands still, which it does for the last 1.2 s of every five. */
+      const stillMs = (): number => {
+        const intoMs = (publisher.nowMs - FIRST_MS) % 5000;
+        return intoMs > 3800 ? 5000 - intoMs : 0;
+      };
+      const publisher: ScriptedPublisher = new ScriptedPublisher({
+        ...network,
+        delay: (sent) => {
+          const ms = network.delay?.(sent);
+          return typeof ms === 'number' ? ms + stillMs() : ms;
+        },
+        rtcpDelay: () => {
+          const ms = network.rtcpDelay?.();
+          return ms === undefined ? undefined : ms + stillMs();
+        },
+      });
+      publisher.run(SECONDS * 1000);
+      expect(outOfOrder(publisher)).toEqual([]);
+      return wholeShare(pictures(publisher));
+    });
+    expect(shares.reduce((sum, share) => sum + share, 0) / shares.length, String(shares)).toBeGreaterThanOrEqual(0.99);
   });
 
   test('and so is 98 % of its sound, with redundancy as Chromium sends it', () => {

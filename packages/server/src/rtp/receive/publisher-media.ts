@@ -21,6 +21,8 @@ const FIRST_REPORT_MS = 100;
 const SILENCE_CHECK_MS = 500;
 /** Sound is played without the picture that was announced, when that does not come within this time. */
 const VIDEO_WAIT_MS = 3000;
+/** A source of which nothing has come for longer stands still. */
+const STILL_AFTER_MS = 100;
 const VIDEO_CLOCK_RATE = 90_000;
 const AUDIO_CLOCK_RATE = 48_000;
 
@@ -76,6 +78,8 @@ export class PublisherMedia {
   /** What was asked for last by a cap on the bitrate; undefined for none. */
   #capBps: number | undefined;
   #nowMs = 0;
+  /** Of the newest packet. */
+  #arrivedMs = Number.NEGATIVE_INFINITY;
   #reportMs = Number.POSITIVE_INFINITY;
   #silenceCheckMs = 0;
   #firstSoundMs = Number.NaN;
@@ -157,6 +161,7 @@ export class PublisherMedia {
     if (this.#closed) return;
     const packet = this.#red?.plain(received) ?? received;
     this.#nowMs = arrivalMs;
+    this.#arrivedMs = arrivalMs;
     const known = track === undefined ? undefined : this.#o.tracks[track];
     const source = known
       ? this.#sources.findOf(known, packet, arrivalMs)
@@ -225,7 +230,7 @@ export class PublisherMedia {
     this.#listen(nowMs);
     this.#simulcast?.tick(nowMs);
     for (const receiver of this.#receivers) {
-      receiver.tick(nowMs, this.#roundTrip.ms);
+      receiver.tick(nowMs, this.#roundTrip.ms, this.#isStill(nowMs));
       this.#askForPackets(receiver, nowMs);
       this.#askForKeyFrame(receiver, nowMs);
     }
@@ -316,8 +321,12 @@ export class PublisherMedia {
     return undefined;
   }
 
+  #isStill(nowMs: number): boolean {
+    return nowMs - this.#arrivedMs > STILL_AFTER_MS;
+  }
+
   #askForPackets(receiver: TrackReceiver, nowMs: number): void {
-    const missing = receiver.missing(nowMs, this.#roundTrip.ms);
+    const missing = receiver.missing(nowMs, this.#roundTrip.ms, this.#isStill(nowMs));
     if (missing.length === 0) return;
     const ssrc = this.#sources.ssrcOf(receiver.track);
     if (ssrc === undefined) return;

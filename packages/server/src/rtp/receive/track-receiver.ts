@@ -35,6 +35,10 @@ const MIN_RECOVERY_MS = 200;
 const MAX_RECOVERY_MS = 1500;
 /** A longer time than that between two looks is a pause of this process, in which nothing could be read or asked for. */
 const MAX_TICK_MS = 100;
+/** While nothing comes from a source, its way or its machine stands still: so long that does not count as waiting. */
+const MAX_STILL_MS = 1500;
+/** Requests for packets are not closer then: one that has not been answered is still on its way. */
+const STILL_RETRY_MS = 200;
 /** Assumed while unknown. */
 const DEFAULT_RTT_MS = 100;
 const RTP_HEADER_BYTES = 12;
@@ -77,6 +81,8 @@ export class TrackReceiver {
   #format: RtpLaneFormat;
   #lostBefore = 0;
   #tickedMs = Number.NaN;
+  /** Of the time in which nothing came, what was not counted as waiting. */
+  #stillMs = 0;
   #rotation = 0;
   #needed = true;
   #startTicks = Number.NaN;
@@ -205,19 +211,25 @@ export class TrackReceiver {
     this.clock.rebase(packet.timestamp, arrivalMs);
   }
 
-  /** Lets go of what has waited long enough. Called about every 20 ms. */
-  tick(nowMs: number, rttMs: number | undefined): void {
+  /** Lets go of what has waited long enough. Called about every 20 ms. @param isStill nothing has come from the source lately */
+  tick(nowMs: number, rttMs: number | undefined, isStill: boolean): void {
     const pauseMs = nowMs - this.#tickedMs;
     this.#tickedMs = nowMs;
     const waitedMs = nowMs - this.#buffer.blockedSinceMs;
     // Some of it counts, so that one who is always late waits for an end as well.
     if (pauseMs > MAX_TICK_MS) this.#buffer.excuse(Math.min(pauseMs - MAX_TICK_MS, waitedMs));
+    else if (isStill && this.track.feedback.nack && waitedMs >= pauseMs && this.#stillMs < MAX_STILL_MS) {
+      this.#buffer.excuse(pauseMs);
+      this.#stillMs += pauseMs;
+    }
+    if (!isStill) this.#stillMs = 0;
     if (nowMs - this.#buffer.blockedSinceMs >= this.#patienceMs(rttMs)) this.#buffer.giveUp(nowMs);
   }
 
   /** The packets to ask for again now, by unwrapped sequence number. Hot path: mostly none. */
-  missing(nowMs: number, rttMs: number | undefined): readonly number[] {
-    return this.#nacks.take(nowMs, rttMs ?? DEFAULT_RTT_MS);
+  missing(nowMs: number, rttMs: number | undefined, isStill: boolean): readonly number[] {
+    const answerMs = rttMs ?? DEFAULT_RTT_MS;
+    return this.#nacks.take(nowMs, isStill ? Math.max(STILL_RETRY_MS, answerMs) : answerMs);
   }
 
   #patienceMs(rttMs: number | undefined): number {
