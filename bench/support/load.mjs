@@ -87,7 +87,7 @@ export async function fanOut(network, server, load) {
     const after = usageTree(server.pid);
     const endedUs = Number(process.hrtime.bigint() / 1000n);
     const told = threads.sentence({ fromUs: endedUs - seconds * 1e6, toUs: endedUs - LEAVING_US });
-    return { ...figuresOf(report, { viewers, before, after, memory }), endedUs, threads: told };
+    return { ...figuresOf(report, { viewers, before, after, memory, warmUpS }), endedUs, threads: told };
   } finally {
     await source.stop();
   }
@@ -114,7 +114,7 @@ function watchMemory({ pid, memoryOfTree = false }) {
   return memory;
 }
 
-function figuresOf(report, { viewers, before, after, memory }) {
+function figuresOf(report, { viewers, before, after, memory, warmUpS }) {
   const [group] = report.groups;
   const cpu = (report.server?.cpu ?? Number.NaN) * 100;
   const why = [];
@@ -123,7 +123,8 @@ function figuresOf(report, { viewers, before, after, memory }) {
   if (group.lost > 0) why.push(`${group.lost} packets lost`);
   if (group.picturesMissing > 0) why.push(`${group.picturesMissing} pictures left out`);
   if (group.requestsFailed > 0) why.push(`${group.requestsFailed} requests failed`);
-  const steadyS = report.watchedSeconds;
+  // All are there while the server becomes warm, too.
+  const steadyS = warmUpS + report.watchedSeconds;
   const joiningCpuS = after.cpuS - before.cpuS - (cpu / 100) * steadyS;
   return {
     viewers,
