@@ -146,7 +146,7 @@ async function joins(context) {
   const viewers = context.quick ? 60 : 400;
   const servers = ['sluice', 'srs'].map((name) => context.servers[name]).filter((server) => context.has(server));
   const cases = Object.fromEntries(
-    servers.map((server) => [server.name, run(context, server, viewers, { rate: 120, seconds: 3 })]),
+    servers.map((server) => [server.name, run(context, server, viewers, { rate: 120, seconds: 3, warmUpS: 0 })]),
   );
   const results = await inRounds(context, cases);
   const of = (name, key) => middle(results, name, key);
