@@ -17,6 +17,15 @@ async function start(options: Partial<SignallingOptions> = {}): Promise<Signalli
 
 afterEach(() => fixture.close());
 
+/** No offer is answered until the result is called. */
+function holdAnswers(): () => void {
+  let open = (): void => {};
+  fixture.gateway.gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return open;
+}
+
 describe('a stream always comes to an end that its client is told', () => {
   it.each<[PeerEndReason, string, string]>([
     ['ice_timeout', 'FAILED', 'Failed by ICE timeout'],
@@ -167,10 +176,7 @@ describe('a stream always comes to an end that its client is told', () => {
 
   it('for a stop before the answer, which is then never sent', async () => {
     await start();
-    let open = (): void => {};
-    fixture.gateway.gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const open = holdAnswers();
     const client = await fixture.client();
     client.publish('p', 'room', { sdp: OFFER });
     await eventually(() => expect(fixture.gateway.peers.size).toBe(1));
@@ -196,10 +202,7 @@ describe('a stream always comes to an end that its client is told', () => {
 
   it('and is released when the client leaves before the answer', async () => {
     await start();
-    let open = (): void => {};
-    fixture.gateway.gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const open = holdAnswers();
     const client = await fixture.client();
     client.publish('p', 'room', { sdp: OFFER });
     await eventually(() => expect(fixture.gateway.peers.size).toBe(1));
