@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { CHROMIUM_ARGS } from './support/browser.ts';
+import { launchChromium } from './support/chromium.ts';
 import { makeClip } from './support/ffmpeg.ts';
 import { isVideo, readTags, ScriptedPublisher, type TimedTag } from './support/scripted-publisher.ts';
 import { TestServer } from './support/server.ts';
@@ -20,7 +19,7 @@ function soundThenPicture(file: string): TimedTag[] {
 
 it('the console goes on by HLS with the picture that joins a stream of sound', async () => {
   const server = await TestServer.start({ settings: { hls_time_min: 1000, publisher_reconnect_wait: 100 } });
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  const browser = await launchChromium();
   const publisher = await ScriptedPublisher.start(server.rtmpPort, 'late');
   const sent = publisher.send(soundThenPicture(join(server.folder, 'clip.flv')));
   await server.untilLive('late');

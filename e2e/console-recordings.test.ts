@@ -2,9 +2,9 @@ import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordingsBody } from '@sluice/contract';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM_ARGS } from './support/browser.ts';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { ROOT, TestServer } from './support/server.ts';
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
     },
     args: ['--no-demo'],
   });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  browser = await launchChromium();
   page = await browser.newPage();
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(server.http('/#/recordings'));

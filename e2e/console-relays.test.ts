@@ -1,6 +1,6 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM_ARGS } from './support/browser.ts';
+import { launchChromium } from './support/chromium.ts';
 import { TestServer } from './support/server.ts';
 
 const PATIENT = { timeout: 20_000, interval: 50 };
@@ -16,7 +16,7 @@ beforeAll(async () => {
     TestServer.start({ args: ['--demo'] }),
     TestServer.start({ args: ['--no-demo'] }),
   ]);
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  browser = await launchChromium();
   page = await browser.newPage();
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(server.http('/#/relays'));

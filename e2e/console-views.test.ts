@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SessionsBody } from '@sluice/contract';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { apiMethods } from '../apps/console/src/api-methods.ts';
 import { factRows } from '../apps/console/src/fact-rows.ts';
 import { readRoute, sessionLink, streamLink } from '../apps/console/src/use-route.ts';
-import { CHROMIUM_ARGS } from './support/browser.ts';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { ROOT, TestServer } from './support/server.ts';
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
   writeFileSync(config, '# chosen here\nmax_streams=77\n');
   const args = ['--demo', '--config', config];
   server = await TestServer.start({ settings: { publisher_reconnect_wait: 100 }, args });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  browser = await launchChromium();
   page = await openPage();
 });
 

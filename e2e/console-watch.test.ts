@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { OverviewBody } from '@sluice/contract';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
-import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
 
 const PATIENT = { timeout: 30_000, interval: 100 };
 
@@ -20,7 +20,7 @@ beforeAll(async () => {
   for (const name of ['cam', 'yard']) publishers.push(publish(clip, name));
   await server.untilLive('cam');
   await server.untilLive('yard');
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS });
+  browser = await launchChromium({ webrtc: true, tellAddresses: true });
 });
 
 afterEach(async () => {

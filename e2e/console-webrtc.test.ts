@@ -1,9 +1,9 @@
 import type { OverviewBody, OverviewStream } from '@sluice/contract';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { protocolObstacles } from '../apps/console/src/play-protocol.ts';
+import { launchChromium } from './support/chromium.ts';
 import { TestServer } from './support/server.ts';
-import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
 
 /** Whoever is not on the server's machine must log in. */
 const PASSWORD = 'a good word';
@@ -17,7 +17,7 @@ const errors: string[] = [];
 
 beforeAll(async () => {
   server = await TestServer.start({ settings: { admin_password: PASSWORD } });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS });
+  browser = await launchChromium({ webrtc: true, tellAddresses: true });
 });
 
 afterEach(async () => {
@@ -290,8 +290,8 @@ describe("the console's publish page", () => {
   });
 
   it('leads to where browsers give a camera, from where they do not', async () => {
-    const args = [...WEBRTC_ARGS, '--host-resolver-rules=MAP console.test 127.0.0.1'];
-    const elsewhere = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    const args = ['--host-resolver-rules=MAP console.test 127.0.0.1'];
+    const elsewhere = await launchChromium({ webrtc: true, tellAddresses: true, args });
     try {
       const context = await elsewhere.newContext({ ignoreHTTPSErrors: true });
       const page = await openPage(`http://console.test:${server.httpPort}/#/publish`, context);

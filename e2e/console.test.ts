@@ -1,22 +1,14 @@
 import { join } from 'node:path';
 import type { OverviewBody, OverviewStream, StreamHistoryBody } from '@sluice/contract';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { axisTop } from '../apps/console/src/charts.ts';
 import { type HistorySamples, joinSamples, movingMean, NO_SAMPLES } from '../apps/console/src/history-samples.ts';
 import { planPlayback } from '../apps/console/src/playability.ts';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
 
-const CHROMIUM_ARGS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--autoplay-policy=no-user-gesture-required',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-];
 const PATIENT = { timeout: 30_000, interval: 100 };
 
 let server: TestServer;
@@ -34,7 +26,7 @@ beforeAll(async () => {
   publishers.push(publish('back-door', ['-c:v', 'copy', '-c:a', 'pcm_alaw', '-ar', '8000', '-ac', '1']));
   await server.untilLive('cam');
   await server.untilLive('back-door');
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  browser = await launchChromium();
 });
 
 /** A page that is left open would go on watching. */

@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Browser, chromium, type Frame, type Page } from 'playwright-core';
+import type { Browser, Frame, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EmbedMessage } from '../apps/console/src/embed/messages.ts';
 import { type EmbedParams, readEmbedParams } from '../apps/console/src/embed/params.ts';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg, makeClip } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
-import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
 
 const PATIENT = { timeout: 30_000, interval: 100 };
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
     response.end('<!doctype html><title>Another site</title>');
   }).listen(0, 'localhost');
   await once(site, 'listening');
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS });
+  browser = await launchChromium({ webrtc: true, tellAddresses: true });
 });
 
 afterEach(async () => {

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM_ARGS } from './support/browser.ts';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg, makeClip, type PacketSum, readPacketSums } from './support/ffmpeg.ts';
 import { Program } from './support/program.ts';
 import { freePort, ROOT, TestServer } from './support/server.ts';
@@ -84,7 +84,7 @@ describe('the page of docs/play-by-flv.md', () => {
     const port = await freePort();
     await new Promise<void>((resolve) => site.listen(port, '127.0.0.1', resolve));
     origin = `http://127.0.0.1:${port}`;
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+    browser = await launchChromium();
   });
 
   afterAll(async () => {

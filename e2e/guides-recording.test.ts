@@ -4,10 +4,10 @@ import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchChromium } from './support/chromium.ts';
 import { ROOT, TestServer } from './support/server.ts';
-import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
 
 const SDK = dirname(createRequire(import.meta.url).resolve('@flashphoner/websdk/package.json'));
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
     response.end(isScript ? readFileSync(join(SDK, 'flashphoner.js')) : page);
   }).listen(0, 'localhost');
   await once(site, 'listening');
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS });
+  browser = await launchChromium({ webrtc: true, tellAddresses: true });
 });
 
 afterAll(async () => {

@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { launchChromium } from './support/chromium.ts';
 import { ROOT, TestServer } from './support/server.ts';
-import { WEBRTC_ARGS } from './support/webrtc/pages.ts';
 
 const SDK = dirname(createRequire(import.meta.url).resolve('@flashphoner/websdk/package.json'));
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await once(site, 'listening');
   const address = site.address();
   origin = `http://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: WEBRTC_ARGS });
+  browser = await launchChromium({ webrtc: true, tellAddresses: true });
 });
 
 afterAll(async () => {

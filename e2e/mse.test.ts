@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CHROMIUM_ARGS } from './support/browser.ts';
+import { launchChromium } from './support/chromium.ts';
 import { installMsePage, type MsePage, type MseReport } from './support/mse-page.ts';
 import { TestServer } from './support/server.ts';
 
@@ -18,7 +18,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   server = await TestServer.start({ settings: { publisher_reconnect_wait: 500 } });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  browser = await launchChromium();
 });
 
 afterAll(async () => {

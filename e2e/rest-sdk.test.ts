@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { launchChromium } from './support/chromium.ts';
 import { Ffmpeg } from './support/ffmpeg.ts';
 import { TestServer } from './support/server.ts';
 
@@ -74,7 +75,7 @@ beforeAll(async () => {
   }).listen(0, 'localhost');
   await once(site, 'listening');
   const address = site.address();
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await launchChromium();
   page = await browser.newPage();
   await page.goto(`http://localhost:${typeof address === 'object' && address !== null ? address.port : 0}/`);
   publisher = publish('cam');

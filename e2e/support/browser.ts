@@ -3,21 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from './chromium.ts';
 import type { Until, Viewing } from './players.ts';
 import { pause } from './program.ts';
 import { PICTURE_RATE, type Return, TONE_HZ, type Watched } from './watched.ts';
-
-/** What a headless Chromium needs to play sound and picture by itself, without traffic of its own. */
-export const CHROMIUM_ARGS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--autoplay-policy=no-user-gesture-required',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-];
 
 const require = createRequire(import.meta.url);
 const LIBRARIES = {
@@ -41,16 +31,6 @@ interface PageReport {
   readonly errors: string[];
 }
 
-/**
- * A context for many pages, which costs half of what one for each does: a profile is made once. Not for pages that look at
- * each picture as it is shown: its pages are in one window, and Chromium shows those behind but once a second.
- */
-export async function sharedContext(browser: Browser): Promise<BrowserContext> {
-  const context = await browser.newContext();
-  await context.newPage();
-  return context;
-}
-
 /** Chromium with pages that play a URL by a library, as a web site of another origin than the server's would. */
 export class BrowserPlayers {
   readonly #browser: Browser;
@@ -71,7 +51,7 @@ export class BrowserPlayers {
       response.end(library === undefined ? '<!doctype html><video muted></video>' : readFileSync(library));
     }).listen(0, '127.0.0.1');
     await once(site, 'listening');
-    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+    const browser = await launchChromium();
     return new BrowserPlayers(browser, site);
   }
 

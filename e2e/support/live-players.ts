@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BrowserContext, chromium, type Page, type Response } from 'playwright-core';
+import type { BrowserContext, Page, Response } from 'playwright-core';
 import { vi } from 'vitest';
-import { CHROMIUM_ARGS, sharedContext } from './browser.ts';
+import { launchChromium, sharedContext } from './chromium.ts';
 
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 const LIBRARIES = {
@@ -61,8 +61,7 @@ export class LivePlayers {
       response.end(library === undefined ? '<!doctype html><video muted></video>' : readFileSync(library));
     }).listen(0, '127.0.0.1');
     await once(site, 'listening');
-    const args = [...CHROMIUM_ARGS, '--ignore-certificate-errors'];
-    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    const browser = await launchChromium({ args: ['--ignore-certificate-errors'] });
     return new LivePlayers(await sharedContext(browser), site);
   }
 

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { chromium } from 'playwright-core';
-import { CHROMIUM_ARGS } from './browser.ts';
+import { launchChromium } from './chromium.ts';
 
 /**
  * Appends a fragmented MP4 file to a MediaSource in Chromium and plays it; gives the seconds that it has buffered.
  * @throws Error with the browser's words when it does not take the file
  */
 export async function appendToMediaSource(file: string): Promise<number> {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: CHROMIUM_ARGS });
+  const browser = await launchChromium();
   try {
     const page = await browser.newPage();
     return await page.evaluate(async (base64) => {

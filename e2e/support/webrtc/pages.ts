@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { vi } from 'vitest';
-import { CHROMIUM_ARGS } from '../browser.ts';
+import { launchChromium } from '../chromium.ts';
 import { BEEP_HZ, FLASH_SECONDS } from './flashes.ts';
 import {
   leaveInPage,
@@ -16,15 +16,6 @@ import {
   sendTracks,
   watchPeer,
 } from './page.ts';
-
-/** Chromium as a web site's visitor has it, with a camera and a microphone that are not real. */
-export const WEBRTC_ARGS = [
-  ...CHROMIUM_ARGS,
-  '--use-fake-device-for-media-stream',
-  '--use-fake-ui-for-media-stream',
-  '--allow-loopback-in-peer-connection',
-  '--disable-features=WebRtcHideLocalIpsWithMdns',
-];
 
 /** A page of a browser in which code runs; as much of it as all browsers of the tests have. */
 export interface ScriptedPage {
@@ -69,10 +60,7 @@ export class WebRtcPages {
   /** Opens Chromium, with further arguments where they are given. */
   static async start(args: readonly string[] = []): Promise<WebRtcPages> {
     const site = await openSite();
-    return new WebRtcPages(
-      await chromium.launch({ executablePath: '/usr/bin/chromium', args: [...WEBRTC_ARGS, ...args] }),
-      site,
-    );
+    return new WebRtcPages(await launchChromium({ webrtc: true, tellAddresses: true, args }), site);
   }
 
   get origin(): string {

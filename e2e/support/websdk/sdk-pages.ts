@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { vi } from 'vitest';
-import { CHROMIUM_ARGS, sharedContext } from '../browser.ts';
+import { launchChromium, sharedContext } from '../chromium.ts';
 import { type Harness, installHarness, type SessionNotice, type StartCommand, type StreamReport } from './in-page.ts';
 
 const require = createRequire(import.meta.url);
@@ -46,15 +46,8 @@ export class SdkPages {
       response.end(script === undefined ? (own.get(request.url ?? '') ?? page) : readFileSync(script));
     }).listen(0, 'localhost');
     await once(site, 'listening');
-    const args = [
-      ...CHROMIUM_ARGS,
-      '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
-      '--allow-loopback-in-peer-connection',
-      // For WSS: the server's certificate is signed by itself.
-      '--ignore-certificate-errors',
-    ];
-    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    // For WSS: the server's certificate is signed by itself.
+    const browser = await launchChromium({ webrtc: true, args: ['--ignore-certificate-errors'] });
     return new SdkPages(await sharedContext(browser), site, own);
   }
 
