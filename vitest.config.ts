@@ -1,68 +1,17 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { LONG } from './e2e/support/long.ts';
 
-/** End-to-end tests that mostly wait for small media in real time, with at most one page that plays: many at once disturb none. */
-const LIGHT = [
-  'demo',
-  'guides-relays',
-  'hooks',
-  'in-buffer',
-  'loadtest',
-  'recording',
-  'recording-crash',
-  'recording-disk',
-  'recording-s3',
-  'relays',
-  'rtmp',
-  'rtmp-hard',
-  'rtmp-metadata',
-  'rtmp-options',
-  'rtmp-restrictions',
-  'start',
-  'transport-streams',
-  'webrtc-hostile',
-].map((name) => `e2e/${name}.test.ts`);
-
-/** The same with browsers or more players, of which two at once are enough: with three, some machine is too slow to see. */
-const WAITING = [
-  'abr',
-  'access',
-  'bench',
-  'cameras',
-  'console',
-  'console-changes',
-  'console-recordings',
-  'console-relays',
-  'console-views',
-  'console-watch',
-  'console-webrtc',
-  'embed',
-  'explain',
-  'files',
-  'firefox',
-  'flv',
-  'guides-recording',
-  'guides-web',
-  'll-hls',
-  'mse',
-  'rest-sdk',
-  'rtmp-clocks',
-  'rtsp',
-  'webrtc-firewall',
-  'webrtc-life',
-  'webrtc-paths',
-  'webrtc-rotation',
-  'webrtc-simulcast',
-  'webrtc-stacks',
-  'websdk',
-  'websdk-access',
-  'websdk-conditions',
-  'websdk-mse',
-  'websdk-recording',
-  'websdk-relays',
-  'websdk-room',
-  'websdk-vendor',
+/** End-to-end tests that nothing may disturb: they look at how a player fares on a line that is made bad. */
+const UNDISTURBED = [
+  'compatibility',
+  'rtmp-changes',
+  'webrtc-loss',
+  'webrtc-simulcast-thin',
+  'webrtc-thin',
+  'webrtc-thin-rendition',
+  'long/*',
 ].map((name) => `e2e/${name}.test.ts`);
 
 /**
@@ -96,14 +45,16 @@ const ALONE = [
   ].map((name) => `packages/${name}.test.ts`),
 ];
 
-/** End-to-end tests that take longest, which begin first: what begins last runs alone in the end. */
+/** End-to-end tests that take longest or most of the machine, which begin first: what begins last runs alone in the end. */
 const LONGEST = [
-  'demo',
+  'console-webrtc',
   'loadtest',
+  'rtmp-clocks',
+  'rtmp-hard',
+  'demo',
   'recording-crash',
   'relays',
   'start',
-  'rtmp-hard',
   'in-buffer',
   'recording-disk',
   'webrtc-paths',
@@ -114,7 +65,6 @@ const LONGEST = [
   'console-watch',
   'websdk',
   'abr',
-  'console-webrtc',
   'files',
   'rtsp',
   'll-hls',
@@ -142,7 +92,7 @@ const UNIT = {
   maxWorkers: 3,
 };
 
-const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
+const END_TO_END = { include: ['e2e/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -160,16 +110,27 @@ export default defineConfig({
         },
       },
       { test: { ...UNIT, name: 'unit-alone', include: ALONE, sequence: { groupOrder: 1 } } },
-      { test: { name: 'e2e-light', include: LIGHT, ...TIMEOUTS, maxWorkers: 4, sequence: { groupOrder: 2 } } },
-      { test: { name: 'e2e-waiting', include: WAITING, ...TIMEOUTS, maxWorkers: 2, sequence: { groupOrder: 3 } } },
       {
         test: {
+          ...END_TO_END,
           name: 'e2e',
-          include: ['e2e/**/*.test.ts'],
-          exclude: [...LIGHT, ...WAITING, ...(LONG ? [] : ['e2e/long/**']), '**/node_modules/**'],
-          ...TIMEOUTS,
+          exclude: [...UNDISTURBED, '**/node_modules/**'],
+          // Each waits for its turn, of which there are as many as the machine can do at once.
+          globalSetup: ['e2e/support/turns/serve.ts'],
+          setupFiles: ['e2e/support/turns/wait.ts'],
+          maxWorkers: 2 * availableParallelism(),
+          isolate: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...END_TO_END,
+          name: 'e2e-undisturbed',
+          include: UNDISTURBED,
+          exclude: [...(LONG ? [] : ['e2e/long/**']), '**/node_modules/**'],
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -14,7 +14,7 @@ const BEFORE_MS = 3500;
 /** After the cut, a smaller picture has to be shown within this, */
 const MADE_WITHIN_MS = 6000;
 /** and full quality within this after the line is good again. */
-const BACK_WITHIN_MS = 10_000;
+const BACK_WITHIN_MS = 15_000;
 const LOOK_MS = 2500;
 /** Of the pictures of a viewer with a good line: the machine is not always on time. */
 const WHOLE_SHARE = 0.85;

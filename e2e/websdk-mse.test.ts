@@ -80,7 +80,13 @@ async function playByWsPlayer(
     media.on('message', (bytes: Buffer, isBinary: boolean) => isBinary && items.push(itemOf(bytes)));
     say(main, 'playStream', { ...stream, width: 320, height: 180 });
   });
-  await vi.waitFor(() => expect(until(items), JSON.stringify(statuses)).toBe(true), WAIT);
+  await vi
+    .waitFor(() => expect(until(items)).toBe(true), WAIT)
+    .catch(async () => {
+      const counts = ITEM_KINDS.map((kind) => `${items.filter((item) => item.kind === kind).length} ${kind}`);
+      const facts = await server.server.rest('/stream/explain', { name });
+      expect.fail(`${counts.join(', ')}; ${JSON.stringify(statuses)}; ${JSON.stringify(facts)}`);
+    });
   main.close();
   media?.terminate();
   return items;
