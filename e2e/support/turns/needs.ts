@@ -1,4 +1,7 @@
-/** Cores that a file needs on average when it runs alone, for those that need more or less than most. */
+/**
+ * Cores that a file needs on average when it runs alone, for those that need more or less than most. Those that measure
+ * how soon or how steadily something is played need more than they use.
+ */
 const CORES: Readonly<Record<string, number>> = {
   access: 0.9,
   bench: 0.5,
@@ -11,9 +14,8 @@ const CORES: Readonly<Record<string, number>> = {
   'guides-recording': 0.9,
   'guides-web': 0.9,
   hooks: 0.5,
-  'in-buffer': 0.4,
-  'll-hls': 0.5,
   loadtest: 0.4,
+  mse: 0.9,
   recording: 0.5,
   'recording-crash': 0.5,
   'recording-disk': 0.4,
@@ -29,6 +31,8 @@ const CORES: Readonly<Record<string, number>> = {
   'transport-streams': 0.5,
   'webrtc-hostile': 0.4,
   'webrtc-simulcast': 0.9,
+  'webrtc-stacks': 0.9,
+  'websdk-mse': 0.9,
 };
 
 /** A page with a player and a publisher. */
