@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { LONG } from './e2e/support/long.ts';
 
-/** End-to-end tests that nothing may disturb: they look at how a player fares on a line that is made bad. */
+/** End-to-end tests that nothing may disturb: they make lines bad, or compare many players. */
 const UNDISTURBED = [
   'compatibility',
   'rtmp-changes',

@@ -48,7 +48,7 @@ export function launchChromium({ webrtc, tellAddresses, args = [] }: Chromium = 
 }
 
 /**
- * A context for many pages, which costs half of what one for each does: a profile is made once. Not for pages that look at
+ * A context for many pages, which costs less than one for each: a profile is made once. Not for pages that look at
  * each picture as it is shown: its pages are in one window, and Chromium shows those behind but once a second.
  */
 export async function sharedContext(browser: Browser): Promise<BrowserContext> {
