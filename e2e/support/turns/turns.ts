@@ -78,5 +78,7 @@ export async function takeTurn(port: number, need: number): Promise<() => void> 
   await once(socket, 'connect');
   socket.write(String(need));
   await once(socket, 'data');
+  // Who gave it may go first when a run is cut short.
+  socket.on('error', () => socket.destroy());
   return () => socket.destroy();
 }
